@@ -1,0 +1,49 @@
+# make setup | demo | test | format | bench. See README.md.
+PYTHON ?= python3
+# The build of torch. For a GPU: make setup TORCH=torch==2.13.0 (PyPI's build, which carries CUDA).
+TORCH ?= cpu
+TORCH_VERSION := 2.13.0
+TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check -q
+
+.PHONY: setup demo test lint format bench clean
+
+setup: .venv/.ready
+
+.venv/.ready: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit(None if sys.version_info >= (3, 11) else "darec needs Python 3.11 or newer: make setup PYTHON=python3.12")'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	@echo "Installing torch ($(TORCH)) ..."
+ifeq ($(TORCH),cpu)
+	@# The CPU build is labelled +cpu where an index carries it; elsewhere (macOS) the plain build is it.
+	$(PIP) install 'torch==$(TORCH_VERSION)+cpu' 2>/dev/null \
+	  || $(PIP) install 'torch==$(TORCH_VERSION)' --index-url $(TORCH_CPU_INDEX) \
+	  || $(PIP) install 'torch==$(TORCH_VERSION)'
+else
+	$(PIP) install '$(TORCH)'
+endif
+	@echo "Installing darec and what it needs ..."
+	$(PIP) install -c constraints.txt -e '.[text,dev]'
+	touch $@
+
+demo: setup
+	$(BIN)/darec demo
+
+test: setup lint
+	$(BIN)/python -m pytest -n 2
+
+lint: setup
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+format: setup
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup
+	$(BIN)/python -m benchmarks
+
+clean:
+	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,0 +1,1 @@
+"""darec: bring what language models know into collaborative filtering."""

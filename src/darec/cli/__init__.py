@@ -1,0 +1,1 @@
+"""The ``darec`` command: one file a subcommand, wired together in main.py."""

@@ -1,0 +1,5 @@
+"""To be written."""
+
+
+def command() -> None:
+    """To be written."""

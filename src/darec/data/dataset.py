@@ -1,0 +1,189 @@
+"""A dataset: id maps, the three splits, the items' texts and a manifest, in memory and on disk.
+
+On disk a dataset is a folder::
+
+    manifest.json          schema version, counts, hashes of the sources, options of the import
+    users.parquet          user_id, in row order
+    items.parquet          item_id, title, text, in row order
+    interactions.parquet   user, item (rows), split ("train", "valid" or "test")
+    text/ENCODER/          vectors made by ``darec encode`` (see darec.text.store)
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from darec.data.idmap import IdMap
+from darec.errors import DataError
+from darec.types import Interactions
+
+SCHEMA_VERSION: Final = 1
+SPLITS: Final = ("train", "valid", "test")
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Interactions in three splits over one id space, with the text of every item.
+
+    Attributes:
+        users: the users' ids; U = ``len(users)``.
+        items: the items' ids; I = ``len(items)``.
+        train: training pairs. Evaluation masks them; graphs and user texts are made from them alone.
+        valid: validation pairs, on which everything is chosen.
+        test: test pairs.
+        catalogue: one row an item, in row order: ``item_id``, ``title`` and ``text`` (null where missing).
+        manifest: how the dataset came about; see :mod:`darec.data.dataset`.
+        path: the folder it was loaded from or saved to.
+    """
+
+    users: IdMap
+    items: IdMap
+    train: Interactions
+    valid: Interactions
+    test: Interactions
+    catalogue: pl.DataFrame
+    manifest: dict[str, Any] = field(default_factory=dict)
+    path: Path | None = None
+
+    def split(self, name: str) -> Interactions:
+        """The pairs of ``train``, ``valid`` or ``test``. Raises ``DataError`` on another name."""
+        if name not in SPLITS:
+            raise DataError(f"no split {name!r}: choose from {', '.join(SPLITS)}.")
+        pairs: Interactions = getattr(self, name)
+        return pairs
+
+    @property
+    def n_users(self) -> int:
+        """U."""
+        return len(self.users)
+
+    @property
+    def n_items(self) -> int:
+        """I."""
+        return len(self.items)
+
+    def title(self, item: int) -> str:
+        """What to call an item on screen: its title, else its text, else its id."""
+        row = self.catalogue.row(item, named=True)
+        return str(row["title"] or row["text"] or row["item_id"])
+
+    def fingerprint(self) -> str:
+        """Hash of ids and splits: equal exactly when two datasets pose the same problem."""
+        digest = hashlib.sha256()
+        for ids in (self.users.ids, self.items.ids):
+            digest.update("\n".join(ids).encode() + b"\0")
+        for name in SPLITS:
+            digest.update(self.split(name).keys.tobytes() + b"\0")
+        return digest.hexdigest()
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Dataset:
+        """Write the dataset as a folder; the folder appears whole or not at all.
+
+        Raises:
+            DataError: ``path`` exists already and ``overwrite`` is off, or is no dataset.
+        """
+        path = Path(path)
+        if path.exists() and any(path.iterdir() if path.is_dir() else [path]):
+            if not overwrite:
+                raise DataError(
+                    f"{path} exists already: choose another --out, or pass --overwrite."
+                )
+            if not (path / "manifest.json").is_file():
+                raise DataError(f"{path} is not a dataset, so it is not overwritten.")
+        manifest = {
+            **self.manifest,
+            "schema_version": SCHEMA_VERSION,
+            "fingerprint": self.fingerprint(),
+            "counts": {
+                "users": self.n_users,
+                "items": self.n_items,
+                **{name: len(self.split(name)) for name in SPLITS},
+            },
+        }
+        path.parent.mkdir(parents=True, exist_ok=True)
+        partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        try:
+            pl.DataFrame({"user_id": self.users.ids}, schema={"user_id": pl.String}).write_parquet(
+                partial / "users.parquet"
+            )
+            self.catalogue.write_parquet(partial / "items.parquet")
+            self._interactions().write_parquet(partial / "interactions.parquet")
+            (partial / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
+            if path.exists():
+                shutil.rmtree(path)
+            partial.rename(path)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        return Dataset(
+            self.users,
+            self.items,
+            self.train,
+            self.valid,
+            self.test,
+            self.catalogue,
+            manifest,
+            path,
+        )
+
+    def _interactions(self) -> pl.DataFrame:
+        frames = [
+            pl.DataFrame(
+                {
+                    "user": self.split(name).users.astype(np.uint32),
+                    "item": self.split(name).items.astype(np.uint32),
+                    "split": np.full(len(self.split(name)), name),
+                },
+                schema={"user": pl.UInt32, "item": pl.UInt32, "split": pl.String},
+            )
+            for name in SPLITS
+        ]
+        return pl.concat(frames)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Dataset:
+        """Read a folder written by :meth:`save`.
+
+        Raises:
+            DataError: no such folder, not a dataset, another schema version, or a damaged file.
+        """
+        path = Path(path)
+        if not path.is_dir():
+            raise DataError(f"no dataset at {path}: make one with 'darec import ... --out {path}'.")
+        if not (path / "manifest.json").is_file():
+            raise DataError(
+                f"{path} has no manifest.json, so it is not a dataset: make one with 'darec import'."
+            )
+        try:
+            manifest = json.loads((path / "manifest.json").read_text())
+            version = manifest["schema_version"]
+            if version != SCHEMA_VERSION:
+                raise DataError(
+                    f"{path} has schema version {version} and this darec reads {SCHEMA_VERSION}: "
+                    "import the sources again."
+                )
+            users = IdMap("user", pl.read_parquet(path / "users.parquet")["user_id"].to_list())
+            catalogue = pl.read_parquet(path / "items.parquet")
+            items = IdMap("item", catalogue["item_id"].to_list())
+            pairs = pl.read_parquet(path / "interactions.parquet")
+        except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
+            if isinstance(error, DataError):
+                raise
+            raise DataError(f"{path} is damaged ({error}): import the sources again.") from error
+        splits = {}
+        for name in SPLITS:
+            rows = pairs.filter(pl.col("split") == name)
+            splits[name] = Interactions.from_pairs(
+                rows["user"].to_numpy(), rows["item"].to_numpy(), len(users), len(items)
+            )
+        return cls(users, items, **splits, catalogue=catalogue, manifest=manifest, path=path)

@@ -1,0 +1,174 @@
+"""The few values that travel between parts: interactions, tables, encodings and batches.
+
+Nothing here computes anything that a part owns; a part that needs more keeps it to itself.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+IntArray = NDArray[np.int64]
+FloatArray = NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Interactions:
+    """The user-item pairs of one split, without repeats, sorted by user and then by item.
+
+    Build it with :meth:`from_pairs`, which sorts and checks.
+
+    Attributes:
+        users: [E] row of each pair's user, in 0..n_users-1.
+        items: [E] row of each pair's item, in 0..n_items-1.
+        n_users: U, also counting users that have no pair here.
+        n_items: I, also counting items that have no pair here.
+    """
+
+    users: IntArray
+    items: IntArray
+    n_users: int
+    n_items: int
+
+    @classmethod
+    def from_pairs(
+        cls, users: NDArray[np.integer], items: NDArray[np.integer], n_users: int, n_items: int
+    ) -> Interactions:
+        """Sort the pairs and drop repeats. Raises ``ValueError`` on an index out of range."""
+        users, items = np.asarray(users, np.int64), np.asarray(items, np.int64)
+        for name, index, size in (("user", users, n_users), ("item", items, n_items)):
+            if index.size and (index.min() < 0 or index.max() >= size):
+                raise ValueError(f"{name} index outside 0..{size - 1}")
+        keys = np.unique(users * n_items + items)
+        return cls(keys // max(n_items, 1), keys % max(n_items, 1), n_users, n_items)
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    @cached_property
+    def indptr(self) -> IntArray:
+        """[U + 1] user u's items are ``items[indptr[u]:indptr[u + 1]]``, in ascending order."""
+        counts = np.bincount(self.users, minlength=self.n_users)
+        return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+
+    @cached_property
+    def keys(self) -> IntArray:
+        """[E] ``user * I + item`` in ascending order: membership by binary search."""
+        return self.users * self.n_items + self.items
+
+    @cached_property
+    def user_degree(self) -> IntArray:
+        """[U] number of items of each user."""
+        return np.diff(self.indptr)
+
+    @cached_property
+    def item_degree(self) -> IntArray:
+        """[I] number of users of each item."""
+        return np.bincount(self.items, minlength=self.n_items).astype(np.int64)
+
+    def of_user(self, user: int) -> IntArray:
+        """The items of one user, in ascending order."""
+        return self.items[self.indptr[user] : self.indptr[user + 1]]
+
+    def contains(self, users: IntArray, items: IntArray) -> NDArray[np.bool_]:
+        """Whether each pair is here; ``users`` and ``items`` broadcast against each other."""
+        keys = users * self.n_items + items
+        if not len(self):
+            return np.zeros(keys.shape, bool)
+        found = np.searchsorted(self.keys, keys)
+        return self.keys[np.minimum(found, len(self) - 1)] == keys
+
+    def union(self, other: Interactions) -> Interactions:
+        """The pairs of either."""
+        return Interactions.from_pairs(
+            np.concatenate([self.users, other.users]),
+            np.concatenate([self.items, other.items]),
+            self.n_users,
+            self.n_items,
+        )
+
+
+@dataclass(frozen=True)
+class Tables:
+    """Two tables whose inner product is the score: all that evaluation, export and serving need.
+
+    Attributes:
+        users: [U, d] float.
+        items: [I, d] float.
+    """
+
+    users: Tensor
+    items: Tensor
+
+
+@dataclass(frozen=True)
+class Encoded(Tables):
+    """What a backbone makes of its ego table: E_C, split into users and items.
+
+    Attributes:
+        users: [U, out_dim].
+        items: [I, out_dim].
+        views: augmented encodings of the same entities, for backbones that contrast views.
+    """
+
+    views: tuple[Tables, ...] = ()
+
+    @property
+    def entities(self) -> Tensor:
+        """E_C, [N, out_dim], users first."""
+        return torch.cat([self.users, self.items])
+
+
+@dataclass(frozen=True)
+class TextTable:
+    """E_L: frozen language embeddings of every user and item, rows in the dataset's order.
+
+    Attributes:
+        users: [U, d_L] float32.
+        items: [I, d_L] float32.
+        user_mask: [U] bool, False where the user had no text and got the mean vector.
+        item_mask: [I] bool, likewise for items.
+        name: the encoder's name, as given to ``darec encode``.
+    """
+
+    users: FloatArray
+    items: FloatArray
+    user_mask: NDArray[np.bool_]
+    item_mask: NDArray[np.bool_]
+    name: str
+
+    @property
+    def dim(self) -> int:
+        """d_L."""
+        return int(self.items.shape[1])
+
+
+@dataclass(frozen=True)
+class Batch:
+    """One training step's positives and negatives, on the model's device.
+
+    The negatives take one of two forms. For pairwise losses ``negatives`` is [B], one per positive. For
+    softmax losses it is [M], shared by the batch: distinct items, with ``log_weight`` [M] (the logarithm of how
+    often each was drawn, less log Q where the correction is on) and ``blocked`` [B, M], True where the item is a
+    training positive of that row's user.
+
+    Attributes:
+        users: [B] long.
+        items: [B] long, the positives.
+        negatives: [B] or [M] long; never a training positive of its row's user (M: see ``blocked``).
+        generator: the source of every random draw of this step.
+        step: number of the step since training began, from 0.
+    """
+
+    users: Tensor
+    items: Tensor
+    negatives: Tensor
+    generator: torch.Generator
+    step: int
+    log_weight: Tensor | None = None
+    blocked: Tensor | None = None
