@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import errno
 import importlib
-import os
 import sys
 
-import click
 import typer
 from rich.console import Console
 
@@ -45,27 +43,16 @@ def fail(message: str, status: int = 2) -> int:
 
 
 def main() -> int:
-    """Run the command line and return its exit status."""
+    """Run the command line and return its exit status. Usage errors and Ctrl-C are typer's to report."""
     try:
-        status = app(standalone_mode=False)
-        return status if isinstance(status, int) else 0
-    except typer.Exit as stop:
-        return stop.exit_code
-    except click.Abort:
-        return fail("interrupted; what was finished is kept.", 130)
-    except click.ClickException as error:
-        return fail(f"{error.format_message()} See 'darec --help'.", error.exit_code)
+        app()
     except DarecError as error:
         return fail(str(error))
-    except KeyboardInterrupt:
-        return fail("interrupted; what was finished is kept.", 130)
-    except BrokenPipeError:  # the reader of a pipe, such as head, has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return 0
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         remedy = " Free some space and run again." if error.errno == errno.ENOSPC else ""
         return fail(f"{place}{error.strerror or error}.{remedy}")
+    return 0
 
 
 if __name__ == "__main__":
