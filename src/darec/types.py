@@ -161,7 +161,8 @@ class Batch:
         users: [B] long.
         items: [B] long, the positives.
         negatives: [B] or [M] long; never a training positive of its row's user (M: see ``blocked``).
-        generator: the source of every random draw of this step.
+        generator: source of the alignment's random draws, apart from the backbone's, so that runs that differ in
+            the alignment alone see the same batches and dropout.
         step: number of the step since training began, from 0.
     """
 

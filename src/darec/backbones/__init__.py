@@ -1,1 +1,1 @@
-"""Package."""
+"""Collaborative models, one file each; the contract is in base.py."""

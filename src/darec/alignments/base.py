@@ -1,0 +1,106 @@
+"""The contract of an alignment: it owns one way to bring language into a collaborative model.
+
+To add one, write ``alignments/NAME.py`` with a config and a class, and add its line to darec/registry.py. An alignment
+never imports a backbone; of the model it may use two services, propagation over the training graph and the run's
+ranking loss on tables of its own.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar, Literal
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from darec.config import PartConfig
+from darec.graph import Graph
+from darec.losses import RankingLoss
+from darec.types import Batch, Encoded, Tables
+
+
+class AlignmentConfig(PartConfig):
+    """How hard an alignment pushes: settings that every alignment with losses has."""
+
+    balance: Literal["gradient", "fixed"] = "gradient"
+    """gradient: scale the alignment's gradient on E_C to ``rho`` times the recommendation gradient there;
+    fixed: multiply its losses by ``strength``, the paper's lambda. See docs/studies/first-darec.md."""
+    rho: float = Field(0.1, ge=0)
+    """With balance=gradient: norm of the alignment's gradient on E_C, relative to the recommendation loss's."""
+    strength: float = Field(0.1, ge=0)
+    """With balance=fixed: the paper's lambda."""
+    warmup: int = Field(0, ge=0)
+    """Steps over which rho or strength grows linearly from zero."""
+
+    def ramp(self, step: int) -> float:
+        """Share of the full push at a step, in (0, 1]."""
+        return min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
+
+
+@dataclass(frozen=True)
+class AlignmentInputs:
+    """What an alignment is built from.
+
+    Attributes:
+        n_users: U.
+        n_items: I.
+        ego_dim: width of the backbone's ego table.
+        out_dim: width of E_C.
+        text_dim: d_L; 0 where there is no text.
+        graph: the training graph without self-loops, for :meth:`~darec.graph.Graph.propagate`.
+        ranking: the run's ranking loss, for tables of the alignment's own.
+        generator: source of the initial values.
+    """
+
+    n_users: int
+    n_items: int
+    ego_dim: int
+    out_dim: int
+    text_dim: int
+    graph: Graph
+    ranking: RankingLoss
+    generator: torch.Generator
+
+
+class Alignment(nn.Module):
+    """Base of all alignments; as it stands it changes nothing.
+
+    Attributes:
+        needs_text: whether the run must have language embeddings.
+        recommendation_terms: names of own losses that are recommendation signals (a tower's ranking loss, say):
+            they count with the backbone's losses and are not scaled as alignment.
+    """
+
+    Config: ClassVar[type[PartConfig]]
+    needs_text: ClassVar[bool] = True
+    recommendation_terms: ClassVar[frozenset[str]] = frozenset()
+
+    def __init__(self, config: PartConfig, inputs: AlignmentInputs) -> None:
+        super().__init__()
+        self.ranking = inputs.ranking
+
+    def fuse(self, ego: Tensor, generator: torch.Generator | None) -> Tensor:
+        """Change the backbone's input, [N, ego_dim] to the same shape; ``generator`` is None in evaluation."""
+        return ego
+
+    def losses(self, encoded: Encoded, text: Tables, batch: Batch) -> dict[str, Tensor]:
+        """Named scalars, to be summed.
+
+        Args:
+            encoded: E_C, [U, out_dim] and [I, out_dim].
+            text: E_L, [U, d_L] and [I, d_L].
+            batch: the step's positives and negatives, and the generator for further draws.
+        """
+        return {}
+
+    def represent(self, encoded: Encoded, text: Tables) -> Tables:
+        """The tables that are scored by inner product: E_C as the run's ranking loss scores it."""
+        return self.ranking.scored(encoded)
+
+    def diagnostics(self, encoded: Encoded, text: Tables) -> dict[str, float]:
+        """What to watch at each evaluation: ranks, gaps, spreads."""
+        return {}
+
+    def on_step(self, step: int) -> None:
+        """Called before each training step."""

@@ -1,0 +1,22 @@
+"""No alignment: the backbone alone, the baseline of every comparison."""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal
+
+from darec.alignments.base import Alignment
+from darec.config import PartConfig
+
+
+class NoAlignmentConfig(PartConfig):
+    """Settings of :class:`NoAlignment`: there are none."""
+
+    name: Literal["none"] = "none"
+    """Name of the alignment."""
+
+
+class NoAlignment(Alignment):
+    """Leaves the backbone as it is."""
+
+    Config: ClassVar[type[PartConfig]] = NoAlignmentConfig
+    needs_text: ClassVar[bool] = False

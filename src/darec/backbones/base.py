@@ -1,0 +1,103 @@
+"""The contract of a backbone: it owns the parameters and the graph of one collaborative model.
+
+To add one, write ``backbones/NAME.py`` with a config and a class like those of mf.py, and add its line to
+darec/registry.py. The trainer, the command line, the conformance suite and the docs' tables then know it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import ClassVar
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+
+from darec.config import PartConfig
+from darec.graph import Graph, GraphSpec
+from darec.losses import RankingLoss
+from darec.types import Batch, Encoded, Tables
+
+
+class BackboneConfig(PartConfig):
+    """Settings that every backbone has."""
+
+    dim: int = Field(32, ge=1)
+    """Width of the ego table; 32 in the RLMRec and DaRec papers."""
+
+
+@dataclass(frozen=True)
+class BackboneInputs:
+    """What a backbone is built from.
+
+    Attributes:
+        n_users: U.
+        n_items: I.
+        graph: the training graph as ``graph_spec`` asks for it; None where it asks for none.
+        ranking: the run's ranking loss.
+        text: E_L, [U, d_L] and [I, d_L], where ``needs_text``; else None.
+        generator: source of the initial values.
+    """
+
+    n_users: int
+    n_items: int
+    graph: Graph | None
+    ranking: RankingLoss
+    text: Tables | None
+    generator: torch.Generator
+
+
+class Backbone(nn.Module):
+    """Base of all backbones: an ego table per entity, encoded into E_C.
+
+    Attributes:
+        graph_spec: the graph the model propagates over; None for models without one.
+        needs_text: whether the model itself reads the language embeddings.
+        out_dim: width of what :meth:`encode` returns.
+    """
+
+    Config: ClassVar[type[BackboneConfig]]
+    graph_spec: ClassVar[GraphSpec | None] = None
+    needs_text: ClassVar[bool] = False
+
+    def __init__(self, config: BackboneConfig, inputs: BackboneInputs) -> None:
+        super().__init__()
+        self.sizes = [inputs.n_users, inputs.n_items]
+        self.ranking = inputs.ranking
+        self.out_dim = config.dim
+
+    def ego(self) -> Tensor:
+        """The table that encoding starts from, [N, d], users first."""
+        raise TypeError(f"{type(self).__name__} does not define ego()")
+
+    def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
+        """Turn ego embeddings into E_C.
+
+        Args:
+            ego: [N, d], from :meth:`ego` and the alignment's ``fuse``.
+            generator: source of dropout and views in training; None in evaluation, which must be deterministic.
+
+        Returns:
+            [U, out_dim] and [I, out_dim], with the views that the model contrasts, if any.
+        """
+        raise TypeError(f"{type(self).__name__} does not define encode()")
+
+    def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
+        """Named scalars, to be summed. The run's ranking loss unless the model says otherwise."""
+        return {"ranking": self.ranking(encoded, batch)}
+
+    def on_step(self, step: int) -> None:
+        """Called before each training step, for models that resample something every few steps."""
+
+    def split(self, entities: Tensor) -> Encoded:
+        """[N, d] into users and items."""
+        users, items = entities.split(self.sizes)
+        return Encoded(users, items)
+
+
+def id_table(inputs: BackboneInputs, dim: int) -> nn.Parameter:
+    """A learned [N, dim] table, Xavier-uniform over users and over items apart, as LightGCN's code starts."""
+    table = torch.empty(inputs.n_users + inputs.n_items, dim)
+    for rows in table.split([inputs.n_users, inputs.n_items]):
+        nn.init.xavier_uniform_(rows, generator=inputs.generator)
+    return nn.Parameter(table)

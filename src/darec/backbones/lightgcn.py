@@ -1,0 +1,60 @@
+"""LightGCN (He et al. 2020, "LightGCN: Simplifying and powering graph convolution network for recommendation").
+
+``E^(l+1) = D^-1/2 A D^-1/2 E^(l)`` (eq. 3) and ``E_C = sum_l alpha_l E^(l)`` (eq. 4). The paper takes
+alpha_l = 1 / (L + 1), the mean; the RLMRec code, on which DaRec's experiments build, takes the sum. Under BPR the two
+differ by the scale of the scores, and so in how the learning rate and the L2 term act.
+"""
+
+from __future__ import annotations
+
+from typing import ClassVar, Literal, cast
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from darec.backbones.base import Backbone, BackboneConfig, BackboneInputs, id_table
+from darec.graph import Graph, GraphSpec
+from darec.types import Encoded
+
+
+class LightGCNConfig(BackboneConfig):
+    """Settings of :class:`LightGCN`; defaults as in the RLMRec code for Amazon-book."""
+
+    name: Literal["lightgcn"] = "lightgcn"
+    """Name of the backbone."""
+    layers: int = Field(3, ge=0)
+    """Propagation steps L; 3 in RLMRec for Amazon-book and Yelp, 2 for Steam."""
+    combine: Literal["sum", "mean"] = "sum"
+    """How the layers' outputs are combined."""
+    edge_keep: float = Field(0.8, gt=0, le=1)
+    """Probability that an edge is kept in a training step; 1 turns dropout off, as LightGCN's paper has it."""
+    rescale: bool = False
+    """Divide kept edges by ``edge_keep``. The RLMRec code does not."""
+
+
+class LightGCN(Backbone):
+    """Linear propagation of free embeddings over the training graph."""
+
+    Config: ClassVar[type[BackboneConfig]] = LightGCNConfig
+    graph_spec: ClassVar[GraphSpec | None] = GraphSpec()
+
+    def __init__(self, config: LightGCNConfig, inputs: BackboneInputs) -> None:
+        super().__init__(config, inputs)
+        self.config = config
+        self.graph = cast(Graph, inputs.graph)
+        self.embedding = id_table(inputs, config.dim)
+
+    def ego(self) -> Tensor:
+        """The embeddings E^(0), [N, dim]."""
+        return self.embedding
+
+    def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
+        """Propagate and combine the layers, eq. 3 and 4."""
+        config, weights = self.config, None
+        if generator is not None and config.edge_keep < 1:
+            weights = self.graph.drop_edges(config.edge_keep, generator, rescale=config.rescale)
+        total = self.graph.layer_sum(ego, config.layers, weights)
+        if config.combine == "mean":
+            total = total / (config.layers + 1)
+        return self.split(total)

@@ -1,0 +1,96 @@
+"""Negative sampling and batches: vectorised, and never a training positive among the negatives."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from darec.errors import DataError
+from darec.types import Interactions
+
+
+class Sampler(nn.Module):
+    """Draws positives and negatives from the training interactions, on the device it is moved to.
+
+    A uniform draw among the items that a user does *not* have needs no rejection: draw the rank r of the negative
+    among them, then find by binary search how many of the user's items come before it. In a user's ascending
+    items s_0 < s_1 < ..., the number of non-items below s_k is s_k - k, so the wanted item is r + #{k : s_k - k <= r}.
+    All users share one sorted array (keys offset by user), so a batch is a single search.
+    """
+
+    users: Tensor
+    items: Tensor
+    indptr: Tensor
+    item_degree: Tensor
+    _gaps: Tensor
+    _slot: Tensor
+
+    def __init__(self, train: Interactions) -> None:
+        super().__init__()
+        if not len(train):
+            raise DataError("the training split is empty: nothing can be learned from it.")
+        full = np.flatnonzero(train.user_degree >= train.n_items)
+        if full.size:
+            raise DataError(
+                f"user in row {full[0]} has all {train.n_items} items in training, so no negative can be "
+                "drawn: leave such users out, or import more items."
+            )
+        self.n_items = train.n_items
+        rank = np.arange(len(train)) - train.indptr[train.users]
+        arrays = {
+            "users": train.users,
+            "items": train.items,
+            "indptr": train.indptr,
+            "item_degree": train.item_degree,
+            "_gaps": train.users * (train.n_items + 1) + train.items - rank,
+            "_slot": np.full(train.n_items, -1, np.int64),
+        }
+        for name, array in arrays.items():
+            self.register_buffer(name, torch.from_numpy(np.array(array)), persistent=False)
+
+    def __len__(self) -> int:
+        return len(self.users)
+
+    def epoch(
+        self, batch_size: int, generator: torch.Generator
+    ) -> Iterator[tuple[Tensor, Tensor]]:
+        """Every training pair once, in random order, as ([B] users, [B] items)."""
+        order = torch.randperm(len(self), generator=generator, device=generator.device)
+        for rows in order.split(batch_size):
+            yield self.users[rows], self.items[rows]
+
+    def negatives(self, users: Tensor, generator: torch.Generator) -> Tensor:
+        """[B] one item for each user, uniform among those the user does not have in training."""
+        start, stop = self.indptr[users], self.indptr[users + 1]
+        free = self.n_items - (stop - start)
+        uniform = torch.rand(
+            len(users), dtype=torch.float64, generator=generator, device=generator.device
+        )
+        rank = (uniform * free).long()
+        before = torch.searchsorted(self._gaps, users * (self.n_items + 1) + rank, right=True)
+        return rank + before - start
+
+    def blocked(self, users: Tensor, items: Tensor) -> Tensor:
+        """[B, M] bool, True where ``items[m]`` is a training positive of ``users[b]``.
+
+        Costs the degrees of the users, not B x M look-ups.
+
+        Args:
+            users: [B].
+            items: [M], distinct.
+        """
+        start, stop = self.indptr[users], self.indptr[users + 1]
+        degree = stop - start
+        row = torch.repeat_interleave(degree)
+        first = torch.cumsum(degree, 0) - degree
+        owned = self.items[torch.arange(len(row), device=row.device) + (start - first)[row]]
+        self._slot[items] = torch.arange(len(items), device=items.device)
+        slot = self._slot[owned]
+        self._slot[items] = -1
+        hit = slot >= 0
+        mask = torch.zeros(len(users), len(items), dtype=torch.bool, device=users.device)
+        mask[row[hit], slot[hit]] = True
+        return mask

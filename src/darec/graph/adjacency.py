@@ -1,0 +1,168 @@
+"""The user-item graph as compressed sparse rows, and the product with it that every graph model is made of.
+
+The symmetric normalised adjacency is ``D^-1/2 A D^-1/2`` over N = U + I entities, users first (He et al. 2020,
+LightGCN, eq. 3 and 8). Since it equals its transpose, the backward pass of a propagation is the propagation of the
+gradient: one kernel serves both. That kernel is ``embedding_bag`` with a weight for each edge, which on a CPU is
+twice as fast as torch's CSR product and twenty times as fast as its COO product (DESIGN, last table).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from darec.types import Interactions
+
+
+@dataclass(frozen=True)
+class GraphSpec:
+    """What graph a backbone wants.
+
+    Attributes:
+        self_loops: add an edge from every entity to itself before normalising.
+    """
+
+    self_loops: bool = False
+
+
+def _product(x: Tensor, indptr: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
+    return F.embedding_bag(
+        indices, x, indptr, mode="sum", per_sample_weights=weights, include_last_offset=True
+    )
+
+
+def _layer_sum(x: Tensor, layers: int, *csr: Tensor) -> Tensor:
+    """``x + S x + ... + S^L x`` by Horner's rule: one buffer a layer, added to in place."""
+    total = x
+    for _ in range(layers):
+        total = _product(total, *csr).add_(x)
+    return total
+
+
+class _Product(torch.autograd.Function):
+    """``S x`` for a symmetric sparse S, whose backward is ``S g``."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, *csr: Tensor) -> Tensor:
+        ctx.save_for_backward(*csr)
+        return _product(x, *csr)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        return _product(grads[0].contiguous(), *ctx.saved_tensors), None, None, None
+
+
+class _LayerSum(torch.autograd.Function):
+    """``(I + S + ... + S^L) x``: a polynomial of a symmetric matrix is symmetric, so backward is forward."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, layers: int, *csr: Tensor) -> Tensor:
+        ctx.layers = layers
+        ctx.save_for_backward(*csr)
+        return _layer_sum(x, layers, *csr)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        grad = _layer_sum(grads[0].contiguous(), ctx.layers, *ctx.saved_tensors)
+        return grad, None, None, None, None
+
+
+class Graph(nn.Module):
+    """The normalised adjacency of the training interactions; its arrays move with the model that holds it.
+
+    Attributes:
+        indptr: [N + 1] int, row starts.
+        indices: [nnz] int, column of each entry.
+        weights: [nnz] float32, ``1 / sqrt(d_row d_column)``.
+        edges: [nnz] int, the undirected edge that each entry belongs to: (u, i) and (i, u) share theirs.
+        n_edges: number of undirected edges (self-loops included).
+    """
+
+    indptr: Tensor
+    indices: Tensor
+    weights: Tensor
+    edges: Tensor
+
+    def __init__(self, train: Interactions, spec: GraphSpec | None = None) -> None:
+        super().__init__()
+        spec = spec or GraphSpec()
+        users, items = train.users, train.items + train.n_users
+        n = train.n_users + train.n_items
+        edge = np.arange(len(train))
+        rows, columns = np.concatenate([users, items]), np.concatenate([items, users])
+        edges = np.concatenate([edge, edge])
+        self.n_edges = len(train)
+        if spec.self_loops:
+            loops = np.arange(n)
+            rows, columns = np.concatenate([rows, loops]), np.concatenate([columns, loops])
+            edges = np.concatenate([edges, self.n_edges + loops])
+            self.n_edges += n
+        order = np.lexsort((columns, rows))
+        rows, columns, edges = rows[order], columns[order], edges[order]
+        degree = np.bincount(rows, minlength=n)
+        inverse_root = 1.0 / np.sqrt(np.maximum(degree, 1))
+        index = np.int32 if max(n, len(rows)) < 2**31 else np.int64
+        arrays = {
+            "indptr": np.concatenate([[0], np.cumsum(degree)]).astype(index),
+            "indices": columns.astype(index),
+            "weights": (inverse_root[rows] * inverse_root[columns]).astype(np.float32),
+            "edges": edges.astype(np.int64),
+        }
+        for name, array in arrays.items():  # made anew from the data, so not saved with the model
+            self.register_buffer(name, torch.from_numpy(array), persistent=False)
+
+    def propagate(self, x: Tensor, weights: Tensor | None = None) -> Tensor:
+        """One step of propagation.
+
+        Args:
+            x: [N, d], users first.
+            weights: [nnz] weights in place of the graph's own, from :meth:`drop_edges`; they must be symmetric.
+
+        Returns:
+            [N, d].
+        """
+        product: Tensor = _Product.apply(x, *self._csr(x, weights))
+        return product
+
+    def layer_sum(self, x: Tensor, layers: int, weights: Tensor | None = None) -> Tensor:
+        """The sum of ``layers`` successive propagations and their input, ``x + S x + ... + S^L x``.
+
+        Equal to adding up :meth:`propagate`'s outputs, with a third of the memory traffic: what LightGCN needs.
+
+        Args:
+            x: [N, d], users first.
+            layers: L.
+            weights: as for :meth:`propagate`.
+
+        Returns:
+            [N, d].
+        """
+        total: Tensor = _LayerSum.apply(x, layers, *self._csr(x, weights))
+        return total
+
+    def _csr(self, x: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
+        weights = self.weights if weights is None else weights
+        if weights.requires_grad:
+            raise ValueError("propagation has no gradient with respect to edge weights")
+        return self.indptr, self.indices, weights.to(x.dtype)
+
+    def drop_edges(self, keep: float, generator: torch.Generator, *, rescale: bool) -> Tensor:
+        """Weights with each undirected edge kept with probability ``keep`` and zero otherwise.
+
+        Both directions of an edge fall together, which keeps the adjacency symmetric.
+
+        Args:
+            keep: in (0, 1].
+            generator: source of the draw.
+            rescale: divide what is kept by ``keep``, so that the expectation is unchanged.
+        """
+        kept = torch.rand(self.n_edges, generator=generator, device=generator.device) < keep
+        factor = kept.to(self.weights.dtype)
+        if rescale:
+            factor /= keep
+        return self.weights * factor[self.edges]
