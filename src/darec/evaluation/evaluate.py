@@ -1,0 +1,210 @@
+"""Evaluation of two tables against held-out pairs: metrics per user, overall and by group.
+
+:class:`Evaluator` keeps what does not change between calls, so that training can call it every few epochs.
+:class:`Evaluation` keeps a value per user, so that two runs can be compared user by user.
+
+Names of values: ``recall@20`` over all users; ``users/1of3/recall@20`` over the third of the users with the
+fewest training items; ``items/1of3/recall@20`` with only the targets among the third of the items with the fewest
+training users counted, over the users who have such targets.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from typing import Final
+
+import numpy as np
+
+from darec.data.dataset import Dataset
+from darec.errors import ConfigError, DataError, did_you_mean
+from darec.evaluation import metrics as m
+from darec.evaluation.groups import describe, group_by_count
+from darec.evaluation.ranking import Ranker, check_k
+from darec.evaluation.result import GROUP_METRICS, Evaluation
+from darec.types import IntArray, Interactions, Tables
+
+KS: Final = (5, 10, 20)
+MASKS: Final = ("train", "train+valid")
+
+
+class Evaluator:
+    """Evaluates any tables on one problem: which pairs to find, and which items may not be ranked.
+
+    Only users with a target count. Every item of the catalogue is ranked, except the user's excluded ones.
+
+    Args:
+        target: the pairs to find.
+        exclude: pairs never ranked; see :func:`exclusion`.
+        train: the training pairs, from which popularity and activity are counted.
+        ks: the K's.
+        user_groups: number of groups of users by activity; 0 for none.
+        item_groups: number of groups of items by popularity; 0 for none.
+        batch_size: users scored at once; None for what suits the device.
+
+    Raises:
+        ConfigError: no K, a K below 1 or above the number of items, negative groups.
+        DataError: no target, a target that is excluded, or pairs over different users and items.
+    """
+
+    def __init__(
+        self,
+        target: Interactions,
+        exclude: Interactions,
+        train: Interactions,
+        ks: Sequence[int] = KS,
+        *,
+        user_groups: int = 3,
+        item_groups: int = 3,
+        batch_size: int | None = None,
+    ) -> None:
+        shapes = {(pairs.n_users, pairs.n_items) for pairs in (target, exclude, train)}
+        if len(shapes) > 1:
+            raise DataError(
+                "target, exclusion and training pairs are over different users or items "
+                f"({', '.join(f'{u} x {i}' for u, i in sorted(shapes))}): take them from one dataset."
+            )
+        if not len(target):
+            raise DataError("nothing to evaluate on: the split has no interactions.")
+        if not ks:
+            raise ConfigError("no K to evaluate at: give at least one.")
+        for k in ks:
+            check_k(k, target.n_items)
+        masked = exclude.contains(target.users, target.items)
+        if masked.any():
+            first = int(masked.argmax())
+            raise DataError(
+                f"{masked.sum()} of {len(target)} pairs to find are excluded from the ranking (first: user row "
+                f"{target.users[first]}, item row {target.items[first]}): the splits overlap."
+            )
+        self.target, self.train = target, train
+        self.ks = tuple(sorted(set(ks)))
+        self.users = np.flatnonzero(target.user_degree)
+        self.n_relevant = target.user_degree[self.users]
+        self.problem = _digest(target, exclude)
+        self._ranker = Ranker(
+            target.n_users, target.n_items, exclude, users=self.users, batch_size=batch_size
+        )
+        self._user_labels = (
+            group_by_count(train.user_degree, user_groups)
+            if user_groups
+            else np.zeros(target.n_users, np.int64)
+        )
+        self._item_labels = (
+            group_by_count(train.item_degree, item_groups)
+            if item_groups
+            else np.zeros(target.n_items, np.int64)
+        )
+        self.groups = (
+            *describe("users", train.user_degree, self._user_labels, user_groups),
+            *describe("items", train.item_degree, self._item_labels, item_groups),
+        )
+
+    def evaluate(self, tables: Tables, metrics: Sequence[str] = m.METRICS) -> Evaluation:
+        """Rank all items for every user with a target and score the lists.
+
+        Args:
+            tables: [U, d] and [I, d], on any device.
+            metrics: names from :data:`darec.evaluation.metrics.METRICS`.
+
+        Raises:
+            ConfigError: an unknown metric.
+            DataError: tables that do not fit the dataset.
+            RunError: NaN or infinity in the tables.
+        """
+        for name in metrics:
+            if name not in m.METRICS:
+                raise ConfigError(f"unknown metric {name!r}: {did_you_mean(name, m.METRICS)}")
+        items, _ = self._ranker.top_k(tables, self.ks[-1])
+        hits = self.target.contains(self.users[:, None], items) & (items >= 0)
+        per_user: dict[str, m.Values] = {}
+        overall: dict[str, float] = {}
+        for name in metrics:
+            for k in self.ks:
+                key, listed = f"{name}@{k}", items[:, :k]
+                if name in m.ACCURACY:
+                    per_user[key] = m.ACCURACY[name](hits[:, :k], self.n_relevant)
+                elif name == "novelty":
+                    n_trained = int((self.train.user_degree > 0).sum())
+                    per_user[key] = m.novelty(listed, self.train.item_degree, n_trained)
+                elif name == "popularity":
+                    per_user[key] = m.popularity(listed, self.train.item_degree)
+                else:
+                    overall[key] = m.coverage(listed, self.target.n_items)
+        per_user |= self._by_item_group(items, hits, [n for n in GROUP_METRICS if n in metrics])
+        labels = self._user_labels[self.users]
+        return Evaluation(self.users, per_user, overall, labels, self.groups, self.problem)
+
+    def _by_item_group(
+        self, items: IntArray, hits: m.Hits, names: list[str]
+    ) -> dict[str, m.Values]:
+        """``names`` with the targets of one item group alone; NaN for users without such a target."""
+        values = {}
+        groups = [group for group in self.groups if group.kind == "items" and group.size]
+        for group in groups if names else []:
+            inside = self._item_labels == group.index - 1
+            n_relevant = np.bincount(
+                self.target.users[inside[self.target.items]], minlength=self.target.n_users
+            )[self.users]
+            counted = n_relevant > 0
+            group_hits = (hits & inside[items])[counted]
+            for name in names:
+                for k in self.ks:
+                    column = np.full(len(self.users), np.nan)
+                    column[counted] = m.ACCURACY[name](group_hits[:, :k], n_relevant[counted])
+                    values[f"{group.name}/{name}@{k}"] = column
+        return values
+
+
+def evaluate_tables(
+    tables: Tables,
+    *,
+    target: Interactions,
+    exclude: Interactions,
+    train: Interactions,
+    ks: Sequence[int] = KS,
+    batch_size: int | None = None,
+    metrics: Sequence[str] = m.METRICS,
+    user_groups: int = 3,
+    item_groups: int = 3,
+) -> Evaluation:
+    """Evaluate once; see :class:`Evaluator` for the arguments and errors."""
+    evaluator = Evaluator(
+        target,
+        exclude,
+        train,
+        ks,
+        user_groups=user_groups,
+        item_groups=item_groups,
+        batch_size=batch_size,
+    )
+    return evaluator.evaluate(tables, metrics)
+
+
+def exclusion(dataset: Dataset, split: str, mask: str = "train") -> Interactions:
+    """The pairs that are not ranked when ``split`` is evaluated.
+
+    Args:
+        dataset: the dataset.
+        split: ``"valid"`` or ``"test"``.
+        mask: ``"train"`` is the protocol of the RLMRec code and the papers that follow it: at test time the
+            validation items stay candidates, though none is a target, and so take places from test items.
+            ``"train+valid"`` removes them too. On ``"valid"`` both mean the training pairs.
+
+    Raises:
+        ConfigError: another split or mask.
+    """
+    if split not in ("valid", "test"):
+        raise ConfigError(f"cannot evaluate on {split!r}: choose valid or test.")
+    if mask not in MASKS:
+        raise ConfigError(f"unknown mask {mask!r}: {did_you_mean(mask, MASKS)}")
+    if mask == "train" or split == "valid":
+        return dataset.train
+    return dataset.train.union(dataset.valid)
+
+
+def _digest(target: Interactions, exclude: Interactions) -> str:
+    """Equal exactly when two evaluations look for the same pairs under the same mask."""
+    digest = hashlib.sha256(f"{target.n_users} {target.n_items} {len(target)}".encode())
+    digest.update(target.keys.tobytes() + exclude.keys.tobytes())
+    return digest.hexdigest()[:16]

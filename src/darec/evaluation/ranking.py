@@ -1,0 +1,232 @@
+"""Full ranking: the K best items of every user, by the inner product of two tables.
+
+The scores of a block of users are one matrix product into a reused buffer, in which excluded items are set to
+minus infinity by flat index. Selecting the best from the buffer costs more than filling it when
+``torch.topk`` does it alone, so it is done in two exact stages: the maxima of strided groups of items first,
+then only the members of the best groups (:func:`_select`).
+"""
+
+from __future__ import annotations
+
+import math
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from darec.errors import ConfigError, DataError, RunError
+from darec.types import FloatArray, IntArray, Interactions, Tables
+
+# Bytes of the score buffer where no batch size is given: a CPU wants it to stay in its cache, a GPU wants
+# enough work for each kernel.
+_BUFFER_BYTES = {"cpu": 8 << 20, "cuda": 256 << 20}
+
+
+class Ranker:
+    """Ranks the same users over the same candidates again and again, for tables that change.
+
+    Args:
+        n_users: U.
+        n_items: I.
+        exclude: pairs never to be ranked, or None.
+        users: [n] user rows to rank, in any order; None for all U.
+        candidates: [m] item rows that may be ranked; None for all I. Repeats are dropped.
+        batch_size: users scored at once; None to fit a buffer of 8 MiB (CPU) or 256 MiB (GPU).
+
+    Raises:
+        ConfigError: a batch size below 1.
+        DataError: ``exclude`` of another shape, or a user or candidate out of range.
+    """
+
+    def __init__(
+        self,
+        n_users: int,
+        n_items: int,
+        exclude: Interactions | None,
+        *,
+        users: IntArray | None = None,
+        candidates: IntArray | None = None,
+        batch_size: int | None = None,
+    ) -> None:
+        if batch_size is not None and batch_size < 1:
+            raise ConfigError(f"batch size {batch_size}: give at least 1.")
+        if exclude is not None and (exclude.n_users, exclude.n_items) != (n_users, n_items):
+            raise DataError(
+                f"the pairs to exclude are over {exclude.n_users} users x {exclude.n_items} items, "
+                f"the ranking is over {n_users} x {n_items}: take both from one dataset."
+            )
+        self.n_users, self.n_items, self.batch_size = n_users, n_items, batch_size
+        self.users = _rows("user", users, n_users)
+        self.candidates = (
+            None if candidates is None else np.unique(_rows("candidate item", candidates, n_items))
+        )
+        self._rows, self._columns, self._starts = self._excluded(exclude)
+
+    def _excluded(self, exclude: Interactions | None) -> tuple[Tensor, Tensor, IntArray]:
+        """Coordinates of what is masked: row in ``users``, column in the candidates, starts by row."""
+        if exclude is None:
+            none = torch.zeros(0, dtype=torch.long)
+            return none, none, np.zeros(len(self.users) + 1, np.int64)
+        counts = exclude.user_degree[self.users]
+        rows = np.repeat(np.arange(len(self.users)), counts)
+        within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
+        columns = exclude.items[exclude.indptr[self.users][rows] + within]
+        if self.candidates is not None:
+            column_of = np.full(self.n_items, -1, np.int64)
+            column_of[self.candidates] = np.arange(len(self.candidates))
+            columns = column_of[columns]
+            rows, columns = rows[columns >= 0], columns[columns >= 0]
+        starts = np.searchsorted(rows, np.arange(len(self.users) + 1))
+        return torch.from_numpy(rows), torch.from_numpy(columns), starts
+
+    @torch.no_grad()
+    def top_k(self, tables: Tables, k: int) -> tuple[IntArray, FloatArray]:
+        """The ``k`` best candidates of every user, best first, on the device of the tables.
+
+        Equal scores are ordered by item row, lower first, whatever the device; scores are float32. Where
+        a user has fewer than ``k`` candidates left, the list ends in item -1 with score -inf.
+
+        Returns:
+            items: [n, k] int64.
+            scores: [n, k] float32.
+
+        Raises:
+            ConfigError: ``k`` below 1 or above the number of candidates.
+            DataError: tables of another shape.
+            RunError: NaN or infinity in a table, or scores beyond float32.
+        """
+        check_tables(tables, self.n_users, self.n_items)
+        size = self.n_items if self.candidates is None else len(self.candidates)
+        check_k(k, size, "catalogue" if self.candidates is None else "list of candidates")
+        device = tables.items.device
+        users, items = tables.users.float(), tables.items.float()
+        users = users[torch.from_numpy(self.users).to(device)]
+        if self.candidates is not None:
+            items = items[torch.from_numpy(self.candidates).to(device)]
+
+        groups = _n_groups(size, k)
+        width = -(-size // groups) * groups
+        padded = torch.nn.functional.pad(items, (0, 0, 0, width - size)).T
+        excluded = self._rows.to(device) * width + self._columns.to(device)
+        n = len(self.users)
+        batch_size = self.batch_size or _BUFFER_BYTES.get(device.type, 8 << 20) // (4 * width)
+        batch_size = max(1, min(batch_size, n))
+        buffer = torch.empty(batch_size, width, device=device)
+        best_items = torch.empty(n, k, dtype=torch.long, device=device)
+        best_scores = torch.empty(n, k, device=device)
+        for start in range(0, n, batch_size):
+            stop = min(start + batch_size, n)
+            block = buffer[: stop - start]
+            torch.mm(users[start:stop], padded, out=block)
+            block[:, size:] = -math.inf
+            flat = excluded[self._starts[start] : self._starts[stop]] - start * width
+            block.view(-1).index_fill_(0, flat, -math.inf)
+            best_scores[start:stop], best_items[start:stop] = _select(block, k, groups)
+
+        scores, columns = best_scores.cpu().numpy(), best_items.cpu().numpy()
+        ranked = columns if self.candidates is None else self.candidates[columns % size]
+        return np.where(np.isneginf(scores), -1, ranked), scores
+
+
+def top_k(
+    tables: Tables,
+    k: int,
+    exclude: Interactions | None,
+    users: IntArray | None = None,
+    batch_size: int | None = None,
+    candidates: IntArray | None = None,
+) -> tuple[IntArray, FloatArray]:
+    """The ``k`` best items of each user, once; see :class:`Ranker` and :meth:`Ranker.top_k`."""
+    shape = len(tables.users), len(tables.items)
+    ranker = Ranker(*shape, exclude, users=users, candidates=candidates, batch_size=batch_size)
+    return ranker.top_k(tables, k)
+
+
+def check_k(k: int, size: int, what: str = "catalogue") -> None:
+    """Raise ``ConfigError`` unless 1 <= ``k`` <= ``size``."""
+    if k < 1:
+        raise ConfigError(f"K = {k}: give at least 1.")
+    if k > size:
+        raise ConfigError(f"K = {k} is larger than the {what}, which has {size} items: lower K.")
+
+
+def check_tables(tables: Tables, n_users: int, n_items: int) -> None:
+    """Raise ``DataError`` on tables of another shape and ``RunError`` on NaN or infinity in one."""
+    for name, table, size in (("user", tables.users, n_users), ("item", tables.items, n_items)):
+        if table.ndim != 2 or len(table) != size:
+            raise DataError(
+                f"the {name} table has shape {list(table.shape)} and the dataset {size} {name}s: "
+                "use tables made from this dataset."
+            )
+        finite = table.isfinite()
+        if not bool(finite.all()):
+            row = int((~finite).any(dim=1).nonzero()[0])
+            raise RunError(
+                f"the {name} table has NaN or infinity in row {row}: training has diverged; "
+                "lower the learning rate."
+            )
+    if tables.users.shape[1] != tables.items.shape[1]:
+        raise DataError(
+            f"the user table has {tables.users.shape[1]} columns and the item table "
+            f"{tables.items.shape[1]}: a score needs as many in both."
+        )
+    # A score that overflowed to minus infinity would pass for an excluded item.
+    largest = [
+        float(table.abs().max()) if table.numel() else 0.0 for table in (tables.users, tables.items)
+    ]
+    if largest[0] * largest[1] * tables.users.shape[1] > torch.finfo(torch.float32).max:
+        raise RunError(
+            f"entries of up to {largest[0]:.2g} (users) and {largest[1]:.2g} (items) give scores beyond "
+            "float32: training has diverged; lower the learning rate."
+        )
+
+
+def _rows(kind: str, rows: IntArray | None, size: int) -> IntArray:
+    rows = np.arange(size) if rows is None else np.asarray(rows, np.int64)
+    outside = (rows < 0) | (rows >= size)
+    if outside.any():
+        raise DataError(f"{kind} row {rows[outside][0]} is outside 0..{size - 1}.")
+    return rows
+
+
+def _n_groups(size: int, k: int) -> int:
+    """Groups of items that balance the two stages of :func:`_select`; ``size`` where one is better."""
+    members = math.isqrt(size // (k + 1))
+    return size if members < 4 else -(-size // members)
+
+
+def _select(block: Tensor, k: int, groups: int) -> tuple[Tensor, Tensor]:
+    """Scores and columns of the ``k`` largest entries of each row, equal ones by ascending column.
+
+    Column c is in group ``c % groups``. The k + 1 largest entries of a row lie in the k + 1 groups with
+    the largest maxima, so only those are searched. One entry more than asked for shows whether the k-th
+    place is tied; rows with any tie are ranked again by :func:`_select_tied`.
+    """
+    n, width = block.shape
+    more = min(k + 1, width)
+    if groups == width:
+        scores, columns = torch.topk(block, more)
+    else:
+        best = torch.topk(block.view(n, -1, groups).amax(dim=1), more, sorted=False).indices
+        member = torch.arange(0, width, groups, device=block.device)
+        pool = (best[:, None, :] + member[None, :, None]).flatten(1)
+        scores, chosen = torch.topk(block.gather(1, pool), more)
+        columns = pool.gather(1, chosen)
+    tied = (scores[:, 1:] == scores[:, :-1]) & ~scores[:, 1:].isneginf()
+    scores, columns = scores[:, :k], columns[:, :k]
+    rows = tied.any(dim=1).nonzero().squeeze(1)
+    if len(rows):
+        columns[rows] = _select_tied(block[rows], k)
+    return scores, columns
+
+
+def _select_tied(block: Tensor, k: int) -> Tensor:
+    """Columns of the ``k`` largest entries of each row by (score, then lower column).
+
+    Float bits, with those of negative numbers reversed, order as the floats do; the column fills the lower
+    half of a 64-bit key, which leaves no ties.
+    """
+    bits = (block + 0.0).view(torch.int32)  # + 0.0 makes -0.0 and 0.0 one key
+    ordered = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).long()
+    column = torch.arange(block.shape[1], device=block.device)
+    return torch.topk((ordered << 32) - column, k).indices

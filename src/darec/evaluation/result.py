@@ -1,0 +1,135 @@
+"""What an evaluation found: a value per user and metric, means overall and by group, on disk as Parquet."""
+
+from __future__ import annotations
+
+import json
+import os
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from darec.errors import ConfigError, RunError, did_you_mean
+from darec.evaluation.groups import Group
+from darec.evaluation.metrics import Values
+from darec.types import IntArray
+
+GROUP_METRICS: Final = ("recall", "ndcg")
+"""The metrics that are also reported by group, where they were asked for."""
+
+_SCHEMA_VERSION: Final = 1
+
+
+@dataclass(frozen=True, eq=False)
+class Evaluation:
+    """Metrics of one run on one split.
+
+    Attributes:
+        users: [n] rows of the users that count, ascending.
+        per_user: name such as ``recall@20`` or ``items/1of3/recall@20`` -> [n] float64; NaN where the
+            user has no target in the group of items.
+        overall: metrics that are not means over users (``coverage@20``).
+        user_group: [n] activity group of each user, 0 the least active.
+        groups: the groups of users and items, with bounds and sizes.
+        problem: digest of targets and exclusion; two evaluations compare only if it is equal.
+    """
+
+    users: IntArray
+    per_user: dict[str, Values]
+    overall: dict[str, float] = field(default_factory=dict)
+    user_group: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
+    groups: tuple[Group, ...] = ()
+    problem: str = ""
+
+    @property
+    def n_users(self) -> int:
+        """Number of users that count."""
+        return len(self.users)
+
+    def names(self) -> list[str]:
+        """Names that :meth:`values` takes: all users' first, then by user group, then by item group."""
+        plain = [name for name in self.per_user if "/" not in name]
+        by_user = [
+            f"{group.name}/{name}"
+            for group in self.groups
+            if group.kind == "users"
+            for name in plain
+            if name.partition("@")[0] in GROUP_METRICS
+        ]
+        return [*plain, *by_user, *(name for name in self.per_user if "/" in name)]
+
+    def values(self, name: str) -> Values:
+        """[n] values of a metric by user, NaN for users it does not count.
+
+        Raises:
+            ConfigError: no such metric here, or one without a value per user (coverage).
+        """
+        if name in self.per_user:
+            return self.per_user[name]
+        prefix, _, metric = name.rpartition("/")
+        for group in self.groups:
+            if group.kind == "users" and group.name == prefix and metric in self.per_user:
+                return np.where(self.user_group == group.index - 1, self.per_user[metric], np.nan)
+        if name in self.overall:
+            raise ConfigError(f"{name} is one figure for all users and has no value per user.")
+        raise ConfigError(f"no metric {name!r} here: {did_you_mean(name, self.names())}")
+
+    def summary(self) -> dict[str, float]:
+        """Every metric's mean over the users it counts; names that count none are left out."""
+        summary = {}
+        for name in self.names():
+            values = self.values(name)
+            values = values[~np.isnan(values)]
+            if len(values):
+                summary[name] = float(values.mean())
+        return {**summary, **self.overall}
+
+    def save(self, path: str | Path) -> None:
+        """Write one Parquet file, a row a user; it appears whole or not at all."""
+        path = Path(path)
+        table = pa.table({"user": self.users, "user_group": self.user_group, **self.per_user})
+        described = {
+            "schema_version": _SCHEMA_VERSION,
+            "overall": self.overall,
+            "groups": [asdict(group) for group in self.groups],
+            "problem": self.problem,
+        }
+        partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
+        try:
+            pq.write_table(table.replace_schema_metadata({"darec": json.dumps(described)}), partial)
+            partial.replace(path)
+        finally:
+            partial.unlink(missing_ok=True)
+
+    @classmethod
+    def load(cls, path: str | Path) -> Evaluation:
+        """Read a file that :meth:`save` wrote.
+
+        Raises:
+            RunError: no such file, a damaged one, or one that is not an evaluation.
+        """
+        path = Path(path)
+        if not path.is_file():
+            raise RunError(f"no evaluation at {path}: run 'darec evaluate' first.")
+        try:
+            table = pq.read_table(path, memory_map=False)
+            described = json.loads(table.schema.metadata[b"darec"])
+            if described["schema_version"] != _SCHEMA_VERSION:
+                raise ValueError(f"schema version {described['schema_version']}")
+            columns = {name: table[name].to_numpy() for name in table.column_names}
+            return cls(
+                columns.pop("user"),
+                user_group=columns.pop("user_group"),
+                per_user=columns,
+                overall=described["overall"],
+                groups=tuple(Group(**group) for group in described["groups"]),
+                problem=described["problem"],
+            )
+        except (OSError, ValueError, KeyError, TypeError, pa.ArrowException) as error:
+            raise RunError(
+                f"{path} is not an evaluation that this darec reads ({error}): "
+                "run 'darec evaluate' again."
+            ) from error
