@@ -1,1 +1,44 @@
-"""darec: bring what language models know into collaborative filtering."""
+"""darec: bring what language models know into collaborative filtering.
+
+The public names are loaded when first used, so that ``import darec`` and ``darec --help`` stay quick.
+"""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from darec.api import fit, load_dataset, load_run
+    from darec.config import RunConfig, resolve_config
+    from darec.data.dataset import Dataset
+    from darec.errors import DarecError
+    from darec.run import Run
+
+__all__ = [
+    "DarecError",
+    "Dataset",
+    "Run",
+    "RunConfig",
+    "fit",
+    "load_dataset",
+    "load_run",
+    "resolve_config",
+]
+
+_HOMES = {
+    "DarecError": "darec.errors",
+    "Dataset": "darec.data.dataset",
+    "Run": "darec.run",
+    "RunConfig": "darec.config",
+    "fit": "darec.api",
+    "load_dataset": "darec.api",
+    "load_run": "darec.api",
+    "resolve_config": "darec.config",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'darec' has no attribute {name!r}")
+    return getattr(importlib.import_module(_HOMES[name]), name)

@@ -1,5 +1,53 @@
-"""To be written."""
+"""``darec evaluate``: measure a finished run again, at other K or with another mask."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from darec.cli.output import Format
 
 
-def command() -> None:
-    """To be written."""
+def command(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    split: Annotated[str, typer.Option(help="test or valid.")] = "test",
+    k: Annotated[list[int] | None, typer.Option("-k", help="Cut-off; repeat for several.")] = None,
+    mask: Annotated[
+        str | None, typer.Option(help="Items not ranked: train or train+valid.")
+    ] = None,
+    groups: Annotated[
+        int, typer.Option(help="User-activity and item-popularity groups; 0 for none.")
+    ] = 3,
+    data: Annotated[Path | None, typer.Option(help="Where the dataset is now.")] = None,
+    format: Annotated[Format, typer.Option(help="How to print the result.")] = Format.TABLE,
+) -> None:
+    """Rank the whole catalogue for every user and compare with held-out items."""
+    from rich.console import Console
+
+    from darec.cli.output import metrics_table, print_json
+    from darec.run import Run
+
+    loaded = Run.load(run, dataset=data)
+    evaluation = loaded.evaluate(split, ks=tuple(k) if k else None, mask=mask, groups=groups)
+    summary = evaluation.summary()
+    if format is Format.JSON:
+        print_json({f"{split}/{name}": value for name, value in summary.items()})
+        return
+    console = Console(markup=False)
+    plain = {name: value for name, value in summary.items() if "/" not in name}
+    console.print(metrics_table(plain, f"{split} split, {evaluation.n_users} users"))
+    for group in evaluation.groups:
+        part = {
+            name.removeprefix(f"{group.name}/"): value
+            for name, value in summary.items()
+            if name.startswith(f"{group.name}/")
+        }
+        if part:
+            what = "users by activity" if group.kind == "users" else "items by popularity"
+            title = (
+                f"{what}, group {group.index} of {group.of}: {group.size} {group.kind} "
+                f"with {group.low} to {group.high} training interactions"
+            )
+            console.print(metrics_table(part, title))

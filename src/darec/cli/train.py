@@ -1,5 +1,93 @@
-"""To be written."""
+"""``darec train``: fit a backbone with an alignment on a dataset."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from darec.cli.output import Format
 
 
-def command() -> None:
-    """To be written."""
+def command(
+    data: Annotated[Path, typer.Argument(help="Dataset folder, from 'darec import'.")],
+    out: Annotated[Path, typer.Option(help="Folder of the run.")],
+    backbone: Annotated[
+        str | None, typer.Option(help="Collaborative model; lightgcn by default.")
+    ] = None,
+    alignment: Annotated[
+        str | None, typer.Option(help="How language comes in; none by default.")
+    ] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="Which embeddings of 'darec encode'; the newest by default.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Any setting, as in train.epochs=5."),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML file of settings, such as a run's config.yaml.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed; 0 by default.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with the run in --out, by its own settings.")
+    ] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write TensorBoard events into the run.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    format: Annotated[Format, typer.Option(help="How to print the result.")] = Format.TABLE,
+) -> None:
+    """Train a recommender, evaluate it on validation and test, and write the run's folder."""
+    from rich.console import Console
+
+    from darec.api import fit
+    from darec.cli.output import metrics_table, print_json
+    from darec.config import resolve_config
+
+    named: dict[str, Any] = {
+        "backbone": backbone,
+        "alignment": alignment,
+        "text.encoder": encoder,
+        "options.seed": seed,
+        "options.device": device,
+        "options.threads": threads,
+    }
+    given = {key: value for key, value in named.items() if value is not None}
+    asked = bool(given or set_ or config)
+    settings = resolve_config(given, file=config, overrides=set_ or ()) if asked else None
+    try:
+        run = fit(
+            data,
+            config=settings,
+            out=out,
+            resume=resume,
+            progress=not quiet,
+            tensorboard=tensorboard,
+        )
+    except KeyboardInterrupt:
+        typer.echo(
+            f"darec: interrupted; what was done is kept: darec train {data} --out {out} --resume",
+            err=True,
+        )
+        raise typer.Exit(130) from None
+    if format is Format.JSON:
+        print_json(run.metrics)
+        return
+    shown = {
+        name.removeprefix("test/"): value
+        for name, value in run.metrics.items()
+        if name.startswith("test/") and name.count("/") == 1
+    }
+    console = Console(markup=False)
+    names = f"{run.config.backbone.name} + {run.config.alignment.name}"
+    console.print(metrics_table(shown, f"{names}, test split"))
+    console.print(
+        f"best epoch {run.metrics['best_epoch']} of {run.metrics['epochs']}, "
+        f"{run.metrics['seconds_per_epoch']:.2f} s an epoch, "
+        f"peak memory {run.metrics['peak_rss_mb']:.0f} MiB; run in {run.path}",
+        soft_wrap=True,
+    )

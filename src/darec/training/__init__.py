@@ -1,1 +1,1 @@
-"""Package."""
+"""The training loop, its checkpoints and its progress display."""

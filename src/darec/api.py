@@ -1,0 +1,204 @@
+"""The public functions: load a dataset, fit a model. What the command line does, a program can do with these."""
+
+from __future__ import annotations
+
+import json
+import statistics
+import time
+from collections.abc import Mapping
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save
+
+from darec.config import RunConfig, resolve_config
+from darec.data.dataset import Dataset
+from darec.errors import ConfigError, DataError, RunError
+from darec.files import write_atomic, write_json
+from darec.memory import peak_rss_mb
+from darec.model import Model
+from darec.run import Run, check_dataset, tables_to_tensors
+from darec.training.progress import ConsoleReporter, Reporter
+from darec.training.trainer import Trainer
+from darec.types import TextTable
+
+
+def load_dataset(source: str | Path, items: str | Path | None = None, **options: Any) -> Dataset:
+    """Load a dataset folder, or read raw files into memory.
+
+    Args:
+        source: a folder written by ``darec import``, or interactions as CSV, TSV, JSONL, Parquet, RecBole,
+            MovieLens or RLMRec files.
+        items: the items' file, for raw interactions.
+        **options: those of :func:`darec.data.build.import_dataset`, ``out`` among them.
+
+    Raises:
+        DataError: files that are missing or cannot be used, naming file, row and remedy.
+    """
+    source = Path(source)
+    if (source / "manifest.json").is_file():
+        if items is not None or options:
+            raise DataError(f"{source} is imported already: its items and options are settled.")
+        return Dataset.load(source)
+    from darec.data.build import import_dataset
+
+    return import_dataset(source, items=items, **options)
+
+
+def fit(
+    data: Dataset | str | Path,
+    *,
+    backbone: str | None = None,
+    alignment: str | None = None,
+    settings: Mapping[str, Any] | None = None,
+    config: RunConfig | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    text: TextTable | None = None,
+    progress: bool = True,
+    tensorboard: bool = False,
+) -> Run:
+    """Train a recommender and evaluate it on the validation and test splits.
+
+    Args:
+        data: a dataset, or the folder of one.
+        backbone: name of the collaborative model; ``lightgcn`` by default.
+        alignment: name of the alignment; ``none`` by default.
+        settings: further settings by dotted key, ``{"backbone.dim": 64, "options.seed": 1}``.
+        config: a whole configuration, instead of the three above.
+        out: the run's folder; None keeps the run in memory.
+        resume: go on with a run in ``out`` that was cut short, by the settings it was begun with; a finished one
+            is returned as it is.
+        text: language embeddings, instead of those stored by ``darec encode``.
+        progress: show progress on standard error.
+        tensorboard: write TensorBoard events into ``out``.
+
+    Raises:
+        ConfigError: a name or setting that does not exist or does not fit the data.
+        RunError: ``out`` holds another run, or training diverged.
+    """
+    dataset = data if isinstance(data, Dataset) else Dataset.load(data)
+    folder = Path(out) if out is not None else None
+    named = {"backbone": backbone, "alignment": alignment}
+    given = {key: name for key, name in named.items() if name is not None} | dict(settings or {})
+    if config is not None and given:
+        raise ConfigError("give either config or backbone, alignment and settings, not both.")
+    if config is None and (given or not resume):
+        config = resolve_config(given)
+    begun = folder is not None and (folder / "config.yaml").is_file()
+    if folder is not None and folder.exists() and not folder.is_dir():
+        raise RunError(f"{folder} is a file: choose another --out.")
+    if folder is not None and folder.exists() and any(folder.iterdir()):
+        if not resume:
+            raise RunError(
+                f"{folder} holds another run: choose another --out, or pass --resume to go on with it."
+            )
+        if not begun:
+            raise RunError(f"{folder} holds files that are not a run's: choose another --out.")
+    if begun and folder is not None:
+        config, text = _take_up(folder, config, dataset, text)
+        if (folder / "metrics.json").is_file():
+            return Run.load(folder, dataset=dataset)
+    else:
+        config, text = _resolve(config or resolve_config(), dataset, text)
+        if folder is not None:
+            _begin(folder, config, dataset)
+
+    label = f"{config.backbone.name} + {config.alignment.name}"
+    reporter = ConsoleReporter(label, config.train.epochs) if progress else Reporter()
+    trainer = Trainer(
+        config, dataset, text, folder=folder, reporter=reporter, tensorboard=tensorboard
+    )
+    state = trainer.fit(resume=resume)
+    run = Run(config, dataset, trainer.model.tables(), {}, folder)
+    tensors = tables_to_tensors(run.tables)
+    run.tables = type(run.tables)(tensors["users"], tensors["items"])
+    for split in ("valid", "test"):
+        if not len(dataset.split(split)):
+            continue
+        evaluation = run.evaluate(split)
+        run.metrics |= {f"{split}/{name}": value for name, value in evaluation.summary().items()}
+        if folder is not None:
+            evaluation.save(folder / f"users-{split}.parquet")
+    run.metrics |= {
+        "best_epoch": state.best_epoch,
+        "epochs": state.epoch,
+        "seconds_per_epoch": statistics.median(state.seconds),
+        "seconds_to_best": state.best_seconds,
+        "seconds": state.total_seconds,
+        "peak_rss_mb": peak_rss_mb(),
+        "parameters": sum(parameter.numel() for parameter in trainer.model.parameters()),
+        "table_dim": run.tables.items.shape[1],
+        **{f"diagnostics/{name}": value for name, value in state.diagnostics.items()},
+    }
+    if folder is not None:
+        write_atomic(folder / "tables.safetensors", save(tensors))
+        write_json(folder / "metrics.json", run.metrics)
+    return run
+
+
+def load_run(path: str | Path, *, dataset: Dataset | str | Path | None = None) -> Run:
+    """A finished run; see :meth:`darec.run.Run.load`."""
+    return Run.load(path, dataset=dataset)
+
+
+def _resolve(
+    config: RunConfig, dataset: Dataset, text: TextTable | None
+) -> tuple[RunConfig, TextTable | None]:
+    """Fill in what the machine and the dataset decide: threads, and the text that is used."""
+    if config.options.threads:
+        torch.set_num_threads(config.options.threads)
+    options = config.options.model_copy(update={"threads": torch.get_num_threads()})
+    settings = config.text
+    if not Model.needs_text(config):
+        text = None
+    elif text is None:
+        from darec.text import load_text
+
+        text = load_text(dataset, settings.encoder, user_pooling=settings.pooling)
+    if text is not None:
+        settings = settings.model_copy(update={"encoder": text.name})
+    return config.model_copy(update={"options": options, "text": settings}), text
+
+
+def _begin(folder: Path, config: RunConfig, dataset: Dataset) -> None:
+    """Make the run's folder; config.yaml last, since it marks the folder as a run's."""
+    folder.mkdir(parents=True, exist_ok=True)
+    about = {
+        "dataset": str(dataset.path.resolve()) if dataset.path else None,
+        "fingerprint": dataset.fingerprint(),
+        "darec": version("darec"),
+        "torch": torch.__version__,
+        "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+    write_json(folder / "run.json", about)
+    write_atomic(folder / "config.yaml", config.to_yaml())
+
+
+def _take_up(
+    folder: Path, config: RunConfig | None, dataset: Dataset, text: TextTable | None
+) -> tuple[RunConfig, TextTable | None]:
+    """The settings of a run begun earlier. Raises ``RunError`` if those asked for now are others."""
+    stored = resolve_config(file=folder / "config.yaml")
+    check_dataset(json.loads((folder / "run.json").read_text()), dataset, folder)
+    if config is not None:
+        asked = _flatten(_resolve(config, dataset, text)[0].model_dump(mode="json"))
+        for key, value in _flatten(stored.model_dump(mode="json")).items():
+            if asked.get(key, value) != value or key not in asked:
+                raise RunError(
+                    f"{folder} was begun with {key}={value}, not {asked.get(key)}: choose another --out, or "
+                    "resume without settings."
+                )
+    return _resolve(stored, dataset, text)
+
+
+def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= _flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat

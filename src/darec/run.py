@@ -1,0 +1,221 @@
+"""A finished run: its settings, its metrics and the two tables, ready to be evaluated again or to recommend.
+
+The folder of a run::
+
+    config.yaml            every setting, resolved
+    run.json               dataset (path, fingerprint), version of darec
+    history.jsonl          a line an evaluation
+    checkpoints/           the last two, for --resume
+    model.safetensors      weights of the best epoch
+    tables.safetensors     [U, d] users and [I, d] items; their inner product is the score
+    users-SPLIT.parquet    metrics of each user on valid and test
+    metrics.json           flat figures; written last, so its presence says that the run is finished
+"""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.torch import load_file
+from torch import Tensor
+from torch.nn import functional as F
+
+from darec.config import RunConfig, resolve_config
+from darec.data.dataset import Dataset
+from darec.errors import ConfigError, RunError
+from darec.evaluation.evaluate import Evaluator, exclusion
+from darec.evaluation.ranking import top_k
+from darec.evaluation.result import Evaluation
+from darec.types import Interactions, Tables
+
+
+@dataclass(frozen=True)
+class Recommendation:
+    """One recommended item.
+
+    Attributes:
+        rank: from 1.
+        item_id: the item's id.
+        title: what to call it.
+        score: inner product, or cosine for :meth:`Run.similar`; comparable within one list only.
+    """
+
+    rank: int
+    item_id: str
+    title: str
+    score: float
+
+
+class Run:
+    """A trained recommender over a dataset.
+
+    Attributes:
+        config: every setting.
+        dataset: the data it was trained on.
+        tables: [U, d] and [I, d].
+        metrics: flat figures, such as ``test/recall@20`` and ``seconds_per_epoch``.
+        path: its folder; None for a run kept in memory.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        dataset: Dataset,
+        tables: Tables,
+        metrics: dict[str, Any],
+        path: Path | None = None,
+    ) -> None:
+        self.config, self.dataset, self.tables = config, dataset, tables
+        self.metrics, self.path = metrics, path
+
+    def __repr__(self) -> str:
+        names = f"{self.config.backbone.name} + {self.config.alignment.name}"
+        where = f" at {self.path}" if self.path else ""
+        return f"<Run {names} on {self.dataset.n_users} x {self.dataset.n_items}{where}>"
+
+    @classmethod
+    def load(cls, path: str | Path, *, dataset: Dataset | str | Path | None = None) -> Run:
+        """Read a finished run.
+
+        Args:
+            path: its folder.
+            dataset: the dataset, or where it is now, if it has moved since training.
+
+        Raises:
+            RunError: no run there, an unfinished or damaged one, or another dataset than it was trained on.
+        """
+        path = Path(path)
+        if not (path / "config.yaml").is_file():
+            raise RunError(f"no run at {path}: make one with 'darec train DATA --out {path}'.")
+        if not (path / "metrics.json").is_file():
+            raise RunError(f"the run at {path} is not finished: run 'darec train' with --resume.")
+        config = resolve_config(file=path / "config.yaml")
+        try:
+            about = json.loads((path / "run.json").read_text())
+            metrics = json.loads((path / "metrics.json").read_text())
+            tables = load_file(path / "tables.safetensors")
+            known = Tables(tables["users"], tables["items"])
+        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            raise RunError(f"the run at {path} is damaged ({error}): train it again.") from error
+        if not isinstance(dataset, Dataset):
+            dataset = Dataset.load(dataset or about["dataset"])
+        check_dataset(about, dataset, path)
+        return cls(config, dataset, known, metrics, path)
+
+    def evaluate(
+        self,
+        split: str = "test",
+        *,
+        ks: tuple[int, ...] | None = None,
+        mask: str | None = None,
+        groups: int = 3,
+    ) -> Evaluation:
+        """Rank the whole catalogue for every user and compare with a held-out split.
+
+        Args:
+            split: ``"test"`` or ``"valid"``.
+            ks: cut-offs; those of the configuration by default.
+            mask: ``"train"`` or ``"train+valid"``; likewise.
+            groups: number of user-activity and item-popularity groups.
+        """
+        settings = self.config.evaluation
+        evaluator = Evaluator(
+            self.dataset.split(split),
+            exclusion(self.dataset, split, mask or settings.mask),
+            self.dataset.train,
+            ks or settings.ks,
+            user_groups=groups,
+            item_groups=groups,
+            batch_size=settings.batch_size,
+        )
+        return evaluator.evaluate(self.tables)
+
+    def recommend(
+        self, user: str, k: int = 10, *, exclude_seen: bool = True
+    ) -> list[Recommendation]:
+        """The ``k`` best items for a known user.
+
+        Args:
+            user: the user's id.
+            k: how many.
+            exclude_seen: leave out every item the user has in any split.
+
+        Raises:
+            DataError: an unknown user.
+            ConfigError: ``k`` larger than the catalogue.
+        """
+        row = self.dataset.users.row(user)
+        seen = self._seen if exclude_seen else None
+        items, scores = top_k(self.tables, k, seen, users=np.array([row]))
+        return self._listed(items[0], scores[0])
+
+    def recommend_for(
+        self, liked: list[str], k: int = 10, *, exclude_seen: bool = True
+    ) -> list[Recommendation]:
+        """The ``k`` best items for a user known only by items they like.
+
+        The user's vector is the mean of those items' unit vectors, so every liked item counts the same.
+
+        Args:
+            liked: item ids, at least one.
+            k: how many.
+            exclude_seen: leave out the liked items themselves.
+        """
+        if not liked:
+            raise ConfigError("no liked items: name at least one.")
+        rows = self.dataset.items.rows(liked)
+        user = F.normalize(self.tables.items[rows].float(), dim=1).mean(dim=0, keepdim=True)
+        return self._nearest(Tables(user, self.tables.items), rows if exclude_seen else rows[:0], k)
+
+    def similar(self, item: str, k: int = 10) -> list[Recommendation]:
+        """The ``k`` items most similar to one, by the cosine of their vectors."""
+        row = self.dataset.items.row(item)
+        unit = F.normalize(self.tables.items.float(), dim=1)
+        return self._nearest(Tables(unit[row : row + 1], unit), np.array([row]), k)
+
+    def liked(self, user: str, k: int | None = None) -> list[str]:
+        """Titles of a user's training items, the first ``k``."""
+        row = self.dataset.users.row(user)
+        return [self.dataset.title(int(item)) for item in self.dataset.train.of_user(row)[:k]]
+
+    @cached_property
+    def _seen(self) -> Interactions:
+        data = self.dataset
+        return data.train.union(data.valid).union(data.test)
+
+    def _nearest(self, tables: Tables, exclude: np.ndarray, k: int) -> list[Recommendation]:
+        pairs = Interactions.from_pairs(np.zeros_like(exclude), exclude, 1, self.dataset.n_items)
+        items, scores = top_k(tables, k, pairs)
+        return self._listed(items[0], scores[0])
+
+    def _listed(self, items: np.ndarray, scores: np.ndarray) -> list[Recommendation]:
+        return [
+            Recommendation(
+                rank, self.dataset.items.ids[item], self.dataset.title(int(item)), float(score)
+            )
+            for rank, (item, score) in enumerate(zip(items, scores, strict=True), 1)
+            if item >= 0
+        ]
+
+
+def check_dataset(about: dict[str, Any], dataset: Dataset, path: Path) -> None:
+    """Raise ``RunError`` unless the dataset is the one that a run was made on."""
+    if about["fingerprint"] != dataset.fingerprint():
+        raise RunError(
+            f"the run at {path} was trained on another dataset than {dataset.path or 'the one given'}: "
+            "ids or splits differ. Train again, or name the right one."
+        )
+
+
+def tables_to_tensors(tables: Tables) -> dict[str, Tensor]:
+    """As they are stored."""
+    return {
+        "users": tables.users.detach().cpu().float().contiguous(),
+        "items": tables.items.detach().cpu().float().contiguous(),
+    }

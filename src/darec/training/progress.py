@@ -1,0 +1,91 @@
+"""What training shows while it works: a live line on a terminal, a line per evaluation elsewhere."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Self
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+
+
+class Reporter:
+    """Shows nothing; the base of :class:`ConsoleReporter` and of a caller's own.
+
+    Used as a context manager around training.
+    """
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None: ...
+
+    def step(self, epoch: int, done: int, total: int) -> None:
+        """Called after each step with the epoch (from 1) and the steps done in it."""
+
+    def evaluated(
+        self, epoch: int, losses: Mapping[str, float], metric: str, value: float, best: float
+    ) -> None:
+        """Called after each evaluation on validation data."""
+
+
+class ConsoleReporter(Reporter):
+    """Progress on standard error.
+
+    Args:
+        label: what is being trained.
+        epochs: the most epochs there can be.
+    """
+
+    def __init__(self, label: str, epochs: int) -> None:
+        self.label, self.epochs = label, epochs
+        self.console = Console(stderr=True, highlight=False)
+        self.progress = Progress(
+            TextColumn("{task.description}"),
+            BarColumn(bar_width=20),
+            MofNCompleteColumn(),
+            TextColumn("steps"),
+            TimeElapsedColumn(),
+            TextColumn("{task.fields[note]}"),
+            console=self.console,
+            transient=True,
+            disable=not self.console.is_terminal,
+        )
+        self.task = self.progress.add_task(label, total=None, note="")
+
+    def __enter__(self) -> Self:
+        self.progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.progress.stop()
+
+    def step(self, epoch: int, done: int, total: int) -> None:
+        """Move the bar."""
+        self.progress.update(
+            self.task,
+            description=f"{self.label}: epoch {epoch} (of at most {self.epochs})",
+            completed=done,
+            total=total,
+        )
+
+    def evaluated(
+        self, epoch: int, losses: Mapping[str, float], metric: str, value: float, best: float
+    ) -> None:
+        """Note the newest and the best value; on a plain stream, print a line."""
+        note = f"valid {metric} {value:.4f}, best {best:.4f}"
+        self.progress.update(self.task, note=note)
+        if not self.console.is_terminal:
+            terms = "  ".join(f"{name} {loss:.4g}" for name, loss in losses.items())
+            self.console.print(f"{self.label}: epoch {epoch}  {note}  {terms}", soft_wrap=True)

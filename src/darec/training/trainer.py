@@ -1,0 +1,269 @@
+"""The training loop: one class for every pair of backbone and alignment.
+
+Every draw comes from two generators whose states are in the checkpoint, and an epoch is the unit of work: a run
+that is killed and resumed repeats its unfinished epochs and ends with the same weights, to the last bit.
+"""
+
+from __future__ import annotations
+
+import math
+import time
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import load_file, save
+from torch import Tensor
+
+from darec.config import RunConfig
+from darec.data.dataset import Dataset
+from darec.errors import ConfigError, RunError, did_you_mean
+from darec.evaluation.evaluate import Evaluator
+from darec.evaluation.metrics import ACCURACY
+from darec.evaluation.ranking import check_k
+from darec.files import write_atomic
+from darec.model import Model
+from darec.training.checkpoint import read_checkpoint, write_checkpoint
+from darec.training.history import History
+from darec.training.progress import Reporter
+from darec.types import TextTable
+
+_CHECKPOINT_SECONDS = 60.0  # between evaluations, an epoch that ends later than this is also saved
+
+
+@dataclass
+class TrainState:
+    """Where training stands, besides the tensors.
+
+    Attributes:
+        epoch: epochs finished.
+        step: optimiser steps finished.
+        best_epoch: epoch of the best validation value; 0 before the first evaluation.
+        best_value: that value.
+        stale: evaluations since then.
+        seconds: training time of each epoch, without evaluation.
+        best_seconds: training and evaluation time up to the best epoch.
+        total_seconds: training and evaluation time so far.
+        diagnostics: the alignment's figures at the best epoch.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    best_epoch: int = 0
+    best_value: float = -math.inf
+    stale: int = 0
+    seconds: list[float] = field(default_factory=list)
+    best_seconds: float = 0.0
+    total_seconds: float = 0.0
+    diagnostics: dict[str, float] = field(default_factory=dict)
+
+
+class Trainer:
+    """Trains one model on one dataset.
+
+    Args:
+        config: the run's configuration.
+        dataset: what to train and validate on.
+        text: language embeddings, where the model needs them.
+        folder: where history, checkpoints and best weights go; None keeps them in memory.
+        reporter: shows progress.
+        tensorboard: also write TensorBoard events.
+
+    Raises:
+        ConfigError: a device or precision that is not to be had, or a metric that does not exist.
+    """
+
+    def __init__(
+        self,
+        config: RunConfig,
+        dataset: Dataset,
+        text: TextTable | None = None,
+        *,
+        folder: Path | None = None,
+        reporter: Reporter | None = None,
+        tensorboard: bool = False,
+    ) -> None:
+        self.config, self.folder, self.tensorboard = config, folder, tensorboard
+        self.reporter = reporter or Reporter()
+        options = config.options
+        self.device = resolve_device(options.device, options.precision)
+        if options.threads:
+            torch.set_num_threads(options.threads)
+        initial = torch.Generator().manual_seed(options.seed)
+        self.model = Model(config, dataset.train, text, initial).to(self.device)
+        # Apart, so that an alignment's draws do not shift the batches and dropout of its backbone.
+        self.generator = torch.Generator(self.device).manual_seed(options.seed + 1)
+        self.alignment_generator = torch.Generator(self.device).manual_seed(options.seed + 2)
+        metric, _, k = config.train.monitor.partition("@")
+        if not k.isdecimal():
+            raise ConfigError(
+                f"train.monitor {config.train.monitor!r}: write METRIC@K, as recall@20."
+            )
+        self.metric = metric
+        self.evaluator = Evaluator(
+            dataset.valid, dataset.train, dataset.train, (int(k),), user_groups=0, item_groups=0
+        )
+        decoupled = config.train.optimizer == "adamw"
+        optimizer = torch.optim.AdamW if decoupled else torch.optim.Adam
+        self.optimizer = optimizer(
+            self.model.parameter_groups(config.train.l2, decoupled=decoupled),
+            lr=config.train.lr,
+            fused=True,
+        )
+        self.state = TrainState()
+        self._best: dict[str, Tensor] = {}
+
+    def fit(self, *, resume: bool = False) -> TrainState:
+        """Train until early stopping or the last epoch, then put the best weights back into the model.
+
+        Args:
+            resume: go on from the newest checkpoint in ``folder``, where there is one.
+
+        Raises:
+            RunError: a loss that is no longer finite, or a damaged checkpoint.
+        """
+        if resume:
+            self._resume()
+        history = History(self.folder, self.state.epoch, tensorboard=self.tensorboard)
+        train, state = self.config.train, self.state
+        saved = time.monotonic()
+        try:
+            with self.reporter:
+                while state.epoch < train.epochs and state.stale < train.patience:
+                    started = time.perf_counter()
+                    losses = self._epoch()
+                    state.seconds.append(time.perf_counter() - started)
+                    due = state.epoch % train.eval_every == 0 or state.epoch == train.epochs
+                    if due:
+                        self._evaluate(losses, history, started)
+                    else:
+                        state.total_seconds += time.perf_counter() - started
+                    if due or time.monotonic() - saved > _CHECKPOINT_SECONDS:
+                        self._save()
+                        saved = time.monotonic()
+        finally:
+            history.close()
+        best = load_file(self.folder / "model.safetensors") if self.folder else self._best
+        self.model.load_state_dict(best)
+        return state
+
+    def _epoch(self) -> dict[str, float]:
+        """One pass over the training pairs; the mean of each loss term."""
+        model, state = self.model, self.state
+        batch_size = self.config.train.batch_size
+        total = -(-len(model.sampler) // batch_size)
+        sums: dict[str, Tensor] = {}
+        autocast = torch.autocast(
+            self.device.type, torch.bfloat16, enabled=self.config.options.precision == "bf16"
+        )
+        for done, (users, items) in enumerate(model.sampler.epoch(batch_size, self.generator), 1):
+            model.backbone.on_step(state.step)
+            model.alignment.on_step(state.step)
+            with autocast:
+                batch = model.ranking.batch(
+                    users,
+                    items,
+                    state.step,
+                    generator=self.generator,
+                    alignment_generator=self.alignment_generator,
+                )
+                self.optimizer.zero_grad(set_to_none=True)
+                report = model.backward(batch, self.generator)
+            self.optimizer.step()
+            for name, term in report.items():
+                sums[name] = sums[name] + term if name in sums else term
+            state.step += 1
+            self.reporter.step(state.epoch + 1, done, total)
+        state.epoch += 1
+        losses = {name: float(summed) / total for name, summed in sums.items()}
+        for name, value in losses.items():
+            if not math.isfinite(value):
+                raise RunError(
+                    f"loss {name!r} is {value} in epoch {state.epoch}: training has diverged; lower train.lr "
+                    "or the alignment's push."
+                )
+        return losses
+
+    def _evaluate(self, losses: dict[str, float], history: History, started: float) -> None:
+        """Validate, remember the best weights and log."""
+        state = self.state
+        monitor = self.config.train.monitor
+        evaluation = self.evaluator.evaluate(self.model.tables(), (self.metric,))
+        value = evaluation.summary()[monitor]
+        diagnostics = self.model.diagnostics()
+        state.total_seconds += time.perf_counter() - started
+        state.stale += 1
+        if value > state.best_value:
+            state.best_value, state.best_epoch, state.stale = value, state.epoch, 0
+            state.best_seconds, state.diagnostics = state.total_seconds, diagnostics
+            weights = self.model.state_dict()
+            if self.folder:
+                write_atomic(self.folder / "model.safetensors", save(_contiguous(weights)))
+            else:
+                self._best = {name: tensor.clone() for name, tensor in weights.items()}
+        history.append(
+            state.epoch,
+            {
+                "seconds": state.total_seconds,
+                f"valid/{monitor}": value,
+                **{f"loss/{name}": loss for name, loss in losses.items()},
+                **{f"diagnostics/{name}": figure for name, figure in diagnostics.items()},
+            },
+        )
+        self.reporter.evaluated(state.epoch, losses, monitor, value, state.best_value)
+
+    def _save(self) -> None:
+        """Write a checkpoint of everything that the next epoch depends on."""
+        if self.folder is None:
+            return
+        tensors = {f"model/{name}": tensor for name, tensor in self.model.state_dict().items()}
+        for index, slots in self.optimizer.state_dict()["state"].items():
+            tensors |= {f"optimizer/{index}/{name}": slot for name, slot in slots.items()}
+        tensors["generator"] = self.generator.get_state()
+        tensors["alignment_generator"] = self.alignment_generator.get_state()
+        state = asdict(self.state)
+        if not math.isfinite(self.state.best_value):
+            state["best_value"] = None  # JSON has no infinity
+        write_checkpoint(self.folder / "checkpoints", self.state.epoch, _contiguous(tensors), state)
+
+    def _resume(self) -> None:
+        """Take up the newest checkpoint."""
+        found = read_checkpoint(self.folder / "checkpoints") if self.folder else None
+        if found is None:
+            return
+        tensors, state = found
+        del state["sha256"]
+        if state["best_value"] is None:
+            state["best_value"] = -math.inf
+        self.state = TrainState(**state)
+        optimizer: dict[str, Any] = self.optimizer.state_dict()
+        weights: dict[str, Tensor] = {}
+        for name, tensor in tensors.items():
+            kind, _, rest = name.partition("/")
+            if kind == "model":
+                weights[rest] = tensor
+            elif kind == "optimizer":
+                index, _, slot = rest.partition("/")
+                optimizer["state"].setdefault(int(index), {})[slot] = tensor
+        self.model.load_state_dict(weights)
+        self.optimizer.load_state_dict(optimizer)
+        self.generator.set_state(tensors["generator"])
+        self.alignment_generator.set_state(tensors["alignment_generator"])
+
+
+def resolve_device(name: str, precision: str = "float32") -> torch.device:
+    """The device of that name. Raises ``ConfigError`` if this machine lacks it."""
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        raise ConfigError(f"options.device {name!r}: write cpu, cuda or cuda:N.") from None
+    if device.type == "cuda" and not torch.cuda.is_available():
+        raise ConfigError(f"options.device {name!r}: no CUDA device here; use cpu.")
+    if precision == "bf16" and device.type != "cuda":
+        raise ConfigError("options.precision bf16 is for GPUs: use float32 on a CPU.")
+    return device
+
+
+def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
