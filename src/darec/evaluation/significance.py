@@ -157,6 +157,8 @@ def compare(
     counted = ~np.isnan(values_a)
     if (counted == np.isnan(values_b)).any():
         raise DataError(f"{metric} counts different users in the two: evaluate with equal groups.")
+    if not counted.any():
+        raise DataError(f"{metric} counts no user: there is nothing to compare.")
     values_a, values_b = values_a[counted], values_b[counted]
     result = paired_bootstrap(
         values_a, values_b, n_resamples=n_resamples, seed=seed, confidence=confidence

@@ -1,0 +1,149 @@
+"""Full ranking against a sort of the whole score matrix."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from darec.errors import ConfigError, DataError, RunError
+from darec.evaluation import Ranker, top_k
+from darec.types import Interactions, Tables
+
+
+def world(seed, n_users=9, n_items=40, dim=4, density=0.2, levels=None):
+    """Tables and pairs to exclude; few ``levels`` of whole numbers give many tied scores."""
+    rng = np.random.default_rng(seed)
+    shapes = (n_users, dim), (n_items, dim)
+    if levels:
+        arrays = [rng.integers(-levels, levels + 1, shape).astype(np.float32) for shape in shapes]
+    else:
+        arrays = [rng.standard_normal(shape).astype(np.float32) for shape in shapes]
+    users, items = np.nonzero(rng.random((n_users, n_items)) < density)
+    exclude = Interactions.from_pairs(users, items, n_users, n_items)
+    return Tables(*map(torch.from_numpy, arrays)), exclude
+
+
+def brute_force(tables, k, exclude, users, candidates):
+    """Python's own sort by (score, then lower row) of what each user may be shown."""
+    scores = (tables.users @ tables.items.T).numpy()
+    lists = []
+    for user in users:
+        allowed = [i for i in candidates if not exclude.contains(np.array(user), np.array(i))]
+        best = sorted(allowed, key=lambda i: (-scores[user, i], i))[:k]
+        lists.append(best + [-1] * (k - len(best)))
+    return np.array(lists).reshape(len(users), k)
+
+
+@settings(max_examples=80, deadline=None)
+@given(
+    seed=st.integers(0, 10_000),
+    n_items=st.integers(1, 200),
+    k=st.integers(1, 12),
+    density=st.sampled_from([0.0, 0.2, 0.97]),
+    levels=st.sampled_from([None, 1, 3]),
+    batch_size=st.sampled_from([1, 4, None]),
+    subset=st.booleans(),
+)
+def test_equals_brute_force(seed, n_items, k, density, levels, batch_size, subset):
+    tables, exclude = world(seed, n_items=n_items, density=density, levels=levels)
+    rng = np.random.default_rng(seed)
+    users = rng.permutation(9)[:5] if subset else None
+    candidates = rng.permutation(n_items)[: max(1, n_items // 2)] if subset else None
+    pool = np.arange(n_items) if candidates is None else candidates
+    k = min(k, len(pool))
+    items, scores = top_k(tables, k, exclude, users, batch_size, candidates)
+    users = np.arange(9) if users is None else users
+    np.testing.assert_array_equal(items, brute_force(tables, k, exclude, users, pool))
+    assert items.dtype == np.int64 and scores.dtype == np.float32
+    assert np.isneginf(scores[items < 0]).all()
+    expected = (tables.users @ tables.items.T).numpy()[users[:, None], items]
+    np.testing.assert_allclose(scores[items >= 0], expected[items >= 0], rtol=1e-4, atol=1e-5)
+
+
+def test_wide_catalogue_is_searched_in_groups_without_loss():
+    tables, exclude = world(1, n_users=60, n_items=5000, dim=8, density=0.01)
+    items, scores = top_k(tables, 20, exclude)
+    full = tables.users @ tables.items.T
+    full[exclude.users, exclude.items] = -torch.inf
+    expected = torch.topk(full, 20)
+    np.testing.assert_array_equal(items, expected.indices.numpy())
+    np.testing.assert_allclose(scores, expected.values.numpy(), rtol=1e-5)
+
+
+def test_excluded_items_never_appear():
+    tables, exclude = world(2, n_users=30, n_items=300, density=0.5)
+    items, _ = top_k(tables, 50, exclude)
+    assert (items >= 0).all()
+    assert not exclude.contains(np.arange(30)[:, None], items).any()
+
+
+def test_user_with_fewer_candidates_than_k_gets_a_short_list():
+    exclude = Interactions.from_pairs(np.zeros(4, int), np.array([0, 1, 2, 4]), 2, 6)
+    tables = Tables(torch.ones(2, 1), torch.arange(6.0)[:, None])
+    items, scores = top_k(tables, 4, exclude)
+    assert items.tolist() == [[5, 3, -1, -1], [5, 4, 3, 2]]
+    assert scores[0].tolist() == [5, 3, -np.inf, -np.inf]
+
+
+def test_equal_scores_fall_to_the_lower_row_on_both_sides_of_zero():
+    zeros = Tables(torch.zeros(3, 2), torch.randn(500, 2))  # products are 0.0 and -0.0
+    assert (top_k(zeros, 10, None)[0] == np.arange(10)).all()
+    values = torch.tensor([-2.0, -1.0, -1.0, -3.0, 0.5, -1.0, 0.5])
+    items, scores = top_k(Tables(torch.ones(1, 1), values[:, None]), 5, None)
+    assert items.tolist() == [[4, 6, 1, 2, 5]]
+    assert scores.tolist() == [[0.5, 0.5, -1, -1, -1]]
+
+
+def test_ranker_serves_tables_that_change_and_want_gradients():
+    tables, exclude = world(3, n_items=120)
+    ranker = Ranker(9, 120, exclude)
+    first = ranker.top_k(tables, 5)[0]
+    negated = Tables(-tables.users.requires_grad_(), tables.items)
+    assert (ranker.top_k(negated, 5)[0] != first).any()
+    np.testing.assert_array_equal(ranker.top_k(tables, 5)[0], first)
+
+
+@pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
+def test_gpu_gives_the_same_lists():
+    tables, exclude = world(4, n_users=50, n_items=3000, levels=3)
+    on_gpu = Tables(tables.users.to("cuda"), tables.items.to("cuda"))
+    np.testing.assert_array_equal(top_k(on_gpu, 20, exclude)[0], top_k(tables, 20, exclude)[0])
+
+
+def test_bad_input_is_refused_with_place_and_figures():
+    tables, exclude = world(5)
+    with pytest.raises(ConfigError, match=r"K = 41 .* 40 items"):
+        top_k(tables, 41, exclude)
+    with pytest.raises(ConfigError, match="K = 0"):
+        top_k(tables, 0, exclude)
+    with pytest.raises(ConfigError, match=r"K = 3 .* list of candidates.* 2 items"):
+        top_k(tables, 3, exclude, candidates=np.array([1, 2, 2]))
+    with pytest.raises(ConfigError, match="batch size 0"):
+        top_k(tables, 3, exclude, batch_size=0)
+    with pytest.raises(DataError, match=r"user row 9 is outside 0\.\.8"):
+        top_k(tables, 3, exclude, users=np.array([0, 9]))
+    with pytest.raises(DataError, match="candidate item row -1"):
+        top_k(tables, 3, exclude, candidates=np.array([-1]))
+    with pytest.raises(DataError, match=r"9 users x 40 items.*8 x 40"):
+        top_k(Tables(tables.users[:8], tables.items), 3, exclude)
+    with pytest.raises(DataError, match=r"user table has shape \[8, 4\].*9 users"):
+        Ranker(9, 40, exclude).top_k(Tables(tables.users[:8], tables.items), 3)
+    with pytest.raises(DataError, match="4 columns and the item table 3"):
+        top_k(Tables(tables.users, tables.items[:, :3]), 3, exclude)
+
+
+@pytest.mark.parametrize("value", [float("nan"), float("inf")])
+def test_diverged_tables_are_refused_with_their_row(value):
+    tables, exclude = world(6)
+    tables.items[17, 2] = value
+    with pytest.raises(RunError, match="item table has NaN or infinity in row 17"):
+        top_k(tables, 3, exclude)
+
+
+def test_scores_beyond_float32_are_refused():
+    tables, exclude = world(7)
+    with pytest.raises(RunError, match="beyond float32"):
+        top_k(Tables(tables.users * 1e20, tables.items * 1e20), 3, exclude)
