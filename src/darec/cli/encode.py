@@ -1,5 +1,81 @@
-"""To be written."""
+"""``darec encode``: make the language vectors of a dataset's texts."""
+
+from __future__ import annotations
+
+import json
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
 
 
-def command() -> None:
-    """To be written."""
+class Format(StrEnum):
+    """How the report is printed."""
+
+    table = "table"
+    json = "json"
+
+
+def command(
+    data: Annotated[Path, typer.Argument(help="Folder of a dataset made by 'darec import'.")],
+    encoder: Annotated[
+        str,
+        typer.Option(
+            help="tfidf, minilm, sentence-transformers:MODEL_OR_FOLDER, or file:VECTORS.npy."
+        ),
+    ] = "tfidf",
+    users: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSONL with user_id and text. Without it, users get the vectors of their training items."
+        ),
+    ] = None,
+    ids: Annotated[
+        Path | None,
+        typer.Option(
+            help="For file: the item id of each row, as .txt, .json or .jsonl. "
+            "Default: VECTORS.ids.txt, VECTORS.ids.json or items.jsonl beside the vectors."
+        ),
+    ] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="A setting of the encoder, as dim=64."),
+    ] = None,
+    device: Annotated[str, typer.Option(help="Where a neural encoder runs: cpu, cuda.")] = "cpu",
+    format: Annotated[Format, typer.Option(help="How to print the report.")] = Format.table,
+) -> None:
+    """Make the language vectors of a dataset's item texts (and user texts, if given).
+
+    Only new and changed texts are encoded. An interrupted command goes on where it stopped when it is run again.
+    """
+    import yaml
+
+    from darec.errors import ConfigError
+    from darec.text import encode_dataset
+
+    options = {}
+    for setting in settings or []:
+        key, sign, value = setting.partition("=")
+        if not sign or not key.strip():
+            raise ConfigError(f"--set {setting!r}: write KEY=VALUE, for example dim=64.")
+        try:
+            options[key.strip()] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise ConfigError(f"--set {setting!r}: the value is not YAML.") from None
+    report = encode_dataset(data, encoder, options=options, users=users, ids=ids, device=device)
+    values = report.to_dict()
+    if format is Format.json:
+        typer.echo(json.dumps(values, indent=2))
+        return
+    for notice in values.pop("notices"):
+        typer.echo(f"note: {notice}", err=True)
+    for name, value in values.items():
+        shown = (
+            f"{value:,.1f}"
+            if isinstance(value, float)
+            else f"{value:,}"
+            if isinstance(value, int)
+            else value
+        )
+        typer.echo(f"{name.replace('_', ' '):<16} {shown}")

@@ -1,0 +1,195 @@
+"""Encode a dataset's texts: what is new or changed goes through the encoder, the rest comes from the store.
+
+Distinct texts are encoded once. Encoders that read each text by itself get them longest first, in batches of similar
+length, and every finished batch is kept at once; encoders that are fitted on the whole corpus get all at once.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from datetime import UTC, datetime
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+from darec.data.dataset import Dataset
+from darec.errors import ConfigError, TextError
+from darec.text.inputs import Entities, item_inputs, make_encoder, slug, user_inputs
+from darec.text.job import Job
+from darec.text.progress import Progress
+from darec.text.sources import read_user_texts
+from darec.text.store import TextStore
+from darec.text.users import TextVectors, UserPooling, make_table
+from darec.types import TextTable
+
+
+@dataclass(frozen=True)
+class EncodeReport:
+    """What an encoding did. Counts of texts are of distinct ones.
+
+    Attributes:
+        encoder: as given.
+        revision: of the encoder's weights.
+        path: the store's folder; None for a dataset that is not on disk.
+        items: I.
+        users: users looked for in the user texts; 0 where users are pooled from their items.
+        texts: distinct texts that have a vector.
+        new: of these, encoded now.
+        reused: of these, taken from the store or from an interrupted run.
+        missing_items: items without a vector, which get the mean.
+        missing_users: users without text, where there are user texts.
+        dim: d_L.
+        seconds: time of the whole call.
+        texts_per_second: new texts over the time spent in encoding.
+        notices: what was dropped, capped or assumed, one sentence each.
+        vectors: the vectors, rows in the dataset's order.
+    """
+
+    encoder: str
+    revision: str
+    path: Path | None
+    items: int
+    users: int
+    texts: int
+    new: int
+    reused: int
+    missing_items: int
+    missing_users: int
+    dim: int
+    seconds: float
+    texts_per_second: float
+    notices: tuple[str, ...]
+    vectors: TextVectors = field(repr=False, compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All but the vectors, fit for JSON."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "vectors"}
+        return {
+            **values,
+            "path": str(self.path) if self.path else None,
+            "notices": list(self.notices),
+        }
+
+
+def encode_dataset(
+    dataset: Dataset | str | Path,
+    encoder: str,
+    *,
+    options: Mapping[str, Any] | None = None,
+    users: str | Path | Mapping[str, str | None] | None = None,
+    ids: str | Path | None = None,
+    device: str = "cpu",
+    progress: bool = True,
+) -> EncodeReport:
+    """Make the language vectors of a dataset and keep them in its ``text`` folder.
+
+    Only texts that are new or changed are encoded; a call that was killed goes on where it stopped. Vectors stored
+    before stay in force until the new ones are complete. A dataset in memory is encoded without a store.
+
+    Args:
+        dataset: a dataset or its folder.
+        encoder: ``tfidf``, ``minilm``, ``sentence-transformers:MODEL`` or ``file:VECTORS.npy``.
+        options: settings of the encoder.
+        users: texts about users, by user id or as JSONL with ``user_id`` and ``text``; None: users are pooled from the
+            items they have in training, when the vectors are loaded.
+        ids: for ``file:``, the ids of its rows.
+        device: where a neural encoder runs.
+        progress: show progress on standard error.
+
+    Raises:
+        ConfigError: unknown encoder or setting, or options that do not go together.
+        DataError: no dataset there.
+        TextError: texts or vectors that cannot be used, or a store that another process is writing.
+    """
+    started = time.perf_counter()
+    if not isinstance(dataset, Dataset):
+        dataset = Dataset.load(dataset)
+    if ids is not None:
+        if encoder.partition(":")[0] != "file":
+            raise ConfigError(f"ids go with file:VECTORS.npy, not with encoder {encoder!r}.")
+        options = {**(options or {}), "ids": Path(ids)}
+    part, config = make_encoder(encoder, options, device=device)
+    notices: list[str] = []
+    groups = [item_inputs(dataset, part.reads)]
+    if users is not None:
+        if part.reads != "text":
+            raise ConfigError(f"encoder {encoder!r} reads ids, so it cannot encode texts of users.")
+        groups.append(_user_texts(dataset, users, notices))
+    if not any(groups[0].keys):
+        raise TextError("no item of the dataset has text: import it with --items.")
+
+    job = Job(part, config, groups, Progress(encoder, show=progress))
+    if dataset.path is None:
+        store = None
+        job.run()
+    else:
+        store = TextStore(dataset.path / "text" / slug(encoder))
+        with store.lock():
+            job.run(store)
+            meta = {
+                "encoder": encoder,
+                "reads": part.reads,
+                "revision": part.revision,
+                "options": config.model_dump(mode="json"),
+                "identity": job.identity,
+                "user_texts": users is not None,
+                "shape": list(job.matrix.shape),
+                "import": dataset.manifest.get("options"),
+                "darec": version("darec"),
+                "written": datetime.now(UTC).isoformat(timespec="microseconds"),
+            }
+            store.commit(meta, job.index(), job.matrix)
+    vectors = job.vectors()
+    return EncodeReport(
+        encoder=encoder,
+        revision=part.revision,
+        path=store.folder if store else None,
+        items=dataset.n_items,
+        users=dataset.n_users if users is not None else 0,
+        texts=len(job.rows),
+        new=job.n_new,
+        reused=len(job.rows) - job.n_new,
+        missing_items=int((~vectors.item_mask).sum()),
+        missing_users=0 if vectors.user_mask is None else int((~vectors.user_mask).sum()),
+        dim=job.matrix.shape[1],
+        seconds=time.perf_counter() - started,
+        texts_per_second=job.n_new / job.seconds if job.n_new else 0.0,
+        notices=(*notices, *job.notices, *part.notices),
+        vectors=vectors,
+    )
+
+
+def embed(
+    dataset: Dataset | str | Path,
+    encoder: str,
+    *,
+    user_pooling: UserPooling = "mean",
+    **arguments: Any,
+) -> TextTable:
+    """E_L without a trace on disk: :func:`encode_dataset` in memory, then users and missing texts filled in.
+
+    Args:
+        dataset: a dataset or its folder, which is only read.
+        encoder: as in :func:`encode_dataset`.
+        user_pooling: as in :func:`darec.text.load_text`.
+        **arguments: the other arguments of :func:`encode_dataset`.
+    """
+    dataset = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
+    in_memory = Dataset(
+        **{f.name: getattr(dataset, f.name) for f in fields(dataset) if f.name != "path"}
+    )
+    report = encode_dataset(in_memory, encoder, **arguments)
+    return make_table(report.vectors, dataset.train, user_pooling, encoder)
+
+
+def _user_texts(
+    dataset: Dataset, users: str | Path | Mapping[str, str | None], notices: list[str]
+) -> Entities:
+    texts = users if isinstance(users, Mapping) else read_user_texts(Path(users))
+    group = user_inputs(dataset, texts, "the user texts" if texts is users else str(users))
+    unknown = sum(user not in dataset.users for user in texts)
+    if unknown:
+        notices.append(f"{unknown} of {len(texts)} user texts belong to no user of the dataset.")
+    return group

@@ -1,0 +1,65 @@
+"""The contract of a text encoder: texts in, frozen vectors out. One file an encoder, one line in the registry.
+
+An encoder is written ``NAME`` or ``NAME:ARGUMENT``: ``tfidf``, ``minilm``, ``sentence-transformers:MODEL``,
+``file:VECTORS.npy``. It knows nothing of datasets, files of vectors or missing texts: :mod:`darec.text.encode` hands it
+the distinct texts that are there, in batches, and keeps what comes back.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from typing import ClassVar, Literal
+
+from darec.config import Settings
+from darec.types import FloatArray
+
+
+class EncoderConfig(Settings):
+    """Base of every encoder's settings."""
+
+    RUN_ONLY: ClassVar[frozenset[str]] = frozenset()
+    """Settings that change how fast vectors are made but not what they are."""
+
+
+class Encoder(ABC):
+    """Base of every encoder.
+
+    Args:
+        config: an instance of the class's ``Config``.
+        argument: what follows the colon, empty where ``argument_name`` is None.
+        device: where a neural encoder runs.
+
+    Attributes:
+        notices: sentences for the report on what was dropped, capped or assumed.
+    """
+
+    Config: ClassVar[type[EncoderConfig]] = EncoderConfig
+    argument_name: ClassVar[str | None] = None
+    """What the argument is called in messages; None where the encoder takes none."""
+    reads: ClassVar[Literal["text", "id"]] = "text"
+    """Whether ``encode`` is given each entity's text or its id."""
+    incremental: ClassVar[bool] = True
+    """Whether a vector depends on its own text alone; if not, all are made again when any text changes."""
+
+    def __init__(self, config: EncoderConfig, argument: str = "", *, device: str = "cpu") -> None:
+        self.argument = argument
+        self.device = device
+        self.notices: list[str] = []
+
+    @property
+    @abstractmethod
+    def revision(self) -> str:
+        """What pins the vectors beside the settings: hash of the weights, version of the library."""
+
+    @abstractmethod
+    def encode(self, texts: Sequence[str], corpus: Sequence[str] | None = None) -> FloatArray:
+        """Vectors of some texts.
+
+        Args:
+            texts: n texts that are not blank (ids, where ``reads`` is ``"id"``).
+            corpus: every item's text, on which an encoder that is not incremental is fitted; None: ``texts``.
+
+        Returns:
+            [n, d] float32. A row of zeros says that the encoder found nothing in that text.
+        """

@@ -1,0 +1,101 @@
+"""What an encoder is given for a dataset: an encoder by its name, and each entity's text with its hash."""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, Literal, cast
+
+from pydantic import ValidationError
+
+from darec.data.dataset import Dataset
+from darec.errors import ConfigError, TextError, did_you_mean
+from darec.registry import ENCODERS
+from darec.text.encoders.base import Encoder, EncoderConfig
+
+
+def make_encoder(
+    spec: str, options: Mapping[str, Any] | None = None, *, device: str = "cpu"
+) -> tuple[Encoder, EncoderConfig]:
+    """The encoder that ``NAME`` or ``NAME:ARGUMENT`` stands for, and its settings.
+
+    Raises:
+        ConfigError: an unknown name or setting (with the nearest one), or an argument missing or too many.
+    """
+    name, colon, argument = spec.partition(":")
+    part: type[Encoder] = ENCODERS.get(name)
+    if part.argument_name is None and colon:
+        raise ConfigError(f"encoder {name!r} takes no argument: write {name!r}, not {spec!r}.")
+    if part.argument_name is not None and not argument:
+        raise ConfigError(f"encoder {name!r} needs an argument: write {name}:{part.argument_name}.")
+    try:
+        config = part.Config.model_validate(dict(options or {}))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0])
+        if first["type"] == "extra_forbidden":
+            known = did_you_mean(key, part.Config.model_fields) if part.Config.model_fields else ""
+            raise ConfigError(f"encoder {name!r} has no setting {key!r}: {known}") from None
+        raise ConfigError(f"encoder {name!r}, setting {key!r}: {first['msg']}.") from None
+    return part(config, argument, device=device), config
+
+
+def slug(spec: str) -> str:
+    """A folder name for an encoder: its name, with the end and a hash of its argument where it has one."""
+    name, _, argument = spec.partition(":")
+    if not argument:
+        return name
+    end = re.sub(r"[^A-Za-z0-9._-]+", "-", PurePath(argument).name)[:60]
+    return f"{name}-{end}-{hashlib.sha256(argument.encode()).hexdigest()[:8]}"
+
+
+@dataclass(frozen=True)
+class Entities:
+    """The users or the items of a dataset: ids and texts in row order.
+
+    Attributes:
+        kind: ``"item"`` or ``"user"``.
+        ids: in the dataset's row order.
+        texts: what the encoder is given; None where there is nothing.
+        keys: SHA-256 of each text in hexadecimal; None likewise.
+    """
+
+    kind: Literal["item", "user"]
+    ids: list[str]
+    texts: list[str | None]
+    keys: list[str | None]
+
+    @classmethod
+    def make(
+        cls, kind: Literal["item", "user"], ids: Sequence[str], texts: Sequence[str | None]
+    ) -> Entities:
+        """Hash the texts; blank ones count as missing."""
+        present = [text if text and text.strip() else None for text in texts]
+        # Unpaired surrogates can come out of JSON; they are hashed as they are.
+        keys = [
+            None
+            if text is None
+            else hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+            for text in present
+        ]
+        return cls(kind, list(ids), present, keys)
+
+
+def item_inputs(dataset: Dataset, reads: str) -> Entities:
+    """What an encoder reads of each item: its text or its id."""
+    texts = dataset.items.ids if reads == "id" else dataset.catalogue["text"].to_list()
+    return Entities.make("item", dataset.items.ids, texts)
+
+
+def user_inputs(dataset: Dataset, texts: Mapping[str, str | None], place: str) -> Entities:
+    """The texts of a dataset's users. Raises ``TextError`` if the dataset knows none of them."""
+    found = [texts.get(user) for user in dataset.users.ids]
+    if not any(user in texts for user in dataset.users.ids):
+        raise TextError(
+            f"none of the users in {place} ({', '.join(map(repr, list(texts)[:3]))}, ...) is in the dataset "
+            f"({', '.join(map(repr, dataset.users.ids[:3]))}, ...): give the same ids as in the interactions."
+        )
+    return Entities.make("user", dataset.users.ids, cast(Sequence[str | None], found))

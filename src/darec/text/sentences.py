@@ -1,0 +1,120 @@
+"""What the encoders that run a sentence-transformers model share: settings, loading, encoding, revision."""
+
+from __future__ import annotations
+
+import hashlib
+import importlib.util
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any, ClassVar, Final
+
+import numpy as np
+from pydantic import Field
+
+from darec.errors import ConfigError, TextError
+from darec.text.encoders.base import Encoder, EncoderConfig
+from darec.types import FloatArray
+
+INSTALL: Final = "pip install 'darec[text]'"
+
+
+class SentenceConfig(EncoderConfig):
+    """Settings of a sentence-transformers model."""
+
+    RUN_ONLY: ClassVar[frozenset[str]] = frozenset({"batch_size"})
+
+    batch_size: int = Field(32, ge=1)
+    """Texts the model reads at once."""
+    max_tokens: int | None = Field(None, ge=1)
+    """Tokens after which a text is cut; null: the model's own limit."""
+    prompt: str = ""
+    """Put before every text, for models trained with one ("passage: ")."""
+    normalize: bool = True
+    """Scale the rows to unit length."""
+
+
+def require(*packages: str) -> None:
+    """Refuse at once if a package of the ``text`` extra is not installed. Raises ``ConfigError``."""
+    for package in packages:
+        if importlib.util.find_spec(package) is None:
+            raise ConfigError(f"this encoder needs {package.replace('_', '-')}: {INSTALL}")
+
+
+def hash_folder(folder: Path) -> str:
+    """SHA-256 over the names and contents of a model's files, below 1 s per GB."""
+    digest = hashlib.sha256()
+    for file in sorted(path for path in folder.rglob("*") if path.is_file()):
+        name = file.relative_to(folder).as_posix()
+        if name.startswith(".") or file.suffix.lower() == ".md":
+            continue  # no part of the model
+        with file.open("rb") as handle:
+            content = hashlib.file_digest(handle, "sha256").hexdigest()
+        digest.update(f"{name}\0{content}\n".encode())
+    return digest.hexdigest()
+
+
+class SentenceEncoder(Encoder):
+    """Base of the encoders that run a sentence-transformers model; a subclass says which.
+
+    Weights are read from safetensors only: the older pickled format is refused.
+    """
+
+    Config: ClassVar[type[EncoderConfig]] = SentenceConfig
+
+    def __init__(self, config: SentenceConfig, argument: str = "", *, device: str = "cpu") -> None:
+        super().__init__(config, argument, device=device)
+        self.config = config
+        self._loaded: Any = None
+
+    def locate(self) -> str:
+        """The model's folder or name."""
+        return self.argument
+
+    @property
+    def revision(self) -> str:
+        """Hash of the model's folder, or the commit of a model from the Hugging Face Hub."""
+        location = self.locate()
+        if Path(location).is_dir():
+            return f"sha256 {hash_folder(Path(location))}"
+        commit = getattr(self._model()[0].auto_model.config, "_commit_hash", None)
+        return f"commit {commit}"
+
+    def encode(self, texts: Sequence[str], corpus: Sequence[str] | None = None) -> FloatArray:
+        """One row a text, [n, d]."""
+        vectors = self._model().encode(
+            [self.config.prompt + text for text in texts],
+            batch_size=self.config.batch_size,
+            show_progress_bar=False,
+            convert_to_numpy=True,
+            normalize_embeddings=self.config.normalize,
+        )
+        return np.asarray(vectors, np.float32)
+
+    def _model(self) -> Any:
+        if self._loaded is None:
+            from sentence_transformers import SentenceTransformer
+
+            location = self.locate()
+            local = Path(location).is_dir()
+            try:
+                self._loaded = SentenceTransformer(
+                    location,
+                    device=self.device,
+                    local_files_only=local,
+                    model_kwargs={"use_safetensors": True},
+                )
+            except Exception as error:  # the Hub's client raises many kinds
+                raise TextError(f"cannot load {location!r}: {_reason(error, local)}") from error
+            if self.config.max_tokens is not None:
+                self._loaded.max_seq_length = self.config.max_tokens
+        return self._loaded
+
+
+def _reason(error: Exception, local: bool) -> str:
+    first = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
+    if local:
+        return f"not a sentence-transformers model with safetensors weights ({first})."
+    return (
+        f"no such folder, and no such model is cached or can be fetched from the Hugging Face Hub ({first}). "
+        "Check the name and the network, or give a folder."
+    )

@@ -1,0 +1,107 @@
+"""Texts and id lists from a user's own files. What cannot be used is refused with file and line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+from darec.errors import TextError
+
+
+def read_user_texts(path: Path) -> dict[str, str | None]:
+    """Text by user id from JSONL: ``{"user_id": "U1", "text": "..."}`` a line, other keys ignored.
+
+    Raises:
+        TextError: no such file, not UTF-8, not JSONL, no ``user_id``, a text that is no string, a repeated user.
+    """
+    texts: dict[str, str | None] = {}
+    for line, row in _read_jsonl(path):
+        user = _identifier(row.get("user_id"), "user_id", path, line)
+        text = row.get("text")
+        if not isinstance(text, str | None):
+            raise TextError(f"{path}, line {line}: 'text' must be a string or null, not {text!r}.")
+        if text is not None and not _is_unicode(text):
+            raise TextError(f"{path}, line {line}: 'text' holds half of a surrogate pair: mend it.")
+        if user in texts:
+            raise TextError(f"{path}, line {line}: user {user!r} has a line already: keep one.")
+        texts[user] = text
+    if not texts:
+        raise TextError(f"{path} is empty: write one JSON object with user_id and text a line.")
+    return texts
+
+
+def read_ids(path: Path) -> list[str]:
+    """Ids in row order: ``.txt`` (one a line), ``.json`` (an array) or ``.jsonl`` (each line's ``item_id``).
+
+    Raises:
+        TextError: no such file, another format, no id, or an id twice.
+    """
+    if path.suffix == ".jsonl":
+        ids = [_identifier(row.get("item_id"), "item_id", path, n) for n, row in _read_jsonl(path)]
+    elif path.suffix == ".json":
+        values = _parse(_read_text(path), str(path))
+        if not isinstance(values, list):
+            raise TextError(f"{path} must be a JSON array of ids.")
+        ids = [_identifier(value, "id", path, n) for n, value in enumerate(values, 1)]
+    elif path.suffix == ".txt":
+        ids = _read_text(path).splitlines()
+    else:
+        raise TextError(f"{path}: give the ids as .txt (one a line), .json (array) or .jsonl.")
+    if not ids:
+        raise TextError(f"{path} holds no ids.")
+    first: dict[str, int] = {}
+    for n, identifier in enumerate(ids, 1):
+        if first.setdefault(identifier, n) != n:
+            raise TextError(
+                f"{path}: id {identifier!r} stands in places {first[identifier]} and {n}."
+            )
+    return ids
+
+
+def _is_unicode(text: str) -> bool:
+    r"""JSON can spell what no text holds: ``"\ud800"``."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def _read_text(path: Path) -> str:
+    try:
+        return path.read_text(encoding="utf-8-sig")
+    except (FileNotFoundError, IsADirectoryError):
+        raise TextError(f"no file {path}.") from None
+    except UnicodeDecodeError as error:
+        raise TextError(f"{path} is not UTF-8 (byte {error.start}): convert it.") from None
+
+
+def _read_jsonl(path: Path) -> list[tuple[int, dict[str, Any]]]:
+    rows = []
+    # Not splitlines(): JSON strings may hold U+2028 and the like unescaped.
+    for number, line in enumerate(_read_text(path).split("\n"), 1):
+        if line.strip():
+            row = _parse(line, f"{path}, line {number}")
+            if not isinstance(row, dict):
+                raise TextError(f"{path}, line {number}: expected a JSON object.")
+            rows.append((number, row))
+    return rows
+
+
+def _parse(text: str, place: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise TextError(f"{place}: not JSON ({error.msg}).") from None
+
+
+def _identifier(value: object, key: str, path: Path, line: int) -> str:
+    """An id as the importer writes it: whole numbers are ids too, as their digits."""
+    if isinstance(value, str) and value:
+        return value
+    if isinstance(value, int) and not isinstance(value, bool):
+        return str(value)
+    raise TextError(
+        f"{path}, line {line}: {key!r} must be a string or a whole number, not {value!r}."
+    )

@@ -1,0 +1,110 @@
+"""From vectors of texts to E_L: a vector for every user and item, whatever was missing.
+
+A user's vector is made of the items in ``train`` alone; no function here is ever shown another split.
+
+- *mean*: the mean of the vectors of the user's training items.
+- *idf*: their mean weighted by ``log((1 + U) / (1 + n_i)) + 1``, where n_i of the U users with training items have
+  item i: scikit-learn's smoothed inverse document frequency with users as documents. What everybody has says little.
+
+The mean of several directions is shorter than each of them, the more so the more items a user has. Users' rows are
+therefore scaled to the mean length of the items' rows (1 for every encoder that makes unit rows), so that both halves
+of E_L have one scale and no row's length tells how active its user was. Entities without a vector get the plain mean
+of their table's other rows.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from darec.errors import TextError
+from darec.types import FloatArray, Interactions, TextTable
+
+UserPooling = Literal["mean", "idf"]
+
+
+@dataclass(frozen=True)
+class TextVectors:
+    """Vectors of the texts that there are, rows in the dataset's order; zeros where the mask is False.
+
+    Attributes:
+        items: [I, d] float32.
+        item_mask: [I] bool.
+        users: [U, d] float32, from texts about users; None: users are pooled from their items.
+        user_mask: [U] bool, or None likewise.
+    """
+
+    items: FloatArray
+    item_mask: NDArray[np.bool_]
+    users: FloatArray | None = None
+    user_mask: NDArray[np.bool_] | None = None
+
+
+def pool_users(
+    items: FloatArray,
+    item_mask: NDArray[np.bool_],
+    train: Interactions,
+    pooling: UserPooling = "mean",
+) -> tuple[FloatArray, NDArray[np.bool_]]:
+    """Users' vectors from those of their training items; formula in the head of this file.
+
+    Args:
+        items: [I, d].
+        item_mask: [I], False for items that have no vector and count for nothing.
+        train: the training pairs.
+        pooling: ``"mean"`` or ``"idf"``.
+
+    Returns:
+        [U, d] float32 and [U] bool: False (and zeros) for users none of whose training items has a vector.
+    """
+    weight = item_mask.astype(np.float64)
+    if pooling == "idf":
+        n_active = int((train.user_degree > 0).sum())
+        weight *= np.log((1 + n_active) / (1 + train.item_degree)) + 1
+    matrix = sparse.csr_array(
+        (weight[train.items], train.items, train.indptr), shape=(train.n_users, train.n_items)
+    )
+    pooled = matrix @ items.astype(np.float64)
+    total = np.asarray(matrix.sum(axis=1), np.float64)
+    lengths = np.linalg.norm(pooled, axis=1)
+    # Opposite vectors can cancel out: what rounding leaves of them is no direction.
+    mask = lengths > 1e-6 * total
+    scale = np.linalg.norm(items[item_mask], axis=1).mean() if item_mask.any() else 0.0
+    factor = np.divide(scale, lengths, out=np.zeros_like(lengths), where=mask)
+    return (pooled * factor[:, None]).astype(np.float32), mask
+
+
+def fill_missing(table: FloatArray, mask: NDArray[np.bool_]) -> FloatArray:
+    """The table with the mean of the rows in the mask in place of the others, [n, d] float32."""
+    if mask.all():
+        return table
+    mean = table[mask].mean(axis=0, dtype=np.float64).astype(np.float32) if mask.any() else 0.0
+    return np.where(mask[:, None], table, mean).astype(np.float32)
+
+
+def make_table(
+    vectors: TextVectors, train: Interactions, pooling: UserPooling, name: str
+) -> TextTable:
+    """E_L for every user and item.
+
+    Raises:
+        TextError: another pooling, or no user has a training item with text.
+    """
+    if pooling not in ("mean", "idf"):
+        raise TextError(f"no user pooling {pooling!r}: choose from mean, idf.")
+    users, user_mask = vectors.users, vectors.user_mask
+    if users is None or user_mask is None:
+        users, user_mask = pool_users(vectors.items, vectors.item_mask, train, pooling)
+    if len(users) and not user_mask.any():
+        raise TextError("no user has a training item with text, so users have no embeddings.")
+    return TextTable(
+        fill_missing(users, user_mask),
+        fill_missing(vectors.items, vectors.item_mask),
+        user_mask,
+        vectors.item_mask,
+        name,
+    )
