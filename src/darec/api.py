@@ -103,14 +103,13 @@ def fit(
             return Run.load(folder, dataset=dataset)
     else:
         config, text = _resolve(config or resolve_config(), dataset, text)
-        if folder is not None:
-            _begin(folder, config, dataset)
-
     label = f"{config.backbone.name} + {config.alignment.name}"
     reporter = ConsoleReporter(label, config.train.epochs) if progress else Reporter()
     trainer = Trainer(
         config, dataset, text, folder=folder, reporter=reporter, tensorboard=tensorboard
     )
+    if folder is not None and not begun:  # only now, so that what cannot work leaves nothing behind
+        _begin(folder, config, dataset)
     state = trainer.fit(resume=resume)
     run = Run(config, dataset, trainer.model.tables(), {}, folder)
     tensors = tables_to_tensors(run.tables)

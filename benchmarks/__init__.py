@@ -1,0 +1,1 @@
+"""Speed and memory. Each module runs alone (``python -m benchmarks.NAME``) and writes results/NAME.json."""

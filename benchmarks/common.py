@@ -1,0 +1,87 @@
+"""What every benchmark shares: interleaved timing, the machine's description, results as JSON."""
+
+from __future__ import annotations
+
+import json
+import platform
+import statistics
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from darec.data.dataset import Dataset
+
+RESULTS = Path(__file__).parent / "results"
+SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def interleaved(
+    contenders: Mapping[str, Callable[[], object]], rounds: int, warmup: int = 1
+) -> dict[str, list[float]]:
+    """Seconds of each contender in turn, A B A B, so that a drift of the machine meets all alike."""
+    seconds: dict[str, list[float]] = {name: [] for name in contenders}
+    for round_ in range(-warmup, rounds):
+        for name, run in contenders.items():
+            started = time.perf_counter()
+            run()
+            if round_ >= 0:
+                seconds[name].append(time.perf_counter() - started)
+    return seconds
+
+
+def spread(values: list[float], digits: int = 5) -> dict[str, float]:
+    """Minimum, median and maximum."""
+    low, middle, high = min(values), statistics.median(values), max(values)
+    return {"min": round(low, digits), "median": round(middle, digits), "max": round(high, digits)}
+
+
+def ratio(numerator: list[float], denominator: list[float]) -> dict[str, float]:
+    """Spread of the ratio, round by round."""
+    return spread([a / b for a, b in zip(numerator, denominator, strict=True)], 3)
+
+
+def write_result(name: str, result: Mapping[str, Any]) -> None:
+    """Print a result and write it to results/NAME.json with what it was measured on."""
+    full = {
+        "command": f"python -m benchmarks.{name}",
+        "machine": {
+            "processor": _processor(),
+            "python": platform.python_version(),
+            "torch": torch.__version__,
+            "threads": torch.get_num_threads(),
+        },
+        **result,
+    }
+    RESULTS.mkdir(exist_ok=True)
+    (RESULTS / f"{name}.json").write_text(json.dumps(full, indent=2) + "\n")
+    print(json.dumps(full, indent=2))
+
+
+def shared_dataset(name: str, out: Path) -> Dataset:
+    """One of the real data sets beside the checkout, imported into ``out`` the first time.
+
+    Raises:
+        SystemExit: it is not there.
+    """
+    if not (SHARED / name).is_dir():
+        raise SystemExit(f"the data set {name!r} is not beside this checkout (../shared/data)")
+    if (out / "manifest.json").is_file():
+        return Dataset.load(out)
+    from darec.data.build import import_dataset
+
+    folder = SHARED / name
+    if name.startswith("rlmrec"):
+        return import_dataset(folder, out=out)
+    return import_dataset(folder / "interactions.csv", items=folder / "items.jsonl", out=out)
+
+
+def _processor() -> str:
+    info = Path("/proc/cpuinfo")
+    if info.is_file():
+        for line in info.read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    return platform.processor() or platform.machine()

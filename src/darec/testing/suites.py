@@ -1,0 +1,177 @@
+"""What every backbone and every alignment must do: test classes to inherit, one for each part.
+
+In a test file::
+
+    class TestMine(BackboneSuite):
+        name = "mine"
+
+pytest then runs every method below against the part of that name. tests/test_conformance.py fails when a registered
+part has no such class.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+
+from darec.config import RunConfig, resolve_config
+from darec.data.dataset import Dataset
+from darec.model import Model
+from darec.registry import ALIGNMENTS, BACKBONES
+from darec.testing.worlds import tiny_dataset
+from darec.types import TextTable
+
+
+def tiny_text(dataset: Dataset, dim: int = 6, seed: int = 0) -> TextTable:
+    """Random language embeddings for a small dataset."""
+    rng = np.random.default_rng(seed)
+    return TextTable(
+        rng.normal(size=(dataset.n_users, dim)).astype(np.float32),
+        rng.normal(size=(dataset.n_items, dim)).astype(np.float32),
+        np.ones(dataset.n_users, bool),
+        np.ones(dataset.n_items, bool),
+        "tiny",
+    )
+
+
+def train_steps(config: RunConfig, dataset: Dataset, steps: int) -> tuple[Model, list[Any]]:
+    """A model after a few optimiser steps, with the losses of each."""
+    model = Model(config, dataset.train, tiny_text(dataset), torch.Generator().manual_seed(0))
+    generator = torch.Generator().manual_seed(1)
+    alignment_generator = torch.Generator().manual_seed(2)
+    optimizer = torch.optim.Adam(model.parameter_groups(1e-6, decoupled=False), lr=0.02)
+    reports = []
+    while len(reports) < steps:
+        for users, items in model.sampler.epoch(32, generator):
+            model.backbone.on_step(len(reports))
+            model.alignment.on_step(len(reports))
+            batch = model.ranking.batch(
+                users,
+                items,
+                len(reports),
+                generator=generator,
+                alignment_generator=alignment_generator,
+            )
+            optimizer.zero_grad(set_to_none=True)
+            reports.append(model.backward(batch, generator))
+            optimizer.step()
+    return model, reports[:steps]
+
+
+class _Suite:
+    """What holds of any pair."""
+
+    name: ClassVar[str]
+    settings: ClassVar[dict[str, Any]] = {}
+
+    def pairs(self) -> list[RunConfig]:
+        """Configurations to run: this part with every other of the other kind."""
+        raise AssertionError("defined by the suites below")
+
+    def test_losses_are_finite_and_every_parameter_learns(self) -> None:
+        """A few steps with every partner: finite terms, a gradient for every parameter."""
+        dataset = tiny_dataset()
+        for config in self.pairs():
+            model, reports = train_steps(config, dataset, 3)
+            for report in reports:
+                for term, value in report.items():
+                    assert torch.isfinite(value), f"{config.alignment.name}: {term} is {value}"
+            for parameter_name, parameter in model.named_parameters():
+                where = f"{config.backbone.name} + {config.alignment.name}: {parameter_name}"
+                assert parameter.grad is not None, f"{where} gets no gradient"
+                assert torch.isfinite(parameter.grad).all(), (
+                    f"{where} has a gradient that is not finite"
+                )
+
+    def test_tables_fit_the_dataset_and_repeat(self) -> None:
+        """[U, d] and [I, d] of one width, finite, the same when asked twice, without gradient."""
+        dataset = tiny_dataset()
+        for config in self.pairs():
+            model, _ = train_steps(config, dataset, 1)
+            first, second = model.tables(), model.tables()
+            assert first.users.shape[0] == dataset.n_users
+            assert first.items.shape[0] == dataset.n_items
+            assert first.users.shape[1] == first.items.shape[1]
+            assert not first.users.requires_grad
+            assert torch.equal(first.users, second.users)
+            assert torch.equal(first.items, second.items)
+            assert torch.isfinite(first.users).all() and torch.isfinite(first.items).all()
+
+    def test_the_same_seed_gives_the_same_weights(self) -> None:
+        """Nothing random but the generators that are handed in."""
+        dataset = tiny_dataset()
+        for config in self.pairs():
+            first, _ = train_steps(config, dataset, 3)
+            second, _ = train_steps(config, dataset, 3)
+            for key, value in first.state_dict().items():
+                assert torch.equal(value, second.state_dict()[key]), key
+
+    def test_saved_weights_restore_the_tables(self) -> None:
+        """Everything that the tables depend on is in the state."""
+        dataset = tiny_dataset()
+        for config in self.pairs():
+            trained, _ = train_steps(config, dataset, 3)
+            fresh, _ = train_steps(config, dataset, 0)
+            fresh.load_state_dict(trained.state_dict())
+            assert torch.equal(fresh.tables().users, trained.tables().users)
+            assert torch.equal(fresh.tables().items, trained.tables().items)
+
+    def test_settings_survive_yaml(self) -> None:
+        """The part's config is strict, immutable, documented, and reads back as written."""
+        for config in self.pairs():
+            import yaml
+
+            assert RunConfig.model_validate(yaml.safe_load(config.to_yaml())) == config
+
+
+class BackboneSuite(_Suite):
+    """Inherit with ``name`` set to a registered backbone."""
+
+    def pairs(self) -> list[RunConfig]:
+        """This backbone with every alignment."""
+        return [
+            resolve_config({"backbone": {"name": self.name, "dim": 8, **self.settings}, **aligned})
+            for aligned in ({"alignment": alignment} for alignment in ALIGNMENTS)
+        ]
+
+    def test_encoding_has_the_width_it_promises(self) -> None:
+        """``encode`` returns ``out_dim`` columns for every entity, and views of the same shape."""
+        dataset = tiny_dataset()
+        for config in self.pairs()[:1]:
+            model, _ = train_steps(config, dataset, 0)
+            encoded = model.encode(None, torch.Generator().manual_seed(0))
+            for tables in (encoded, *encoded.views):
+                assert tables.users.shape == (dataset.n_users, model.backbone.out_dim)
+                assert tables.items.shape == (dataset.n_items, model.backbone.out_dim)
+
+    def test_it_learns(self) -> None:
+        """The ranking loss of the bare backbone falls below where it starts."""
+        config = resolve_config({"backbone": {"name": self.name, "dim": 8, **self.settings}})
+        _, reports = train_steps(config, tiny_dataset(), 60)
+        totals = [float(sum(report.values())) for report in reports]
+        assert np.mean(totals[-10:]) < np.mean(totals[:10])
+
+
+class AlignmentSuite(_Suite):
+    """Inherit with ``name`` set to a registered alignment."""
+
+    def pairs(self) -> list[RunConfig]:
+        """This alignment over every backbone."""
+        return [
+            resolve_config(
+                {
+                    "backbone": {"name": backbone, "dim": 8},
+                    "alignment": {"name": self.name, **self.settings},
+                }
+            )
+            for backbone in BACKBONES
+        ]
+
+    def test_diagnostics_are_finite(self) -> None:
+        """Figures to log at each evaluation."""
+        for config in self.pairs():
+            model, _ = train_steps(config, tiny_dataset(), 2)
+            for figure, value in model.diagnostics().items():
+                assert np.isfinite(value), figure

@@ -1,0 +1,147 @@
+"""The model's sums, its cut at E_C and the gradient balance."""
+
+from __future__ import annotations
+
+from typing import ClassVar
+
+import pytest
+import torch
+from torch import Tensor
+
+from darec.alignments.base import Alignment, AlignmentConfig, AlignmentInputs
+from darec.config import PartConfig, RunConfig, resolve_config
+from darec.data.dataset import Dataset
+from darec.errors import ConfigError
+from darec.model import Model
+from darec.registry import ALIGNMENTS
+from darec.testing.suites import tiny_text, train_steps
+from darec.testing.worlds import tiny_dataset
+from darec.types import Batch, Encoded, Tables
+
+
+class ProbeConfig(AlignmentConfig):
+    name: str = "probe"
+
+
+class Probe(Alignment):
+    """Two terms: a push on E_C through a map of its own, and a ranking loss on a tower of its own."""
+
+    Config: ClassVar[type[PartConfig]] = ProbeConfig
+    recommendation_terms: ClassVar[frozenset[str]] = frozenset({"tower"})
+
+    def __init__(self, config: PartConfig, inputs: AlignmentInputs) -> None:
+        super().__init__(config, inputs)
+        self.graph = inputs.graph
+        self.map = torch.nn.Linear(inputs.text_dim, inputs.out_dim)
+
+    def losses(self, encoded: Encoded, text: Tables, batch: Batch) -> dict[str, Tensor]:
+        language = self.map(torch.cat([text.users, text.items]))
+        users, items = self.graph.propagate(language).split([len(text.users), len(text.items)])
+        return {
+            "pull": (encoded.entities - language).square().mean(),
+            "tower": self.ranking(Tables(users + encoded.users, items + encoded.items), batch),
+        }
+
+    def represent(self, encoded: Encoded, text: Tables) -> Tables:
+        return Tables(
+            torch.cat([encoded.users, self.map(text.users)], 1),
+            torch.cat([encoded.items, self.map(text.items)], 1),
+        )
+
+
+@pytest.fixture(autouse=True)
+def probe() -> None:
+    if "probe" not in ALIGNMENTS:
+        ALIGNMENTS.add("probe", Probe)
+    yield
+    ALIGNMENTS._parts.pop("probe", None)
+
+
+def one_step(config: RunConfig, dataset: Dataset) -> tuple[Model, Batch, dict[str, Tensor]]:
+    generator = torch.Generator().manual_seed(0)
+    model = Model(config, dataset.train, tiny_text(dataset), generator)
+    users, items = next(model.sampler.epoch(64, generator))
+    batch = model.ranking.batch(
+        users, items, 0, generator=generator, alignment_generator=torch.Generator()
+    )
+    report = model.backward(batch, generator)
+    return model, batch, report
+
+
+SETTINGS = {"backbone.dim": 5, "backbone.edge_keep": 1.0, "alignment": "probe"}
+
+
+def test_a_fixed_push_is_the_gradient_of_the_weighted_sum() -> None:
+    dataset = tiny_dataset()
+    config = resolve_config({**SETTINGS, "alignment.balance": "fixed", "alignment.strength": 0.3})
+    model, batch, report = one_step(config, dataset)
+    cut = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
+    model.zero_grad()
+    encoded = model.encode(batch, torch.Generator())
+    terms = model.alignment.losses(encoded, model.text, batch)
+    total = model.backbone.losses(encoded, batch)["ranking"] + terms["tower"] + 0.3 * terms["pull"]
+    total.backward()
+    for name, parameter in model.named_parameters():
+        torch.testing.assert_close(cut[name], parameter.grad, atol=1e-6, rtol=1e-4)
+    assert set(report) >= {"ranking", "tower", "pull"}
+
+
+@pytest.mark.parametrize("rho", [0.0, 0.1, 3.0])
+def test_the_balanced_push_is_rho_times_the_recommendation_gradient(rho: float) -> None:
+    dataset = tiny_dataset()
+    config = resolve_config(
+        {**SETTINGS, "backbone": {"name": "mf", "dim": 5}, "alignment.rho": rho}
+    )
+    model, batch, _ = one_step(config, dataset)
+    got = model.backbone.ego().grad.clone()
+    ego = model.backbone.ego()
+    terms = model.alignment.losses(model.encode(), model.text, batch)
+    recommend = model.backbone.losses(model.encode(), batch)["ranking"] + terms["tower"]
+    (of_recommendation,) = torch.autograd.grad(recommend, ego, retain_graph=True)
+    (of_alignment,) = torch.autograd.grad(terms["pull"], ego)
+    scale = rho * of_recommendation.norm() / of_alignment.norm()
+    torch.testing.assert_close(got, of_recommendation + scale * of_alignment)
+    torch.testing.assert_close(
+        (got - of_recommendation).norm(), rho * of_recommendation.norm(), rtol=1e-3, atol=1e-7
+    )
+
+
+def test_rho_zero_leaves_the_backbone_as_none_leaves_it() -> None:
+    """The alignment draws from a generator of its own, so batches and dropout are the same too."""
+    dataset = tiny_dataset()
+    silent = resolve_config({"backbone.dim": 8, "alignment": "darec", "alignment.rho": 0.0})
+    alone = resolve_config({"backbone.dim": 8, "alignment": "none"})
+    first, _ = train_steps(silent, dataset, 8)
+    second, _ = train_steps(alone, dataset, 8)
+    torch.testing.assert_close(first.backbone.ego(), second.backbone.ego(), rtol=1e-4, atol=1e-6)
+
+
+def test_warmup_grows_linearly() -> None:
+    config = ProbeConfig(warmup=4)
+    assert [config.ramp(step) for step in range(6)] == [0.25, 0.5, 0.75, 1.0, 1.0, 1.0]
+    assert ProbeConfig().ramp(0) == 1.0
+
+
+def test_weight_decay_is_the_l2_term() -> None:
+    """SGD with the groups' decay takes the step that the loss plus l2 times the squared norm asks for."""
+    dataset = tiny_dataset()
+    model, _, _ = one_step(resolve_config(SETTINGS), dataset)
+    weight = model.backbone.ego()
+    before, grad = weight.detach().clone(), weight.grad.clone()
+    torch.optim.SGD(model.parameter_groups(0.25, decoupled=False), lr=0.1).step()
+    torch.testing.assert_close(weight.detach(), before - 0.1 * (grad + 2 * 0.25 * before))
+    groups = model.parameter_groups(0.25, decoupled=False)
+    assert [group["weight_decay"] for group in groups] == [0.5, 0.0]
+    assert {id(p) for g in groups for p in g["params"]} == {id(p) for p in model.parameters()}
+
+
+def test_text_is_asked_for_where_it_is_needed() -> None:
+    dataset = tiny_dataset()
+    with pytest.raises(ConfigError, match="needs language embeddings"):
+        Model(resolve_config(SETTINGS), dataset.train, None, torch.Generator())
+
+
+def test_towers_may_be_wider_than_the_backbone() -> None:
+    dataset = tiny_dataset()
+    model, _, _ = one_step(resolve_config(SETTINGS), dataset)
+    assert model.tables().items.shape == (dataset.n_items, 10)

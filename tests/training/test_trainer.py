@@ -1,0 +1,170 @@
+"""Training repeats, resumes to the last digit after kills, stops early, and says clearly what went wrong."""
+
+from __future__ import annotations
+
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+
+import darec
+from darec.errors import ConfigError, RunError
+from darec.testing.suites import tiny_text
+from darec.testing.worlds import tiny_dataset
+
+SETTINGS = {
+    "backbone": {"name": "lightgcn", "dim": 8},
+    "train": {"epochs": 12, "batch_size": 64, "lr": 0.01, "eval_every": 2, "patience": 20},
+    "evaluation.ks": [5, 10],
+    "train.monitor": "recall@10",
+    "options.threads": 1,
+}
+FIGURES = ("test/", "valid/", "best_epoch", "epochs", "diagnostics/")
+
+
+def figures(metrics: dict[str, float]) -> dict[str, float]:
+    return {name: value for name, value in metrics.items() if name.startswith(FIGURES)}
+
+
+def test_the_same_seed_gives_identical_metrics_and_another_does_not() -> None:
+    dataset = tiny_dataset()
+    runs = [
+        darec.fit(dataset, settings={**SETTINGS, "options.seed": seed}, progress=False)
+        for seed in (0, 0, 1)
+    ]
+    assert figures(runs[0].metrics) == figures(runs[1].metrics)
+    assert torch.equal(runs[0].tables.users, runs[1].tables.users)
+    assert not torch.equal(runs[0].tables.users, runs[2].tables.users)
+
+
+def test_training_beats_popularity_on_a_planted_world() -> None:
+    """Not merely that numbers come out: the model finds the structure that was planted."""
+    from darec.evaluation.evaluate import Evaluator
+    from darec.types import Tables
+
+    dataset = tiny_dataset(n_users=150, n_items=60, seed=1)
+    run = darec.fit(dataset, settings={**SETTINGS, "train.epochs": 60}, progress=False)
+    popularity = torch.from_numpy(dataset.train.item_degree).float()[:, None]
+    popular = Tables(torch.ones(dataset.n_users, 1), popularity)
+    evaluator = Evaluator(dataset.test, dataset.train, dataset.train, (10,))
+    baseline = evaluator.evaluate(popular).summary()["recall@10"]
+    assert run.metrics["test/recall@10"] > 1.2 * baseline
+
+
+def test_early_stopping_keeps_the_best_weights(tmp_path: Path) -> None:
+    dataset = tiny_dataset()
+    settings = {**SETTINGS, "train.epochs": 400, "train.patience": 2, "train.lr": 0.05}
+    run = darec.fit(dataset, settings=settings, out=tmp_path / "r", progress=False)
+    history = [json.loads(line) for line in (tmp_path / "r/history.jsonl").read_text().splitlines()]
+    values = {line["epoch"]: line["valid/recall@10"] for line in history}
+    best = max(values.values())
+    assert run.metrics["epochs"] < 400
+    assert run.metrics["best_epoch"] == min(epoch for epoch in values if values[epoch] == best)
+    assert run.metrics["epochs"] == run.metrics["best_epoch"] + 2 * 2
+    assert run.metrics["valid/recall@10"] == best
+
+
+WORKER = """
+import sys
+sys.path.insert(0, sys.argv[3])
+from test_trainer import SETTINGS
+import darec
+from darec.testing.suites import tiny_text
+from darec.testing.worlds import tiny_dataset
+dataset = tiny_dataset()
+darec.fit(dataset, alignment=sys.argv[2], settings=SETTINGS, text=tiny_text(dataset), out=sys.argv[1],
+          resume=True, progress=False)
+"""
+
+
+@pytest.mark.parametrize("alignment", ["none", "darec"])
+def test_killed_at_random_moments_and_resumed_it_ends_the_same(
+    tmp_path: Path, alignment: str
+) -> None:
+    dataset = tiny_dataset()
+    whole = darec.fit(
+        dataset,
+        alignment=alignment,
+        settings=SETTINGS,
+        text=tiny_text(dataset),
+        out=tmp_path / "whole",
+        progress=False,
+    )
+    folder = tmp_path / "killed"
+    rng = random.Random(0)
+    command = [sys.executable, "-c", WORKER, str(folder), alignment, str(Path(__file__).parent)]
+    kills = 0
+    for _ in range(30):
+        process = subprocess.Popen(command, env={**os.environ, "OMP_NUM_THREADS": "1"})
+        deadline = time.monotonic() + 60
+        while not (folder / "config.yaml").exists() and process.poll() is None:
+            assert time.monotonic() < deadline
+            time.sleep(0.005)
+        if kills < 4:
+            time.sleep(rng.uniform(0.0, 0.4))
+            process.send_signal(signal.SIGKILL)
+        process.wait(60)
+        if process.returncode == 0:
+            break
+        kills += 1
+    assert kills >= 1, "no kill landed before the run was over"
+    resumed = darec.load_run(folder, dataset=dataset)
+    assert figures(resumed.metrics) == figures(whole.metrics)
+    assert torch.equal(resumed.tables.users, whole.tables.users)
+    epochs = [json.loads(line)["epoch"] for line in (folder / "history.jsonl").open()]
+    assert epochs == [2, 4, 6, 8, 10, 12]
+
+
+def test_resuming_needs_the_same_settings_and_data(tmp_path: Path) -> None:
+    dataset = tiny_dataset()
+    folder = tmp_path / "r"
+    done = darec.fit(dataset, settings=SETTINGS, out=folder, progress=False)
+    again = darec.fit(dataset, out=folder, resume=True, progress=False)
+    assert again.metrics == done.metrics
+    with pytest.raises(RunError, match="begun with train.lr=0.01, not 0.5"):
+        darec.fit(dataset, settings={**SETTINGS, "train.lr": 0.5}, out=folder, resume=True)
+    with pytest.raises(RunError, match="another dataset"):
+        darec.fit(tiny_dataset(seed=9), out=folder, resume=True)
+    with pytest.raises(RunError, match="holds another run"):
+        darec.fit(dataset, settings=SETTINGS, out=folder)
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").touch()
+    with pytest.raises(RunError, match="not a run's"):
+        darec.fit(dataset, settings=SETTINGS, out=tmp_path / "photos", resume=True)
+
+
+def test_divergence_is_said_clearly() -> None:
+    settings = {**SETTINGS, "train.lr": 1e30, "train.epochs": 8}
+    with pytest.raises(RunError, match=r"lower"):
+        darec.fit(tiny_dataset(), settings=settings, progress=False)
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"options.device": "cuda"}, "no CUDA device"),
+        ({"options.device": "tpu3"}, "write cpu, cuda or cuda:N"),
+        ({"options.precision": "bf16"}, "for GPUs"),
+        ({"train.monitor": "recall"}, "METRIC@K"),
+        ({"train.monitor": "recal@10"}, "did you mean 'recall'"),
+        ({"evaluation.ks": [5, 5000]}, "K = 5000 is larger than the catalogue"),
+        ({"alignment": "darec", "alignment.n_clusters": 5000}, "5000 clusters"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_training(
+    settings: dict[str, object], message: str
+) -> None:
+    if torch.cuda.is_available() and "no CUDA" in message:
+        pytest.skip("there is a CUDA device here")
+    dataset = tiny_dataset()
+    with pytest.raises(ConfigError, match=message):
+        darec.fit(
+            dataset, settings={**SETTINGS, **settings}, text=tiny_text(dataset), progress=False
+        )
