@@ -47,7 +47,7 @@ def ndcg(hits: Hits, n_relevant: IntArray) -> Values:
     discount = 1 / np.log2(np.arange(2, k + 2))
     ideal = np.cumsum(discount)[np.minimum(n_relevant, k) - 1]
     # A ratio of equal sums added up in different orders may pass 1 by an ulp.
-    values: Values = np.minimum(hits @ discount / ideal, 1.0)
+    values: Values = np.minimum((hits * discount).sum(axis=1) / ideal, 1.0)
     return values
 
 

@@ -19,7 +19,7 @@ from darec.types import FloatArray, IntArray, Interactions, Tables
 
 # Bytes of the score buffer where no batch size is given: a CPU wants it to stay in its cache, a GPU wants
 # enough work for each kernel.
-_BUFFER_BYTES = {"cpu": 8 << 20, "cuda": 256 << 20}
+_BUFFER_BYTES = {"cpu": 2 << 20, "cuda": 256 << 20}
 
 
 class Ranker:
@@ -31,7 +31,7 @@ class Ranker:
         exclude: pairs never to be ranked, or None.
         users: [n] user rows to rank, in any order; None for all U.
         candidates: [m] item rows that may be ranked; None for all I. Repeats are dropped.
-        batch_size: users scored at once; None to fit a buffer of 8 MiB (CPU) or 256 MiB (GPU).
+        batch_size: users scored at once; None to fit a buffer of 2 MiB (CPU) or 256 MiB (GPU).
 
     Raises:
         ConfigError: a batch size below 1.
@@ -109,7 +109,7 @@ class Ranker:
         padded = torch.nn.functional.pad(items, (0, 0, 0, width - size)).T
         excluded = self._rows.to(device) * width + self._columns.to(device)
         n = len(self.users)
-        batch_size = self.batch_size or _BUFFER_BYTES.get(device.type, 8 << 20) // (4 * width)
+        batch_size = self.batch_size or _BUFFER_BYTES.get(device.type, 2 << 20) // (4 * width)
         batch_size = max(1, min(batch_size, n))
         buffer = torch.empty(batch_size, width, device=device)
         best_items = torch.empty(n, k, dtype=torch.long, device=device)
@@ -190,9 +190,16 @@ def _rows(kind: str, rows: IntArray | None, size: int) -> IntArray:
 
 
 def _n_groups(size: int, k: int) -> int:
-    """Groups of items that balance the two stages of :func:`_select`; ``size`` where one is better."""
-    members = math.isqrt(size // (k + 1))
-    return size if members < 4 else -(-size // members)
+    """How many groups :func:`_select` makes; ``size`` where searching in two stages saves nothing.
+
+    About as many maxima as members of the best groups would balance the two stages; but torch.topk on a CPU
+    has its fast way (a heap) only for rows of at least 64 times what is asked for. Rows of a multiple of 16
+    floats keep the matrix product fast.
+    """
+    members = min(math.isqrt(size // (k + 1)), size // (64 * (k + 1)))
+    if members < 2:
+        return size
+    return -(-size // (16 * members)) * 16
 
 
 def _select(block: Tensor, k: int, groups: int) -> tuple[Tensor, Tensor]:
