@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import importlib
 import importlib.util
 from collections.abc import Sequence
 from pathlib import Path
@@ -92,29 +93,48 @@ class SentenceEncoder(Encoder):
 
     def _model(self) -> Any:
         if self._loaded is None:
-            from sentence_transformers import SentenceTransformer
-
             location = self.locate()
-            local = Path(location).is_dir()
-            try:
-                self._loaded = SentenceTransformer(
-                    location,
-                    device=self.device,
-                    local_files_only=local,
-                    model_kwargs={"use_safetensors": True},
-                )
-            except Exception as error:  # the Hub's client raises many kinds
-                raise TextError(f"cannot load {location!r}: {_reason(error, local)}") from error
+            self._loaded = _load(location, self.device)
             if self.config.max_tokens is not None:
                 self._loaded.max_seq_length = self.config.max_tokens
         return self._loaded
 
 
-def _reason(error: Exception, local: bool) -> str:
-    first = next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
-    if local:
-        return f"not a sentence-transformers model with safetensors weights ({first})."
-    return (
-        f"no such folder, and no such model is cached or can be fetched from the Hugging Face Hub ({first}). "
-        "Check the name and the network, or give a folder."
-    )
+def _load(location: str, device: str) -> Any:
+    """A model from its folder, else from the Hub's cache on this machine, else from the Hub. Raises ``TextError``."""
+    from huggingface_hub import HfApi
+    from sentence_transformers import SentenceTransformer
+
+    logging: Any = importlib.import_module("transformers.utils.logging")
+
+    def load(**arguments: Any) -> Any:
+        weights = {"use_safetensors": True}
+        return SentenceTransformer(location, device=device, model_kwargs=weights, **arguments)
+
+    local = Path(location).is_dir()
+    if not local and location.startswith(("/", ".", "~")):
+        raise TextError(f"no folder {location}: give a model's folder or its name on the Hub.")
+    logging.disable_progress_bar()
+    try:
+        try:
+            return load(local_files_only=True)
+        except Exception as error:  # its clients raise many kinds
+            if local:
+                raise TextError(
+                    f"{location} is no sentence-transformers model with safetensors weights ({_line(error)})."
+                ) from error
+        try:
+            # Asked first, since loading retries for more than a minute before it gives up.
+            name = location if "/" in location else f"sentence-transformers/{location}"
+            return load(revision=HfApi().model_info(name, timeout=10).sha)
+        except Exception as error:
+            raise TextError(
+                f"no model {location!r}: it is no folder, is not cached, and cannot be fetched from the Hugging Face "
+                f"Hub ({_line(error)}). Check the name and the network, or give a folder."
+            ) from error
+    finally:
+        logging.enable_progress_bar()
+
+
+def _line(error: Exception) -> str:
+    return next(iter(str(error).strip().splitlines()), type(error).__name__).rstrip(".")
