@@ -87,6 +87,18 @@ def test_only_new_and_changed_texts_are_encoded(shop: Dataset, fake: type, tmp_p
     assert fake.calls == []
 
 
+def test_importing_again_keeps_the_vectors_of_texts_that_stay(
+    shop: Dataset, fake: type, make_dataset: Callable[..., Dataset], tmp_path: Path
+) -> None:
+    encode_dataset(shop.save(tmp_path / "shop"), "fake", progress=False)
+    texts = ["board game", "a new kite", "red wooden train"]
+    again = make_dataset(texts, [(0, 0), (1, 2)]).save(tmp_path / "shop", overwrite=True)
+    report = encode_dataset(again, "fake", progress=False)
+    assert (report.new, report.reused) == (1, 2)
+    np.testing.assert_array_equal(load_text(again).items, np.stack([vector(t) for t in texts]))
+    assert [p.name for p in tmp_path.iterdir()] == ["shop"]
+
+
 def test_another_revision_or_setting_makes_everything_anew(
     shop: Dataset, fake: type, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -220,7 +232,11 @@ def test_load_takes_the_latest_or_the_named_and_says_what_there_is(
     assert load_text(shop, "tfidf").name == "tfidf"
     encode_dataset(shop, "tfidf", progress=False)
     assert load_text(shop).name == "tfidf"
-    with pytest.raises(TextError, match=r"it has tfidf, fake.*darec encode .* --encoder minilm"):
+    (tmp_path / "shop/text/fake/meta.json").write_text("{")
+    assert load_text(shop, "tfidf").name == "tfidf"  # another one's damage is not in the way
+    with pytest.raises(TextError, match="damaged"):
+        load_text(shop, "fake")
+    with pytest.raises(TextError, match=r"it has tfidf.*darec encode .* --encoder minilm"):
         load_text(shop, "minilm")
 
 

@@ -121,8 +121,16 @@ class Dataset:
             self._interactions().write_parquet(partial / "interactions.parquet")
             (partial / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
             if path.exists():
-                shutil.rmtree(path)
-            partial.rename(path)
+                replaced = path.with_name(f".{path.name}.replaced-{os.getpid()}")
+                path.rename(replaced)
+                partial.rename(path)
+                if (
+                    replaced / "text"
+                ).is_dir():  # kept by hash of the text: what still fits is used
+                    (replaced / "text").rename(path / "text")
+                shutil.rmtree(replaced)
+            else:
+                partial.rename(path)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
         return Dataset(

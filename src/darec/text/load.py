@@ -15,7 +15,7 @@ from darec.types import TextTable
 
 def stored_encoders(dataset: Dataset) -> list[str]:
     """The encoders whose vectors a dataset has, the most recently written first."""
-    return [name for name, _ in _stores(dataset)]
+    return [name for name, _ in _stores(dataset, None)]
 
 
 def load_text(
@@ -37,7 +37,7 @@ def load_text(
         raise TextError(
             "this dataset is in memory and has no stored vectors: save it first, or use darec.text.embed."
         )
-    stores = _stores(dataset)
+    stores = _stores(dataset, encoder)
     wanted = [
         (name, store)
         for name, store in stores
@@ -55,12 +55,18 @@ def load_text(
     return make_table(_read(dataset, name, store), dataset.train, user_pooling, name)
 
 
-def _stores(dataset: Dataset) -> list[tuple[str, TextStore]]:
+def _stores(dataset: Dataset, wanted: str | None) -> list[tuple[str, TextStore]]:
+    """Encoders and their stores, latest first. A damaged store that is not wanted is passed over."""
     found = []
     if dataset.path is not None:
         for meta_file in (dataset.path / "text").glob("*/meta.json"):
             store = TextStore(meta_file.parent)
-            meta = store.meta()
+            try:
+                meta = store.meta()
+            except TextError:
+                if wanted is None or store.folder.name in (wanted, slug(wanted)):
+                    raise
+                continue
             if meta is not None:
                 found.append((str(meta["written"]), str(meta["encoder"]), store))
     return [(name, store) for _, name, store in sorted(found, key=lambda f: f[:2], reverse=True)]

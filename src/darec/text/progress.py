@@ -1,12 +1,20 @@
-"""What encoding shows on standard error while it works: texts done, rate and time left."""
+"""What encoding shows on standard error while it works: texts done, rate and time left.
+
+A bar on a terminal; elsewhere (a log) a line every ten seconds.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from time import monotonic
+from typing import Final
 
 from rich import progress as bars
 from rich.console import Console
+
+EVERY: Final = 10.0
+"""Seconds between two lines where there is no terminal to draw a bar on."""
 
 
 class Progress:
@@ -23,11 +31,10 @@ class Progress:
 
     @contextmanager
     def counting(self, total: int, reused: int) -> Iterator[Callable[[int], None]]:
-        """A bar over ``total`` texts; yields a function that is told how many more are done."""
+        """Count ``total`` texts; yields a function that is told how many more are done."""
         if not self.console.is_terminal:
-            self.console.print(
-                f"{self.label}: encoding {total:,} texts, {reused:,} are there already"
-            )
+            yield self._lines(total, reused)
+            return
         with bars.Progress(
             bars.TextColumn("{task.description}"),
             bars.BarColumn(bar_width=24),
@@ -38,7 +45,6 @@ class Progress:
             bars.TextColumn("left"),
             console=self.console,
             transient=True,
-            disable=not self.console.is_terminal,
         ) as bar:
             task = bar.add_task(self.label, total=total, rate="")
 
@@ -49,9 +55,28 @@ class Progress:
 
             yield advance
 
+    def _lines(self, total: int, reused: int) -> Callable[[int], None]:
+        self._line(f"encoding {total:,} texts, {reused:,} are there already")
+        started = shown = monotonic()
+        done = 0
+
+        def advance(n: int) -> None:
+            nonlocal done, shown
+            done += n
+            now = monotonic()
+            if now - shown >= EVERY and done < total:
+                shown, rate = now, done / (now - started)
+                left = (total - done) / rate
+                self._line(f"{done:,} of {total:,} texts, {rate:,.0f}/s, {left:,.0f} s left")
+
+        return advance
+
+    def _line(self, text: str) -> None:
+        self.console.print(f"{self.label}: {text}", markup=False)
+
     @contextmanager
     def working(self, total: int) -> Iterator[None]:
-        """A spinner for work that has no steps to count."""
+        """A spinner for work that has no steps to count, which takes seconds."""
         if self.console.is_terminal:
             with self.console.status(f"{self.label}: {total:,} texts"):
                 yield
