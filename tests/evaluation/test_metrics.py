@@ -61,7 +61,7 @@ def test_laws(ranking):
         )
         if name in ("recall", "hit_rate", "mrr", "map"):
             by_k = np.array([metric(hits[:, :cut], n_relevant) for cut in range(1, k + 1)])
-            assert (np.diff(by_k, axis=0) >= 0).all(), name
+            assert (np.diff(by_k, axis=0) >= -1e-12).all(), name
     # Hits moved to the front never lower a metric that looks at places.
     sorted_hits = np.sort(hits, axis=1)[:, ::-1]
     for name in ("ndcg", "mrr", "map"):

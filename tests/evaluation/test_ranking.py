@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 
 from darec.errors import ConfigError, DataError, RunError
 from darec.evaluation import Ranker, top_k
+from darec.evaluation.ranking import _select
 from darec.types import Interactions, Tables
 
 
@@ -73,6 +74,12 @@ def test_wide_catalogue_is_searched_in_groups_without_loss():
     np.testing.assert_allclose(scores, expected.values.numpy(), rtol=1e-5)
 
 
+def test_padding_of_the_groups_never_beats_negative_scores():
+    tables = Tables(-torch.ones(2, 1), torch.linspace(1, 2, 501)[:, None])
+    items, scores = top_k(tables, 2, None)
+    assert items.tolist() == [[0, 1]] * 2 and (scores < 0).all()
+
+
 def test_excluded_items_never_appear():
     tables, exclude = world(2, n_users=30, n_items=300, density=0.5)
     items, _ = top_k(tables, 50, exclude)
@@ -89,8 +96,10 @@ def test_user_with_fewer_candidates_than_k_gets_a_short_list():
 
 
 def test_equal_scores_fall_to_the_lower_row_on_both_sides_of_zero():
-    zeros = Tables(torch.zeros(3, 2), torch.randn(500, 2))  # products are 0.0 and -0.0
+    zeros = Tables(torch.zeros(3, 2), torch.randn(5000, 2))
     assert (top_k(zeros, 10, None)[0] == np.arange(10)).all()
+    signed_zeros = torch.tensor([[-1.0, -0.0, 0.0, -0.0, 0.0]])
+    assert _select(signed_zeros, 3, groups=5)[1].tolist() == [[1, 2, 3]]
     values = torch.tensor([-2.0, -1.0, -1.0, -3.0, 0.5, -1.0, 0.5])
     items, scores = top_k(Tables(torch.ones(1, 1), values[:, None]), 5, None)
     assert items.tolist() == [[4, 6, 1, 2, 5]]

@@ -36,6 +36,12 @@ def test_bootstrap_equals_the_exact_distribution_of_a_tiny_sample():
     assert result.p_value == pytest.approx(2 * (means <= 0).mean(), rel=0.05)
 
 
+def test_bootstrap_draws_samples_without_any_user_that_differs():
+    result = paired_bootstrap(np.array([1.0, 0, 0]), np.zeros(3))
+    assert result.p_value == pytest.approx(2 * (2 / 3) ** 3, rel=0.05)
+    assert result.low == 0
+
+
 @pytest.mark.parametrize("n", [1, 4, 7, 10])
 def test_permutation_is_exact_for_small_n(n):
     rng = np.random.default_rng(n)
