@@ -1,0 +1,57 @@
+"""DaRec: disentangled structure alignment (Yang et al., arXiv 2408.08231, ICDE 2025).
+
+Four projectors split each side, E_C and E_L, into a shared and a specific part. Four losses, pure functions of tensors
+and one file each, shape them: orthogonality keeps a row's two parts apart, uniformity keeps the specific parts from
+emptying, global structure matches the pairwise similarities of the shared parts, local structure the centres of their
+preference clusters.
+
+Departures from the paper, each a setting of :class:`DaRecConfig`:
+
+- Users and items are aligned apart (``entities``): neither side's structure compares a user with an item.
+  ``together`` is the paper's one set of N entities.
+- The push on E_C is balanced against the recommendation gradient (``balance``, see darec.alignments.base), since
+  these losses do not change with the scale of E_C and so their gradient grows as E_C shrinks. ``fixed`` is the paper's
+  lambda. docs/studies/first-darec.md measures both.
+"""
+
+from darec.alignments.darec.alignment import DaRec, DaRecConfig
+from darec.alignments.darec.diagnostics import (
+    effective_rank,
+    is_collapsed,
+    mean_similarity,
+    representation_gap,
+    similarity_spread,
+    structure_gap,
+)
+from darec.alignments.darec.global_structure import (
+    StructureProducts,
+    global_structure_loss,
+    structure_products,
+)
+from darec.alignments.darec.kmeans import Clusters, kmeans
+from darec.alignments.darec.local_structure import local_structure_loss
+from darec.alignments.darec.matching import match_clusters
+from darec.alignments.darec.orthogonality import orthogonality_loss
+from darec.alignments.darec.projector import Projector
+from darec.alignments.darec.uniformity import uniformity_loss
+
+__all__ = [
+    "Clusters",
+    "DaRec",
+    "DaRecConfig",
+    "Projector",
+    "StructureProducts",
+    "effective_rank",
+    "global_structure_loss",
+    "is_collapsed",
+    "kmeans",
+    "local_structure_loss",
+    "match_clusters",
+    "mean_similarity",
+    "orthogonality_loss",
+    "representation_gap",
+    "similarity_spread",
+    "structure_gap",
+    "structure_products",
+    "uniformity_loss",
+]

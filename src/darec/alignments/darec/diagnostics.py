@@ -1,0 +1,128 @@
+"""What became of the shared parts: their rank, their spread, the gap between the sides, and whether they collapsed.
+
+With learned projectors on both sides the structure terms have a trivial optimum, every shared row equal (DESIGN,
+"Collapse"). These figures show it. All are computed in float64 and O(n d^2) time from d x d sums over rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+import torch
+from torch import Tensor
+
+from darec.alignments.darec.global_structure import global_structure_loss
+from darec.alignments.darec.rows import check_same_rows, chunks, inverse_norms
+
+
+@torch.no_grad()
+def effective_rank(x: Tensor) -> float:
+    """Exponential of the entropy of the normalised singular values (Roy & Vetterli 2007).
+
+    Of the rows as they are, not centred: the collapse in question is onto one row, which is rank one, whereas
+    centring would leave only its rounding noise and call that full rank.
+
+    Args:
+        x: [n, d] float.
+
+    Returns:
+        Between 1 and ``min(n, d)``; 1 where all rows lie on one line through the origin; 0 for a matrix of zeros.
+    """
+    gram = x.new_zeros(x.shape[1], x.shape[1], dtype=torch.float64)
+    for (part,) in chunks(x):
+        wide = part.double()
+        gram += wide.T @ wide
+    singular = torch.linalg.eigvalsh(gram).clamp(min=0).sqrt()
+    if not singular.sum() > 0:
+        return 0.0
+    share = singular / singular.sum()
+    return float(torch.special.entr(share).sum().exp())
+
+
+@torch.no_grad()
+def mean_similarity(x: Tensor) -> float:
+    """Mean cosine of two distinct rows, in [-1, 1]: 1 where all rows point the same way.
+
+    Args:
+        x: [n, d] float, at least two rows.
+    """
+    return _similarity_moments(x)[0]
+
+
+@torch.no_grad()
+def similarity_spread(x: Tensor) -> float:
+    """Standard deviation of the cosine over all pairs of distinct rows: how much structure S holds.
+
+    0 where every pair is equally similar, as after a collapse (or among orthogonal rows). Below about 1e-8 it is
+    rounding error.
+
+    Args:
+        x: [n, d] float, at least two rows.
+    """
+    mean, mean_square = _similarity_moments(x)
+    return float(
+        max(mean_square - mean**2, 0.0) ** 0.5
+    )  # the clamp hides rounding error of 1e-16 only
+
+
+@torch.no_grad()
+def representation_gap(C_sh: Tensor, L_sh: Tensor) -> float:
+    """Mean squared distance between the two sides' unit rows, point by point: 0 at coincidence, 4 when opposite.
+
+    Args:
+        C_sh: [n, d] float.
+        L_sh: [n, d] float, the same entities in the same order.
+
+    Raises:
+        ValueError: shapes differ.
+    """
+    check_same_rows(C_sh, L_sh, same_width=True)
+    parts = zip(_unit_chunks(C_sh), _unit_chunks(L_sh), strict=True)
+    return sum(float((a - b).square().sum()) for a, b in parts) / len(C_sh)
+
+
+@torch.no_grad()
+def structure_gap(C_sh: Tensor, L_sh: Tensor) -> float:
+    """The global structure loss over all rows: 0 when both sides' similarities agree, wherever their rows lie.
+
+    Args:
+        C_sh: [n, d1] float.
+        L_sh: [n, d2] float, the same entities in the same order.
+    """
+    return float(global_structure_loss(C_sh, L_sh))
+
+
+def is_collapsed(x: Tensor, *, max_similarity: float = 0.99, min_rank: float = 1.5) -> bool:
+    """Whether the rows have become (nearly) one direction or one line.
+
+    Args:
+        x: [n, d] float, at least two rows.
+        max_similarity: collapsed if the mean cosine of two rows is above it. At 0.99 rows are some 8
+            degrees apart.
+        min_rank: collapsed if the effective rank is below it, which also catches two opposite points.
+    """
+    return mean_similarity(x) > max_similarity or effective_rank(x) < min_rank
+
+
+def _unit_chunks(x: Tensor) -> Iterator[Tensor]:
+    for (part,) in chunks(x):
+        wide = part.double()
+        yield wide * inverse_norms(wide)
+
+
+def _similarity_moments(x: Tensor) -> tuple[float, float]:
+    """Mean and mean square of the off-diagonal of S = A A^T, from A^T A and the sum of A's rows."""
+    n, d = x.shape
+    if n < 2:
+        raise ValueError(f"similarity needs two rows, got {n}.")
+    gram = x.new_zeros(d, d, dtype=torch.float64)
+    total = x.new_zeros(d, dtype=torch.float64)
+    diagonal = x.new_zeros((), dtype=torch.float64)  # rows of zeros have 0 there, all others 1
+    for unit in _unit_chunks(x):
+        gram += unit.T @ unit
+        total += unit.sum(0)
+        diagonal += unit.any(1).sum()
+    pairs = n * (n - 1)
+    mean = float(total.square().sum() - diagonal) / pairs
+    mean_square = float(gram.square().sum() - diagonal) / pairs
+    return mean, mean_square

@@ -1,0 +1,74 @@
+"""Orthogonality: what a side shares and what is specific to it should say different things."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from darec.alignments.darec.rows import (
+    check_same_rows,
+    chunks,
+    full_precision,
+    inverse_norms,
+    widen,
+)
+
+
+@full_precision
+def orthogonality_loss(C_sh: Tensor, C_sp: Tensor, L_sh: Tensor, L_sp: Tensor) -> Tensor:
+    """``mean_i cos^2(C_sh_i, C_sp_i) + mean_i cos^2(L_sh_i, L_sp_i)`` (DaRec, the orthogonality term).
+
+    Squared, so that its minimum is the perpendicular and not the opposite. A pair with a row of zeros counts as
+    perpendicular and gets no gradient.
+
+    Args:
+        C_sh: [n, d] shared part of the collaborative side.
+        C_sp: [n, d] its specific part.
+        L_sh: [m, d] shared part of the language side.
+        L_sp: [m, d] its specific part.
+
+    Returns:
+        Scalar in [0, 2]; 0 when each row's two parts are perpendicular.
+
+    Raises:
+        ValueError: the two parts of a side differ in shape, or have no rows.
+    """
+    return _mean_squared_cosine(C_sh, C_sp) + _mean_squared_cosine(L_sh, L_sp)
+
+
+def _mean_squared_cosine(a: Tensor, b: Tensor) -> Tensor:
+    check_same_rows(a, b, same_width=True)
+    return _cosines(widen(a), widen(b)).square().mean()
+
+
+class _Cosines(torch.autograd.Function):
+    """[n, 1] cosines of rows. Written out because autograd keeps and fills a table for each of its many steps."""
+
+    @staticmethod
+    def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
+        ctx.save_for_backward(a, b)
+        parts = [
+            (x * y).sum(1, keepdim=True) * inverse_norms(x) * inverse_norms(y)
+            for x, y in chunks(a, b)
+        ]
+        return torch.cat(parts)
+
+    @staticmethod
+    @torch.autograd.function.once_differentiable
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
+        a, b = ctx.saved_tensors
+        grad_a, grad_b = torch.empty_like(a), torch.empty_like(b)
+        for x, y, g, into_x, into_y in chunks(a, b, grads[0], grad_a, grad_b):
+            inverse_x, inverse_y = inverse_norms(x), inverse_norms(y)
+            dot = (x * y).sum(1, keepdim=True)
+            scale = g * inverse_x * inverse_y
+            # d cos / dx = (y - x (x.y) / |x|^2) / (|x| |y|)
+            torch.mul(torch.addcmul(y, x, dot * inverse_x**2, value=-1), scale, out=into_x)
+            torch.mul(torch.addcmul(x, y, dot * inverse_y**2, value=-1), scale, out=into_y)
+        return grad_a, grad_b
+
+
+_cosines: Callable[[Tensor, Tensor], Tensor] = _Cosines.apply
