@@ -136,14 +136,15 @@ class _Products(torch.autograd.Function):
     def forward(ctx: Any, C: Tensor, L: Tensor) -> tuple[Tensor, Tensor, Tensor]:
         width = max(C.shape[1], L.shape[1])
         total, gap, mixed = C.new_zeros(3, width, width, dtype=torch.float64).unbind()
-        for rows_C, rows_L in chunks(C, L):
-            p, d = _sum_and_difference(
-                rows_C * inverse_norms(rows_C), rows_L * inverse_norms(rows_L)
-            )
+        inverses = C.new_empty(2, len(C), 1).unbind()
+        for rows_C, rows_L, inverse_C, inverse_L in chunks(C, L, *inverses):
+            inverse_C.copy_(inverse_norms(rows_C))
+            inverse_L.copy_(inverse_norms(rows_L))
+            p, d = _sum_and_difference(rows_C * inverse_C, rows_L * inverse_L)
             total += p.T @ p
             gap += d.T @ d
             mixed += p.T @ d
-        ctx.save_for_backward(C, L)
+        ctx.save_for_backward(C, L, *inverses)
         return total, gap, mixed
 
     @staticmethod
@@ -157,14 +158,20 @@ _products: Callable[[Tensor, Tensor], tuple[Tensor, Tensor, Tensor]] = _Products
 
 @full_precision
 def _products_grad(
-    C: Tensor, L: Tensor, g_total: Tensor, g_gap: Tensor, g_mixed: Tensor
+    C: Tensor,
+    L: Tensor,
+    inverses_C: Tensor,
+    inverses_L: Tensor,
+    g_total: Tensor,
+    g_gap: Tensor,
+    g_mixed: Tensor,
 ) -> tuple[Tensor, Tensor]:
     """Gradients of C and L, with unit rows made anew: no table beside the gradients is ever whole."""
     by_total, by_gap = ((g + g.T).to(C.dtype) for g in (g_total, g_gap))
     by_mixed = g_mixed.to(C.dtype)
     grad_C, grad_L = torch.empty_like(C), torch.empty_like(L)
-    for rows_C, rows_L, into_C, into_L in chunks(C, L, grad_C, grad_L):
-        inverse_C, inverse_L = inverse_norms(rows_C), inverse_norms(rows_L)
+    tables = chunks(C, L, inverses_C, inverses_L, grad_C, grad_L)
+    for rows_C, rows_L, inverse_C, inverse_L, into_C, into_L in tables:
         a, b = rows_C * inverse_C, rows_L * inverse_L
         p, d = _sum_and_difference(a, b)
         g_p = (p @ by_total).addmm_(d, by_mixed.T)

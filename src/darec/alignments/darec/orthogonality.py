@@ -49,25 +49,26 @@ class _Cosines(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:
-        ctx.save_for_backward(a, b)
-        parts = [
-            (x * y).sum(1, keepdim=True) * inverse_norms(x) * inverse_norms(y)
-            for x, y in chunks(a, b)
-        ]
-        return torch.cat(parts)
+        inverse_a, inverse_b = (
+            torch.cat([inverse_norms(part) for (part,) in chunks(x)]) for x in (a, b)
+        )
+        dot = torch.cat([(x * y).sum(1, keepdim=True) for x, y in chunks(a, b)])
+        cosine = dot.mul_(inverse_a).mul_(inverse_b)
+        ctx.save_for_backward(a, b, inverse_a, inverse_b, cosine)
+        return cosine
 
     @staticmethod
     @torch.autograd.function.once_differentiable
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor, Tensor]:
-        a, b = ctx.saved_tensors
+        a, b, inverse_a, inverse_b, cosine = ctx.saved_tensors
+        # d cos / da = b / (|a| |b|) - cos a / |a|^2
+        across = grads[0] * inverse_a * inverse_b
+        along_a, along_b = (grads[0] * cosine * inverse**2 for inverse in (inverse_a, inverse_b))
         grad_a, grad_b = torch.empty_like(a), torch.empty_like(b)
-        for x, y, g, into_x, into_y in chunks(a, b, grads[0], grad_a, grad_b):
-            inverse_x, inverse_y = inverse_norms(x), inverse_norms(y)
-            dot = (x * y).sum(1, keepdim=True)
-            scale = g * inverse_x * inverse_y
-            # d cos / dx = (y - x (x.y) / |x|^2) / (|x| |y|)
-            torch.mul(torch.addcmul(y, x, dot * inverse_x**2, value=-1), scale, out=into_x)
-            torch.mul(torch.addcmul(x, y, dot * inverse_y**2, value=-1), scale, out=into_y)
+        tables = chunks(a, b, across, along_a, along_b, grad_a, grad_b)
+        for x, y, s, along_x, along_y, into_x, into_y in tables:
+            torch.mul(y, s, out=into_x).addcmul_(x, along_x, value=-1)
+            torch.mul(x, s, out=into_y).addcmul_(y, along_y, value=-1)
         return grad_a, grad_b
 
 

@@ -128,7 +128,7 @@ class _InBlocks(torch.autograd.Function):
 
 
 class _InGroups(torch.autograd.Function):
-    """Sum of potentials over ordered pairs of distinct rows within groups, float64; group g is rows[g size:(g+1) size]."""
+    """Sum of potentials over ordered pairs of distinct rows within groups of ``size`` consecutive ``rows``."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, rows: Tensor, size: int) -> Tensor:
