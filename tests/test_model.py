@@ -89,9 +89,7 @@ def test_a_fixed_push_is_the_gradient_of_the_weighted_sum() -> None:
 @pytest.mark.parametrize("rho", [0.0, 0.1, 3.0])
 def test_the_balanced_push_is_rho_times_the_recommendation_gradient(rho: float) -> None:
     dataset = tiny_dataset()
-    config = resolve_config(
-        {**SETTINGS, "backbone": {"name": "mf", "dim": 5}, "alignment.rho": rho}
-    )
+    config = resolve_config({"backbone": "mf", "alignment": "probe", "alignment.rho": rho})
     model, batch, _ = one_step(config, dataset)
     got = model.backbone.ego().grad.clone()
     ego = model.backbone.ego()

@@ -8,13 +8,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Final, Literal
 
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
 
 from darec.errors import ConfigError, did_you_mean
 from darec.registry import ALIGNMENTS, BACKBONES, Registry
+
+
+BACKBONE: Final = "lightgcn"
+ALIGNMENT: Final = "none"
 
 
 class Settings(BaseModel):
@@ -110,13 +114,15 @@ class RunOptions(Settings):
     """CPU threads; null: torch's own choice. Results repeat to the digit for equal seed and threads."""
 
 
-def _part(value: Any, registry: Registry) -> Any:
+def _part(value: Any, registry: Registry, default: str) -> Any:
     """Validate one part's settings by the ``Config`` of the class that its name stands for."""
     if isinstance(value, str):
         value = {"name": value}
     if isinstance(value, BaseModel):
         value = value.model_dump()
-    if not isinstance(value, Mapping) or "name" not in value:
+    if isinstance(value, Mapping):
+        value = {"name": default, **value}
+    else:
         raise ConfigError(f"{registry.kind}: give a name, one of {', '.join(registry)}.")
     config = registry.get(value["name"]).Config
     try:
@@ -128,9 +134,9 @@ def _part(value: Any, registry: Registry) -> Any:
 class RunConfig(Settings):
     """Everything that defines a run except the data."""
 
-    backbone: SerializeAsAny[PartConfig] = Field(default="lightgcn", validate_default=True)
+    backbone: SerializeAsAny[PartConfig] = Field(default=BACKBONE, validate_default=True)
     """The collaborative model."""
-    alignment: SerializeAsAny[PartConfig] = Field(default="none", validate_default=True)
+    alignment: SerializeAsAny[PartConfig] = Field(default=ALIGNMENT, validate_default=True)
     """How language comes in."""
     loss: BPRConfig | SoftmaxConfig = Field(default=BPRConfig(), discriminator="name")
     """The ranking loss, the same for every backbone and every tower of an alignment."""
@@ -146,16 +152,18 @@ class RunConfig(Settings):
     @field_validator("backbone", mode="before")
     @classmethod
     def _backbone(cls, value: Any) -> Any:
-        return _part(value, BACKBONES)
+        return _part(value, BACKBONES, BACKBONE)
 
     @field_validator("alignment", mode="before")
     @classmethod
     def _alignment(cls, value: Any) -> Any:
-        return _part(value, ALIGNMENTS)
+        return _part(value, ALIGNMENTS, ALIGNMENT)
 
     @field_validator("loss", mode="before")
     @classmethod
     def _loss(cls, value: Any) -> Any:
+        if isinstance(value, Mapping):
+            return {"name": "bpr", **value}
         return {"name": value} if isinstance(value, str) else value
 
     def to_yaml(self) -> str:
@@ -189,7 +197,7 @@ def resolve_config(
         try:
             _assign(tree, key.strip(), yaml.safe_load(text))
         except yaml.YAMLError as error:
-            raise ConfigError(f"--set {override!r}: the value is not YAML ({error}).") from error
+            raise ConfigError(f"--set {override!r}: the value is not YAML.") from error
     try:
         return RunConfig.model_validate(tree)
     except ValidationError as error:

@@ -106,7 +106,8 @@ class Model(nn.Module):
     def tables(self) -> Tables:
         """The two tables whose inner product scores every user and item; no gradient."""
         with torch.no_grad():
-            return self.alignment.represent(self.encode(), self.text)
+            tables = self.alignment.represent(self.encode(), self.text)
+        return Tables(tables.users.detach(), tables.items.detach())
 
     def diagnostics(self) -> dict[str, float]:
         """What the alignment has to say about itself; no gradient."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
@@ -154,6 +155,7 @@ class Trainer:
         batch_size = self.config.train.batch_size
         total = -(-len(model.sampler) // batch_size)
         sums: dict[str, Tensor] = {}
+        counts: Counter[str] = Counter()  # an alignment may have terms in some steps only
         autocast = torch.autocast(
             self.device.type, torch.bfloat16, enabled=self.config.options.precision == "bf16"
         )
@@ -173,10 +175,11 @@ class Trainer:
             self.optimizer.step()
             for name, term in report.items():
                 sums[name] = sums[name] + term if name in sums else term
+                counts[name] += 1
             state.step += 1
             self.reporter.step(state.epoch + 1, done, total)
         state.epoch += 1
-        losses = {name: float(summed) / total for name, summed in sums.items()}
+        losses = {name: float(summed) / counts[name] for name, summed in sums.items()}
         for name, value in losses.items():
             if not math.isfinite(value):
                 raise RunError(

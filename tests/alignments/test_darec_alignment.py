@@ -1,0 +1,166 @@
+"""The DaRec alignment as a whole: its terms, its sampling, and what it does to a planted world."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+
+from darec.alignments.base import AlignmentInputs
+from darec.alignments.darec import DaRec, DaRecConfig
+from darec.config import BPRConfig, resolve_config
+from darec.data.sampling import Sampler
+from darec.errors import ConfigError
+from darec.graph import Graph
+from darec.losses import RankingLoss
+from darec.testing.suites import AlignmentSuite, train_steps
+from darec.testing.worlds import linear_probe_r2, planted_embeddings, tiny_dataset
+from darec.types import Batch, Encoded, Tables
+
+
+class TestDaRec(AlignmentSuite):
+    name = "darec"
+
+
+class TestDaRecAsThePaperWritesIt(AlignmentSuite):
+    name = "darec"
+    settings = {  # noqa: RUF012
+        "balance": "fixed",
+        "strength": 0.1,
+        "entities": "together",
+        "every": 1,
+        "n_sampled": None,
+        "matching": "optimal",
+    }
+
+
+def build(n_users: int, n_items: int, out_dim: int, text_dim: int, **settings: Any) -> DaRec:
+    train = tiny_dataset().train
+    inputs = AlignmentInputs(
+        n_users=n_users,
+        n_items=n_items,
+        ego_dim=out_dim,
+        out_dim=out_dim,
+        text_dim=text_dim,
+        graph=Graph(train),
+        ranking=RankingLoss(BPRConfig(), Sampler(train)),
+        generator=torch.Generator().manual_seed(0),
+    )
+    return DaRec(DaRecConfig(**settings), inputs)
+
+
+def batch(step: int) -> Batch:
+    empty = torch.zeros(0, dtype=torch.long)
+    return Batch(empty, empty, empty, torch.Generator().manual_seed(step), step)
+
+
+def test_a_term_of_weight_zero_is_not_there() -> None:
+    names = {"orthogonality": "w_or", "uniformity": "w_uni", "global": "w_glo", "local": "w_loc"}
+    for kept in names:
+        weights = {weight: float(name == kept) for name, weight in names.items()}
+        config = resolve_config({"alignment": {"name": "darec", **weights}})
+        _, reports = train_steps(config, tiny_dataset(), 1)
+        assert set(reports[0]) & set(names) == {kept}
+
+
+def test_terms_are_linear_in_their_weights() -> None:
+    once, thrice = (
+        train_steps(resolve_config({"alignment": {"name": "darec", "w_glo": w}}), tiny_dataset(), 1)
+        for w in (1.0, 3.0)
+    )
+    assert float(thrice[1][0]["global"]) == pytest.approx(3 * float(once[1][0]["global"]), rel=1e-5)
+
+
+def test_only_every_so_manyth_step_aligns() -> None:
+    config = resolve_config({"alignment": {"name": "darec", "every": 3}})
+    _, reports = train_steps(config, tiny_dataset(), 7)
+    assert ["global" in report for report in reports] == [i % 3 == 0 for i in range(7)]
+
+
+def test_apart_never_compares_a_user_with_an_item() -> None:
+    """Turning all items' vectors by one rotation, on one side, leaves the structure terms as they are."""
+    world = planted_embeddings(60, 4, 4, 16, seed=0, noise=0.1)
+    E_C, E_L = world.collaborative, world.language
+    model = build(30, 30, E_C.shape[1], E_L.shape[1], hidden=(), n_sampled=None, every=1)
+    plain = model.losses(Encoded(E_C[:30], E_C[30:]), Tables(E_L[:30], E_L[30:]), batch(0))
+    mean = torch.stack(
+        [
+            build(30, 30, 16, E_L.shape[1], hidden=(), n_sampled=None, every=1).losses(
+                Encoded(a, a), Tables(b, b), batch(0)
+            )["global"]
+            for a, b in ((E_C[:30], E_L[:30]), (E_C[30:], E_L[30:]))
+        ]
+    ).mean()
+    torch.testing.assert_close(plain["global"], mean)
+
+
+def test_more_clusters_than_rows_are_refused() -> None:
+    with pytest.raises(ConfigError, match="50 clusters of 30 users"):
+        build(30, 60, 8, 8, n_clusters=50)
+    with pytest.raises(ConfigError, match="50 clusters of 20 users .of 300"):
+        build(300, 300, 8, 8, n_clusters=50, n_sampled=40)
+
+
+@pytest.fixture(scope="module")
+def planted() -> dict[str, Any]:
+    """Projectors trained on a frozen planted world, where what is shared and what is specific is known."""
+    n = 600
+    world = planted_embeddings(n, 4, 4, 32, seed=1, noise=0.05)
+    E_C, E_L = world.collaborative, world.language
+    model = build(
+        n // 2,
+        n // 2,
+        E_C.shape[1],
+        E_L.shape[1],
+        dim=8,
+        every=1,
+        n_sampled=None,
+        entities="together",
+    )
+    encoded = Encoded(E_C[: n // 2], E_C[n // 2 :])
+    text = Tables(E_L[: n // 2], E_L[n // 2 :])
+    optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
+
+    def probes() -> dict[str, float]:
+        with torch.no_grad():
+            C_sh, C_sp, L_sh, L_sp = (part.numpy() for part in model._project(E_C, E_L))
+        return {
+            "shared in C_sh": linear_probe_r2(C_sh, world.shared, seed=0),
+            "specific in C_sh": linear_probe_r2(C_sh, world.collaborative_specific, seed=0),
+            "specific in C_sp": linear_probe_r2(C_sp, world.collaborative_specific, seed=0),
+            "shared in L_sh": linear_probe_r2(L_sh, world.shared, seed=0),
+            "specific in L_sp": linear_probe_r2(L_sp, world.language_specific, seed=0),
+        }
+
+    before = probes()
+    for step in range(400):
+        optimizer.zero_grad()
+        torch.stack(list(model.losses(encoded, text, batch(step)).values())).sum().backward()
+        optimizer.step()
+    return {"before": before, "after": probes(), "model": model, "encoded": encoded, "text": text}
+
+
+def test_planted_world_probe(planted: dict[str, Any]) -> None:
+    print(planted["before"], planted["after"])
+    print(planted["model"].diagnostics(planted["encoded"], planted["text"]))
+
+
+def test_collapse_is_detected_when_provoked() -> None:
+    """A shared projector that maps everything to one point is reported, and a fresh one is not."""
+    world = planted_embeddings(60, 4, 4, 16, seed=0, noise=0.1)
+    E_C, E_L = world.collaborative, world.language
+    model = build(30, 30, E_C.shape[1], E_L.shape[1])
+    encoded, text = Encoded(E_C[:30], E_C[30:]), Tables(E_L[:30], E_L[30:])
+    healthy = model.diagnostics(encoded, text)
+    assert healthy["collapsed"] == 0.0 and healthy["rank/C_sh"] > 3
+    with torch.no_grad():
+        for parameter in model.shared["C"].parameters():
+            parameter.mul_(1e-3)
+        last = [p for p in model.shared["C"].parameters() if p.ndim == 1][-1]
+        last.add_(1.0)
+    sick = model.diagnostics(encoded, text)
+    assert sick["collapsed"] == 1.0
+    assert sick["rank/C_sh"] == pytest.approx(1.0, abs=0.1)
+    assert np.isfinite(list(sick.values())).all()
