@@ -61,11 +61,11 @@ class SyntheticConfig(Settings):
     """I; at least five for each subtopic."""
     n_topics: int = Field(N_TOPICS, ge=1, le=N_TOPICS)
     """Topics used, each with four subtopics; items are spread evenly over the subtopics."""
-    shared_share: float = Field(0.45, ge=0, le=1)
+    shared_share: float = Field(0.5, ge=0, le=1)
     """Share of the utility's variance that comes from topics, half from topics and half from subtopics."""
-    specific_share: float = Field(0.35, ge=0, le=1)
+    specific_share: float = Field(0.4, ge=0, le=1)
     """Share that comes from tastes of which the text shows nothing."""
-    popularity_share: float = Field(0.2, ge=0, le=1)
+    popularity_share: float = Field(0.1, ge=0, le=1)
     """Share that is the same for all users."""
     specific_dim: int = Field(8, ge=1)
     """Number of latent traits that the text does not show."""
@@ -215,7 +215,7 @@ def _make(config: SyntheticConfig) -> tuple[World, list[dict[str, Any]]]:
 def _shared(
     config: SyntheticConfig, subtopic: IntArray, rng: np.random.Generator
 ) -> tuple[Factors, Factors]:
-    """Tastes for topics and subtopics, and the items' membership."""
+    """Exponential tastes for topics and subtopics, and the items' membership."""
     membership = np.concatenate(
         [
             np.eye(config.n_topics)[subtopic // SUBTOPICS_PER_TOPIC],
@@ -223,7 +223,8 @@ def _shared(
         ],
         axis=1,
     )
-    tastes = rng.normal(size=(config.n_users, membership.shape[1]))
+    # A long tail to the right: users love a few topics and are lukewarm about the rest.
+    tastes = rng.exponential(size=(config.n_users, membership.shape[1]))
     return _standardise(tastes, membership - membership.mean(0))
 
 
