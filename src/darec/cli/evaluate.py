@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from darec.cli.output import Format
+from darec.cli.output import Format, ListFormat
 
 
 def command(
@@ -26,11 +26,13 @@ def command(
     """Rank the whole catalogue for every user and compare with held-out items."""
     from rich.console import Console
 
-    from darec.cli.output import metrics_table, print_json
+    from darec.cli.output import metrics_table, print_json, print_rows
+    from darec.evaluation.result import GROUP_METRICS
     from darec.run import Run
 
     loaded = Run.load(run, dataset=data)
-    evaluation = loaded.evaluate(split, ks=tuple(k) if k else None, mask=mask, groups=groups)
+    ks = tuple(k) if k else loaded.config.evaluation.ks
+    evaluation = loaded.evaluate(split, ks=ks, mask=mask, groups=groups)
     summary = evaluation.summary()
     if format is Format.JSON:
         print_json({f"{split}/{name}": value for name, value in summary.items()})
@@ -38,16 +40,17 @@ def command(
     console = Console(markup=False)
     plain = {name: value for name, value in summary.items() if "/" not in name}
     console.print(metrics_table(plain, f"{split} split, {evaluation.n_users} users"))
-    for group in evaluation.groups:
-        part = {
-            name.removeprefix(f"{group.name}/"): value
-            for name, value in summary.items()
-            if name.startswith(f"{group.name}/")
-        }
-        if part:
-            what = "users by activity" if group.kind == "users" else "items by popularity"
-            title = (
-                f"{what}, group {group.index} of {group.of}: {group.size} {group.kind} "
-                f"with {group.low} to {group.high} training interactions"
-            )
-            console.print(metrics_table(part, title))
+    shown = [f"{metric}@{max(ks)}" for metric in GROUP_METRICS]
+    for kind, what in (("users", "users by activity"), ("items", "items by popularity")):
+        rows = [
+            {
+                "group": f"{group.index} of {group.of}",
+                kind: group.size,
+                "interactions": f"{group.low} to {group.high}",
+                **{name: summary.get(f"{group.name}/{name}") for name in shown},
+            }
+            for group in evaluation.groups
+            if group.kind == kind
+        ]
+        if rows:
+            print_rows(rows, ListFormat.TABLE, what)

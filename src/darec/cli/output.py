@@ -50,7 +50,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], form: ListFormat, title: str =
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(_cell(value) for value in row.values()))
-    Console(markup=False).print(table)
+    Console(markup=False, highlight=False).print(table)
 
 
 def metrics_table(metrics: Mapping[str, float], title: str) -> Table:
@@ -63,11 +63,11 @@ def metrics_table(metrics: Mapping[str, float], title: str) -> Table:
         table.add_column(f"@{k}", justify="right")
     for metric in dict.fromkeys(metric for metric, _, _ in names.values()):
         cells = (metrics.get(f"{metric}@{k}") for k in ks)
-        table.add_row(metric, *("" if value is None else _cell(value) for value in cells))
+        table.add_row(metric, *(_cell(value) for value in cells))
     return table
 
 
 def _cell(value: Any) -> str:
     if not isinstance(value, float):
-        return str(value)
+        return "" if value is None else str(value)
     return f"{value:.4f}" if abs(value) < 100 else f"{value:.1f}"

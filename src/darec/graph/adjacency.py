@@ -8,6 +8,7 @@ twice as fast as torch's CSR product and twenty times as fast as its COO product
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
@@ -72,6 +73,10 @@ class _LayerSum(torch.autograd.Function):
         return grad, None, None, None, None
 
 
+_propagated: Callable[..., Tensor] = _Product.apply
+_summed: Callable[..., Tensor] = _LayerSum.apply
+
+
 class Graph(nn.Module):
     """The normalised adjacency of the training interactions; its arrays move with the model that holds it.
 
@@ -126,8 +131,7 @@ class Graph(nn.Module):
         Returns:
             [N, d].
         """
-        product: Tensor = _Product.apply(x, *self._csr(x, weights))
-        return product
+        return _propagated(x, *self._csr(x, weights))
 
     def layer_sum(self, x: Tensor, layers: int, weights: Tensor | None = None) -> Tensor:
         """The sum of ``layers`` successive propagations and their input, ``x + S x + ... + S^L x``.
@@ -142,8 +146,7 @@ class Graph(nn.Module):
         Returns:
             [N, d].
         """
-        total: Tensor = _LayerSum.apply(x, layers, *self._csr(x, weights))
-        return total
+        return _summed(x, layers, *self._csr(x, weights))
 
     def _csr(self, x: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         weights = self.weights if weights is None else weights

@@ -53,14 +53,16 @@ class DaRecConfig(AlignmentConfig):
     """Weight of local structure."""
     entities: Literal["apart", "together"] = "apart"
     """Compare users with users and items with items, or all N entities as one set, as the paper writes it."""
+    every: int = Field(4, ge=1)
+    """Align in one of so many steps; the steps between are the recommendation's alone. 1 in the paper."""
     n_sampled: int | None = Field(1024, ge=2)
     """N-hat, rows drawn for each step, users and items together; null takes all, whose cost is the projectors'."""
-    uniformity_pairs: int | None = Field(None, ge=1)
-    """Pairs of rows that uniformity averages over; null takes all pairs of the step's rows."""
+    uniformity_pairs: int | None = Field(16384, ge=1)
+    """Pairs of rows that uniformity averages over, on each side; null takes all pairs of the step's rows."""
     n_clusters: int = Field(4, ge=1)
     """K, preference clusters on each side (of users and of items, where apart)."""
     kmeans_every: int = Field(1, ge=1)
-    """Steps between updates of the cluster centres, each a warm-started iteration."""
+    """Aligned steps between updates of the cluster centres, each a warm-started iteration."""
     matching: Literal["greedy", "optimal"] = "greedy"
     """How clusters find partners: the paper's adaptive matching, or the assignment of least cost."""
 
@@ -117,8 +119,10 @@ class DaRec(Alignment):
         return self.config.n_sampled and max(2, self.config.n_sampled // len(self.sizes))
 
     def losses(self, encoded: Encoded, text: Tables, batch: Batch) -> dict[str, Tensor]:
-        """The four terms, weighted, each averaged over the sets of entities; see :class:`Alignment`."""
+        """The four terms, weighted, each averaged over the sets of entities; none between aligned steps."""
         totals: dict[str, Tensor] = {}
+        if batch.step % self.config.every:
+            return totals
         for index, (E_C, E_L) in enumerate(self._sets(encoded, text)):
             rows = self._draw(len(E_C), batch.generator)
             if rows is not None:
@@ -159,7 +163,7 @@ class DaRec(Alignment):
             )
             for part, known in zip((C_sh, L_sh), self.centres[index], strict=True)
         ]
-        if batch.step % config.kmeans_every == 0 or not self.started:
+        if batch.step // config.every % config.kmeans_every == 0 or not self.started:
             self.centres[index] = torch.stack([side.centres for side in clusters])
         matching = match_clusters(clusters[0].centres, clusters[1].centres, config.matching)
         return local_structure_loss(
