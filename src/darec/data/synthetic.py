@@ -26,14 +26,20 @@ from typing import Any, Final
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 from pydantic import Field, model_validator
-from rich.console import Console
-from rich.progress import track
 
 from darec.config import Settings
 from darec.data.dataset import SPLITS, Dataset
 from darec.data.idmap import IdMap
+from darec.data.planting import (
+    Factors,
+    activity,
+    choose,
+    latent_tastes,
+    topic_tastes,
+    visiting_times,
+    zipf_popularity,
+)
 from darec.data.split import split_interactions
 from darec.data.vocabulary import (
     N_NUISANCE,
@@ -46,17 +52,25 @@ from darec.errors import ConfigError, DataError
 from darec.files import write_atomic
 from darec.types import IntArray, Interactions
 
-Factors = NDArray[np.float64]
-
-_START: Final = 1_672_531_200  # 2023-01-01, UTC; in seconds
-_DAY: Final = 86_400
+# New purposes go to the end, so that older worlds stay what they were.
+_STREAMS: Final = (
+    "items",
+    "shared",
+    "specific",
+    "popularity",
+    "activity",
+    "choice",
+    "time",
+    "text",
+    "nuisance",
+)
 
 
 class SyntheticConfig(Settings):
     """The dials of a synthetic catalogue. The three shares add up to 1."""
 
     n_users: int = Field(3000, ge=10)
-    """U."""
+    """U; at least ten for each topic."""
     n_items: int = Field(2000, ge=20)
     """I; at least five for each subtopic."""
     n_topics: int = Field(N_TOPICS, ge=1, le=N_TOPICS)
@@ -66,7 +80,8 @@ class SyntheticConfig(Settings):
     specific_share: float = Field(0.4, ge=0, le=1)
     """Share that comes from tastes of which the text shows nothing."""
     popularity_share: float = Field(0.1, ge=0, le=1)
-    """Share that is the same for all users."""
+    """Share that is the same for all users: Zipf's law with exponent sharpness * sqrt(share) / std(log rank), or about
+    the numerator, since that standard deviation is close to 1."""
     specific_dim: int = Field(8, ge=1)
     """Number of latent traits that the text does not show."""
     sharpness: float = Field(3.0, gt=0)
@@ -90,6 +105,10 @@ class SyntheticConfig(Settings):
             raise ConfigError(
                 f"{self.n_topics} topics need {least} items: raise n_items or lower n_topics"
             )
+        if self.n_users < 10 * self.n_topics:
+            raise ConfigError(
+                f"{self.n_topics} topics need {10 * self.n_topics} users: raise n_users or lower n_topics"
+            )
         if not self.min_interactions <= self.mean_interactions <= self.n_items / 4:
             raise ConfigError(
                 f"mean_interactions must lie between min_interactions ({self.min_interactions}) and a quarter of "
@@ -108,9 +127,9 @@ class World:
         interactions: ``user``, ``item``, ``time`` (seconds; a user's items in the order of choice) and ``split``.
         shared_users: [U, d_sh] tastes for topics, then subtopics.
         shared_items: [I, d_sh] membership in topics, then subtopics, less its mean over items.
-        specific_users: [U, specific_dim] tastes for the traits that the text does not show.
-        specific_items: [I, specific_dim] these traits; of mean zero within each subtopic.
-        popularity: [I] of mean zero within each subtopic.
+        specific_users: [U, specific_dim] tastes for traits that the text does not show; orthogonal to shared_users.
+        specific_items: [I, specific_dim] these traits, drawn independently of topics.
+        popularity: [I] minus the logarithm of the rank, standardised, drawn independently of topics and traits.
         subtopic: [I] index into ``darec.data.vocabulary.subtopics()``; ``subtopic // 4`` is the topic.
         nuisance: [I, config.nuisance] which phrase of each attribute the text holds.
 
@@ -130,12 +149,13 @@ class World:
 
     def utilities(self, users: slice = slice(None)) -> Factors:
         """[U, I] planted utility of every item, of all users or of a slice of them; without the noise of choice."""
-        return _utilities(
+        tastes, traits = _joint(
             self.config,
             (self.shared_users[users], self.shared_items),
             (self.specific_users[users], self.specific_items),
             self.popularity,
         )
+        return np.asarray(tastes @ traits.T)
 
 
 def make_synthetic(config: SyntheticConfig | None = None) -> Dataset:
@@ -181,26 +201,23 @@ def write_synthetic(
 
 def _make(config: SyntheticConfig) -> tuple[World, list[dict[str, Any]]]:
     # One stream a purpose: turning one dial leaves what does not depend on it as it was.
-    names = ("items", "shared", "specific", "popularity", "activity", "choice", "text", "nuisance")
-    seeds = np.random.SeedSequence(config.seed).spawn(len(names))
-    rng = {name: np.random.default_rng(seed) for name, seed in zip(names, seeds, strict=True)}
+    seeds = np.random.SeedSequence(config.seed).spawn(len(_STREAMS))
+    rng = {name: np.random.default_rng(seed) for name, seed in zip(_STREAMS, seeds, strict=True)}
     n_subtopics = SUBTOPICS_PER_TOPIC * config.n_topics
     subtopic = rng["items"].permutation(np.arange(config.n_items) % n_subtopics)
 
-    shared = _shared(config, subtopic, rng["shared"])
-    traits = rng["specific"].normal(size=(config.n_items, config.specific_dim))
-    # Unit rows: no item is liked by more users than another because its traits are larger.
-    traits = _centre_within(traits / np.linalg.norm(traits, axis=1, keepdims=True), subtopic)
-    tastes = rng["specific"].normal(size=(config.n_users, config.specific_dim))
-    specific = _standardise(tastes, traits)
-    ranks = rng["popularity"].permutation(config.n_items) + 1
-    popularity = _centre_within(-np.log(ranks)[:, None], subtopic)[:, 0]
-    popularity /= popularity.std()
+    shared = topic_tastes(config.n_users, subtopic, SUBTOPICS_PER_TOPIC, rng["shared"])
+    specific = latent_tastes(shared[0], config.n_items, config.specific_dim, rng["specific"])
+    popularity = zipf_popularity(config.n_items, rng["popularity"])
 
-    counts = _activity(config, rng["activity"])
-    pairs = _choose(config, shared, specific, popularity, counts, rng["choice"])
-    split = split_interactions(pairs, "random", seed=config.seed)
-    pairs = pairs.with_columns(split)
+    least, mean, most = config.min_interactions, config.mean_interactions, config.n_items // 2
+    counts = activity(config.n_users, least, mean, most, rng["activity"])
+    users = np.repeat(np.arange(config.n_users), counts)
+    chosen = choose(*_joint(config, shared, specific, popularity), counts, rng["choice"])
+    times = visiting_times(counts, rng["time"])
+    pairs = pl.DataFrame({"user": users, "item": chosen, "time": times})
+    pairs = pairs.with_columns(split_interactions(pairs, "random", seed=config.seed))
+
     phrases = rng["nuisance"].integers(0, PHRASES_PER_NUISANCE, (config.n_items, N_NUISANCE))
     nuisance = phrases[:, : config.nuisance]
     items = [
@@ -212,101 +229,20 @@ def _make(config: SyntheticConfig) -> tuple[World, list[dict[str, Any]]]:
     return world, items
 
 
-def _shared(
-    config: SyntheticConfig, subtopic: IntArray, rng: np.random.Generator
+def _joint(
+    config: SyntheticConfig,
+    shared: tuple[Factors, Factors],
+    specific: tuple[Factors, Factors],
+    popularity: Factors,
 ) -> tuple[Factors, Factors]:
-    """Exponential tastes for topics and subtopics, and the items' membership."""
-    membership = np.concatenate(
-        [
-            np.eye(config.n_topics)[subtopic // SUBTOPICS_PER_TOPIC],
-            np.eye(subtopic.max() + 1)[subtopic],
-        ],
-        axis=1,
+    """The three components side by side, weighted: one inner product is the utility."""
+    weights = config.sharpness * np.sqrt(
+        [config.shared_share, config.specific_share, config.popularity_share]
     )
-    # A long tail to the right: users love a few topics and are lukewarm about the rest.
-    tastes = rng.exponential(size=(config.n_users, membership.shape[1]))
-    return _standardise(tastes, membership - membership.mean(0))
-
-
-def _standardise(users: Factors, items: Factors) -> tuple[Factors, Factors]:
-    """Centre the users and scale them, so that users @ items.T has mean 0 and variance 1 over all pairs.
-
-    With centred users, inner products are uncorrelated with any function of the item alone, such as popularity.
-    """
-    users = users - users.mean(0)
-    variance = np.sum((users.T @ users) * (items.T @ items)) / (len(users) * len(items))
-    return users / np.sqrt(variance), items
-
-
-def _centre_within(values: Factors, subtopic: IntArray) -> Factors:
-    """Take each subtopic's mean away, so that the values are uncorrelated with topics and subtopics."""
-    sums = np.zeros((subtopic.max() + 1, values.shape[1]))
-    np.add.at(sums, subtopic, values)
-    return np.asarray(values - (sums / np.bincount(subtopic)[:, None])[subtopic])
-
-
-def _utilities(
-    config: SyntheticConfig,
-    shared: tuple[Factors, Factors],
-    specific: tuple[Factors, Factors],
-    popularity: Factors,
-) -> Factors:
-    total = np.sqrt(config.shared_share) * (shared[0] @ shared[1].T)
-    total += np.sqrt(config.specific_share) * (specific[0] @ specific[1].T)
-    total += np.sqrt(config.popularity_share) * popularity
-    return np.asarray(config.sharpness * total)
-
-
-def _activity(config: SyntheticConfig, rng: np.random.Generator) -> IntArray:
-    """Interactions of each user: the total exact, at least the minimum, at most half of the items."""
-    n, most = config.n_users, config.n_items // 2
-    counts = np.full(n, config.min_interactions, np.int64)
-    weights = rng.lognormal(0, 0.8, n)
-    left = round(config.mean_interactions * n) - counts.sum()
-    while left > 0:
-        room = np.where(counts < most, weights, 0)
-        counts += rng.multinomial(left, room / room.sum())
-        left = np.maximum(counts - most, 0).sum()
-        counts = np.minimum(counts, most)
-    return counts
-
-
-def _choose(
-    config: SyntheticConfig,
-    shared: tuple[Factors, Factors],
-    specific: tuple[Factors, Factors],
-    popularity: Factors,
-    counts: IntArray,
-    rng: np.random.Generator,
-) -> pl.DataFrame:
-    """Each user's items by Gumbel top-k, in the order of choice, with times that grow in that order."""
-    size = max(1, 2_000_000 // config.n_items)
-    starts = range(0, config.n_users, size)
-    chosen = []
-    for start in track(
-        starts,
-        "Drawing interactions",
-        console=Console(stderr=True),
-        transient=True,
-        disable=len(starts) <= 10,  # done in a second or two
-    ):
-        part = slice(start, start + size)
-        utility = _utilities(
-            config, (shared[0][part], shared[1]), (specific[0][part], specific[1]), popularity
-        )
-        utility += rng.gumbel(size=utility.shape)
-        k = counts[part].max()
-        top = np.argpartition(-utility, k - 1, axis=1)[:, :k]
-        order = np.argsort(-np.take_along_axis(utility, top, axis=1), axis=1)
-        top = np.take_along_axis(top, order, axis=1)
-        chosen.append(top[np.arange(k) < counts[part, None]])
-    users = np.repeat(np.arange(config.n_users), counts)
-    gaps = rng.exponential(3 * _DAY, len(users)).astype(np.int64) + 1
-    elapsed = np.cumsum(gaps)
-    first = np.cumsum(counts) - counts
-    joined = _START + rng.integers(0, 365 * _DAY, config.n_users)
-    times = elapsed - np.repeat(elapsed[first] - joined, counts)
-    return pl.DataFrame({"user": users, "item": np.concatenate(chosen), "time": times})
+    everyone = np.ones((len(shared[0]), 1))
+    users = (weights[0] * shared[0], weights[1] * specific[0], weights[2] * everyone)
+    items = (shared[1], specific[1], popularity[:, None])
+    return np.concatenate(users, axis=1), np.concatenate(items, axis=1)
 
 
 def _dataset(config: SyntheticConfig, pairs: pl.DataFrame, items: list[dict[str, Any]]) -> Dataset:
