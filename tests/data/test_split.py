@@ -167,6 +167,9 @@ def test_known_answers_by_time() -> None:
     assert split_interactions(frame, "global-time", time_cuts=(6, 7)).to_list() == cuts
     two = split_interactions(frame, "global-time", ratios=(0.5, 0, 0.5)).to_list()
     assert two == [te, te, tr, te, tr, tr, tr, tr, te, te]
+    milliseconds = frame.with_columns(pl.col("time") * 86_400_000 + 1.6e12)
+    no_test = split_interactions(milliseconds, "global-time", ratios=(3, 2, 0)).to_list()
+    assert no_test == [va, tr, tr, va, tr, tr, tr, tr, va, va]
     whole_numbers = frame.with_columns(pl.col("time").cast(pl.Int32))
     assert split_interactions(whole_numbers, "leave-last-out").to_list() == last
 
