@@ -15,9 +15,11 @@ import pytest
 import torch
 
 import darec
+from darec.config import resolve_config
 from darec.errors import ConfigError, RunError
 from darec.testing.suites import tiny_text
 from darec.testing.worlds import tiny_dataset
+from darec.training.trainer import Trainer
 
 SETTINGS = {
     "backbone": {"name": "lightgcn", "dim": 8},
@@ -165,6 +167,4 @@ def test_what_cannot_work_is_refused_before_training(
         pytest.skip("there is a CUDA device here")
     dataset = tiny_dataset()
     with pytest.raises(ConfigError, match=message):
-        darec.fit(
-            dataset, settings={**SETTINGS, **settings}, text=tiny_text(dataset), progress=False
-        )
+        Trainer(resolve_config({**SETTINGS, **settings}), dataset, tiny_text(dataset))

@@ -51,7 +51,7 @@ def train_steps(
     generator = torch.Generator().manual_seed(1)
     alignment_generator = torch.Generator().manual_seed(2)
     optimizer = torch.optim.Adam(model.parameter_groups(1e-6, decoupled=False), lr=0.02)
-    reports = []
+    reports: list[Any] = []
     while len(reports) < steps:
         for users, items in model.sampler.epoch(32, generator):
             model.backbone.on_step(len(reports))

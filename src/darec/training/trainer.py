@@ -101,6 +101,11 @@ class Trainer:
             raise ConfigError(
                 f"train.monitor {config.train.monitor!r}: write METRIC@K, as recall@20."
             )
+        if metric not in ACCURACY:
+            raise ConfigError(
+                f"train.monitor: unknown metric {metric!r}: {did_you_mean(metric, ACCURACY)}"
+            )
+        check_k(max(config.evaluation.ks), dataset.n_items)
         self.metric = metric
         self.evaluator = Evaluator(
             dataset.valid, dataset.train, dataset.train, (int(k),), user_groups=0, item_groups=0
@@ -133,7 +138,7 @@ class Trainer:
             with self.reporter:
                 while state.epoch < train.epochs and state.stale < train.patience:
                     started = time.perf_counter()
-                    losses = self._epoch()
+                    losses = self.train_epoch()
                     state.seconds.append(time.perf_counter() - started)
                     due = state.epoch % train.eval_every == 0 or state.epoch == train.epochs
                     if due:
@@ -149,7 +154,7 @@ class Trainer:
         self.model.load_state_dict(best)
         return state
 
-    def _epoch(self) -> dict[str, float]:
+    def train_epoch(self) -> dict[str, float]:
         """One pass over the training pairs; the mean of each loss term."""
         model, state = self.model, self.state
         batch_size = self.config.train.batch_size

@@ -1,0 +1,200 @@
+"""train, evaluate, recommend and similar as a user calls them: what they print, and how they refuse."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+import sys
+from pathlib import Path
+
+import pytest
+
+from darec.cli.main import main
+from darec.testing.worlds import tiny_dataset
+
+FAST = ["--set", "train.epochs=2", "--set", "train.eval_every=1", "--threads", "1", "--quiet"]
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("shop")
+    data = tiny_dataset().save(folder / "data")
+    data.encode("tfidf", options={"dim": 8}, progress=False)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def run(shop: Path) -> Path:
+    call("train", shop / "data", "--alignment", "darec", "--out", shop / "run", *FAST)
+    return shop / "run"
+
+
+def call(*words: object) -> int:
+    """The exit status of one command line, in this process."""
+    old = sys.argv
+    sys.argv = ["darec", *map(str, words)]
+    try:
+        return main()
+    except SystemExit as stop:
+        return int(stop.code or 0)
+    finally:
+        sys.argv = old
+
+
+def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
+    """The one line that a command ends with when it refuses, which must be with status 2."""
+    capsys.readouterr()
+    assert call(*words) == 2
+    lines = capsys.readouterr().err.strip().splitlines()
+    assert len(lines) == 1 and lines[0].startswith("darec: error: "), lines
+    return lines[0]
+
+
+def test_a_run_folder_holds_what_the_readme_says(run: Path) -> None:
+    metrics = json.loads((run / "metrics.json").read_text())
+    for key in (
+        "test/recall@20",
+        "valid/ndcg@10",
+        "seconds_per_epoch",
+        "best_epoch",
+        "peak_rss_mb",
+    ):
+        assert isinstance(metrics[key], int | float), key
+    config = (run / "config.yaml").read_text()
+    assert "name: lightgcn" in config and "rho: " in config and "threads: 1" in config
+    assert "encoder: tfidf" in config
+    history = [json.loads(line) for line in (run / "history.jsonl").open()]
+    assert [line["epoch"] for line in history] == [1, 2]
+    assert {"diagnostics/rank/C_sh", "diagnostics/collapsed", "loss/global"} <= set(history[0])
+    assert {"loss/gradient/ranking", "loss/gradient/alignment"} <= set(history[0])
+
+
+def test_evaluate_repeats_the_figures_of_training(
+    run: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("evaluate", run, "--format", "json") == 0
+    printed = json.loads(capsys.readouterr().out)
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert printed == {name: metrics[name] for name in printed}
+    assert "test/items/1of3/recall@20" in printed
+    assert call("evaluate", run, "--split", "valid", "-k", "3", "--mask", "train+valid") == 0
+    table = capsys.readouterr().out
+    assert "@3" in table and "@20" not in table and "items by popularity" in table
+
+
+def test_recommend_in_three_formats(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    user = ["recommend", run, "--user", "u1", "-k", "4"]
+    assert call(*user, "--format", "json") == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [item["rank"] for item in listed] == [1, 2, 3, 4]
+    assert call(*user, "--format", "csv") == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["item_id"] for row in rows] == [item["item_id"] for item in listed]
+    assert call(*user) == 0
+    assert listed[0]["title"] in capsys.readouterr().out
+
+
+def test_seen_items_are_left_out_unless_asked_for(
+    run: Path, shop: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data = tiny_dataset()
+    row = data.users.row("u1")
+    seen = {
+        data.items.ids[item]
+        for split in ("train", "valid", "test")
+        for item in data.split(split).of_user(row)
+    }
+    assert seen
+    everything = ["recommend", run, "--user", "u1", "-k", data.n_items, "--format", "json"]
+    call(*everything)
+    listed = {item["item_id"] for item in json.loads(capsys.readouterr().out)}
+    assert listed == set(data.items.ids) - seen
+    call(*everything, "--include-seen")
+    assert len(json.loads(capsys.readouterr().out)) == data.n_items
+
+
+def test_liked_items_and_similar_items(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("recommend", run, "--liked", "i1, i2", "-k", "3", "--format", "json") == 0
+    liked = [item["item_id"] for item in json.loads(capsys.readouterr().out)]
+    assert len(liked) == 3 and not {"i1", "i2"} & set(liked)
+    assert call("similar", run, "--item", "i1", "-k", "3", "--format", "json") == 0
+    similar = json.loads(capsys.readouterr().out)
+    assert all(item["item_id"] != "i1" and -1.0001 <= item["score"] <= 1.0001 for item in similar)
+    assert call("recommend", run, "--liked", "i1", "-k", "3", "--format", "json") == 0
+    one = [item["item_id"] for item in json.loads(capsys.readouterr().out)]
+    assert len(one) == 3
+
+
+def test_settings_come_from_a_file_and_are_overridden(
+    shop: Path, run: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "again"
+    status = call(
+        "train", shop / "data", "--config", run / "config.yaml", "--set", "backbone.dim=5",
+        "--quiet", "--out", out,
+    )  # fmt: skip
+    assert status == 0
+    config = (out / "config.yaml").read_text()
+    assert "dim: 5" in config and "name: darec" in config and "epochs: 2" in config
+
+
+def test_refusals_of_train(
+    shop: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def train(*words: object) -> str:
+        return refused(capsys, "train", shop / "data", "--out", tmp_path / "r", *words)
+
+    assert "did you mean 'lightgcn'" in train("--backbone", "lightgnc")
+    assert "did you mean 'darec'" in train("--alignment", "darek")
+    assert "did you mean 'epochs'" in train("--set", "train.epoch=1")
+    assert "no config file" in train("--config", tmp_path / "none.yaml")
+    assert "K = 9999 is larger" in train("--set", "evaluation.ks=[9999]")
+    assert "9999 clusters" in train("--alignment", "darec", "--set", "alignment.n_clusters=9999")
+    assert "nope" in train("--alignment", "darec", "--encoder", "nope")
+    assert not (tmp_path / "r").exists()
+    assert "no dataset at" in refused(capsys, "train", tmp_path / "none", "--out", tmp_path / "r")
+    before = sorted((path.name, path.stat().st_mtime_ns) for path in run.iterdir())
+    assert "holds another run" in refused(capsys, "train", shop / "data", "--out", run)
+    assert before == sorted((path.name, path.stat().st_mtime_ns) for path in run.iterdir())
+
+
+def test_refusals_of_the_readers(
+    shop: Path, run: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert "no run at" in refused(capsys, "evaluate", tmp_path)
+    assert "did you mean 'u1" in refused(capsys, "recommend", run, "--user", "u1x")
+    assert "--user ID or --liked" in refused(capsys, "recommend", run)
+    assert "larger than the catalogue" in refused(
+        capsys, "recommend", run, "--user", "u1", "-k", "9999"
+    )
+    assert "choose valid or test" in refused(capsys, "evaluate", run, "--split", "train")
+    other = tiny_dataset(seed=5).save(tmp_path / "other")
+    assert "another dataset" in refused(capsys, "evaluate", run, "--data", other.path)
+
+
+def test_a_damaged_run_is_named(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "r"
+    assert call("train", shop / "data", "--out", out, *FAST) == 0
+    tables = out / "tables.safetensors"
+    tables.write_bytes(tables.read_bytes()[:100])
+    assert "is damaged" in refused(capsys, "evaluate", out)
+    (out / "metrics.json").unlink()
+    assert "--resume" in refused(capsys, "evaluate", out)
+    assert call("train", shop / "data", "--out", out, "--resume", "--quiet") == 0
+    assert call("evaluate", out, "--format", "json") == 0
+
+
+def test_help_needs_no_torch() -> None:
+    import subprocess
+
+    code = (
+        "import sys; sys.argv = ['darec', '--help']\n"
+        "from darec.cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "assert 'torch' not in sys.modules and 'polars' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=60)
