@@ -16,7 +16,6 @@ from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationErr
 from darec.errors import ConfigError, did_you_mean
 from darec.registry import ALIGNMENTS, BACKBONES, Registry
 
-
 BACKBONE: Final = "lightgcn"
 ALIGNMENT: Final = "none"
 

@@ -81,7 +81,8 @@ class Interactions:
         if not len(self):
             return np.zeros(keys.shape, bool)
         found = np.searchsorted(self.keys, keys)
-        return self.keys[np.minimum(found, len(self) - 1)] == keys
+        present: NDArray[np.bool_] = self.keys[np.minimum(found, len(self) - 1)] == keys
+        return present
 
     def union(self, other: Interactions) -> Interactions:
         """The pairs of either."""

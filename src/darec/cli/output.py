@@ -49,7 +49,7 @@ def print_rows(rows: Sequence[Mapping[str, Any]], form: ListFormat, title: str =
         numeric = bool(rows) and isinstance(rows[0][name], int | float)
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
-        table.add_row(*(_cell(value) for value in row.values()))
+        table.add_row(*(cell(value) for value in row.values()))
     Console(markup=False, highlight=False).print(table)
 
 
@@ -63,11 +63,12 @@ def metrics_table(metrics: Mapping[str, float], title: str) -> Table:
         table.add_column(f"@{k}", justify="right")
     for metric in dict.fromkeys(metric for metric, _, _ in names.values()):
         cells = (metrics.get(f"{metric}@{k}") for k in ks)
-        table.add_row(metric, *(_cell(value) for value in cells))
+        table.add_row(metric, *(cell(value) for value in cells))
     return table
 
 
-def _cell(value: Any) -> str:
+def cell(value: Any) -> str:
+    """A value as a table shows it."""
     if not isinstance(value, float):
         return "" if value is None else str(value)
     return f"{value:.4f}" if abs(value) < 100 else f"{value:.1f}"

@@ -54,9 +54,7 @@ class Sampler(nn.Module):
     def __len__(self) -> int:
         return len(self.users)
 
-    def epoch(
-        self, batch_size: int, generator: torch.Generator
-    ) -> Iterator[tuple[Tensor, Tensor]]:
+    def epoch(self, batch_size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         """Every training pair once, in random order, as ([B] users, [B] items)."""
         order = torch.randperm(len(self), generator=generator, device=generator.device)
         for rows in order.split(batch_size):

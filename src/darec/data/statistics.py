@@ -1,0 +1,34 @@
+"""What a dataset looks like in numbers."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from darec.data.dataset import SPLITS, Dataset
+
+
+def statistics(dataset: Dataset) -> dict[str, float]:
+    """Flat figures: counts, density, interactions per user and item, popularity, texts.
+
+    ``users/...`` and ``items/...`` describe the number of interactions of each, over all splits;
+    ``popular_share`` is the share of training interactions on the most popular fifth of the items.
+    """
+    every = dataset.train.union(dataset.valid).union(dataset.test)
+    figures: dict[str, float] = {
+        "users": dataset.n_users,
+        "items": dataset.n_items,
+        "interactions": len(every),
+        **{f"interactions/{name}": len(dataset.split(name)) for name in SPLITS},
+        "density": len(every) / max(dataset.n_users * dataset.n_items, 1),
+    }
+    for kind, degree in (("users", every.user_degree), ("items", every.item_degree)):
+        figures |= {
+            f"{kind}/mean": float(degree.mean()),
+            f"{kind}/median": float(np.median(degree)),
+            f"{kind}/min": int(degree.min()),
+            f"{kind}/max": int(degree.max()),
+        }
+    popular = np.sort(dataset.train.item_degree)[::-1][: -(-dataset.n_items // 5)]
+    figures["popular_share"] = float(popular.sum() / max(len(dataset.train), 1))
+    figures["items_with_text"] = dataset.n_items - dataset.catalogue["text"].null_count()
+    return figures
