@@ -1,0 +1,111 @@
+"""``python -m benchmarks``: run every speed benchmark, then write the tables of docs/benchmarks.md and the README.
+
+``python -m benchmarks --tables`` writes the tables from the results that are there.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import RESULTS
+
+ROOT = RESULTS.parents[1]
+MODULES = ("training_step", "darec_epoch", "ranking", "global_structure", "accuracy")
+
+
+def load(name: str) -> dict[str, Any]:
+    """One result file."""
+    result: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
+    return result
+
+
+def rows() -> list[tuple[str, str, str, str]]:
+    """(what, target, measured, command) of every figure."""
+    step, epoch = load("training_step"), load("darec_epoch")
+    ranking, structure, accuracy = load("ranking"), load("global_structure"), load("accuracy")
+    largest = structure["sizes"][-1]
+    found = [
+        (
+            "LightGCN training step against research code (COO products, Python-loop sampler)",
+            "at least 10 times faster",
+            "{median} times faster ({min} to {max})".format(**step["times_faster"]),
+            "training_step",
+        ),
+        (
+            "epoch of LightGCN + DaRec against LightGCN alone, toys",
+            "at most 1.5 times",
+            "{median} times ({min} to {max})".format(**epoch["ratio"]),
+            "darec_epoch",
+        ),
+        (
+            "full ranking of all users against the bare matrix product and top-k",
+            "at most 2 times",
+            "{median} times ({min} to {max})".format(**ranking["ratio_to_fastest_bare"]["ranking"]),
+            "ranking",
+        ),
+        (
+            f"exact global structure, n = {largest['n']:,}, d = 64, forward and backward",
+            "under 3 s and 2 GB over its inputs",
+            f"{largest['seconds']['median']:.2f} s, {largest['peak_mb_over_inputs']:.0f} MB; "
+            f"slope in n {structure['log_log_slope_of_min']:.2f}",
+            "global_structure",
+        ),
+        (
+            "peak memory of training on Amazon-book",
+            "under 1.5 GB",
+            f"{max(accuracy['amazon_bpr']['peak_rss_mb']):.0f} MiB",
+            "accuracy",
+        ),
+    ]
+    for case, title in (
+        ("amazon_bpr", "LightGCN, BPR, Amazon-book"),
+        ("toys_bpr", "LightGCN, BPR, toys"),
+        ("toys_softmax", "LightGCN, sampled softmax, d = 64, toys"),
+    ):
+        recall, ndcg = accuracy[case]["test/recall@20"], accuracy[case]["test/ndcg@20"]
+        found.append(
+            (
+                f"{title}: test Recall@20 (NDCG@20)",
+                accuracy[case]["expected recall@20"],
+                f"{recall['mean']:.4f} ± {recall['sd']:.4f} ({ndcg['mean']:.4f} ± {ndcg['sd']:.4f})",
+                "accuracy",
+            )
+        )
+    return found
+
+
+def write_between(document: Path, mark: str, content: str) -> None:
+    """Replace what stands between ``<!-- mark -->`` and ``<!-- end -->``."""
+    before, _, rest = document.read_text().partition(f"<!-- {mark} -->")
+    after = rest.partition("<!-- end -->")[2]
+    document.write_text(f"{before}<!-- {mark} -->\n\n{content}\n\n<!-- end -->{after}")
+
+
+def main() -> None:
+    """Run and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--tables", action="store_true", help="only write the tables")
+    if not parser.parse_args().tables:
+        for module in MODULES:
+            subprocess.run([sys.executable, "-m", f"benchmarks.{module}"], check=True)
+    lines = ["| figure | target | measured | command |", "|---|---|---|---|"]
+    short = ["| figure | measured |", "|---|---|"]
+    for what, target, measured, module in rows():
+        lines.append(f"| {what} | {target} | {measured} | `python -m benchmarks.{module}` |")
+        short.append(f"| {what} | {measured} |")
+    machine = load("training_step")["machine"]
+    note = (
+        f"On one thread of a {machine['processor']} with torch {machine['torch']}; ratios are medians of interleaved "
+        "rounds, with their range. Accuracy: mean and standard deviation over three seeds."
+    )
+    write_between(ROOT / "docs" / "benchmarks.md", "speed", "\n".join([*lines, "", note]))
+    write_between(ROOT / "README.md", "speed", "\n".join([*short, "", note]))
+
+
+if __name__ == "__main__":
+    main()
