@@ -99,7 +99,7 @@ def test_apart_never_compares_a_user_with_an_item() -> None:
 def test_more_clusters_than_rows_are_refused() -> None:
     with pytest.raises(ConfigError, match="50 clusters of 30 users"):
         build(30, 60, 8, 8, n_clusters=50)
-    with pytest.raises(ConfigError, match="50 clusters of 20 users .of 300"):
+    with pytest.raises(ConfigError, match=r"50 clusters of 20 users \(of 300"):
         build(300, 300, 8, 8, n_clusters=50, n_sampled=40)
 
 

@@ -187,6 +187,49 @@ def test_a_damaged_run_is_named(
     assert call("evaluate", out, "--format", "json") == 0
 
 
+def test_a_full_disk_ends_in_one_line_and_the_run_can_be_resumed(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import os
+
+    out, real, calls = tmp_path / "r", os.fsync, iter(range(1000))
+
+    def full(fd: int) -> None:
+        if next(calls) >= 6:
+            raise OSError(28, "No space left on device")
+        real(fd)
+
+    monkeypatch.setattr(os, "fsync", full)
+    line = refused(capsys, "train", shop / "data", "--out", out, *FAST)
+    assert "No space left on device. Free some space and run again." in line
+    monkeypatch.undo()
+    assert call("train", shop / "data", "--out", out, "--resume", "--quiet") == 0
+    assert call("evaluate", out, "--format", "json") == 0
+
+
+def test_tensorboard_events_are_written(shop: Path, tmp_path: Path) -> None:
+    out = tmp_path / "r"
+    assert call("train", shop / "data", "--out", out, "--tensorboard", *FAST) == 0
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    events = EventAccumulator(str(out / "tensorboard"))
+    events.Reload()
+    assert [event.step for event in events.Scalars("valid/recall@20")] == [1, 2]
+
+
+def test_ctrl_c_says_how_to_go_on(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from darec.training.trainer import Trainer
+
+    def interrupted(self: Trainer) -> dict[str, float]:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(Trainer, "train_epoch", interrupted)
+    assert call("train", shop / "data", "--out", tmp_path / "r", *FAST) == 130
+    assert "--resume" in capsys.readouterr().err
+
+
 def test_help_needs_no_torch() -> None:
     import subprocess
 

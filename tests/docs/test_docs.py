@@ -23,7 +23,7 @@ EXAMPLES = {
     ids=lambda page: str(page.relative_to(ROOT)),
 )
 def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    write_synthetic(tmp_path, SyntheticConfig(n_users=120, n_items=80, mean_interactions=12))
+    write_synthetic(tmp_path, SyntheticConfig(n_users=200, n_items=300, mean_interactions=12))
     monkeypatch.chdir(tmp_path)
     known = {**BACKBONES._parts}, {**ALIGNMENTS._parts}
     namespace: dict[str, object] = {}

@@ -32,7 +32,8 @@ def command(
 
     loaded = Run.load(run, dataset=data)
     ks = tuple(k) if k else loaded.config.evaluation.ks
-    evaluation = loaded.evaluate(split, ks=ks, mask=mask, groups=groups)
+    with Console(stderr=True).status("ranking the catalogue for every user ..."):
+        evaluation = loaded.evaluate(split, ks=ks, mask=mask, groups=groups)
     summary = evaluation.summary()
     if format is Format.JSON:
         print_json({f"{split}/{name}": value for name, value in summary.items()})
