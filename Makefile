@@ -25,7 +25,7 @@ else
 endif
 	@echo "Installing darec and what it needs ..."
 	$(PIP) install -c constraints.txt -e '.[text,dev]'
-	touch $@
+	@touch $@
 
 demo: setup
 	$(BIN)/darec demo

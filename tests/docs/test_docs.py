@@ -29,7 +29,8 @@ def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     namespace: dict[str, object] = {}
     try:
         for number, example in enumerate(EXAMPLES[page], 1):
-            exec(compile(example, f"{page.name}, example {number}", "exec"), namespace)
+            name = f"{page.name}, example {number}"
+            exec(compile(example, name, "exec", dont_inherit=True), namespace)
     finally:
         BACKBONES._parts, ALIGNMENTS._parts = known
 
