@@ -109,7 +109,7 @@ def fit(
         config, dataset, text, folder=folder, reporter=reporter, tensorboard=tensorboard
     )
     if folder is not None and not begun:  # only now, so that what cannot work leaves nothing behind
-        _begin(folder, config, dataset)
+        _begin(folder, config, dataset, text)
     state = trainer.fit(resume=resume)
     run = Run(config, dataset, trainer.model.tables(), {}, folder)
     tensors = tables_to_tensors(run.tables)
@@ -162,12 +162,13 @@ def _resolve(
     return config.model_copy(update={"options": options, "text": settings}), text
 
 
-def _begin(folder: Path, config: RunConfig, dataset: Dataset) -> None:
+def _begin(folder: Path, config: RunConfig, dataset: Dataset, text: TextTable | None) -> None:
     """Make the run's folder; config.yaml last, since it marks the folder as a run's."""
     folder.mkdir(parents=True, exist_ok=True)
     about = {
         "dataset": str(dataset.path.resolve()) if dataset.path else None,
         "fingerprint": dataset.fingerprint(),
+        "text": text.fingerprint() if text else None,
         "darec": version("darec"),
         "torch": torch.__version__,
         "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -179,9 +180,10 @@ def _begin(folder: Path, config: RunConfig, dataset: Dataset) -> None:
 def _take_up(
     folder: Path, config: RunConfig | None, dataset: Dataset, text: TextTable | None
 ) -> tuple[RunConfig, TextTable | None]:
-    """The settings of a run begun earlier. Raises ``RunError`` if those asked for now are others."""
+    """Settings and text of a run begun earlier. Raises ``RunError`` if those of now are others."""
     stored = resolve_config(file=folder / "config.yaml")
-    check_dataset(json.loads((folder / "run.json").read_text()), dataset, folder)
+    about = json.loads((folder / "run.json").read_text())
+    check_dataset(about, dataset, folder)
     if config is not None:
         asked = _flatten(_resolve(config, dataset, text)[0].model_dump(mode="json"))
         for key, value in _flatten(stored.model_dump(mode="json")).items():
@@ -190,7 +192,13 @@ def _take_up(
                     f"{folder} was begun with {key}={value}, not {asked.get(key)}: choose another --out, or "
                     "resume without settings."
                 )
-    return _resolve(stored, dataset, text)
+    config, text = _resolve(stored, dataset, text)
+    if about["text"] != (text.fingerprint() if text else None):
+        raise RunError(
+            f"the language vectors {config.text.encoder!r} are not those that the run at {folder} was begun with: "
+            "encode as then, or train anew."
+        )
+    return config, text
 
 
 def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:

@@ -5,6 +5,7 @@ Nothing here computes anything that a part owns; a part that needs more keeps it
 
 from __future__ import annotations
 
+import hashlib
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -147,6 +148,13 @@ class TextTable:
     def dim(self) -> int:
         """d_L."""
         return int(self.items.shape[1])
+
+    def fingerprint(self) -> str:
+        """Hash of the vectors: equal exactly when two tables say the same."""
+        digest = hashlib.sha256()
+        for table in (self.users, self.items):
+            digest.update(f"{table.shape} {table.dtype}".encode() + table.tobytes())
+        return digest.hexdigest()
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ def test_resuming_needs_the_same_settings_and_data(tmp_path: Path) -> None:
     done = darec.fit(dataset, settings=SETTINGS, out=folder, progress=False)
     again = darec.fit(dataset, out=folder, resume=True, progress=False)
     assert again.metrics == done.metrics
-    with pytest.raises(RunError, match="begun with train.lr=0.01, not 0.5"):
+    with pytest.raises(RunError, match=r"begun with train\.lr=0\.01, not 0\.5"):
         darec.fit(dataset, settings={**SETTINGS, "train.lr": 0.5}, out=folder, resume=True)
     with pytest.raises(RunError, match="another dataset"):
         darec.fit(tiny_dataset(seed=9), out=folder, resume=True)
@@ -140,6 +140,16 @@ def test_resuming_needs_the_same_settings_and_data(tmp_path: Path) -> None:
     (tmp_path / "photos" / "cat.jpg").touch()
     with pytest.raises(RunError, match="not a run's"):
         darec.fit(dataset, settings=SETTINGS, out=tmp_path / "photos", resume=True)
+
+
+def test_resuming_with_other_language_vectors_is_refused(tmp_path: Path) -> None:
+    dataset, settings = tiny_dataset(), {**SETTINGS, "alignment": "darec"}
+    darec.fit(
+        dataset, settings=settings, text=tiny_text(dataset), out=tmp_path / "r", progress=False
+    )
+    (tmp_path / "r" / "metrics.json").unlink()
+    with pytest.raises(RunError, match="language vectors 'tiny' are not those"):
+        darec.fit(dataset, text=tiny_text(dataset, seed=1), out=tmp_path / "r", resume=True)
 
 
 def test_divergence_is_said_clearly() -> None:

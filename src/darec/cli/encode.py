@@ -2,19 +2,12 @@
 
 from __future__ import annotations
 
-import json
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-
-class Format(StrEnum):
-    """How the report is printed."""
-
-    table = "table"
-    json = "json"
+from darec.cli.output import Format
 
 
 def command(
@@ -43,7 +36,7 @@ def command(
         typer.Option("--set", metavar="KEY=VALUE", help="A setting of the encoder, as dim=64."),
     ] = None,
     device: Annotated[str, typer.Option(help="Where a neural encoder runs: cpu, cuda.")] = "cpu",
-    format: Annotated[Format, typer.Option(help="How to print the report.")] = Format.table,
+    format: Annotated[Format, typer.Option(help="How to print the report.")] = Format.TABLE,
 ) -> None:
     """Make the language vectors of a dataset's item texts (and user texts, if given).
 
@@ -51,6 +44,7 @@ def command(
     """
     import yaml
 
+    from darec.cli.output import print_json
     from darec.errors import ConfigError
     from darec.text import encode_dataset
 
@@ -65,8 +59,8 @@ def command(
             raise ConfigError(f"--set {setting!r}: the value is not YAML.") from None
     report = encode_dataset(data, encoder, options=options, users=users, ids=ids, device=device)
     values = report.to_dict()
-    if format is Format.json:
-        typer.echo(json.dumps(values, indent=2))
+    if format is Format.JSON:
+        print_json(values)
         return
     for notice in values.pop("notices"):
         typer.echo(f"note: {notice}", err=True)
