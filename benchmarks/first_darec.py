@@ -26,9 +26,11 @@ from darec.evaluation.significance import paired_bootstrap
 from darec.run import Run
 
 SEEDS = (0, 1, 2)
-RHOS = (0.03, 0.1, 0.3, 1.0)
+RHOS = (0.1, 0.3, 1.0)
 LAMBDA = 0.1
 BASE = {"backbone": "lightgcn", "options.threads": 1}
+# At 1e-3 games still improves after 140 epochs, ten minutes and more a run; all methods take the same larger step.
+PER_DATA: dict[str, dict[str, Any]] = {"games": {"train.lr": 5e-3}}
 METRICS = ("recall@20", "ndcg@20", "items/1of3/recall@20")
 NONE = {"alignment": "none"}
 PAPER = {
@@ -39,13 +41,15 @@ PAPER = {
     "alignment.w_glo": 1.0,
     "alignment.entities": "together",
     "alignment.every": 1,
+    "alignment.matching": "greedy",
 }
 
 
 def train(data: Path, runs: Path, label: str, settings: dict[str, Any], seed: int) -> Run:
     """One run, or what an earlier call made of it."""
     out = runs / data.name / f"{label}-seed{seed}"
-    run = fit(data, settings={**BASE, **settings, "options.seed": seed}, out=out, resume=True)
+    settings = {**BASE, **PER_DATA.get(data.name, {}), **settings, "options.seed": seed}
+    run = fit(data, settings=settings, out=out, resume=True)
     valid, seconds = run.metrics["valid/recall@20"], run.metrics["seconds"]
     print(f"{out}: valid recall@20 {valid:.4f}, {seconds:.0f} s", flush=True)
     return run
@@ -53,7 +57,8 @@ def train(data: Path, runs: Path, label: str, settings: dict[str, Any], seed: in
 
 def balanced(rho: float) -> dict[str, Any]:
     """Settings of DaRec at one rho."""
-    return {"alignment": "darec", "alignment.rho": rho}
+    # Greedy was the default when this was run; with four clusters the two matchings hardly ever differ.
+    return {"alignment": "darec", "alignment.rho": rho, "alignment.matching": "greedy"}
 
 
 def choose_rho(data: Path, runs: Path) -> float:

@@ -15,6 +15,7 @@ Departures from the paper, each a setting of :class:`DaRecConfig`:
 - The push on E_C is balanced against the recommendation gradient (``balance``, see darec.alignments.base), since
   these losses do not change with the scale of E_C and so their gradient grows as E_C shrinks. ``fixed`` is the paper's
   lambda.
+- Clusters are matched at least cost (``matching``); the paper's adaptive matching is ``greedy``.
 - One step in four aligns (``every``), on 1,024 rows: an epoch then costs about what the backbone's does.
 
 docs/studies/first-darec.md measures both forms.
