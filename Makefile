@@ -31,7 +31,7 @@ demo: setup
 	$(BIN)/darec demo
 
 test: setup lint
-	$(BIN)/python -m pytest -n 2
+	OMP_NUM_THREADS=1 $(BIN)/python -m pytest -n 2  # two workers, one thread each
 
 lint: setup
 	$(BIN)/ruff check .

@@ -7,7 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
 
 
 class Reporter:
@@ -49,8 +49,6 @@ class ConsoleReporter(Reporter):
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),
-            MofNCompleteColumn(),
-            TextColumn("steps"),
             TimeElapsedColumn(),
             TextColumn("{task.fields[note]}"),
             console=self.console,
@@ -72,12 +70,12 @@ class ConsoleReporter(Reporter):
         self.progress.stop()
 
     def step(self, epoch: int, done: int, total: int) -> None:
-        """Move the bar."""
+        """Move the bar, which is full at the last epoch that there can be."""
         self.progress.update(
             self.task,
             description=f"{self.label}: epoch {epoch} (of at most {self.epochs})",
-            completed=done,
-            total=total,
+            completed=(epoch - 1) * total + done,
+            total=self.epochs * total,
         )
 
     def evaluated(
