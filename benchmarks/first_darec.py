@@ -76,7 +76,7 @@ def choose_rho(data: Path, runs: Path) -> float:
 def study(data: Path, runs: Path) -> dict[str, Any]:
     """All runs of one data set, and what they came to."""
     rho = choose_rho(data, runs)
-    methods = {
+    methods: dict[str, tuple[str, dict[str, Any], tuple[int, ...]]] = {
         "LightGCN": ("none", NONE, SEEDS),
         f"+ DaRec, rho = {rho}": (f"darec-rho{rho}", balanced(rho), SEEDS),
     }
