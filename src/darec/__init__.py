@@ -14,12 +14,14 @@ if TYPE_CHECKING:
     from darec.data.dataset import Dataset
     from darec.errors import DarecError
     from darec.run import Run
+    from darec.text import encode_dataset
 
 __all__ = [
     "DarecError",
     "Dataset",
     "Run",
     "RunConfig",
+    "encode_dataset",
     "fit",
     "load_dataset",
     "load_run",
@@ -31,6 +33,7 @@ _HOMES = {
     "Dataset": "darec.data.dataset",
     "Run": "darec.run",
     "RunConfig": "darec.config",
+    "encode_dataset": "darec.text",
     "fit": "darec.api",
     "load_dataset": "darec.api",
     "load_run": "darec.api",

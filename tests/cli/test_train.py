@@ -12,6 +12,7 @@ import pytest
 
 from darec.cli.main import main
 from darec.testing.worlds import tiny_dataset
+from darec.text import encode_dataset
 
 FAST = ["--set", "train.epochs=2", "--set", "train.eval_every=1", "--threads", "1", "--quiet"]
 
@@ -20,7 +21,7 @@ FAST = ["--set", "train.epochs=2", "--set", "train.eval_every=1", "--threads", "
 def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     folder = tmp_path_factory.mktemp("shop")
     data = tiny_dataset().save(folder / "data")
-    data.encode("tfidf", options={"dim": 8}, progress=False)
+    encode_dataset(data, "tfidf", options={"dim": 8}, progress=False)
     return folder
 
 

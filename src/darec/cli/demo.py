@@ -31,6 +31,7 @@ def command(
     from darec.data.build import import_dataset
     from darec.data.synthetic import SyntheticConfig, write_synthetic
     from darec.errors import DataError
+    from darec.text import encode_dataset
 
     say = Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print
     if out.exists():
@@ -49,7 +50,7 @@ def command(
         out=out / "data",
     )
     say(f"3. darec encode {out}/data --encoder tfidf")
-    data.encode("tfidf")
+    encode_dataset(data, "tfidf")
     runs = {}
     for step, alignment in enumerate(("none", "darec"), 4):
         folder = out / "runs" / f"lightgcn-{alignment}"

@@ -17,7 +17,7 @@ import os
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -25,9 +25,6 @@ import polars as pl
 from darec.data.idmap import IdMap
 from darec.errors import DataError
 from darec.types import Interactions
-
-if TYPE_CHECKING:
-    from darec.text import EncodeReport
 
 SCHEMA_VERSION: Final = 1
 SPLITS: Final = ("train", "valid", "test")
@@ -78,12 +75,6 @@ class Dataset:
         """What to call an item on screen: its title, else its text, else its id."""
         row = self.catalogue.row(item, named=True)
         return str(row["title"] or row["text"] or row["item_id"])
-
-    def encode(self, encoder: str = "tfidf", **options: Any) -> EncodeReport:
-        """Make and store the language vectors of the items; see :func:`darec.text.encode_dataset`."""
-        from darec.text import encode_dataset
-
-        return encode_dataset(self, encoder, **options)
 
     def fingerprint(self) -> str:
         """Hash of ids and splits: equal exactly when two datasets pose the same problem."""
