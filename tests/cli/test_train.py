@@ -231,6 +231,21 @@ def test_ctrl_c_says_how_to_go_on(
     assert "--resume" in capsys.readouterr().err
 
 
+def test_settings_lists_what_set_takes(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("settings", "--backbone", "mf", "--loss", "softmax", "--format", "json") == 0
+    rows = {row["setting"]: row for row in json.loads(capsys.readouterr().out)}
+    assert rows["loss.temperature"]["default"] == 0.2 and "backbone.layers" not in rows
+    assert all(row["meaning"] for row in rows.values())
+    assert call("settings") == 0
+    assert "alignment.rho" in capsys.readouterr().out
+    assert "did you mean 'mf'" in refused(capsys, "settings", "--backbone", "mff")
+
+
+def test_version(capsys: pytest.CaptureFixture[str]) -> None:
+    assert call("--version") == 0
+    assert capsys.readouterr().out.startswith("darec 0.")
+
+
 def test_help_needs_no_torch() -> None:
     import subprocess
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import importlib
 import sys
+from importlib.metadata import version
+from typing import Annotated
 
 import typer
 from rich.console import Console
@@ -27,8 +29,26 @@ COMMANDS = {
     "evaluate": "evaluate",
     "recommend": "recommend",
     "similar": "similar",
+    "settings": "settings",
     "demo": "demo",
 }
+
+
+def _version(asked: bool) -> None:
+    if asked:
+        typer.echo(f"darec {version('darec')}")
+        raise typer.Exit
+
+
+@app.callback()
+def options(
+    version: Annotated[
+        bool,
+        typer.Option("--version", callback=_version, is_eager=True, help="Show the version."),
+    ] = False,
+) -> None:
+    """Bring what language models know into collaborative filtering."""
+
 
 for _name, _module in COMMANDS.items():
     app.command(_name)(importlib.import_module(f"darec.cli.{_module}").command)

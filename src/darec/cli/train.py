@@ -8,23 +8,26 @@ from typing import Annotated, Any
 import typer
 
 from darec.cli.output import Format
+from darec.registry import ALIGNMENTS, BACKBONES
 
 
 def command(
     data: Annotated[Path, typer.Argument(help="Dataset folder, from 'darec import'.")],
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
     backbone: Annotated[
-        str | None, typer.Option(help="Collaborative model; lightgcn by default.")
+        str | None, typer.Option(help=f"{', '.join(BACKBONES)}; lightgcn by default.")
     ] = None,
     alignment: Annotated[
-        str | None, typer.Option(help="How language comes in; none by default.")
+        str | None, typer.Option(help=f"{', '.join(ALIGNMENTS)}; none by default.")
     ] = None,
     encoder: Annotated[
         str | None, typer.Option(help="Which embeddings of 'darec encode'; the newest by default.")
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Any setting, as in train.epochs=5."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="Any of 'darec settings', as in train.epochs=5."
+        ),
     ] = None,
     config: Annotated[
         Path | None, typer.Option(help="YAML file of settings, such as a run's config.yaml.")

@@ -1,0 +1,48 @@
+"""``darec settings``: every setting of a pair, with its default and what it does."""
+
+from __future__ import annotations
+
+from typing import Annotated, Any
+
+import typer
+
+from darec.cli.output import Format
+
+
+def command(
+    backbone: Annotated[str, typer.Option(help="Whose settings to list.")] = "lightgcn",
+    alignment: Annotated[str, typer.Option(help="Whose settings to list.")] = "darec",
+    loss: Annotated[str, typer.Option(help="bpr or softmax.")] = "bpr",
+    format: Annotated[Format, typer.Option(help="How to print the list.")] = Format.TABLE,
+) -> None:
+    """List the settings that --set and --config take, with defaults and meaning."""
+    from pydantic import BaseModel
+    from rich.console import Console
+    from rich.table import Table
+
+    from darec.cli.output import print_json
+    from darec.config import resolve_config
+
+    config = resolve_config({"backbone": backbone, "alignment": alignment, "loss": loss})
+    rows: list[dict[str, Any]] = []
+    for section, part in config:
+        if isinstance(part, BaseModel):
+            values = part.model_dump(mode="json")
+            rows += [
+                {
+                    "setting": f"{section}.{name}",
+                    "default": values[name],
+                    "meaning": " ".join((field.description or "").split()),
+                }
+                for name, field in type(part).model_fields.items()
+            ]
+    if format is Format.JSON:
+        print_json(rows)
+        return
+    table = Table(title=f"settings of {backbone} + {alignment}", title_justify="left")
+    table.add_column("setting", no_wrap=True)
+    table.add_column("default")
+    table.add_column("meaning")
+    for row in rows:
+        table.add_row(row["setting"], str(row["default"]), row["meaning"])
+    Console(markup=False, highlight=False).print(table)
