@@ -64,7 +64,6 @@ def rows() -> list[tuple[str, str, str, str]]:
     ]
     for case, title in (
         ("amazon_bpr", "LightGCN, BPR, Amazon-book"),
-        ("toys_bpr", "LightGCN, BPR, toys"),
         ("toys_softmax", "LightGCN, sampled softmax, d = 64, toys"),
     ):
         recall, ndcg = accuracy[case]["test/recall@20"], accuracy[case]["test/ndcg@20"]
@@ -76,6 +75,16 @@ def rows() -> list[tuple[str, str, str, str]]:
                 "accuracy",
             )
         )
+    toys = load("first_darec")["toys"]["methods"]["LightGCN"]
+    found.append(
+        (
+            "LightGCN, BPR, toys: test Recall@20 (NDCG@20)",
+            "at least 0.088",
+            "{mean:.4f} ± {sd:.4f} ".format(**toys["recall@20"])
+            + "({mean:.4f} ± {sd:.4f})".format(**toys["ndcg@20"]),
+            "first_darec",
+        )
+    )
     return found
 
 
