@@ -85,7 +85,7 @@ def test_unknown_ids_name_the_nearest(run: Run) -> None:
 
 
 def test_load_dataset_reads_raw_files_and_folders(tmp_path: Path) -> None:
-    write_synthetic(tmp_path, SyntheticConfig(n_users=60, n_items=300, mean_interactions=8))
+    write_synthetic(tmp_path, SyntheticConfig(n_users=150, n_items=300, mean_interactions=8))
     raw = darec.load_dataset(tmp_path / "interactions.csv", items=tmp_path / "items.jsonl")
     assert raw.path is None
     kept = darec.load_dataset(
