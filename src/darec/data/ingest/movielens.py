@@ -2,12 +2,26 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
+from typing import Final
 
 import polars as pl
 
-from darec.data.ingest.source import Source
+from darec.data.ingest.interactions import read_interactions
+from darec.data.ingest.items import table_of_items
+from darec.data.ingest.source import LINE, Columns, Source, Table
+from darec.data.ingest.tabular import decode, read_unquoted
 from darec.errors import DataError
+
+ENCODING: Final = "latin-1"
+COLUMNS: Final = Columns("user", "item", "rating", "time")
+FLAGS: Final = 5  # fields of u.item before the genres' flags: id, title, two dates, address
+
+
+def is_folder(folder: Path) -> bool:
+    """Whether the folder is one of these."""
+    return (folder / "ratings.dat").exists() or (folder / "u.data").exists()
 
 
 def read(folder: Path) -> Source:
@@ -18,53 +32,55 @@ def read(folder: Path) -> Source:
     """
     if (folder / "ratings.dat").exists():
         ratings, movies = folder / "ratings.dat", folder / "movies.dat"
-        frame = _ratings(ratings, "::")
-        records = [(line[0], line[1], line[2].split("|")) for line in _lines(movies, "::", 3)]
-        files: tuple[Path, ...] = (ratings, movies)
+        records = [(*line[:3], line[3].split("|")) for line in _lines(movies, "::", 3)]
+        files, separator = (ratings, movies), "::"
     else:
         ratings, movies, genre = folder / "u.data", folder / "u.item", folder / "u.genre"
-        frame = _ratings(ratings, "\t")
-        genres = [line[0] for line in _lines(genre, "|", 2)]
+        genres = [line[1] for line in _lines(genre, "|", 2)]
         records = [
             (
-                line[0],
-                line[1],
-                [g for g, flag in zip(genres, line[5:], strict=False) if flag == "1"],
+                *line[:3],
+                [g for g, flag in zip(genres, line[1 + FLAGS :], strict=True) if flag == "1"],
             )
-            for line in _lines(movies, "|", 5)
+            for line in _lines(movies, "|", FLAGS + len(genres))
         ]
-        files = (ratings, movies, genre)
+        files, separator = (ratings, movies, genre), "\t"
+    text = _decode(ratings)
+    if "\t" in text and separator == "::":
+        raise DataError(f"{ratings}: fields are separated by tabs where '::' was expected.")
+    names = ["user", "item", "rating", "time"]
+    table = Table(str(ratings), read_unquoted(ratings, text.replace("::", "\t"), "\t", names))
     items = pl.DataFrame(
         records,
-        schema={"item_id": pl.String, "title": pl.String, "genres": pl.List(pl.String)},
+        schema={
+            LINE: pl.UInt32,
+            "item_id": pl.String,
+            "title": pl.String,
+            "genres": pl.List(pl.String),
+        },
         orient="row",
     )
-    return Source(folder.name, frame, files, items)
+    known = table_of_items(Table(str(movies), items), "item_id")
+    source = read_interactions(table, COLUMNS)
+    return replace(source, name=str(folder), files=files, items=known, columns={})
 
 
-def _ratings(path: Path, separator: str) -> pl.DataFrame:
-    lines = _lines(path, separator, 4)
-    frame = pl.DataFrame(
-        [line[:4] for line in lines],
-        schema=dict.fromkeys(("user", "item", "rating", "time"), pl.String),
-        orient="row",
-    ).with_row_index("line", offset=1)
-    numbers = frame.with_columns(pl.col("rating", "time").cast(pl.Float64, strict=False))
-    bad = numbers.filter(pl.col("rating").is_null() | pl.col("time").is_null())
-    if len(bad):
-        raise DataError(f"{path}, line {bad['line'][0]}: rating or time is not a number.")
-    return numbers
-
-
-def _lines(path: Path, separator: str, n_fields: int) -> list[list[str]]:
+def _decode(path: Path) -> str:
     if not path.is_file():
         raise DataError(f"no file {path}: the MovieLens folder is not complete.")
-    lines = [line.split(separator) for line in path.read_text(encoding="latin-1").splitlines()]
-    if not lines:
-        raise DataError(f"{path} is empty.")
-    for number, line in enumerate(lines, 1):
-        if len(line) < n_fields and line != [""]:
+    return decode(path, ENCODING)
+
+
+def _lines(path: Path, separator: str, n_fields: int) -> list[tuple[int, *tuple[str, ...]]]:
+    """The number and the fields of each line."""
+    found: list[tuple[int, *tuple[str, ...]]] = []
+    for number, line in enumerate(_decode(path).split("\n"), 1):
+        fields = line.split(separator)
+        if line and len(fields) != n_fields:
             raise DataError(
-                f"{path}, line {number}: {len(line)} fields where {n_fields} separated by {separator!r} were expected."
+                f"{path}, line {number}: {len(fields)} fields where {n_fields} separated by {separator!r} were "
+                "expected."
             )
-    return [line for line in lines if line != [""]]
+        if line:
+            found.append((number, *fields))
+    return found

@@ -80,7 +80,7 @@ ALLOWED: Final[dict[tuple[str, str], Any]] = {
     **{(f"numpy.{core}.numeric", "_frombuffer"): _frombuffer for core in ("core", "_core")},
     **{
         (f"scipy.sparse.{module}", f"{kind}_{form}"): _Matrix
-        for kind in ("coo", "csr", "csc")
+        for kind in ("coo", "csr")
         for module in (kind, f"_{kind}")
         for form in ("matrix", "array")
     },

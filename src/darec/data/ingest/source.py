@@ -1,4 +1,4 @@
-"""What every reader ends with, and the columns it looks for."""
+"""What readers pass on: a table as it stands in a file, and the interactions made of it."""
 
 from __future__ import annotations
 
@@ -8,19 +8,24 @@ from typing import Final
 
 import polars as pl
 
-from darec.errors import DataError, did_you_mean
+from darec.errors import ConfigError, DataError, did_you_mean
 
-# Usual names of each column, lower case without underscores and blanks.
+LINE: Final = "__line__"
+
+# Usual names of each column, lower case without underscores and blanks; the first that a file has is taken.
 USUAL: Final = {
     "user": ("userid", "user", "uid", "reviewerid", "visitorid", "customerid", "memberid", "sessionid"),
     "item": (
-        "itemid", "item", "iid", "movieid", "asin", "parentasin", "productid", "product", "gameid", "bookid",
+        "itemid", "item", "iid", "movieid", "parentasin", "asin", "productid", "product", "gameid", "bookid",
         "articleid", "newsid", "trackid", "songid", "businessid", "appid",
     ),
     "rating": ("rating", "score", "stars", "ratings", "overall", "reviewscore"),
     "time": ("timestamp", "time", "unixreviewtime", "ts", "date", "datetime", "createdat", "position"),
     "split": ("split", "subset", "fold"),
 }  # fmt: skip
+
+# The command line's word for each column.
+OPTIONS: Final = {kind: f"--{kind}-column" for kind in USUAL} | {"time": "--timestamp-column"}
 
 
 @dataclass(frozen=True)
@@ -35,6 +40,67 @@ class Columns:
 
 
 @dataclass(frozen=True)
+class Table:
+    """Records as they stand in a file, or in a frame that was passed in.
+
+    Attributes:
+        name: the file, for messages.
+        frame: the records, with the column ``__line__``: the place of each, from 1.
+        unit: what places are called, ``"line"`` or ``"row"``.
+        files: the files that were read.
+    """
+
+    name: str
+    frame: pl.DataFrame
+    unit: str = "line"
+    files: tuple[Path, ...] = ()
+
+    @classmethod
+    def of_frame(cls, frame: pl.DataFrame, name: str) -> Table:
+        """A frame that a caller passed in. Raises ``DataError`` if it has no rows."""
+        if not len(frame):
+            raise DataError(f"{name} holds no rows.")
+        return cls(name, frame.with_row_index(LINE, offset=1), "row")
+
+    @property
+    def columns(self) -> list[str]:
+        """Names of the columns."""
+        return [name for name in self.frame.columns if name != LINE]
+
+    def at(self, line: int) -> str:
+        """File and place, for messages."""
+        return f"{self.name}, {self.unit} {line}"
+
+    def ids(self, column: str) -> pl.Series:
+        """A column as id strings: whole numbers without a decimal point, text without surrounding blanks.
+
+        Raises:
+            DataError: a blank id, or a column that cannot hold ids.
+        """
+        values, lines = self.frame[column], self.frame[LINE]
+        if values.dtype.is_float():
+            values = values.fill_nan(None)
+            if (values.abs() >= 2**53).any():
+                raise DataError(
+                    f"{self.name}: column {column!r} holds ids beyond 2^53 as floats, which blur them: store them as "
+                    "whole numbers or text."
+                )
+            whole = values.cast(pl.Int64).cast(pl.String)
+            ids = whole.zip_with((values.floor() == values).fill_null(True), values.cast(pl.String))
+        elif values.dtype.is_nested() or values.dtype in (pl.Object, pl.Binary):
+            raise DataError(f"{self.name}: column {column!r} does not hold ids but {values.dtype}.")
+        else:
+            ids = values.cast(pl.String).str.strip_chars()
+        blank = (ids.is_null() | (ids == "")).arg_true()
+        if len(blank):
+            raise DataError(
+                f"{self.at(lines[blank[0]])}: no id in column {column!r} ({len(blank)} such {self.unit}s): complete or "
+                "remove it."
+            )
+        return ids
+
+
+@dataclass(frozen=True)
 class Source:
     """Interactions as read.
 
@@ -42,52 +108,54 @@ class Source:
         name: file or folder, for messages.
         frame: ``user`` and ``item`` (strings), ``line`` (place in the file, from 1) and, where known, ``rating``,
             ``time`` (floats) and ``split`` (strings).
+        unit: what places are called, ``"line"`` or ``"row"``.
         files: the files that were read.
         items: one row an item with ``item_id`` and fields, where the source brings items.
-        numeric: which of user and item ids are numbers in the file, for messages.
+        columns: the source's own name of each column, where it has names.
     """
 
     name: str
     frame: pl.DataFrame
-    files: tuple[Path, ...]
+    unit: str = "line"
+    files: tuple[Path, ...] = ()
     items: pl.DataFrame | None = None
-    numeric: frozenset[str] = field(default_factory=frozenset)
+    columns: dict[str, str] = field(default_factory=dict)
+
+    def at(self, line: int) -> str:
+        """File and place, for messages."""
+        return f"{self.name}, {self.unit} {line}"
 
 
-def find_columns(path: Path, names: list[str], columns: Columns) -> dict[str, str]:
-    """The file's name of each column that it has.
+def plain(name: str) -> str:
+    """A column's name in lower case, letters and digits only."""
+    return "".join(c for c in name.lower() if c.isalnum())
+
+
+def find_columns(table: Table, columns: Columns) -> dict[str, str]:
+    """The table's name of each column that it has.
 
     Raises:
         DataError: a column that was asked for by name, or user or item, is not there.
+        ConfigError: one column for both user and item.
     """
-    plain = {name: "".join(c for c in name.lower() if c.isalnum()) for name in names}
+    names = table.columns
+    there = f"it has {', '.join(map(repr, names))}"
     found: dict[str, str] = {}
     for kind, usual in USUAL.items():
         asked = getattr(columns, kind)
-        if asked is not None:
-            if asked not in names:
-                raise DataError(
-                    f"{path}: no column {asked!r} for the {kind}: {did_you_mean(asked, names)}"
-                )
-            found[kind] = asked
-            continue
-        guesses = [name for known in usual for name in names if plain[name] == known]
-        if guesses:
-            found[kind] = guesses[0]
-        elif kind in ("user", "item"):
-            option = f"--{kind}-column"
+        if asked is not None and asked not in names:
+            near = did_you_mean(asked, names)
             raise DataError(
-                f"{path}: no column for the {kind} among {', '.join(map(repr, names))}: name it with {option}."
+                f"{table.name}: no column {asked!r} for the {kind}; {there}"
+                + (f": {near}" if near.startswith("did") else f": name one with {OPTIONS[kind]}.")
             )
+        guesses = [name for known in usual for name in names if plain(name) == known]
+        if asked is None and not guesses and kind in ("user", "item"):
+            raise DataError(
+                f"{table.name}: no column for the {kind}; {there}: name it with {OPTIONS[kind]}."
+            )
+        if asked is not None or guesses:
+            found[kind] = asked if asked is not None else guesses[0]
+    if found["user"] == found["item"]:
+        raise ConfigError(f"column {found['user']!r} cannot be both user and item.")
     return found
-
-
-def as_ids(frame: pl.DataFrame, column: str) -> pl.Expr:
-    """A column as id strings: whole numbers without a decimal point, text without surrounding blanks."""
-    if frame.schema[column].is_integer():
-        return pl.col(column).cast(pl.String)
-    if frame.schema[column].is_float():
-        whole = pl.col(column).cast(pl.Int64, strict=False)
-        same = whole.cast(pl.Float64) == pl.col(column)
-        return pl.when(same).then(whole.cast(pl.String)).otherwise(pl.col(column).cast(pl.String))
-    return pl.col(column).cast(pl.String).str.strip_chars()

@@ -1,102 +1,76 @@
-"""CSV, TSV, JSONL and Parquet, for interactions and for items."""
+"""CSV, TSV, JSONL and Parquet files as tables, for interactions and for items."""
 
 from __future__ import annotations
 
+import csv
+import io
 import json
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import polars as pl
 
-from darec.data.ingest.source import Columns, Source, as_ids, find_columns
+from darec.data.ingest.source import LINE, Table
 from darec.errors import DataError
 
-LINE: Final = "__line__"
+TABS: Final = (".tsv", ".tab", ".inter", ".item")
+COMMAS: Final = (".csv", ".txt")
+UNQUOTED: Final = (".inter", ".item")  # RecBole writes fields as they are, quotes and all
 
 
-def read(path: Path, columns: Columns, encoding: str) -> Source:
-    """Interactions from one table.
-
-    Raises:
-        DataError: as :func:`read_table`; a missing column; a blank id; a rating or time that is no number.
-    """
-    return read_interactions(path, read_table(path, encoding), columns)
-
-
-def read_interactions(path: Path, table: pl.DataFrame, columns: Columns) -> Source:
-    """Interactions from a table that :func:`read_table` returned; errors as :func:`read`."""
-    found = find_columns(path, [name for name in table.columns if name != LINE], columns)
-    shown = {kind: name for kind, name in found.items() if kind in ("user", "item")}
-    numeric = frozenset(kind for kind, name in shown.items() if table.schema[name].is_numeric())
-    frame = table.select(
-        *(as_ids(table, name).alias(kind) for kind, name in shown.items()),
-        *(pl.col(name).alias(kind) for kind, name in found.items() if kind not in shown),
-        line=pl.col(LINE),
-    )
-    for kind, name in shown.items():
-        blank = frame.filter(pl.col(kind).is_null() | (pl.col(kind) == ""))
-        if len(blank):
-            raise DataError(
-                f"{path}, line {blank['line'][0]}: no value in column {name!r} ({len(blank)} such rows): complete "
-                "or remove the row."
-            )
-    for kind in ("rating", "time"):
-        if kind in found:
-            frame = frame.with_columns(_numbers(path, frame, kind, found[kind]))
-    if "split" in found:
-        frame = frame.with_columns(pl.col("split").cast(pl.String).str.strip_chars())
-    return Source(path.name, frame, (path,), numeric=numeric)
-
-
-def read_table(path: Path, encoding: str = "utf-8") -> pl.DataFrame:
-    """A table with the column ``__line__``, the line (Parquet: the row) each record came from.
-
-    Values of CSV and TSV files are strings.
+def read_table(path: Path, encoding: str = "utf-8") -> Table:
+    """A file as a table. Values of CSV and TSV files are strings, null where empty.
 
     Raises:
         DataError: no such file, an empty one, another encoding, rows that do not fit the header, or JSON that is none.
     """
     if not path.is_file():
-        raise DataError(f"no file {path}.")
-    if path.suffix == ".parquet":
+        raise DataError(f"no file {path}: check the path.")
+    suffix = path.suffix.lower()
+    unit = "line"
+    if suffix in (".parquet", ".pq"):
         try:
-            table = pl.read_parquet(path)
+            frame = pl.read_parquet(path).with_row_index(LINE, offset=1)
         except (pl.exceptions.PolarsError, OSError) as error:
-            raise DataError(f"{path} is not a Parquet file ({_brief(error)}).") from error
-        table = table.with_row_index(LINE, offset=1)
-    elif path.suffix in (".jsonl", ".ndjson"):
-        table = _read_jsonl(path, _decode(path, encoding))
-    elif path.suffix in (".csv", ".tsv", ".txt", ".tab", ".inter", ".item"):
-        table = _read_csv(path, _decode(path, encoding))
+            raise DataError(f"{path} is not a whole Parquet file ({_brief(error)}).") from error
+        unit = "row"
+    elif suffix in (".jsonl", ".ndjson"):
+        frame = _read_jsonl(path, decode(path, encoding))
+    elif suffix in TABS + COMMAS:
+        frame = _read_csv(path, decode(path, encoding), "\t" if suffix in TABS else ",")
     else:
         raise DataError(
             f"{path}: darec does not know {path.suffix or 'a file without suffix'!r}; it reads .csv, .tsv, .jsonl, "
             ".parquet and .inter."
         )
-    if not len(table):
-        raise DataError(f"{path} holds no rows.")
-    return table
+    if not len(frame):
+        raise DataError(
+            f"{path} holds no rows{' below its header' if suffix in TABS + COMMAS else ''}."
+        )
+    return Table(str(path), frame, unit, (path,))
 
 
-def _decode(path: Path, encoding: str) -> str:
+def decode(path: Path, encoding: str) -> str:
+    """A text file's content with newlines as ``\\n``. Raises ``DataError`` naming the byte that does not fit."""
     data = path.read_bytes()
     if not data.strip():
         raise DataError(f"{path} is empty.")
     try:
-        return data.decode(encoding).removeprefix("\ufeff")
+        text = data.decode(encoding)
     except UnicodeDecodeError as error:
         line = data.count(b"\n", 0, error.start) + 1
         raise DataError(
-            f"{path}, line {line}: byte {data[error.start]:#04x} is not {encoding}: name the file's encoding with "
-            "--encoding, for example latin-1."
+            f"{path}, line {line}: byte {data[error.start]:#04x} at offset {error.start} is not {encoding}: name the "
+            "file's encoding with --encoding, for example latin-1."
         ) from None
     except LookupError:
         raise DataError(f"no encoding {encoding!r}: try utf-8 or latin-1.") from None
+    return text.removeprefix("\ufeff").replace("\r\n", "\n").replace("\r", "\n")
 
 
-def _read_csv(path: Path, text: str) -> pl.DataFrame:
-    separator = "\t" if path.suffix in (".tsv", ".tab", ".inter", ".item") else ","
-    header = text.partition("\n")[0]
+def _read_csv(path: Path, text: str, separator: str) -> pl.DataFrame:
+    header = text.lstrip("\n").partition("\n")[0]
     if separator not in header:
         counts = {mark: header.count(mark) for mark in (",", "\t", ";", "|")}
         likely = max(counts, key=lambda mark: counts[mark])
@@ -105,78 +79,136 @@ def _read_csv(path: Path, text: str) -> pl.DataFrame:
             f"{path}, line 1: one column only, though {path.suffix} means columns separated by {separator!r}{hint}: "
             "rewrite the file or rename it (.csv for commas, .tsv for tabs)."
         )
+    if '"' in text and path.suffix.lower() not in UNQUOTED:
+        return _read_quoted(path, text, separator)
+    return read_unquoted(path, text, separator)
+
+
+def read_unquoted(
+    path: Path, text: str, separator: str, names: list[str] | None = None
+) -> pl.DataFrame:
+    """Lines cut at every separator, the fast way; ``names`` where the first line is no header.
+
+    Raises:
+        DataError: a line with more or fewer fields than the first.
+    """
+    text = text.rstrip("\n")
+    lines = None
+    if "\n\n" in text or text.startswith("\n"):
+        kept = [(number, line) for number, line in enumerate(text.split("\n"), 1) if line]
+        lines = np.array([number for number, _ in kept], np.uint32)
+        text = "\n".join(line for _, line in kept)
+    data = text.encode()
+    fields = _count_fields(data, separator)
+    if lines is None:
+        lines = np.arange(1, len(fields) + 1, dtype=np.uint32)
+    wanted = len(names) if names else fields[0]
+    wrong = np.flatnonzero(fields != wanted)
+    if wrong.size:
+        raise _misfit(path, lines[wrong[0]], fields[wrong[0]], wanted)
+    if names is None:
+        names, lines = _header(path, text.partition("\n")[0].split(separator)), lines[1:]
+        data = data.partition(b"\n")[2]
+    if not len(lines):
+        return pl.DataFrame(schema={**dict.fromkeys(names, pl.String), LINE: pl.UInt32})
+    frame = pl.read_csv(
+        data,
+        separator=separator,
+        quote_char=None,
+        has_header=False,
+        new_columns=names,
+        infer_schema=False,
+    )
+    return frame.with_columns(pl.Series(LINE, lines))
+
+
+def _count_fields(data: bytes, separator: str) -> np.ndarray[Any, Any]:
+    """Number of fields of each line."""
+    values = np.frombuffer(data, np.uint8)
+    starts = np.append(0, np.flatnonzero(values == ord("\n")) + 1)
+    # A start behind the last byte (an empty last line) cannot occur: trailing newlines are stripped.
+    marks = np.add.reduceat(values == ord(separator), starts, dtype=np.int64)
+    return np.asarray(marks + 1)
+
+
+def _read_quoted(path: Path, text: str, separator: str) -> pl.DataFrame:
+    """Fields in quotes may hold separators and newlines: read one record after the other."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator, strict=True)
+    records: list[list[str]] = []
+    lines: list[int] = []
+    before = 0
     try:
-        table = pl.read_csv(
-            text.encode(),
-            separator=separator,
-            infer_schema=False,
-        )
-    except pl.exceptions.PolarsError as error:
-        raise DataError(_misfit(path, text, separator) or f"{path}: {_brief(error)}") from error
-    short = _misfit(path, text, separator) if '"' not in text else ""
-    if short:
-        raise DataError(short)
-    return table.with_row_index(LINE, offset=2)
+        for record in reader:
+            if record:
+                if records and len(record) != len(records[0]):
+                    raise _misfit(path, before + 1, len(record), len(records[0]))
+                records.append(record)
+                lines.append(before + 1)
+            before = reader.line_num
+    except csv.Error as error:
+        raise DataError(
+            f"{path}, line {before + 1}: {error}: close the quotes, and double those inside a field."
+        ) from None
+    names = _header(path, records[0])
+    columns = list(zip(*records[1:], strict=True)) or [()] * len(names)
+    series = [
+        pl.Series(name, values, dtype=pl.String)
+        for name, values in zip(names, columns, strict=True)
+    ]
+    frame = pl.DataFrame(series).with_columns(pl.all().replace("", None))
+    return frame.with_columns(pl.Series(LINE, lines[1:], dtype=pl.UInt32))
 
 
-def _misfit(path: Path, text: str, separator: str) -> str:
-    """Where a row has more or fewer fields than the header; files with quotes are left to the parser."""
-    lines = text.splitlines()
-    wanted = lines[0].count(separator)
-    for number, line in enumerate(lines, 1):
-        if line and line.count(separator) != wanted:
-            return (
-                f"{path}, line {number}: {line.count(separator) + 1} fields where the header has {wanted + 1}: mend "
-                "the row, or quote fields that contain the separator."
-            )
-    return ""
+def _header(path: Path, names: list[str]) -> list[str]:
+    names = [name.strip() for name in names]
+    for name in names:
+        if names.count(name) > 1:
+            raise DataError(f"{path}, line 1: column {name!r} occurs twice: rename one.")
+    return names
+
+
+def _misfit(path: Path, line: int, fields: int, wanted: int) -> DataError:
+    return DataError(
+        f"{path}, line {line}: {fields} field{'s' if fields != 1 else ''} where {wanted} were expected: mend the "
+        "row, or quote fields that contain the separator."
+    )
 
 
 def _read_jsonl(path: Path, text: str) -> pl.DataFrame:
     records: list[dict[str, Any]] = []
-    for number, line in enumerate(text.splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
         if not line.strip():
             continue
         try:
             record = json.loads(line)
-        except ValueError as error:
-            raise DataError(f"{path}, line {number}: not JSON ({error}).") from None
+        except (ValueError, RecursionError) as error:
+            raise DataError(f"{path}, line {number}: not JSON ({error}): mend the line.") from None
         if not isinstance(record, dict):
             raise DataError(f"{path}, line {number}: not a JSON object: write {{...}} a line.")
+        if "\\ud" in line.lower():  # half of a character, as in texts cut off in the middle
+            whole = json.dumps(record, ensure_ascii=False).encode("utf-8", "replace").decode()
+            record = json.loads(whole)
         records.append({**record, LINE: number})
     keys = dict.fromkeys(key for record in records for key in record)
-    columns = {key: [record.get(key) for record in records] for key in keys}
-    return pl.DataFrame({key: _series(values) for key, values in columns.items()})
+    return pl.DataFrame([_series(key, [record.get(key) for record in records]) for key in keys])
 
 
-def _series(values: list[Any]) -> pl.Series:
-    """A column of JSON values: as polars types it, or as text where types are mixed."""
+def _series(name: str, values: list[Any]) -> pl.Series:
+    """A column of JSON values: text, numbers or lists of text as such, text where types are mixed, else objects."""
     kinds = {type(value) for value in values if value is not None}
+    if dict in kinds:
+        return pl.Series(name, values, dtype=pl.Object)
+    if kinds == {list}:
+        inner = {type(part) for value in values for part in value or () if part is not None}
+        if inner <= {str}:
+            return pl.Series(name, values, dtype=pl.List(pl.String))
+        return pl.Series(name, values, dtype=pl.Object)
     if len(kinds) > 1 and not kinds <= {int, float}:
         values = [
             value if value is None or isinstance(value, str) else json.dumps(value)
             for value in values
         ]
-    return pl.Series(values, strict=False)
-
-
-def _numbers(path: Path, frame: pl.DataFrame, kind: str, name: str) -> pl.Series:
-    """A column as floats; ISO dates become seconds since 1970."""
-    values = frame[kind]
-    if values.dtype.is_temporal():
-        return values.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64).alias(kind) / 1e6
-    numbers = values.cast(pl.Float64, strict=False)
-    if kind == "time" and values.dtype == pl.String and numbers.null_count() == len(values):
-        dates = values.str.to_datetime(strict=False, time_zone="UTC")
-        numbers = dates.dt.epoch("us").cast(pl.Float64) / 1e6
-    bad = (numbers.is_null() | ~numbers.is_finite()).fill_null(True)
-    if bad.any():
-        row = int(bad.arg_true()[0])
-        raise DataError(
-            f"{path}, line {frame['line'][row]}: {kind} {values[row]!r} in column {name!r} is not a finite number"
-            f"{' or ISO date' if kind == 'time' else ''} ({int(bad.sum())} such rows): mend or remove the row."
-        )
-    return numbers.alias(kind)
+    return pl.Series(name, values, strict=False)
 
 
 def _brief(error: Exception) -> str:
