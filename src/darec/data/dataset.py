@@ -92,13 +92,7 @@ class Dataset:
             DataError: ``path`` exists already and ``overwrite`` is off, or is no dataset.
         """
         path = Path(path)
-        if path.exists() and any(path.iterdir() if path.is_dir() else [path]):
-            if not overwrite:
-                raise DataError(
-                    f"{path} exists already: choose another --out, or pass --overwrite."
-                )
-            if not (path / "manifest.json").is_file():
-                raise DataError(f"{path} is not a dataset, so it is not overwritten.")
+        check_target(path, overwrite=overwrite)
         manifest = {
             **self.manifest,
             "schema_version": SCHEMA_VERSION,
@@ -195,3 +189,17 @@ class Dataset:
                 rows["user"].to_numpy(), rows["item"].to_numpy(), len(users), len(items)
             )
         return cls(users, items, **splits, catalogue=catalogue, manifest=manifest, path=path)
+
+
+def check_target(path: Path, *, overwrite: bool) -> None:
+    """Whether a dataset may be written to ``path``: it is free or an empty folder, or a dataset to be overwritten.
+
+    Raises:
+        DataError: it may not.
+    """
+    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+        return
+    if not (path / "manifest.json").is_file():
+        raise DataError(f"{path} exists already and is not a dataset: choose another --out.")
+    if not overwrite:
+        raise DataError(f"{path} exists already: choose another --out, or pass --overwrite.")

@@ -42,7 +42,7 @@ def read(path: Path, columns: Columns, encoding: str) -> Source:
 
 
 def _read(path: Path, encoding: str) -> Table:
-    """The table with plain names, and lists of words as lists."""
+    """The table with plain names. Sequences of tokens stay text: a title is such a sequence."""
     table = read_table(path, encoding)
     typed = {name: name.rpartition(":") for name in table.columns}
     untyped = [name for name, (_, _, kind) in typed.items() if kind not in TYPES]
@@ -55,9 +55,6 @@ def _read(path: Path, encoding: str) -> Table:
         raise DataError(f"{path}, line 1: a column's name occurs twice: rename one.")
     frame = table.frame.select(
         pl.col(LINE),
-        *(
-            (pl.col(name).str.split(" ") if kind == "token_seq" else pl.col(name)).alias(plain)
-            for name, (plain, _, kind) in typed.items()
-        ),
+        *(pl.col(name).alias(plain) for name, (plain, _, _) in typed.items()),
     )
     return replace(table, frame=frame)

@@ -32,19 +32,26 @@ def read(folder: Path) -> Source:
     """
     if (folder / "ratings.dat").exists():
         ratings, movies = folder / "ratings.dat", folder / "movies.dat"
-        records = [(*line[:3], line[3].split("|")) for line in _lines(movies, "::", 3)]
-        files, separator = (ratings, movies), "::"
+        records = [
+            (number, line[0], line[1], line[2].split("|"))
+            for number, line in _lines(movies, "::", 3)
+        ]
+        files: tuple[Path, ...] = (ratings, movies)
+        separator = "::"
     else:
         ratings, movies, genre = folder / "u.data", folder / "u.item", folder / "u.genre"
-        genres = [line[1] for line in _lines(genre, "|", 2)]
+        genres = [line[0] for _, line in _lines(genre, "|", 2)]
         records = [
             (
-                *line[:3],
-                [g for g, flag in zip(genres, line[1 + FLAGS :], strict=True) if flag == "1"],
+                number,
+                line[0],
+                line[1],
+                [g for g, flag in zip(genres, line[FLAGS:], strict=True) if flag == "1"],
             )
-            for line in _lines(movies, "|", FLAGS + len(genres))
+            for number, line in _lines(movies, "|", FLAGS + len(genres))
         ]
-        files, separator = (ratings, movies, genre), "\t"
+        files = (ratings, movies, genre)
+        separator = "\t"
     text = _decode(ratings)
     if "\t" in text and separator == "::":
         raise DataError(f"{ratings}: fields are separated by tabs where '::' was expected.")
@@ -71,9 +78,9 @@ def _decode(path: Path) -> str:
     return decode(path, ENCODING)
 
 
-def _lines(path: Path, separator: str, n_fields: int) -> list[tuple[int, *tuple[str, ...]]]:
+def _lines(path: Path, separator: str, n_fields: int) -> list[tuple[int, list[str]]]:
     """The number and the fields of each line."""
-    found: list[tuple[int, *tuple[str, ...]]] = []
+    found = []
     for number, line in enumerate(_decode(path).split("\n"), 1):
         fields = line.split(separator)
         if line and len(fields) != n_fields:
@@ -82,5 +89,5 @@ def _lines(path: Path, separator: str, n_fields: int) -> list[tuple[int, *tuple[
                 "expected."
             )
         if line:
-            found.append((number, *fields))
+            found.append((number, fields))
     return found

@@ -52,7 +52,7 @@ def read_table(path: Path, encoding: str = "utf-8") -> Table:
 
 
 def decode(path: Path, encoding: str) -> str:
-    """A text file's content with newlines as ``\\n``. Raises ``DataError`` naming the byte that does not fit."""
+    """A text file's content with newlines as line feeds. Raises ``DataError`` naming the byte that does not fit."""
     data = path.read_bytes()
     if not data.strip():
         raise DataError(f"{path} is empty.")

@@ -1,0 +1,83 @@
+"""How files become a dataset: the options of an import, checked."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields
+from typing import Any, Final, Literal
+
+from darec.data.ingest.source import Columns
+from darec.data.split import SPLIT_METHODS
+from darec.errors import ConfigError, did_you_mean
+
+METHODS: Final = ("column", *SPLIT_METHODS)
+
+
+@dataclass(frozen=True)
+class ImportOptions:
+    """How files become a dataset.
+
+    Attributes:
+        columns: names of the interactions' columns; guessed where None.
+        item_id: name of the item file's id column; guessed where None.
+        text_fields: fields that make an item's text; None: every field of words or lists of words.
+        text_template: a format such as ``"{title}. {genres}"`` instead.
+        title: field that holds the title.
+        min_rating: interactions rated lower are dropped, before anything else.
+        k_core: users and items keep at least so many interactions, over all splits together: the core is a choice of
+            whom the dataset is about, made before it is split, also where the split is given.
+        split: ``column``, or a method of :func:`darec.data.split.split_interactions`; None: the column if there is
+            one, else ``random``.
+        seed: of the random split, and of the order of equal times.
+        ratios: train, valid and test.
+        time_cuts: times from which on an interaction is valid, and test, for ``global-time``.
+        keep_cold_items: keep items of the item file that have no interactions.
+        unknown_items: what to do with interactions whose item is not in the item file: refuse them, drop them, or keep
+            them with an item without text.
+        users_without_train: what to do with users who have no training item.
+        encoding: of text files.
+    """
+
+    columns: Columns = field(default_factory=Columns)
+    item_id: str | None = None
+    text_fields: tuple[str, ...] | None = None
+    text_template: str | None = None
+    title: str | None = None
+    min_rating: float | None = None
+    k_core: int = 0
+    split: str | None = None
+    seed: int = 0
+    ratios: tuple[float, float, float] = (3, 1, 1)
+    time_cuts: tuple[float, float] | None = None
+    keep_cold_items: bool = False
+    unknown_items: Literal["error", "drop", "keep"] = "error"
+    users_without_train: Literal["error", "drop"] = "error"
+    encoding: str = "utf-8"
+
+
+def import_options(options: Mapping[str, Any]) -> ImportOptions:
+    """Options from keywords. Raises ``ConfigError`` on a name or value that does not exist or does not fit."""
+    names = [option.name for option in fields(ImportOptions)]
+    for name in options:
+        if name not in names:
+            raise ConfigError(f"unknown import option {name!r}: {did_you_mean(name, names)}")
+    chosen = ImportOptions(**options)
+    for name, value, values in (
+        ("split", chosen.split or METHODS[0], METHODS),
+        ("unknown_items", chosen.unknown_items, ("error", "drop", "keep")),
+        ("users_without_train", chosen.users_without_train, ("error", "drop")),
+    ):
+        if value not in values:
+            raise ConfigError(f"unknown {name} {value!r}: {did_you_mean(value, values)}")
+    if chosen.text_fields and chosen.text_template:
+        raise ConfigError("give text fields or a text template, not both.")
+    if chosen.min_rating is not None and not math.isfinite(chosen.min_rating):
+        raise ConfigError(f"min_rating {chosen.min_rating}: give a finite number.")
+    if chosen.k_core < 0:
+        raise ConfigError(f"k_core {chosen.k_core}: give a number of interactions, 0 for none.")
+    if chosen.time_cuts is not None and chosen.split != "global-time":
+        raise ConfigError(
+            "time cuts are for the split 'global-time': choose it, or leave them out."
+        )
+    return chosen

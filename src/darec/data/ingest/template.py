@@ -1,0 +1,87 @@
+"""From an item's fields to words: cleaning of values, and templates such as ``"{title} ({year}). {genres}"``."""
+
+from __future__ import annotations
+
+import re
+import string
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from darec.errors import DataError
+
+_BLANKS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\s]+")
+# Characters without a glyph that turn the direction of writing or mark a file's beginning.
+_UNSEEN: Final = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_SEPARATORS: Final = " ,;:/|&+-\u2013\u2014"
+
+
+def words(value: Any) -> str:
+    """A field's value as one line of text; lists with commas between, keys before their values."""
+    if value is None:
+        return ""
+    if isinstance(value, Mapping):
+        pairs = ((words(key), words(part)) for key, part in value.items())
+        return ", ".join(f"{key}: {part}" for key, part in pairs if part)
+    if isinstance(value, list | tuple):
+        return ", ".join(word for word in map(words, value) if word)
+    return _BLANKS.sub(" ", _UNSEEN.sub("", str(value))).strip()
+
+
+@dataclass(frozen=True)
+class Template:
+    """A parsed template.
+
+    Attributes:
+        fields: the fields, in order.
+        before: text that goes with each field and stands before it.
+        after: text that goes with each field and stands directly behind it.
+    """
+
+    fields: tuple[str, ...]
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+    def render(self, values: Mapping[str, str]) -> str:
+        """The text; a field without a value takes what stands before and directly behind it along."""
+        present = [i for i, field in enumerate(self.fields) if values.get(field)]
+        parts = []
+        for i in present:
+            before, after = self.before[i], self.after[i]
+            if i == present[0] and i > 0:
+                before = before.lstrip(_SEPARATORS)
+            if i == present[-1] and i < len(self.fields) - 1:
+                after = after.rstrip(_SEPARATORS)
+            parts.append(before + values[self.fields[i]] + after)
+        return _BLANKS.sub(" ", "".join(parts)).strip()
+
+
+def parse_template(template: str) -> Template:
+    """Parse a template: text with fields in braces, doubled braces for braces.
+
+    Of the text between two fields, what follows the first one without a blank (``"."``, ``")"``) goes with it, and the
+    rest with the second. So ``"{title} ({year}). {genres}"`` without a year gives ``"Heat Crime"`` and not
+    ``"Heat (). Crime"``.
+
+    Raises:
+        DataError: a brace without its partner, no field, or anything but a name in braces.
+    """
+    where = f"text template {template!r}"
+    try:
+        parts = list(string.Formatter().parse(template))
+    except ValueError as error:
+        raise DataError(f"{where}: {error}: double the braces that are meant as such.") from None
+    fields, texts = [], [""]
+    for text, field, form, conversion in parts:
+        texts[-1] += text
+        if field is not None:
+            if form or conversion or not field:
+                raise DataError(f"{where}: write only a field's name in braces, as in {{title}}.")
+            fields.append(field)
+            texts.append("")
+    if not fields:
+        raise DataError(f"{where} names no field: write, say, '{{title}}. {{genres}}'.")
+    between = [re.fullmatch(r"(\S*)(.*)", text, re.DOTALL) for text in texts[1:-1]]
+    after = [match[1] for match in between if match] + [texts[-1]]
+    before = [texts[0]] + [match[2] for match in between if match]
+    return Template(tuple(fields), tuple(before), tuple(after))
