@@ -3,11 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Final
 
 import typer
 
 from darec.cli.output import Format
+
+if TYPE_CHECKING:
+    from rich.table import Table
+
+SPLITS: Final = ("train", "valid", "test")
 
 
 def command(
@@ -46,6 +51,13 @@ def command(
         ),
     ] = None,
     ratios: Annotated[str, typer.Option(help="Shares of train, valid and test.")] = "3:1:1",
+    time_cuts: Annotated[
+        str | None,
+        typer.Option(
+            help="Times, with a comma between, from which on interactions are valid, and test, for the split "
+            "global-time: numbers, or dates such as 2024-01-01,2024-02-01; by default by the ratios."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the random split.")] = 0,
     keep_cold_items: Annotated[
         bool, typer.Option("--keep-cold-items", help="Keep items without interactions.")
@@ -64,18 +76,12 @@ def command(
 ) -> None:
     """Read interactions and item texts, split them and write a dataset folder."""
     from rich.console import Console
-    from rich.table import Table
 
-    from darec.cli.output import cell, print_json
+    from darec.cli.output import print_json
     from darec.data.build import import_dataset
     from darec.data.ingest import Columns
     from darec.data.statistics import statistics
-    from darec.errors import ConfigError
 
-    try:
-        shares: Any = tuple(float(share) for share in ratios.split(":"))
-    except ValueError:
-        raise ConfigError(f"--ratios {ratios!r}: write three numbers, as 3:1:1.") from None
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     with console.status(f"importing {source} ..."):
         dataset = import_dataset(
@@ -87,28 +93,89 @@ def command(
                 user_column, item_column, rating_column, timestamp_column, split_column
             ),
             item_id=item_id,
-            text_fields=tuple(text_fields.split(",")) if text_fields else None,
+            text_fields=tuple(name.strip() for name in text_fields.split(","))
+            if text_fields
+            else None,
             text_template=text_template,
             title=title,
             min_rating=min_rating,
             k_core=k_core,
             split=split,
-            ratios=shares,
+            ratios=_ratios(ratios),
+            time_cuts=_time_cuts(time_cuts) if time_cuts else None,
             seed=seed,
             keep_cold_items=keep_cold_items,
             unknown_items=unknown_items,
             users_without_train=users_without_train,
             encoding=encoding,
         )
+        figures = statistics(dataset)
     for notice in dataset.manifest["notices"]:
         console.print(f"darec: {notice}")
-    figures = statistics(dataset)
     if format is Format.JSON:
-        print_json(figures)
-        return
-    table = Table(title=f"dataset {out}", title_justify="left", show_header=False)
+        print_json({**figures, "tally": dataset.manifest["tally"]})
+    else:
+        Console(markup=False, highlight=False).print(_table(figures, str(out)))
+
+
+def _ratios(text: str) -> tuple[float, float, float]:
+    from darec.errors import ConfigError
+
+    try:
+        train, valid, test = (float(share) for share in text.split(":"))
+    except ValueError:
+        raise ConfigError(f"--ratios {text!r}: write three numbers, as 3:1:1.") from None
+    return train, valid, test
+
+
+def _time_cuts(text: str) -> tuple[float, float]:
+    from datetime import UTC, datetime
+
+    from darec.errors import ConfigError
+
+    def seconds(moment: str) -> float:
+        try:
+            return float(moment)
+        except ValueError:
+            date = datetime.fromisoformat(moment.strip())
+            return (date if date.tzinfo else date.replace(tzinfo=UTC)).timestamp()
+
+    try:
+        first, second = (seconds(moment) for moment in text.split(","))
+    except ValueError:
+        raise ConfigError(
+            f"--time-cuts {text!r}: write two numbers or ISO dates, as 2024-01-01,2024-02-01."
+        ) from None
+    return first, second
+
+
+def _table(figures: dict[str, float], title: str) -> Table:
+    """The figures as people read them."""
+    from rich.table import Table
+
+    n_items = figures["items"]
+    rows: list[tuple[str, str]] = [
+        ("users", f"{figures['users']:,}"),
+        ("items", f"{n_items:,}"),
+        ("  with text", f"{figures['items_with_text']:,}"),
+        ("interactions", f"{figures['interactions']:,}"),
+        *((f"  {name}", f"{figures[f'interactions/{name}']:,}") for name in SPLITS),
+        ("density", f"{figures['density']:.3%}"),
+    ]
+    for kind in ("users", "items"):
+        mean, median, least, most = (
+            figures[f"{kind}/{name}"] for name in ("mean", "median", "min", "max")
+        )
+        rows.append(
+            (
+                f"interactions per {kind[:-1]}",
+                f"mean {mean:.1f}, median {median:g}, {least:g} to {most:,}",
+            )
+        )
+    rows.append(("training share of top 20% items", f"{figures['popular_share']:.1%}"))
+    table = Table(title=f"dataset {title}", title_justify="left", show_header=False)
     table.add_column("figure")
     table.add_column("value", justify="right")
-    for name, value in figures.items():
-        table.add_row(name, cell(value))
-    Console(markup=False, highlight=False).print(table)
+    for row in rows:
+        table.add_row(*row)
+    return table
