@@ -52,15 +52,27 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         (b"", "f.csv is empty"),
         (b"user_id,item_id\n", "f.csv holds no rows"),
         (b"user_id;item_id\nu;a\n", "line 1: one column only"),
-        (b"user_id,item_id\nu\xe9,a\n", "line 2: byte 0xe9 is not utf-8: name the file's encoding"),
-        (b"who,item_id\nu,a\n", "no column for the user among 'who', 'item_id'"),
-        (b"user_id,item_id,rating\nu,a,1\nu2\n", "line 3: 1 fields where the header has 3"),
-        (b"user_id,item_id,rating\nu,a,1\nu,b,1,9\n", "line 3: 4 fields where the header has 3"),
-        (b"user_id,item_id,rating\nu,a,1\nu,b,nan\n", "line 3: rating 'nan'"),
-        (b"user_id,item_id,rating\nu,a,1\nu,b,inf\n", "line 3: rating 'inf'"),
-        (b"user_id,item_id,rating\nu,a,1\nu,b,good\n", "line 3: rating 'good'"),
-        (b"user_id,item_id,timestamp\nu,a,1\nu,b,soon\n", "line 3: time 'soon'"),
-        (b"user_id,item_id\nu,a\n ,b\n", "line 3: no value in column 'user_id'"),
+        (
+            b"user_id,item_id\nu\xe9,a\n",
+            "line 2: byte 0xe9 at offset 17 is not utf-8: name the file's encoding",
+        ),
+        (
+            b"who,item_id\nu,a\n",
+            "no column for the user; it has 'who', 'item_id': name it with --user-column",
+        ),
+        (b"user_id,item_id,rating\nu,a,1\nu2\n", "line 3: 1 field where 3 were expected"),
+        (b"user_id,item_id,rating\nu,a,1\nu,b,1,9\n", "line 3: 4 fields where 3 were expected"),
+        (b"user_id,item_id,rating\nu,a,1\nu,b,nan\n", "line 3: rating in column 'rating' is 'nan'"),
+        (b"user_id,item_id,rating\nu,a,1\nu,b,inf\n", "line 3: rating in column 'rating' is 'inf'"),
+        (
+            b"user_id,item_id,rating\nu,a,1\nu,b,good\n",
+            "line 3: rating in column 'rating' is 'good'",
+        ),
+        (
+            b"user_id,item_id,timestamp\nu,a,1\nu,b,soon\n",
+            "line 3: time in column 'timestamp' is 'soon'",
+        ),
+        (b"user_id,item_id\nu,a\n ,b\n", "line 3: no id in column 'user_id'"),
         (b"user_id,item_id,split\nu,a,train\nu,b,tset\n", "line 3: split 'tset'"),
         (b"user_id,item_id,split\nu,a,train\nv,b,test\n", "line 3: user 'v' has no training item"),
     ],
@@ -75,10 +87,10 @@ def test_interactions(capsys: pytest.CaptureFixture[str], content: bytes, said: 
     [
         ('{"item_id": "a"\n', "items2.jsonl, line 1: not JSON"),
         ('{"item_id": "a"}\n[1]\n', "items2.jsonl, line 2: not a JSON object"),
-        ('{"name": "a"}\n', "no column for the item id among 'name'"),
-        ('{"item_id": "a"}\n{"item_id": " "}\n', "line 2: no item id"),
-        ('{"item_id": "a"}\n{"item_id": "a"}\n', "item 'a' stands in lines 1 and 2"),
-        (ITEMS.replace('"c"', '"q"'), "line 5: item 'c' is not in items2.jsonl"),
+        ('{"name": "a"}\n', "no column for the item id; it has 'name'"),
+        ('{"item_id": "a"}\n{"item_id": " "}\n', "line 2: no id in column 'item_id'"),
+        ('{"item_id": "a"}\n{"item_id": "a"}\n', "line 2: item 'a' stands in line 1 already"),
+        (ITEMS.replace('"c"', '"q"'), "line 5: 1 items are not in items2.jsonl, the first 'c'"),
         (
             '{"item_id": 1.5}\n',
             "no item of good.csv is in items2.jsonl: ids look like 'a' there and '1.5'",
@@ -95,16 +107,16 @@ def test_items(capsys: pytest.CaptureFixture[str], content: str, said: str) -> N
     [
         (["none.csv"], "no file none.csv"),
         (["good.csv", "--items", "none.jsonl"], "no file none.jsonl"),
-        (["good.csv", "--user-column", "usr_id"], "no column 'usr_id' for the user: did you mean 'user_id'?"),
+        (["good.csv", "--user-column", "usr_id"], "it has 'user_id', 'item_id', 'rating': did you mean 'user_id'?"),
         (["good.csv", "--split", "randm"], "unknown split 'randm': did you mean 'random'?"),
-        (["good.csv", "--split", "column"], "no split column"),
+        (["good.csv", "--split", "column"], "no column for the split: name it with --split-column"),
         (["good.csv", "--split", "leave-last-out"], "needs the time"),
         (["good.csv", "--ratios", "a:b"], "--ratios 'a:b'"),
         (["good.csv", "--k-core", "50"], "the 50-core is empty"),
-        (["good.csv", "--min-rating", "9"], "no interactions are left"),
+        (["good.csv", "--min-rating", "9"], "no rating reaches 9: lower --min-rating"),
         (["good.csv", "--items", "items.jsonl", "--text-template", "{titel}"], "did you mean 'title'?"),
         (["good.csv", "--items", "items.jsonl", "--text-fields", "titel"], "did you mean 'title'?"),
-        (["good.csv", "--unknown-items", "ignore"], "choose from error, drop, keep"),
+        (["good.csv", "--unknown-items", "ignore"], "choose from drop, error, keep"),
         (["good.csv", "--encoding", "utf-99"], "no encoding 'utf-99'"),
         (["."], "a folder without a known data set"),
     ],
@@ -162,7 +174,7 @@ def test_a_malicious_pickle_is_refused_and_runs_nothing(
     Path("rlmrec").mkdir()
     Path("rlmrec/trn_mat.pkl").write_bytes(pickle.dumps(Evil(call), protocol))
     line = refused(capsys, "rlmrec")
-    assert "is refused" in line and "Nothing in it was run" in line
+    assert "is refused, and nothing in it was run" in line
     assert not Path("pwned").exists()
 
 
