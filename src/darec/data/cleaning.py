@@ -235,9 +235,10 @@ def settle_users_without_train(
 def ordered(ids: Iterable[str]) -> list[str]:
     """Ids in an order that does not depend on the files': numbers by value, else alphabetical."""
     ids = list(ids)
-    if all(identifier.isdecimal() for identifier in ids):
-        return sorted(ids, key=lambda identifier: (int(identifier), identifier))
-    return sorted(ids)
+    if not all(identifier.isascii() and identifier.isdecimal() for identifier in ids):
+        return sorted(ids)
+    numbers = {identifier: identifier.lstrip("0") for identifier in ids}
+    return sorted(ids, key=lambda one: (len(numbers[one]), numbers[one], one))
 
 
 def rows_of(ids: pl.Series, order: list[str]) -> IntArray:

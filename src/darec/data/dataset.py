@@ -117,7 +117,11 @@ class Dataset:
             if path.exists():
                 replaced = path.with_name(f".{path.name}.replaced-{os.getpid()}")
                 path.rename(replaced)
-                partial.rename(path)
+                try:
+                    partial.rename(path)
+                except BaseException:
+                    replaced.rename(path)
+                    raise
                 if (
                     replaced / "text"
                 ).is_dir():  # kept by hash of the text: what still fits is used

@@ -35,6 +35,8 @@ def read_source(path: Path, columns: Columns, *, encoding: str = "utf-8") -> Sou
         return atomic.read(path, columns, encoding)
     if not path.is_dir():
         return interactions.read_interactions(tabular.read_table(path, encoding), columns)
+    if (path / "manifest.json").is_file():
+        raise DataError(f"{path} is a dataset already: use it as it is.")
     rlm, movies = rlmrec.is_folder(path), movielens.is_folder(path)
     if not rlm and not movies:
         raise DataError(

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import polars as pl
 
 from darec.data.ingest.source import LINE, Columns, Source, Table, find_columns
@@ -21,7 +23,7 @@ def read_interactions(table: Table, columns: Columns) -> Source:
         if kind in ("user", "item"):
             values = table.ids(name)
         elif kind == "split":
-            values = table.frame[name].cast(pl.String).str.strip_chars()
+            values = _labels(table, name)
         else:
             values = _numbers(table, kind, name)
         read.append(values.alias(kind))
@@ -39,7 +41,7 @@ def _numbers(table: Table, kind: str, name: str) -> pl.Series:
         texts = values.str.strip_chars() if values.dtype == pl.String else values
         numbers = texts.cast(pl.Float64, strict=False)
         if kind == "time" and texts.dtype == pl.String and numbers.null_count() == len(texts):
-            numbers = _seconds(texts.str.to_datetime(strict=False, time_zone="UTC"))
+            numbers = _iso_seconds(texts)
     bad = (numbers.is_null() | ~numbers.is_finite()).fill_null(True).arg_true()
     if len(bad):
         value = values[bad[0]]
@@ -49,6 +51,33 @@ def _numbers(table: Table, kind: str, name: str) -> pl.Series:
             f"{' or ISO date' if kind == 'time' else ''} ({len(bad)} such {table.unit}s): mend or remove it."
         )
     return numbers
+
+
+def _labels(table: Table, name: str) -> pl.Series:
+    values = table.frame[name]
+    if values.dtype.is_nested() or values.dtype in (pl.Object, pl.Binary):
+        raise DataError(
+            f"{table.name}: column {name!r} holds {values.dtype} where text is expected."
+        )
+    return values.cast(pl.String).str.strip_chars()
+
+
+def _iso_seconds(texts: pl.Series) -> pl.Series:
+    """Polars reads dates written as the first one is; what is written otherwise is read one by one."""
+    numbers = _seconds(texts.str.to_datetime(strict=False, time_zone="UTC"))
+    if len(numbers) == numbers.null_count() or not numbers.null_count():
+        return numbers
+    others = texts.filter(numbers.is_null()).drop_nulls().unique()
+    read = {text: _iso_moment(text) for text in others}
+    return numbers.fill_null(texts.replace_strict(read, default=None, return_dtype=pl.Float64))
+
+
+def _iso_moment(text: str) -> float | None:
+    try:
+        moment = datetime.fromisoformat(text)
+    except ValueError:
+        return None
+    return (moment if moment.tzinfo else moment.replace(tzinfo=UTC)).timestamp()
 
 
 def _seconds(dates: pl.Series) -> pl.Series:

@@ -60,6 +60,7 @@ class Table:
         """A frame that a caller passed in. Raises ``DataError`` if it has no rows."""
         if not len(frame):
             raise DataError(f"{name} holds no rows.")
+        frame = frame.drop(LINE, strict=False)
         return cls(name, frame.with_row_index(LINE, offset=1), "row")
 
     @property

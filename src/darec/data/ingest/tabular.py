@@ -26,12 +26,13 @@ def read_table(path: Path, encoding: str = "utf-8") -> Table:
         DataError: no such file, an empty one, another encoding, rows that do not fit the header, or JSON that is none.
     """
     if not path.is_file():
-        raise DataError(f"no file {path}: check the path.")
+        what = f"{path} is a folder and no file" if path.is_dir() else f"no file {path}"
+        raise DataError(f"{what}: check the path.")
     suffix = path.suffix.lower()
     unit = "line"
     if suffix in (".parquet", ".pq"):
         try:
-            frame = pl.read_parquet(path).with_row_index(LINE, offset=1)
+            frame = pl.read_parquet(path).drop(LINE, strict=False).with_row_index(LINE, offset=1)
         except (pl.exceptions.PolarsError, OSError) as error:
             raise DataError(f"{path} is not a whole Parquet file ({_brief(error)}).") from error
         unit = "row"
@@ -203,7 +204,8 @@ def _series(name: str, values: list[Any]) -> pl.Series:
         if inner <= {str}:
             return pl.Series(name, values, dtype=pl.List(pl.String))
         return pl.Series(name, values, dtype=pl.Object)
-    if len(kinds) > 1 and not kinds <= {int, float}:
+    wide = int in kinds and any(type(v) is int and not -(2**63) <= v < 2**63 for v in values)
+    if wide or (len(kinds) > 1 and not kinds <= {int, float}):
         values = [
             value if value is None or isinstance(value, str) else json.dumps(value)
             for value in values
