@@ -32,6 +32,8 @@ class GraphSpec:
 
 
 def _product(x: Tensor, indptr: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
+    # Where its table wants a gradient, embedding_bag prepares a backward pass of its own, which is never used here.
+    x = x.detach()
     return F.embedding_bag(
         indices, x, indptr, mode="sum", per_sample_weights=weights, include_last_offset=True
     )
@@ -116,7 +118,7 @@ class Graph(nn.Module):
             "indptr": np.concatenate([[0], np.cumsum(degree)]).astype(index),
             "indices": columns.astype(index),
             "weights": (inverse_root[rows] * inverse_root[columns]).astype(np.float32),
-            "edges": edges.astype(np.int64),
+            "edges": edges.astype(index),
         }
         for name, array in arrays.items():  # made anew from the data, so not saved with the model
             self.register_buffer(name, torch.from_numpy(array), persistent=False)
@@ -168,4 +170,4 @@ class Graph(nn.Module):
         factor = kept.to(self.weights.dtype)
         if rescale:
             factor /= keep
-        return self.weights * factor[self.edges]
+        return self.weights * factor.index_select(0, self.edges)

@@ -24,6 +24,7 @@ from darec.evaluation.evaluate import Evaluator
 from darec.evaluation.metrics import ACCURACY
 from darec.evaluation.ranking import check_k
 from darec.files import write_atomic
+from darec.memory import keep_freed_memory
 from darec.model import Model
 from darec.training.checkpoint import read_checkpoint, write_checkpoint
 from darec.training.history import History
@@ -87,6 +88,7 @@ class Trainer:
     ) -> None:
         self.config, self.folder, self.tensorboard = config, folder, tensorboard
         self.reporter = reporter or Reporter()
+        keep_freed_memory()
         options = config.options
         self.device = resolve_device(options.device, options.precision)
         if options.threads:
