@@ -1,0 +1,122 @@
+"""``darec import`` from its command line: the issue's commands on real data, the table, the JSON, the notices."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from darec.cli.import_ import _time_cuts
+from darec.cli.main import main
+from darec.data.dataset import Dataset
+from darec.errors import ConfigError
+
+LOG = "user_id,item_id,date\nu,a,2020-01-01\nu,b,2020-02-01\nv,a,2020-01-02\nv,b,2020-03-01\nv,b,2020-03-02\n"
+ITEMS = '{"item_id": "a", "title": "Pan"}\n{"item_id": "b"}\n{"item_id": "cold", "title": "Ice"}\n'
+
+
+@pytest.fixture
+def call(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
+    def run(*arguments: object) -> int:
+        monkeypatch.setattr("sys.argv", ["darec", "import", *map(str, arguments)])
+        try:
+            return main()
+        except SystemExit as end:  # typer ends a command that went well in this way
+            return int(end.code or 0)
+
+    return run
+
+
+@pytest.fixture
+def shop(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(tmp_path)
+    Path("log.csv").write_text(LOG)
+    Path("items.jsonl").write_text(ITEMS)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("name", "users", "items", "splits"),
+    [
+        ("toys", 19_412, 11_924, (102_519, 32_539, 32_539)),
+        ("games", 50_546, 16_859, (269_082, 85_591, 85_591)),
+        ("steam", 17_038, 4_436, (113_741, 36_699, 36_699)),
+        ("rlmrec-amazon", 11_000, 9_332, (120_464, 40_290, 40_106)),
+    ],
+)
+def test_real_data_as_given(
+    name: str, users: int, items: int, splits: tuple[int, int, int], tmp_path: Path,
+    call: Callable[..., int], shared_data: Callable[[str], Path], capsys: pytest.CaptureFixture[str],
+) -> None:  # fmt: skip
+    folder = shared_data(name)
+    files: tuple[object, ...] = (folder / "interactions.csv", "--items", folder / "items.jsonl")
+    source = (folder,) if name.startswith("rlmrec") else files
+    assert call(*source, "--out", tmp_path / "d", "--format", "json") == 0
+    shown = capsys.readouterr()
+    figures = json.loads(shown.out)
+    assert (figures["users"], figures["items"]) == (users, items)
+    assert tuple(figures[f"interactions/{part}"] for part in ("train", "valid", "test")) == splits
+    assert figures["items_with_text"] == (0 if name.startswith("rlmrec") else items)
+    assert figures["tally"] == {"read": sum(splits), "repeats_merged": 0} and shown.err == ""
+
+
+def test_the_table_goes_to_stdout_and_notices_to_stderr(
+    shop: Path, call: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("log.csv", "--items", "items.jsonl", "--out", "d") == 0
+    shown = capsys.readouterr()
+    cells = [[cell.strip() for cell in line.split("│")[1:-1]] for line in shown.out.splitlines()]
+    table = dict(row for row in cells if row)
+    assert table == {
+        "users": "2", "items": "2", "with text": "1", "interactions": "4", "train": "4", "valid": "0",
+        "test": "0", "density": "100.000%",
+        "interactions per user": "mean 2.0, median 2, 2 to 2",
+        "interactions per item": "mean 2.0, median 2, 2 to 2",
+        "training share of top 20% items": "50.0%",
+    }  # fmt: skip
+    assert shown.err.splitlines() == [
+        "darec: 1 repeated interactions merged.",
+        "darec: 1 items without interactions left out (--keep-cold-items keeps them), the first 'cold'.",
+    ]
+
+
+def test_options_reach_the_import(shop: Path, call: Callable[..., int]) -> None:
+    options = [
+        "--split",
+        "global-time",
+        "--time-cuts",
+        "2020-01-15,2020-02-15",
+        "--keep-cold-items",
+    ]
+    options += [
+        "--text-template",
+        "A {title}",
+        "--timestamp-column",
+        "date",
+        "--item-id",
+        "item_id",
+    ]
+    assert call("log.csv", "--items", "items.jsonl", "--out", "d", *options) == 0
+    dataset = Dataset.load("d")
+    assert [len(dataset.split(name)) for name in ("train", "valid", "test")] == [2, 1, 1]
+    assert dataset.catalogue.rows() == [
+        ("a", "Pan", "A Pan"),
+        ("b", None, None),
+        ("cold", "Ice", "A Ice"),
+    ]
+    assert dataset.manifest["options"]["columns"]["time"] == "date"
+    assert (
+        call("log.csv", "--items", "items.jsonl", "--out", "e", "--text-fields", "title, item_id")
+        == 2
+    )
+    assert not Path("e").exists()
+
+
+def test_time_cuts() -> None:
+    assert _time_cuts("10,20.5") == (10, 20.5)
+    assert _time_cuts("1970-01-01T01:00:00+01:00,1970-01-02") == (0, 86400)
+    for wrong in ("10", "1,2,3", "soon,later"):
+        with pytest.raises(ConfigError, match="two numbers or ISO dates"):
+            _time_cuts(wrong)
