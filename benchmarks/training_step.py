@@ -3,8 +3,8 @@
 The rival is written here in the manner of the published code of RLMRec and its kin: the adjacency as a torch COO
 tensor, masked and rebuilt for edge dropout; a Python loop that draws each negative by ``numpy.random.randint`` until
 it is not in a ``dok_matrix``; a ``DataLoader`` that collates single samples; the L2 term as a sum over all parameters;
-Adam with its default implementation. A leaner rival draws its negatives against a Python set and gathers its batch without
-a loader. Same matrix, sizes, dropout and loss; one thread; all have the allocator setting of darec's trainer.
+Adam with its default implementation. A leaner rival draws its negatives against a Python set and gathers its batch
+without a loader. Same matrix, sizes, dropout and loss; one thread; all have the allocator setting of darec's trainer.
 """
 
 from __future__ import annotations
