@@ -9,10 +9,9 @@ import argparse
 import json
 import subprocess
 import sys
-from pathlib import Path
 from typing import Any
 
-from benchmarks.common import RESULTS
+from benchmarks.common import RESULTS, write_between
 
 ROOT = RESULTS.parents[1]
 MODULES = ("training_step", "darec_epoch", "ranking", "global_structure", "accuracy")
@@ -86,13 +85,6 @@ def rows() -> list[tuple[str, str, str, str]]:
         )
     )
     return found
-
-
-def write_between(document: Path, mark: str, content: str) -> None:
-    """Replace what stands between ``<!-- mark -->`` and ``<!-- end -->``."""
-    before, _, rest = document.read_text().partition(f"<!-- {mark} -->")
-    after = rest.partition("<!-- end -->")[2]
-    document.write_text(f"{before}<!-- {mark} -->\n\n{content}\n\n<!-- end -->{after}")
 
 
 def main() -> None:

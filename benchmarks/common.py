@@ -60,6 +60,13 @@ def write_result(name: str, result: Mapping[str, Any]) -> None:
     print(json.dumps(full, indent=2))
 
 
+def write_between(document: Path, mark: str, content: str) -> None:
+    """Replace what stands between ``<!-- mark -->`` and ``<!-- end -->``."""
+    before, _, rest = document.read_text().partition(f"<!-- {mark} -->")
+    after = rest.partition("<!-- end -->")[2]
+    document.write_text(f"{before}<!-- {mark} -->\n\n{content}\n\n<!-- end -->{after}")
+
+
 def shared_dataset(name: str, out: Path) -> Dataset:
     """One of the real data sets beside the checkout, imported into ``out`` the first time.
 

@@ -32,6 +32,7 @@ class TestDaRecAsThePaperWritesIt(AlignmentSuite):
         "entities": "together",
         "every": 1,
         "n_sampled": None,
+        "centre": False,
         "matching": "greedy",
     }
 
@@ -151,26 +152,46 @@ def test_darec_recovers_what_is_shared_and_keeps_what_is_specific(seed: int) -> 
 
 
 def test_projectors_and_weights_as_in_the_paper_lose_what_is_shared() -> None:
-    """Why the defaults depart from them: the same world, MLP projectors, all weights one."""
-    before, after, _ = disentangle(1, hidden=(64,), w_glo=1.0)
+    """Why the defaults depart from them: the same world, MLP projectors, weights of one, parts not centred."""
+    before, after, _ = disentangle(1, hidden=(64,), w_glo=1.0, centre=False)
     assert after["shared in C_sh"] < before["shared in C_sh"] - 0.2
     assert after["shared in C_sh"] < 0.5
 
 
-def test_collapse_is_detected_when_provoked() -> None:
-    """A shared projector that maps everything to one point is reported, and a fresh one is not."""
+@pytest.mark.parametrize("centre", [False, True])
+def test_collapse_is_detected_when_provoked(centre: bool) -> None:
+    """A shared projector that maps all to one point, or about its mean to one line, is reported; a fresh one is not."""
     world = planted_embeddings(60, 4, 4, 16, seed=0, noise=0.1)
     E_C, E_L = world.collaborative, world.language
-    model = build(30, 30, E_C.shape[1], E_L.shape[1])
+    model = build(30, 30, E_C.shape[1], E_L.shape[1], centre=centre)
     encoded, text = Encoded(E_C[:30], E_C[30:]), Tables(E_L[:30], E_L[30:])
     healthy = model.diagnostics(encoded, text)
     assert healthy["collapsed"] == 0.0 and healthy["rank/C_sh"] > 3
     with torch.no_grad():
-        for parameter in model.shared["C"].parameters():
-            parameter.mul_(1e-3)
-        last = [p for p in model.shared["C"].parameters() if p.ndim == 1][-1]
-        last.add_(1.0)
+        parameters = list(model.shared["C"].parameters())
+        weight = next(p for p in parameters if p.ndim == 2)
+        if centre:
+            weight[1:] = weight[:1]
+        else:
+            weight.mul_(1e-3)
+            next(p for p in parameters if p.ndim == 1).add_(1.0)
     sick = model.diagnostics(encoded, text)
     assert sick["collapsed"] == 1.0
     assert sick["rank/C_sh"] == pytest.approx(1.0, abs=0.1)
     assert np.isfinite(list(sick.values())).all()
+
+
+def test_centred_parts_do_not_see_a_common_offset() -> None:
+    """The trivial optimum of rows that all point one way is gone: an offset changes no structure term."""
+    world = planted_embeddings(60, 4, 4, 16, seed=0, noise=0.1)
+    E_C, E_L = world.collaborative, world.language
+    encoded, text = Encoded(E_C[:30], E_C[30:]), Tables(E_L[:30], E_L[30:])
+    model = build(30, 30, 16, E_L.shape[1], every=1, n_sampled=None)
+    before = model.losses(encoded, text, batch(0))
+    with torch.no_grad():
+        for parameter in model.shared["C"].parameters():
+            if parameter.ndim == 1:
+                parameter.add_(5.0)
+    after = model.losses(encoded, text, batch(0))
+    torch.testing.assert_close(after["global"], before["global"], rtol=1e-4, atol=1e-6)
+    torch.testing.assert_close(after["local"], before["local"], rtol=1e-4, atol=1e-6)

@@ -44,6 +44,9 @@ class DaRecConfig(AlignmentConfig):
     factors of a planted world that linear maps recover (tests/alignments/test_darec_alignment.py)."""
     activation: Activation = "relu"
     """What follows each hidden layer."""
+    centre: bool = True
+    """Subtract from each shared part the mean of its rows. Without it, rows that all point one way make both structure
+    terms vanish, and training ends there (docs/studies/first-darec.md); False in the paper."""
     w_or: float = Field(1.0, ge=0)
     """Weight of orthogonality; 1 in the paper, as are the other three."""
     w_uni: float = Field(1.0, ge=0)
@@ -199,12 +202,10 @@ class DaRec(Alignment):
 
     def _project(self, E_C: Tensor, E_L: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """C_sh, C_sp, L_sh, L_sp, each [n, dim]."""
-        return (
-            self.shared["C"](E_C),
-            self.specific["C"](E_C),
-            self.shared["L"](E_L),
-            self.specific["L"](E_L),
-        )
+        C_sh, L_sh = self.shared["C"](E_C), self.shared["L"](E_L)
+        if self.config.centre:
+            C_sh, L_sh = C_sh - C_sh.mean(0), L_sh - L_sh.mean(0)
+        return C_sh, self.specific["C"](E_C), L_sh, self.specific["L"](E_L)
 
     def _sets(self, encoded: Encoded, text: Tables) -> list[tuple[Tensor, Tensor]]:
         """(E_C, E_L) of each set of entities that is aligned by itself."""
