@@ -10,6 +10,8 @@ Departures from the paper, each a setting of :class:`DaRecConfig`:
 - The projectors are linear (``hidden``) and global structure weighs 10 (``w_glo``). With MLPs and weights of one, as
   in the paper, the shared parts agree by emptying themselves: in a planted world the shared factors fade from C_sh,
   which the defaults recover in full (tests/alignments/test_darec_alignment.py).
+- The shared parts are centred (``centre``). Without it, rows that all point one way make both structure terms vanish;
+  training on games ended there (docs/studies/collapse.md).
 - Users and items are aligned apart (``entities``): neither side's structure compares a user with an item.
   ``together`` is the paper's one set of N entities.
 - The push on E_C is balanced against the recommendation gradient (``balance``, see darec.alignments.base), since
