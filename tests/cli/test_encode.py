@@ -8,8 +8,8 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from command_line import call
 
-from darec.cli.main import main
 from darec.data.dataset import Dataset
 from darec.data.idmap import IdMap
 from darec.text import load_text
@@ -34,21 +34,13 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "shop"
 
 
-def run(monkeypatch: pytest.MonkeyPatch, *arguments: object) -> int:
-    monkeypatch.setattr("sys.argv", ["darec", "encode", *map(str, arguments)])
-    try:
-        return main()
-    except SystemExit as end:  # typer ends a command that went well in this way
-        return int(end.code or 0)
-
-
 def test_report_as_table_and_json(
     data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert run(monkeypatch, data, "--encoder", "tfidf", "--set", "dim=2") == 0
+    assert call("encode", data, "--encoder", "tfidf", "--set", "dim=2") == 0
     shown = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if line)
     assert (shown["new"], shown["reused"], shown["dim"]) == ("3", "0", "2")
-    assert run(monkeypatch, data, "--set", "dim=2", "--format", "json") == 0
+    assert call("encode", data, "--set", "dim=2", "--format", "json") == 0
     report = json.loads(capsys.readouterr().out)
     expected = {"encoder": "tfidf", "new": 0, "reused": 3, "missing_items": 1, "items": 4, "dim": 2}
     assert expected.items() <= report.items()
@@ -59,12 +51,12 @@ def test_users_and_ids_are_passed_on(
     data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (tmp_path / "users.jsonl").write_text('{"user_id": "v", "text": "a train"}\n')
-    assert run(monkeypatch, data, "--users", tmp_path / "users.jsonl") == 0
+    assert call("encode", data, "--users", tmp_path / "users.jsonl") == 0
     assert load_text(data).user_mask.tolist() == [False, True]
     np.save(tmp_path / "v.npy", np.eye(4, dtype=np.float16))
     (tmp_path / "ids.json").write_text('["d", "c", "b", "a"]')
     spec = f"file:{tmp_path / 'v.npy'}"
-    assert run(monkeypatch, data, "--encoder", spec, "--ids", tmp_path / "ids.json") == 0
+    assert call("encode", data, "--encoder", spec, "--ids", tmp_path / "ids.json") == 0
     np.testing.assert_array_equal(load_text(data, spec).items, np.eye(4)[::-1])
 
 
@@ -99,7 +91,7 @@ def test_bad_input_is_one_line_and_leaves_earlier_vectors(
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:
-    assert run(monkeypatch, data) == 0
+    assert call("encode", data) == 0
     before = {p: p.read_bytes() for p in data.rglob("*") if p.is_file() and p.name != ".lock"}
     capsys.readouterr()
     arguments = {
@@ -115,7 +107,7 @@ def test_bad_input_is_one_line_and_leaves_earlier_vectors(
         "data": lambda: [],
     }[case]()
     place = data.with_name("absent") if case == "data" else data
-    assert run(monkeypatch, place, *arguments) == 2
+    assert call("encode", place, *arguments) == 2
     printed = capsys.readouterr()
     assert printed.out == ""
     lines = printed.err.strip().splitlines()

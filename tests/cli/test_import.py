@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import functools
 import json
 from collections.abc import Callable
 from pathlib import Path
 
+import command_line
 import pytest
 
 from darec.cli.import_ import _time_cuts
-from darec.cli.main import main
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError
 
@@ -18,15 +19,8 @@ ITEMS = '{"item_id": "a", "title": "Pan"}\n{"item_id": "b"}\n{"item_id": "cold",
 
 
 @pytest.fixture
-def call(monkeypatch: pytest.MonkeyPatch) -> Callable[..., int]:
-    def run(*arguments: object) -> int:
-        monkeypatch.setattr("sys.argv", ["darec", "import", *map(str, arguments)])
-        try:
-            return main()
-        except SystemExit as end:  # typer ends a command that went well in this way
-            return int(end.code or 0)
-
-    return run
+def call() -> Callable[..., int]:
+    return functools.partial(command_line.call, "import")
 
 
 @pytest.fixture

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import os
 import pickle
-import sys
 from pathlib import Path
 from typing import Any
 
+import command_line
 import polars as pl
 import pytest
-
-from darec.cli.main import main
+from command_line import call
 
 GOOD = "user_id,item_id,rating\nu1,a,5\nu1,b,3\nu2,a,4\nu2,c,1\nu3,b,2\nu3,c,2\nu3,a,2\n"
 ITEMS = '{"item_id": "a", "title": "A x"}\n{"item_id": "b", "title": "B y"}\n{"item_id": "c", "title": "C z"}\n'
@@ -25,25 +24,16 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def call(*words: str) -> int:
-    old = sys.argv
-    sys.argv = ["darec", "import", *words]
-    try:
-        return main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    finally:
-        sys.argv = old
+def imported(*words: str) -> int:
+    return call("import", *words)
 
 
 def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
+    """As :func:`command_line.refused`, and nothing is left behind."""
     before = sorted(str(path) for path in Path().rglob("*"))
-    capsys.readouterr()
-    assert call(*words, "--out", "out") == 2
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 1 and lines[0].startswith("darec: error: "), lines
+    line = command_line.refused(capsys, "import", *words, "--out", "out")
     assert sorted(str(path) for path in Path().rglob("*")) == before
-    return lines[0]
+    return line
 
 
 @pytest.mark.parametrize(
@@ -126,18 +116,18 @@ def test_options(capsys: pytest.CaptureFixture[str], words: list[str], said: str
 
 
 def test_an_existing_folder_is_left_alone(capsys: pytest.CaptureFixture[str]) -> None:
-    assert call("good.csv", "--out", "out") == 0
+    assert imported("good.csv", "--out", "out") == 0
     assert "out exists already" in refused(capsys, "good.csv")
     Path("photos").mkdir()
     Path("photos/cat.jpg").touch()
-    assert call("good.csv", "--out", "photos", "--overwrite") == 2
+    assert imported("good.csv", "--out", "photos", "--overwrite") == 2
     assert Path("photos/cat.jpg").exists()
 
 
 def test_a_full_disk_leaves_the_earlier_dataset_whole(
     capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert call("good.csv", "--out", "out") == 0
+    assert imported("good.csv", "--out", "out") == 0
     kept = {path: path.read_bytes() for path in Path("out").rglob("*") if path.is_file()}
 
     def full(self: pl.DataFrame, *args: Any, **kwargs: Any) -> None:
@@ -182,10 +172,10 @@ def test_notices_count_what_was_merged_and_dropped(capsys: pytest.CaptureFixture
     Path("f.csv").write_text(GOOD + "u1,a,5\nu1,zz,5\n")
     Path("more.jsonl").write_text(ITEMS + '{"item_id": "cold", "title": "D"}\n')
     words = ["f.csv", "--items", "more.jsonl", "--unknown-items", "drop", "--format", "json"]
-    assert call(*words, "--out", "a") == 0
+    assert imported(*words, "--out", "a") == 0
     said = capsys.readouterr().err
     assert "1 repeated interactions merged" in said
     assert "1 interactions with 1 items not in more.jsonl dropped" in said
     assert "1 items without interactions left out" in said
-    assert call(*words, "--keep-cold-items", "--out", "b") == 0
+    assert imported(*words, "--keep-cold-items", "--out", "b") == 0
     assert pl.read_parquet("b/items.parquet")["item_id"].to_list() == ["a", "b", "c", "cold"]

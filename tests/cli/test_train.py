@@ -9,8 +9,8 @@ import sys
 from pathlib import Path
 
 import pytest
+from command_line import call, refused
 
-from darec.cli.main import main
 from darec.testing.worlds import tiny_dataset
 from darec.text import encode_dataset
 
@@ -29,27 +29,6 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def run(shop: Path) -> Path:
     call("train", shop / "data", "--alignment", "darec", "--out", shop / "run", *FAST)
     return shop / "run"
-
-
-def call(*words: object) -> int:
-    """The exit status of one command line, in this process."""
-    old = sys.argv
-    sys.argv = ["darec", *map(str, words)]
-    try:
-        return main()
-    except SystemExit as stop:
-        return int(stop.code or 0)
-    finally:
-        sys.argv = old
-
-
-def refused(capsys: pytest.CaptureFixture[str], *words: object) -> str:
-    """The one line that a command ends with when it refuses, which must be with status 2."""
-    capsys.readouterr()
-    assert call(*words) == 2
-    lines = capsys.readouterr().err.strip().splitlines()
-    assert len(lines) == 1 and lines[0].startswith("darec: error: "), lines
-    return lines[0]
 
 
 def test_a_run_folder_holds_what_the_readme_says(run: Path) -> None:
