@@ -19,7 +19,7 @@ from darec.errors import ConfigError, DataError, RunError
 from darec.files import write_atomic, write_json
 from darec.memory import peak_rss_mb
 from darec.model import Model
-from darec.run import Run, check_dataset, tables_to_tensors
+from darec.run import Run, check_dataset, portable
 from darec.training.progress import ConsoleReporter, Reporter
 from darec.training.trainer import Trainer
 from darec.types import TextTable
@@ -111,9 +111,7 @@ def fit(
     if folder is not None and not begun:  # only now, so that what cannot work leaves nothing behind
         _begin(folder, config, dataset, text)
     state = trainer.fit(resume=resume)
-    run = Run(config, dataset, trainer.model.tables(), {}, folder)
-    tensors = tables_to_tensors(run.tables)
-    run.tables = type(run.tables)(tensors["users"], tensors["items"])
+    run = Run(config, dataset, portable(trainer.model.tables()), {}, folder)
     for split in ("valid", "test"):
         if not len(dataset.split(split)):
             continue
@@ -133,6 +131,7 @@ def fit(
         **{f"diagnostics/{name}": value for name, value in state.diagnostics.items()},
     }
     if folder is not None:
+        tensors = {"users": run.tables.users, "items": run.tables.items}
         write_atomic(folder / "tables.safetensors", save(tensors))
         write_json(folder / "metrics.json", run.metrics)
     return run
@@ -147,9 +146,8 @@ def _resolve(
     config: RunConfig, dataset: Dataset, text: TextTable | None
 ) -> tuple[RunConfig, TextTable | None]:
     """Fill in what the machine and the dataset decide: threads, and the text that is used."""
-    if config.options.threads:
-        torch.set_num_threads(config.options.threads)
-    options = config.options.model_copy(update={"threads": torch.get_num_threads()})
+    threads = config.options.threads or torch.get_num_threads()
+    options = config.options.model_copy(update={"threads": threads})
     settings = config.text
     if not Model.needs_text(config):
         text = None

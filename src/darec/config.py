@@ -87,8 +87,8 @@ class EvaluationConfig(Settings):
     """Cut-offs K."""
     mask: Literal["train", "train+valid"] = "train"
     """Items not ranked at test time; RLMRec and DaRec mask training items only."""
-    batch_size: int = Field(1024, ge=1)
-    """Users scored at once."""
+    batch_size: int | None = Field(None, ge=1)
+    """Users scored at once; null: what suits the device. It changes speed and memory, not what is measured."""
 
 
 class TextConfig(Settings):
@@ -190,17 +190,22 @@ def resolve_config(
     for key, value in (settings or {}).items():
         _assign(tree, key, value)
     for override in overrides:
-        key, sign, text = override.partition("=")
-        if not sign or not key.strip():
-            raise ConfigError(f"--set {override!r}: write KEY=VALUE, for example train.epochs=5.")
-        try:
-            _assign(tree, key.strip(), yaml.safe_load(text))
-        except yaml.YAMLError as error:
-            raise ConfigError(f"--set {override!r}: the value is not YAML.") from error
+        _assign(tree, *parse_override(override, example="train.epochs=5"))
     try:
         return RunConfig.model_validate(tree)
     except ValidationError as error:
         raise ConfigError(_explain(error, RunConfig)) from None
+
+
+def parse_override(override: str, *, example: str) -> tuple[str, Any]:
+    """Key and value of ``KEY=VALUE``, the value read as YAML. Raises ``ConfigError``, showing the example."""
+    key, sign, text = override.partition("=")
+    if not sign or not key.strip():
+        raise ConfigError(f"--set {override!r}: write KEY=VALUE, for example {example}.")
+    try:
+        return key.strip(), yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override!r}: the value is not YAML.") from error
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -103,16 +103,20 @@ class Model(nn.Module):
         ego = self.alignment.fuse(self.backbone.ego(), batch.generator if batch else None)
         return self.backbone.encode(ego, generator)
 
-    def tables(self) -> Tables:
-        """The two tables whose inner product scores every user and item; no gradient."""
-        with torch.no_grad():
-            tables = self.alignment.represent(self.encode(), self.text)
+    @torch.no_grad()
+    def tables(self, encoded: Encoded | None = None) -> Tables:
+        """The two tables whose inner product scores every user and item; no gradient.
+
+        Args:
+            encoded: a deterministic :meth:`encode` that is at hand already.
+        """
+        tables = self.alignment.represent(encoded or self.encode(), self.text)
         return Tables(tables.users.detach(), tables.items.detach())
 
-    def diagnostics(self) -> dict[str, float]:
-        """What the alignment has to say about itself; no gradient."""
-        with torch.no_grad():
-            return self.alignment.diagnostics(self.encode(), self.text)
+    @torch.no_grad()
+    def diagnostics(self, encoded: Encoded | None = None) -> dict[str, float]:
+        """What the alignment has to say about itself; no gradient. ``encoded`` as for :meth:`tables`."""
+        return self.alignment.diagnostics(encoded or self.encode(), self.text)
 
     def backward(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Compute all losses of a step and add their gradients to the parameters'.

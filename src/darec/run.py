@@ -23,7 +23,6 @@ from typing import Any
 import numpy as np
 from safetensors import SafetensorError
 from safetensors.torch import load_file
-from torch import Tensor
 from torch.nn import functional as F
 
 from darec.config import RunConfig, resolve_config
@@ -213,9 +212,6 @@ def check_dataset(about: dict[str, Any], dataset: Dataset, path: Path) -> None:
         )
 
 
-def tables_to_tensors(tables: Tables) -> dict[str, Tensor]:
-    """As they are stored."""
-    return {
-        "users": tables.users.detach().cpu().float().contiguous(),
-        "items": tables.items.detach().cpu().float().contiguous(),
-    }
+def portable(tables: Tables) -> Tables:
+    """The same tables as they are stored: float32, on the CPU."""
+    return Tables(*(table.cpu().float().contiguous() for table in (tables.users, tables.items)))

@@ -34,9 +34,7 @@ def data(tmp_path: Path) -> Path:
     return tmp_path / "shop"
 
 
-def test_report_as_table_and_json(
-    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_report_as_table_and_json(data: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert call("encode", data, "--encoder", "tfidf", "--set", "dim=2") == 0
     shown = dict(line.split(maxsplit=1) for line in capsys.readouterr().out.splitlines() if line)
     assert (shown["new"], shown["reused"], shown["dim"]) == ("3", "0", "2")
@@ -48,7 +46,7 @@ def test_report_as_table_and_json(
 
 
 def test_users_and_ids_are_passed_on(
-    data: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], tmp_path: Path
+    data: Path, capsys: pytest.CaptureFixture[str], tmp_path: Path
 ) -> None:
     (tmp_path / "users.jsonl").write_text('{"user_id": "v", "text": "a train"}\n')
     assert call("encode", data, "--users", tmp_path / "users.jsonl") == 0
@@ -87,7 +85,6 @@ def test_bad_input_is_one_line_and_leaves_earlier_vectors(
     case: str,
     message: str,
     data: Path,
-    monkeypatch: pytest.MonkeyPatch,
     capsys: pytest.CaptureFixture[str],
     tmp_path: Path,
 ) -> None:

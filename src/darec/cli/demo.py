@@ -80,6 +80,7 @@ def comparison(without: Run, with_: Run) -> Table:
     from darec.evaluation.significance import compare
 
     a, b = without.evaluate(), with_.evaluate()
+    before, after = a.summary(), b.summary()
     table = Table(title="Test split: LightGCN and LightGCN + DaRec", title_justify="left")
     for column in ("metric", "LightGCN", "+ DaRec", "difference", "95% interval"):
         table.add_column(column, justify="left" if column == "metric" else "right")
@@ -89,8 +90,8 @@ def comparison(without: Run, with_: Run) -> Table:
             found = compare(b, a, name)
             table.add_row(
                 name,
-                f"{a.summary()[name]:.4f}",
-                f"{b.summary()[name]:.4f}",
+                f"{before[name]:.4f}",
+                f"{after[name]:.4f}",
                 f"{found.difference:+.4f}",
                 f"{found.low:+.4f} to {found.high:+.4f}",
             )

@@ -42,21 +42,11 @@ def command(
 
     Only new and changed texts are encoded. An interrupted command goes on where it stopped when it is run again.
     """
-    import yaml
-
     from darec.cli.output import print_json
-    from darec.errors import ConfigError
+    from darec.config import parse_override
     from darec.text import encode_dataset
 
-    options = {}
-    for setting in settings or []:
-        key, sign, value = setting.partition("=")
-        if not sign or not key.strip():
-            raise ConfigError(f"--set {setting!r}: write KEY=VALUE, for example dim=64.")
-        try:
-            options[key.strip()] = yaml.safe_load(value)
-        except yaml.YAMLError:
-            raise ConfigError(f"--set {setting!r}: the value is not YAML.") from None
+    options = dict(parse_override(setting, example="dim=64") for setting in settings or [])
     report = encode_dataset(data, encoder, options=options, users=users, ids=ids, device=device)
     values = report.to_dict()
     if format is Format.JSON:

@@ -15,7 +15,7 @@ import hashlib
 import json
 import os
 import shutil
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
 
@@ -131,16 +131,7 @@ class Dataset:
                 partial.rename(path)
         finally:
             shutil.rmtree(partial, ignore_errors=True)
-        return Dataset(
-            self.users,
-            self.items,
-            self.train,
-            self.valid,
-            self.test,
-            self.catalogue,
-            manifest,
-            path,
-        )
+        return replace(self, manifest=manifest, path=path)
 
     def _interactions(self) -> pl.DataFrame:
         frames = [

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
@@ -15,6 +14,7 @@ import pyarrow.parquet as pq
 from darec.errors import ConfigError, RunError, did_you_mean
 from darec.evaluation.groups import Group
 from darec.evaluation.metrics import Values
+from darec.files import write_atomic
 from darec.types import IntArray
 
 GROUP_METRICS: Final = ("recall", "ndcg")
@@ -97,12 +97,9 @@ class Evaluation:
             "groups": [asdict(group) for group in self.groups],
             "problem": self.problem,
         }
-        partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-        try:
-            pq.write_table(table.replace_schema_metadata({"darec": json.dumps(described)}), partial)
-            partial.replace(path)
-        finally:
-            partial.unlink(missing_ok=True)
+        buffer = pa.BufferOutputStream()
+        pq.write_table(table.replace_schema_metadata({"darec": json.dumps(described)}), buffer)
+        write_atomic(path, buffer.getvalue().to_pybytes())
 
     @classmethod
     def load(cls, path: str | Path) -> Evaluation:

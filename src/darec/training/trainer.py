@@ -199,9 +199,11 @@ class Trainer:
         """Validate, remember the best weights and log."""
         state = self.state
         monitor = self.config.train.monitor
-        evaluation = self.evaluator.evaluate(self.model.tables(), (self.metric,))
+        with torch.no_grad():
+            encoded = self.model.encode()
+        evaluation = self.evaluator.evaluate(self.model.tables(encoded), (self.metric,))
         value = evaluation.summary()[monitor]
-        diagnostics = self.model.diagnostics()
+        diagnostics = self.model.diagnostics(encoded)
         state.total_seconds += time.perf_counter() - started
         state.stale += 1
         if value > state.best_value:
