@@ -16,34 +16,33 @@ from torch import Tensor
 from torch.nn import functional as F
 
 _CHUNK = 2**20
-"""Scores held at once; 4 MB of float32, which the caches of a CPU core hold better than more."""
+"""Scores held at once: 4 MB of float32, which stays in a CPU core's caches."""
 
 
 class _LogPartition(torch.autograd.Function):
-    """``mean_b logsumexp_m(anchors_b . candidates_m / temperature)``, chunked over anchors."""
+    """``sum_b share_b logsumexp_m(anchors_b . candidates_m)``, chunked over anchors."""
 
     @staticmethod
-    def forward(ctx: Any, anchors: Tensor, candidates: Tensor, temperature: float) -> Tensor:
+    def forward(ctx: Any, anchors: Tensor, candidates: Tensor, share: Tensor) -> Tensor:
         wanted = ctx.needs_input_grad
         total = anchors.new_zeros(())
         to_anchors = torch.empty_like(anchors) if wanted[0] else None
         to_candidates = torch.zeros_like(candidates) if wanted[1] else None
-        scale = 1.0 / (temperature * len(anchors))
         rows = max(1, _CHUNK // max(1, len(candidates)))
         for start in range(0, len(anchors), rows):
-            block = anchors[start : start + rows]
-            scores = (block / temperature) @ candidates.T
+            block, weight = anchors[start : start + rows], share[start : start + rows, None]
+            scores = block @ candidates.T
             peak = scores.amax(1, keepdim=True)
-            weights = scores.sub_(peak).exp_()
-            sums = weights.sum(1, keepdim=True)
-            total += (sums.log() + peak).sum()
+            scores = scores.sub_(peak).exp_()
+            sums = scores.sum(1, keepdim=True)
+            total += ((sums.log() + peak) * weight).sum()
+            weight = weight / sums
             if to_anchors is not None:
-                torch.mm(weights, candidates, out=to_anchors[start : start + rows])
-                to_anchors[start : start + rows].mul_(scale / sums)
+                to_anchors[start : start + rows] = (scores @ candidates).mul_(weight)
             if to_candidates is not None:
-                to_candidates.addmm_(weights.T, block * (scale / sums))
+                to_candidates.addmm_(scores.T, block * weight)
         ctx.save_for_backward(to_anchors, to_candidates)
-        return total / len(anchors)
+        return total
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
@@ -56,7 +55,19 @@ class _LogPartition(torch.autograd.Function):
         )
 
 
-_log_partition: Callable[[Tensor, Tensor, float], Tensor] = _LogPartition.apply
+_log_partition: Callable[[Tensor, Tensor, Tensor], Tensor] = _LogPartition.apply
+
+
+def log_partition(anchors: Tensor, candidates: Tensor, counts: Tensor | None = None) -> Tensor:
+    """Mean over anchors of ``logsumexp_m(a_b . c_m)``.
+
+    Args:
+        anchors: [B, d].
+        candidates: [M, d].
+        counts: [B] how often each anchor counts; None: once.
+    """
+    weights = anchors.new_ones(len(anchors)) if counts is None else counts.to(anchors.dtype)
+    return _log_partition(anchors, candidates, weights / weights.sum())
 
 
 def info_nce(
@@ -65,6 +76,7 @@ def info_nce(
     candidates: Tensor | None = None,
     *,
     temperature: float,
+    counts: Tensor | None = None,
 ) -> Tensor:
     """InfoNCE of each anchor against all candidates, on cosines.
 
@@ -75,11 +87,16 @@ def info_nce(
         positives: [B, d], the partner of each anchor.
         candidates: [M, d], among which the positives should be; None: the positives themselves.
         temperature: tau, divides the cosines.
+        counts: [B] how often each anchor counts; None: once. An anchor that a batch holds several times is computed
+            once this way.
 
     Returns:
         The mean over anchors, a scalar; ``log M`` in the limit of infinite temperature.
     """
-    anchors, positives = F.normalize(anchors, dim=1), F.normalize(positives, dim=1)
+    anchors = F.normalize(anchors, dim=1) / temperature
+    positives = F.normalize(positives, dim=1)
     candidates = positives if candidates is None else F.normalize(candidates, dim=1)
-    agreement = (anchors * positives).sum(1).mean() / temperature
-    return _log_partition(anchors, candidates, temperature) - agreement
+    agreement = (anchors * positives).sum(1)
+    weights = torch.ones_like(agreement) if counts is None else counts.to(agreement.dtype)
+    mean_agreement = (agreement * weights).sum() / weights.sum()
+    return log_partition(anchors, candidates, counts) - mean_agreement

@@ -57,7 +57,7 @@ class Model(nn.Module):
         self.sampler = Sampler(train)
         self.ranking = RankingLoss(config.loss, self.sampler)
         plain = Graph(train)
-        spec: GraphSpec | None = backbone_class.graph_spec
+        spec: GraphSpec | None = backbone_class.graph_spec(config.backbone)
         graph = plain if spec == GraphSpec() else None if spec is None else Graph(train, spec)
         self.backbone: Backbone = backbone_class(
             config.backbone,

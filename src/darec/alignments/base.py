@@ -103,5 +103,5 @@ class Alignment(nn.Module):
         """What to watch at each evaluation: ranks, gaps, spreads."""
         return {}
 
-    def on_step(self, step: int) -> None:
-        """Called before each training step."""
+    def on_step(self, step: int, generator: torch.Generator) -> None:
+        """Called before each training step, with the alignment's generator."""

@@ -51,13 +51,11 @@ class Backbone(nn.Module):
     """Base of all backbones: an ego table per entity, encoded into E_C.
 
     Attributes:
-        graph_spec: the graph the model propagates over; None for models without one.
         needs_text: whether the model itself reads the language embeddings.
         out_dim: width of what :meth:`encode` returns.
     """
 
     Config: ClassVar[type[BackboneConfig]]
-    graph_spec: ClassVar[GraphSpec | None] = None
     needs_text: ClassVar[bool] = False
 
     def __init__(self, config: BackboneConfig, inputs: BackboneInputs) -> None:
@@ -65,6 +63,11 @@ class Backbone(nn.Module):
         self.sizes = [inputs.n_users, inputs.n_items]
         self.ranking = inputs.ranking
         self.out_dim = config.dim
+
+    @classmethod
+    def graph_spec(cls, config: BackboneConfig) -> GraphSpec | None:
+        """The graph that the model propagates over; None for models without one."""
+        return None
 
     def ego(self) -> Tensor:
         """The table that encoding starts from, [N, d], users first."""
@@ -86,8 +89,11 @@ class Backbone(nn.Module):
         """Named scalars, to be summed. The run's ranking loss unless the model says otherwise."""
         return {"ranking": self.ranking(encoded, batch)}
 
-    def on_step(self, step: int) -> None:
-        """Called before each training step, for models that resample something every few steps."""
+    def on_step(self, step: int, generator: torch.Generator) -> None:
+        """Called before each training step, for models that resample something every few steps.
+
+        What is drawn here and outlives the step belongs in a buffer, so that a resumed run finds it again.
+        """
 
     def split(self, entities: Tensor) -> Encoded:
         """[N, d] into users and items."""

@@ -37,13 +37,17 @@ class LightGCN(Backbone):
     """Linear propagation of free embeddings over the training graph."""
 
     Config: ClassVar[type[BackboneConfig]] = LightGCNConfig
-    graph_spec: ClassVar[GraphSpec | None] = GraphSpec()
 
     def __init__(self, config: LightGCNConfig, inputs: BackboneInputs) -> None:
         super().__init__(config, inputs)
         self.config = config
         self.graph = cast(Graph, inputs.graph)
         self.embedding = id_table(inputs, config.dim)
+
+    @classmethod
+    def graph_spec(cls, config: BackboneConfig) -> GraphSpec | None:
+        """The user-item graph, symmetrically normalised."""
+        return GraphSpec()
 
     def ego(self) -> Tensor:
         """The embeddings E^(0), [N, dim]."""

@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from darec.graph.pattern import Pattern
 from darec.types import Interactions
 
 
@@ -97,6 +98,7 @@ class Graph(nn.Module):
 
     def __init__(self, train: Interactions, spec: GraphSpec | None = None) -> None:
         super().__init__()
+        self._pattern: Pattern | None = None
         spec = spec or GraphSpec()
         users, items = train.users, train.items + train.n_users
         n = train.n_users + train.n_items
@@ -155,6 +157,30 @@ class Graph(nn.Module):
         if weights.requires_grad:
             raise ValueError("propagation has no gradient with respect to edge weights")
         return self.indptr, self.indices, weights.to(x.dtype)
+
+    @property
+    def pattern(self) -> Pattern:
+        """The places of the non-zeros, for products with learned edge weights."""
+        if self._pattern is None or self._pattern.indices is not self.indices:
+            self._pattern = Pattern(
+                self.indptr, self.indices
+            )  # anew after a move to another device
+        return self._pattern
+
+    def subgraph(self, kept: Tensor) -> Tensor:
+        """Weights of a subgraph normalised by its own degrees; zero elsewhere.
+
+        Args:
+            kept: [n_edges] bool, the undirected edges that stay.
+
+        Returns:
+            [nnz], symmetric, for :meth:`propagate`.
+        """
+        stays = kept.index_select(0, self.edges).to(self.weights.dtype)
+        degree = torch.segment_reduce(stays, "sum", offsets=self.indptr.long())
+        inverse_root = degree.clamp_min(1.0).rsqrt()
+        rows = inverse_root.index_select(0, self.pattern.rows)
+        return stays * rows * inverse_root.index_select(0, self.indices)
 
     def drop_edges(self, keep: float, generator: torch.Generator, *, rescale: bool) -> Tensor:
         """Weights with each undirected edge kept with probability ``keep`` and zero otherwise.

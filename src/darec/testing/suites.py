@@ -54,8 +54,8 @@ def train_steps(
     reports: list[Any] = []
     while len(reports) < steps:
         for users, items in model.sampler.epoch(32, generator):
-            model.backbone.on_step(len(reports))
-            model.alignment.on_step(len(reports))
+            model.backbone.on_step(len(reports), generator)
+            model.alignment.on_step(len(reports), alignment_generator)
             batch = model.ranking.batch(
                 users,
                 items,

@@ -167,8 +167,8 @@ class Trainer:
             self.device.type, torch.bfloat16, enabled=self.config.options.precision == "bf16"
         )
         for done, (users, items) in enumerate(model.sampler.epoch(batch_size, self.generator), 1):
-            model.backbone.on_step(state.step)
-            model.alignment.on_step(state.step)
+            model.backbone.on_step(state.step, self.generator)
+            model.alignment.on_step(state.step, self.alignment_generator)
             with autocast:
                 batch = model.ranking.batch(
                     users,
