@@ -25,10 +25,14 @@ CASES: dict[str, tuple[str, list[str], str]] = {
 }
 
 
-def train(data: Path, out: Path, overrides: list[str], seed: int) -> dict[str, Any]:
-    """The metrics of one run."""
+def train(
+    data: Path, out: Path, overrides: list[str], seed: int, *, resume: bool = False
+) -> dict[str, Any]:
+    """The metrics of one run; with ``resume``, one that has begun is taken up and a finished one is read."""
     command = [sys.executable, "-m", "darec.cli.main", "train", str(data), "--out", str(out)]
     command += ["--seed", str(seed), "--threads", "1", "--quiet", "--format", "json"]
+    if resume:
+        command.append("--resume")
     for override in overrides:
         command += ["--set", override]
     done = subprocess.run(command, check=True, capture_output=True, text=True)

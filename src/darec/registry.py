@@ -51,8 +51,16 @@ class Registry:
 BACKBONES = Registry(
     "backbone",
     {
+        "alpharec": "darec.backbones.alpharec:AlphaRec",
+        "autocf": "darec.backbones.autocf:AutoCF",
+        "dccf": "darec.backbones.dccf:DCCF",
+        "dual": "darec.backbones.dual:Dual",
+        "gccf": "darec.backbones.gccf:GCCF",
         "lightgcn": "darec.backbones.lightgcn:LightGCN",
         "mf": "darec.backbones.mf:MF",
+        "sgl": "darec.backbones.sgl:SGL",
+        "simgcl": "darec.backbones.simgcl:SimGCL",
+        "xsimgcl": "darec.backbones.xsimgcl:XSimGCL",
     },
 )
 

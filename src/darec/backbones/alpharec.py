@@ -1,0 +1,79 @@
+"""AlphaRec (Sheng et al. 2024, "Language representations can be what recommenders need").
+
+No id table: an item's ego embedding is its text through a small MLP, a user's that of the mean text of their items,
+propagated as in LightGCN (mean of layers) and trained by InfoNCE on cosines against sampled negatives (eq. 3 to 6).
+What it learns are the MLP's weights alone, so entities without interactions have embeddings too.
+
+The InfoNCE is the model's own, whatever the run's ranking loss, which here only decides how negatives are drawn. E_C
+has unit rows, so that inner products are the cosines it learns.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, cast
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+
+from darec.backbones.base import Backbone, BackboneConfig, BackboneInputs
+from darec.graph import Graph, GraphSpec
+from darec.losses import sampled_softmax_loss
+from darec.mlp import mlp
+from darec.search import Choice, Range
+from darec.types import Batch, Encoded, Tables
+
+
+class AlphaRecConfig(BackboneConfig):
+    """Settings of :class:`AlphaRec`."""
+
+    name: Literal["alpharec"] = "alpharec"
+    """Name of the backbone."""
+    hidden: int | None = Field(None, ge=1)
+    """Width of the MLP's hidden layer; null: half of the text's, as in the paper."""
+    layers: Annotated[int, Choice(1, 2, 3)] = Field(2, ge=0)
+    """Propagation steps; 2 in the paper."""
+    temperature: Annotated[float, Range(0.05, 0.5, log=True)] = Field(0.15, gt=0)
+    """Temperature of InfoNCE; 0.15 in the paper."""
+
+
+class AlphaRec(Backbone):
+    """Text through an MLP and a graph."""
+
+    Config: ClassVar[type[BackboneConfig]] = AlphaRecConfig
+    needs_text: ClassVar[bool] = True
+    text: Tensor
+
+    @classmethod
+    def graph_spec(cls, config: BackboneConfig) -> GraphSpec | None:
+        """The user-item graph, symmetrically normalised."""
+        return GraphSpec()
+
+    def __init__(self, config: AlphaRecConfig, inputs: BackboneInputs) -> None:
+        super().__init__(config, inputs)
+        self.config = config
+        self.graph = cast(Graph, inputs.graph)
+        text = cast(Tables, inputs.text)
+        self.register_buffer("text", torch.cat([text.users, text.items]), persistent=False)
+        width = self.text.shape[1]
+        hidden = config.hidden or max(1, width // 2)
+        self.mlp = mlp(width, hidden, config.dim, generator=inputs.generator)
+
+    def ego(self) -> Tensor:
+        """The MLP of every entity's text, [N, dim]."""
+        return cast(Tensor, self.mlp(self.text))
+
+    def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
+        """Unit rows of the mean of the layers."""
+        return self.split(F.normalize(self.graph.layer_sum(ego, self.config.layers), dim=1))
+
+    def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
+        """InfoNCE of each positive against the batch's negatives, shared by its rows."""
+        users = F.embedding(batch.users, encoded.users) / self.config.temperature
+        rows = F.embedding(torch.cat([batch.items, batch.negatives]), encoded.items)
+        positives, negatives = rows.split([len(batch.items), len(batch.negatives)])
+        loss = sampled_softmax_loss(
+            (users * positives).sum(1), users @ negatives.T, batch.log_weight, batch.blocked
+        )
+        return {"ranking": loss}

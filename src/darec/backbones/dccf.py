@@ -1,0 +1,120 @@
+"""DCCF (Ren et al. 2023, "Disentangled contrastive collaborative filtering").
+
+Each layer adds to an embedding four messages: from its neighbours, ``Z = S E`` (eq. 6); from its intents, ``R =
+softmax(E C) C^T`` with prototypes C of users and of items (eq. 3 and 4); and two from the neighbours again, weighted by
+how alike the two ends of an edge are in Z and in R, ``(cos + 1) / 2`` over the row's sum (eq. 8 to 10). E_C sums the
+layers, and in every layer Z is contrasted with the other three within the batch (eq. 11 and 12).
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, cast
+
+import torch
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from darec.backbones.base import Backbone, BackboneConfig, BackboneInputs, id_table
+from darec.graph import Graph, GraphSpec
+from darec.infonce import info_nce
+from darec.search import Choice, Range
+from darec.types import Batch, Encoded
+
+_MESSAGES = 4  # neighbours, intents, neighbours by likeness in Z, and in R
+
+
+class DCCFConfig(BackboneConfig):
+    """Settings of :class:`DCCF`; defaults as in the RLMRec code for Amazon-book."""
+
+    name: Literal["dccf"] = "dccf"
+    """Name of the backbone."""
+    layers: Annotated[int, Choice(1, 2, 3)] = Field(2, ge=0)
+    """Propagation steps L."""
+    intents: Annotated[int, Choice(32, 64, 128)] = Field(128, ge=1)
+    """Prototypes K of users, and of items."""
+    contrast: Annotated[float, Range(1e-4, 0.1, log=True)] = Field(1e-3, ge=0)
+    """Weight lambda_1 of the contrast."""
+    temperature: Annotated[float, Range(0.1, 0.5, log=True)] = Field(0.1, gt=0)
+    """Temperature of the contrast."""
+
+
+class DCCF(Backbone):
+    """Propagation with intents and learned edge weights, contrasted with one another."""
+
+    Config: ClassVar[type[BackboneConfig]] = DCCFConfig
+
+    @classmethod
+    def graph_spec(cls, config: BackboneConfig) -> GraphSpec | None:
+        """The user-item graph, symmetrically normalised."""
+        return GraphSpec()
+
+    def __init__(self, config: DCCFConfig, inputs: BackboneInputs) -> None:
+        super().__init__(config, inputs)
+        self.config = config
+        self.graph = cast(Graph, inputs.graph)
+        self.embedding = id_table(inputs, config.dim)
+        self.user_intents, self.item_intents = (
+            nn.Parameter(
+                nn.init.xavier_uniform_(
+                    torch.empty(config.dim, config.intents), generator=inputs.generator
+                )
+            )
+            for _ in range(2)
+        )
+
+    def ego(self) -> Tensor:
+        """The embeddings E^(0), [N, dim]."""
+        return self.embedding
+
+    def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
+        """The sum of all layers; in training also each layer's four messages as views."""
+        total = layer = ego
+        messages: list[Tensor] = []
+        for _ in range(self.config.layers):
+            neighbours = self.graph.propagate(layer)
+            intents = self._intents(layer)
+            messages += [
+                neighbours,
+                intents,
+                self._by_likeness(layer, neighbours),
+                self._by_likeness(layer, intents),
+            ]
+            layer = layer + torch.stack(messages[-_MESSAGES:]).sum(0)
+            total = total + layer
+        encoded = self.split(total)
+        if generator is None or not self.config.contrast:
+            return encoded
+        return Encoded(encoded.users, encoded.items, tuple(map(self.split, messages)))
+
+    def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
+        """The ranking loss and, where there are views, their weighted contrast."""
+        terms = {"ranking": self.ranking(encoded, batch)}
+        if not encoded.views:
+            return terms
+        users, items = batch.users.unique(), batch.items.unique()
+        total = encoded.users.new_zeros(())
+        for first in range(0, len(encoded.views), _MESSAGES):
+            neighbours, *others = encoded.views[first : first + _MESSAGES]
+            for other in others:
+                for rows, one, two in (
+                    (users, neighbours.users, other.users),
+                    (items, neighbours.items, other.items),
+                ):
+                    total = total + info_nce(
+                        F.embedding(rows, one),
+                        F.embedding(rows, two),
+                        temperature=self.config.temperature,
+                    )
+        return {**terms, "contrast": self.config.contrast * total}
+
+    def _intents(self, layer: Tensor) -> Tensor:
+        """R: each entity as a mixture of prototypes."""
+        sides = zip(layer.split(self.sizes), (self.user_intents, self.item_intents), strict=True)
+        return torch.cat([torch.softmax(side @ c, dim=1) @ c.T for side, c in sides])
+
+    def _by_likeness(self, layer: Tensor, reference: Tensor) -> Tensor:
+        """Mean of the neighbours, weighted by the cosine of both ends in ``reference``, moved to [0, 1]."""
+        unit = F.normalize(reference, dim=1)
+        pattern = self.graph.pattern
+        return pattern.weighted_mean(layer, (pattern.dots(unit, unit) + 1) / 2)

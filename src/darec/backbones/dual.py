@@ -1,0 +1,88 @@
+"""Two towers over one graph: ids and text, propagated apart and scored together.
+
+``score(u, i) = <id_u, id_i> + <text_u, text_i>``, a single inner product of the towers set side by side. The text
+tower is an MLP of each entity's language embedding. Each tower has a ranking loss of its own by default: under a common
+loss the ids, which learn fastest, leave the text little to learn. Not from a paper; the baseline that an alignment of
+the two sides has to beat.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, cast
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from darec.backbones.base import Backbone, BackboneConfig, BackboneInputs, id_table
+from darec.graph import Graph, GraphSpec
+from darec.mlp import mlp
+from darec.search import Choice
+from darec.types import Batch, Encoded, Tables
+
+
+class DualConfig(BackboneConfig):
+    """Settings of :class:`Dual`; ``dim`` is the width of each tower, so E_C is twice as wide."""
+
+    name: Literal["dual"] = "dual"
+    """Name of the backbone."""
+    hidden: int = Field(64, ge=1)
+    """Width of the hidden layer of the text's MLP."""
+    layers: Annotated[int, Choice(1, 2, 3)] = Field(2, ge=0)
+    """Propagation steps of both towers; their layers are averaged."""
+    losses: Literal["apart", "together"] = "apart"
+    """A ranking loss for each tower, or one for the sum of their scores."""
+
+
+class Dual(Backbone):
+    """An id tower and a text tower."""
+
+    Config: ClassVar[type[BackboneConfig]] = DualConfig
+    needs_text: ClassVar[bool] = True
+    text: Tensor
+
+    @classmethod
+    def graph_spec(cls, config: BackboneConfig) -> GraphSpec | None:
+        """The user-item graph, symmetrically normalised."""
+        return GraphSpec()
+
+    def __init__(self, config: DualConfig, inputs: BackboneInputs) -> None:
+        super().__init__(config, inputs)
+        self.config = config
+        self.graph = cast(Graph, inputs.graph)
+        self.embedding = id_table(inputs, config.dim)
+        self.out_dim = 2 * config.dim
+        text = cast(Tables, inputs.text)
+        self.register_buffer("text", torch.cat([text.users, text.items]), persistent=False)
+        width = self.text.shape[1]
+        self.mlp = mlp(width, config.hidden, config.dim, generator=inputs.generator)
+
+    def ego(self) -> Tensor:
+        """Ids beside the MLP of the text, [N, 2 dim]."""
+        return torch.cat([self.embedding, self.mlp(self.text)], dim=1)
+
+    def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
+        """Both towers propagated; each as the run's loss scores it, so that both weigh alike under cosines."""
+        layers = self.config.layers
+        both = self.split(self.graph.layer_sum(ego, layers) / (layers + 1))
+        id_tower, text_tower = (self.ranking.scored(tower) for tower in _towers(both))
+        return Encoded(
+            torch.cat([id_tower.users, text_tower.users], dim=1),
+            torch.cat([id_tower.items, text_tower.items], dim=1),
+        )
+
+    def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
+        """The run's ranking loss on each tower, or on both together."""
+        if self.config.losses == "together":
+            return {"ranking": self.ranking(encoded, batch)}
+        id_tower, text_tower = _towers(encoded)
+        return {
+            "ranking_ids": self.ranking(id_tower, batch),
+            "ranking_text": self.ranking(text_tower, batch),
+        }
+
+
+def _towers(both: Tables) -> tuple[Tables, Tables]:
+    halves = zip(both.users.chunk(2, 1), both.items.chunk(2, 1), strict=True)
+    first, second = (Tables(users, items) for users, items in halves)
+    return first, second

@@ -1,0 +1,60 @@
+"""LR-GCCF (Chen et al. 2020, AAAI, "Revisiting graph based collaborative filtering").
+
+``E^(l+1) = S E^(l)`` with ``S = D~^-1/2 (A + I) D~^-1/2``, without non-linearity, and the residual preference
+prediction ``y_ui = sum_l <e_u^(l), e_i^(l)>``: an inner product of the layers set side by side, so E_C is L + 1 times
+as wide as the ego table. The paper has a matrix W^(l) a layer; the RLMRec code, on which DaRec's experiments build,
+leaves it out, and so does this.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, cast
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from darec.backbones.base import Backbone, BackboneConfig, BackboneInputs, id_table
+from darec.graph import Graph, GraphSpec
+from darec.search import Choice
+from darec.types import Encoded
+
+
+class GCCFConfig(BackboneConfig):
+    """Settings of :class:`GCCF`; defaults as in the RLMRec code for Amazon-book, self-loops as in the paper."""
+
+    name: Literal["gccf"] = "gccf"
+    """Name of the backbone."""
+    layers: Annotated[int, Choice(1, 2, 3)] = Field(2, ge=0)
+    """Propagation steps L."""
+    self_loops: bool = True
+    """Join every entity to itself, as in the paper; the RLMRec code does not."""
+
+
+class GCCF(Backbone):
+    """Linear propagation whose layers are concatenated."""
+
+    Config: ClassVar[type[BackboneConfig]] = GCCFConfig
+
+    @classmethod
+    def graph_spec(cls, config: BackboneConfig) -> GraphSpec | None:
+        """The user-item graph, with self-loops unless they are turned off."""
+        return GraphSpec(self_loops=cast(GCCFConfig, config).self_loops)
+
+    def __init__(self, config: GCCFConfig, inputs: BackboneInputs) -> None:
+        super().__init__(config, inputs)
+        self.config = config
+        self.graph = cast(Graph, inputs.graph)
+        self.embedding = id_table(inputs, config.dim)
+        self.out_dim = config.dim * (config.layers + 1)
+
+    def ego(self) -> Tensor:
+        """The embeddings E^(0), [N, dim]."""
+        return self.embedding
+
+    def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
+        """All layers side by side."""
+        layers = [ego]
+        for _ in range(self.config.layers):
+            layers.append(self.graph.propagate(layers[-1]))
+        return self.split(torch.cat(layers, dim=1))

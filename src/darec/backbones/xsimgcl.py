@@ -1,0 +1,89 @@
+"""XSimGCL (Yu et al. 2023, "XSimGCL: Towards extremely simple graph contrastive learning for recommendation").
+
+SimGCL in a single propagation: the recommendation is learned on the noisy encoding itself, and the contrast is across
+layers, between that encoding and the output of layer l* (eq. 8). As in the paper, the combination starts at layer 1.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, cast
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor
+
+from darec.backbones.base import Backbone, BackboneConfig, BackboneInputs, id_table
+from darec.backbones.views import Candidates, contrast_views, perturbed
+from darec.errors import ConfigError
+from darec.graph import Graph, GraphSpec
+from darec.search import Choice, Range
+from darec.types import Batch, Encoded
+
+
+class XSimGCLConfig(BackboneConfig):
+    """Settings of :class:`XSimGCL`; defaults as in the authors' code."""
+
+    name: Literal["xsimgcl"] = "xsimgcl"
+    """Name of the backbone."""
+    layers: Annotated[int, Choice(2, 3)] = Field(2, ge=1)
+    """Propagation steps L."""
+    contrast_layer: int = Field(1, ge=1)
+    """Layer l* that the final encoding is contrasted with; at most ``layers``."""
+    eps: Annotated[float, Range(0.05, 1.0, log=True)] = Field(0.2, ge=0)
+    """Length of the noise vector added to each row."""
+    contrast: Annotated[float, Range(0.01, 1.0, log=True)] = Field(0.2, ge=0)
+    """Weight lambda of the contrast."""
+    temperature: Annotated[float, Range(0.1, 0.5, log=True)] = Field(0.2, gt=0)
+    """Temperature of the contrast."""
+    candidates: Candidates = "batch"
+    """Tell an entity from those of the batch, as in the paper, or from all others."""
+
+    @model_validator(mode="after")
+    def _layer_exists(self) -> XSimGCLConfig:
+        if self.contrast_layer > self.layers:
+            raise ConfigError(
+                f"backbone.contrast_layer {self.contrast_layer} is above backbone.layers {self.layers}: lower it."
+            )
+        return self
+
+
+class XSimGCL(Backbone):
+    """Noisy propagation, contrasted with one of its own layers."""
+
+    Config: ClassVar[type[BackboneConfig]] = XSimGCLConfig
+
+    @classmethod
+    def graph_spec(cls, config: BackboneConfig) -> GraphSpec | None:
+        """The user-item graph, symmetrically normalised."""
+        return GraphSpec()
+
+    def __init__(self, config: XSimGCLConfig, inputs: BackboneInputs) -> None:
+        super().__init__(config, inputs)
+        self.config = config
+        self.graph = cast(Graph, inputs.graph)
+        self.embedding = id_table(inputs, config.dim)
+
+    def ego(self) -> Tensor:
+        """The embeddings E^(0), [N, dim]."""
+        return self.embedding
+
+    def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
+        """The mean of layers 1 to L; in training with noise, and with layer l* as a view."""
+        layers = [ego]
+        for _ in range(self.config.layers):
+            layer = self.graph.propagate(layers[-1])
+            if generator is not None:
+                layer = perturbed(layer, self.config.eps, generator)
+            layers.append(layer)
+        encoded = self.split(torch.stack(layers[1:]).mean(0))
+        if generator is None or not self.config.contrast:
+            return encoded
+        view = self.split(layers[self.config.contrast_layer])
+        return Encoded(encoded.users, encoded.items, (view,))
+
+    def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
+        """The ranking loss and, where there is a view, the weighted contrast with it."""
+        terms = {"ranking": self.ranking(encoded, batch)}
+        for view in encoded.views:
+            terms["contrast"] = contrast_views(encoded, view, batch, self.config)
+        return terms

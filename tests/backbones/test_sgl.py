@@ -1,0 +1,7 @@
+from __future__ import annotations
+
+from darec.testing.suites import BackboneSuite
+
+
+class TestSGL(BackboneSuite):
+    name = "sgl"
