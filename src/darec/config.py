@@ -11,10 +11,18 @@ from pathlib import Path
 from typing import Any, Final, Literal
 
 import yaml
-from pydantic import BaseModel, ConfigDict, Field, SerializeAsAny, ValidationError, field_validator
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    SerializeAsAny,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from darec.errors import ConfigError, did_you_mean
-from darec.registry import ALIGNMENTS, BACKBONES, Registry
+from darec.registry import ALIGNMENTS, BACKBONES, Registry, inapplicable
 
 BACKBONE: Final = "lightgcn"
 ALIGNMENT: Final = "none"
@@ -164,6 +172,13 @@ class RunConfig(Settings):
         if isinstance(value, Mapping):
             return {"name": "bpr", **value}
         return {"name": value} if isinstance(value, str) else value
+
+    @model_validator(mode="after")
+    def _pair(self) -> RunConfig:
+        reason = inapplicable(self.backbone.name, self.alignment.name)
+        if reason:
+            raise ConfigError(reason)
+        return self
 
     def to_yaml(self) -> str:
         """Every setting resolved, as YAML."""

@@ -83,6 +83,10 @@ class Model(nn.Module):
                 generator=generator,
             ),
         )
+        if self.alignment.needs_ids:
+            with torch.no_grad():
+                ids = self.backbone.embedding
+                ids.copy_(self.alignment.initial_ids(ids.clone(), self.text))
         self.push = config.alignment if isinstance(config.alignment, AlignmentConfig) else None
 
     @staticmethod
@@ -100,7 +104,8 @@ class Model(nn.Module):
         self, batch: Batch | None = None, generator: torch.Generator | None = None
     ) -> Encoded:
         """E_C: with training's randomness where a batch and a generator are given, else deterministic."""
-        ego = self.alignment.fuse(self.backbone.ego(), batch.generator if batch else None)
+        draws = batch.generator if batch else None
+        ego = self.alignment.fuse(self.backbone.ego(), self.text, draws)
         return self.backbone.encode(ego, generator)
 
     @torch.no_grad()

@@ -81,3 +81,13 @@ ENCODERS = Registry(
         "tfidf": "darec.text.encoders.tfidf:TfidfEncoder",
     },
 )
+
+
+def inapplicable(backbone: str, alignment: str) -> str | None:
+    """Why two registered parts cannot be combined, in one line; None where they can."""
+    if ALIGNMENTS.get(alignment).needs_ids and not BACKBONES.get(backbone).has_ids:
+        return (
+            f"alignment {alignment!r} works on an id table and backbone {backbone!r} has none: "
+            "choose another backbone or alignment."
+        )
+    return None

@@ -69,20 +69,40 @@ class Alignment(nn.Module):
 
     Attributes:
         needs_text: whether the run must have language embeddings.
+        needs_ids: whether the backbone must have an id table; see :func:`darec.registry.inapplicable`.
         recommendation_terms: names of own losses that are recommendation signals (a tower's ranking loss, say):
             they count with the backbone's losses and are not scaled as alignment.
     """
 
     Config: ClassVar[type[PartConfig]]
     needs_text: ClassVar[bool] = True
+    needs_ids: ClassVar[bool] = False
     recommendation_terms: ClassVar[frozenset[str]] = frozenset()
 
     def __init__(self, config: PartConfig, inputs: AlignmentInputs) -> None:
         super().__init__()
         self.ranking = inputs.ranking
 
-    def fuse(self, ego: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Change the backbone's input, [N, ego_dim] to the same shape; ``generator`` is None in evaluation."""
+    def initial_ids(self, ids: Tensor, text: Tables) -> Tensor:
+        """The backbone's id table before training; asked for once, and only where ``needs_ids``.
+
+        Args:
+            ids: [N, dim] random initial values, users first.
+            text: E_L, [U, d_L] and [I, d_L].
+        """
+        return ids
+
+    def fuse(self, ego: Tensor, text: Tables, generator: torch.Generator | None) -> Tensor:
+        """Change the backbone's input, a pure function in evaluation.
+
+        Args:
+            ego: [N, ego_dim], users first.
+            text: E_L, [U, d_L] and [I, d_L].
+            generator: source of random draws in training; None in evaluation.
+
+        Returns:
+            [N, ego_dim].
+        """
         return ego
 
     def losses(self, encoded: Encoded, text: Tables, batch: Batch) -> dict[str, Tensor]:

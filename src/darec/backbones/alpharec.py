@@ -43,6 +43,7 @@ class AlphaRec(Backbone):
 
     Config: ClassVar[type[BackboneConfig]] = AlphaRecConfig
     needs_text: ClassVar[bool] = True
+    has_ids: ClassVar[bool] = False
     text: Tensor
 
     @classmethod

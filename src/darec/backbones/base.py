@@ -52,11 +52,15 @@ class Backbone(nn.Module):
 
     Attributes:
         needs_text: whether the model itself reads the language embeddings.
+        has_ids: whether the model learns an id table, ``embedding``.
+        embedding: [N, dim], that table.
         out_dim: width of what :meth:`encode` returns.
     """
 
     Config: ClassVar[type[BackboneConfig]]
     needs_text: ClassVar[bool] = False
+    has_ids: ClassVar[bool] = True
+    embedding: nn.Parameter
 
     def __init__(self, config: BackboneConfig, inputs: BackboneInputs) -> None:
         super().__init__()

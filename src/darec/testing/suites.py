@@ -18,8 +18,9 @@ import torch
 
 from darec.config import RunConfig, resolve_config
 from darec.data.dataset import Dataset
+from darec.errors import ConfigError
 from darec.model import Model
-from darec.registry import ALIGNMENTS, BACKBONES
+from darec.registry import ALIGNMENTS, BACKBONES, inapplicable
 from darec.testing.worlds import tiny_dataset
 from darec.types import TextTable
 
@@ -142,9 +143,11 @@ class BackboneSuite(_Suite):
 
     def pairs(self) -> list[RunConfig]:
         """This backbone with every alignment."""
+        backbone = {"name": self.name, "dim": 8, **self.settings}
         return [
-            resolve_config({"backbone": {"name": self.name, "dim": 8, **self.settings}, **aligned})
-            for aligned in ({"alignment": alignment} for alignment in ALIGNMENTS)
+            resolve_config({"backbone": backbone, "alignment": alignment})
+            for alignment in ALIGNMENTS
+            if not inapplicable(self.name, alignment)
         ]
 
     def test_encoding_has_the_width_it_promises(self) -> None:
@@ -178,7 +181,19 @@ class AlignmentSuite(_Suite):
                 }
             )
             for backbone in BACKBONES
+            if not inapplicable(backbone, self.name)
         ]
+
+    def test_inapplicable_pairs_are_refused_by_name(self) -> None:
+        """Before anything runs: there is no configuration of them."""
+        for backbone in BACKBONES:
+            if inapplicable(backbone, self.name):
+                try:
+                    resolve_config({"backbone": backbone, "alignment": self.name})
+                except ConfigError as refusal:
+                    assert backbone in str(refusal) and self.name in str(refusal)
+                else:
+                    raise AssertionError(f"{backbone} + {self.name} was not refused")
 
     def test_diagnostics_are_finite(self) -> None:
         """Figures to log at each evaluation."""
