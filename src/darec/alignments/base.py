@@ -8,7 +8,7 @@ ranking loss on tables of its own.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -17,6 +17,7 @@ from torch import Tensor, nn
 from darec.config import PartConfig
 from darec.graph import Graph
 from darec.losses import RankingLoss
+from darec.search import Range
 from darec.types import Batch, Encoded, Tables
 
 
@@ -26,7 +27,7 @@ class AlignmentConfig(PartConfig):
     balance: Literal["gradient", "fixed"] = "gradient"
     """gradient: scale the alignment's gradient on E_C to ``rho`` times the recommendation gradient there;
     fixed: multiply its losses by ``strength``, the paper's lambda. See docs/studies/first-darec.md."""
-    rho: float = Field(0.3, ge=0)
+    rho: Annotated[float, Range(0.03, 1.0, log=True)] = Field(0.3, ge=0)
     """With balance=gradient: norm of the alignment's gradient on E_C, relative to the recommendation loss's. The
     value that validation chose on toys, games and steam (docs/studies/first-darec.md)."""
     strength: float = Field(0.1, ge=0)

@@ -24,17 +24,10 @@ docs/studies/first-darec.md measures both forms.
 """
 
 from darec.alignments.darec.alignment import DaRec, DaRecConfig
-from darec.alignments.darec.diagnostics import (
-    effective_rank,
-    is_collapsed,
-    mean_similarity,
-    representation_gap,
-    similarity_spread,
-    structure_gap,
-)
 from darec.alignments.darec.global_structure import (
     StructureProducts,
     global_structure_loss,
+    structure_gap,
     structure_products,
 )
 from darec.alignments.darec.kmeans import Clusters, kmeans
@@ -50,16 +43,11 @@ __all__ = [
     "DaRecConfig",
     "Projector",
     "StructureProducts",
-    "effective_rank",
     "global_structure_loss",
-    "is_collapsed",
     "kmeans",
     "local_structure_loss",
     "match_clusters",
-    "mean_similarity",
     "orthogonality_loss",
-    "representation_gap",
-    "similarity_spread",
     "structure_gap",
     "structure_products",
     "uniformity_loss",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import ClassVar, Literal, cast
+from typing import Annotated, ClassVar, Literal, cast
 
 import torch
 from pydantic import Field
@@ -11,14 +11,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from darec.alignments.base import Alignment, AlignmentConfig, AlignmentInputs
-from darec.alignments.darec.diagnostics import (
-    effective_rank,
-    is_collapsed,
-    representation_gap,
-    similarity_spread,
-    structure_gap,
-)
-from darec.alignments.darec.global_structure import global_structure_loss
+from darec.alignments.darec.global_structure import global_structure_loss, structure_gap
 from darec.alignments.darec.kmeans import kmeans
 from darec.alignments.darec.local_structure import local_structure_loss
 from darec.alignments.darec.matching import match_clusters
@@ -26,7 +19,14 @@ from darec.alignments.darec.orthogonality import orthogonality_loss
 from darec.alignments.darec.projector import Activation, Projector
 from darec.alignments.darec.uniformity import uniformity_loss
 from darec.config import PartConfig
+from darec.diagnostics import (
+    effective_rank,
+    is_collapsed,
+    representation_gap,
+    similarity_spread,
+)
 from darec.errors import ConfigError
+from darec.search import Choice, Range
 from darec.types import Batch, Encoded, Tables
 
 SIDES = ("C", "L")
@@ -49,9 +49,9 @@ class DaRecConfig(AlignmentConfig):
     terms vanish, and training ends there (docs/studies/first-darec.md); False in the paper."""
     w_or: float = Field(1.0, ge=0)
     """Weight of orthogonality; 1 in the paper, as are the other three."""
-    w_uni: float = Field(1.0, ge=0)
+    w_uni: Annotated[float, Range(0.1, 10.0, log=True)] = Field(1.0, ge=0)
     """Weight of uniformity."""
-    w_glo: float = Field(10.0, ge=0)
+    w_glo: Annotated[float, Range(1.0, 100.0, log=True)] = Field(10.0, ge=0)
     """Weight of global structure, a mean over n^2 pairs and so a small number. 1 in the paper; chosen on the validation
     split of toys."""
     w_loc: float = Field(1.0, ge=0)
@@ -64,7 +64,7 @@ class DaRecConfig(AlignmentConfig):
     """N-hat, rows drawn for each step, users and items together; null takes all, whose cost is the projectors'."""
     uniformity_pairs: int | None = Field(16384, ge=1)
     """Pairs of rows that uniformity averages over, on each side; null takes all pairs of the step's rows."""
-    n_clusters: int = Field(4, ge=1)
+    n_clusters: Annotated[int, Choice(2, 4, 8, 16)] = Field(4, ge=1)
     """K, preference clusters on each side (of users and of items, where apart)."""
     kmeans_every: int = Field(1, ge=1)
     """Aligned steps between updates of the cluster centres, each a warm-started iteration."""

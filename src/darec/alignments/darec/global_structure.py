@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from darec.alignments.darec.rows import (
+from darec.rows import (
     check_same_rows,
     chunks,
     full_precision,
@@ -187,3 +187,14 @@ def _sum_and_difference(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
     width = max(a.shape[1], b.shape[1])
     a, b = (F.pad(x, (0, width - x.shape[1])) if x.shape[1] < width else x for x in (a, b))
     return a + b, a - b
+
+
+@torch.no_grad()
+def structure_gap(C_sh: Tensor, L_sh: Tensor) -> float:
+    """The global structure loss over all rows: 0 when both sides' similarities agree, wherever their rows lie.
+
+    Args:
+        C_sh: [n, d1] float.
+        L_sh: [n, d2] float, the same entities in the same order.
+    """
+    return float(global_structure_loss(C_sh, L_sh))

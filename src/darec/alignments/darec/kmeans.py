@@ -13,8 +13,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from darec.alignments.darec.rows import full_precision, sample_rows, widen
 from darec.errors import ConfigError
+from darec.rows import full_precision, sample_rows, widen
 
 
 @dataclass(frozen=True)

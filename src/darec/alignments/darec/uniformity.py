@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from darec.alignments.darec.rows import (
+from darec.rows import (
     chunks,
     full_precision,
     inverse_norms,

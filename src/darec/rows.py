@@ -1,4 +1,4 @@
-"""What the losses share about rows: unit length, sampling, and arithmetic that is wide enough.
+"""What losses and diagnostics share about rows: unit length, sampling, and arithmetic that is wide enough.
 
 A row of zeros has no direction. Everywhere in this package its unit row is the zero row and no gradient reaches it,
 so that its cosine with any row is 0.

@@ -8,15 +8,14 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from darec.alignments.darec import (
+from darec import rows
+from darec.alignments.darec import global_structure_loss, structure_gap
+from darec.diagnostics import (
     effective_rank,
-    global_structure_loss,
     is_collapsed,
     mean_similarity,
     representation_gap,
-    rows,
     similarity_spread,
-    structure_gap,
 )
 
 

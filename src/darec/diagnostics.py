@@ -1,7 +1,7 @@
-"""What became of the shared parts: their rank, their spread, the gap between the sides, and whether they collapsed.
+"""What became of two aligned tables: their rank, their spread, the gap between them, and whether they collapsed.
 
-With learned projectors on both sides the structure terms have a trivial optimum, every shared row equal (DESIGN,
-"Collapse"). These figures show it. All are computed in float64 and O(n d^2) time from d x d sums over rows.
+An alignment whose both sides learn has a trivial optimum, every row equal (DESIGN, "Collapse"). These figures show it.
+All are computed in float64 and O(n d^2) time from d x d sums over rows.
 """
 
 from __future__ import annotations
@@ -11,8 +11,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from darec.alignments.darec.global_structure import global_structure_loss
-from darec.alignments.darec.rows import check_same_rows, chunks, inverse_norms
+from darec.rows import check_same_rows, chunks, inverse_norms
 
 
 @torch.no_grad()
@@ -66,30 +65,19 @@ def similarity_spread(x: Tensor) -> float:
 
 
 @torch.no_grad()
-def representation_gap(C_sh: Tensor, L_sh: Tensor) -> float:
+def representation_gap(C: Tensor, L: Tensor) -> float:
     """Mean squared distance between the two sides' unit rows, point by point: 0 at coincidence, 4 when opposite.
 
     Args:
-        C_sh: [n, d] float.
-        L_sh: [n, d] float, the same entities in the same order.
+        C: [n, d] float.
+        L: [n, d] float, the same entities in the same order.
 
     Raises:
         ValueError: shapes differ.
     """
-    check_same_rows(C_sh, L_sh, same_width=True)
-    parts = zip(_unit_chunks(C_sh), _unit_chunks(L_sh), strict=True)
-    return sum(float((a - b).square().sum()) for a, b in parts) / len(C_sh)
-
-
-@torch.no_grad()
-def structure_gap(C_sh: Tensor, L_sh: Tensor) -> float:
-    """The global structure loss over all rows: 0 when both sides' similarities agree, wherever their rows lie.
-
-    Args:
-        C_sh: [n, d1] float.
-        L_sh: [n, d2] float, the same entities in the same order.
-    """
-    return float(global_structure_loss(C_sh, L_sh))
+    check_same_rows(C, L, same_width=True)
+    parts = zip(_unit_chunks(C), _unit_chunks(L), strict=True)
+    return sum(float((a - b).square().sum()) for a, b in parts) / len(C)
 
 
 def is_collapsed(x: Tensor, *, max_similarity: float = 0.99, min_rank: float = 1.5) -> bool:
