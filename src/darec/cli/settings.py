@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from darec.cli.output import Format
+
+if TYPE_CHECKING:
+    from darec.config import RunConfig
 
 
 def command(
@@ -16,7 +19,6 @@ def command(
     format: Annotated[Format, typer.Option(help="How to print the list.")] = Format.TABLE,
 ) -> None:
     """List the settings that --set and --config take, with defaults and meaning."""
-    from pydantic import BaseModel
     from rich.console import Console
     from rich.table import Table
 
@@ -24,6 +26,23 @@ def command(
     from darec.config import resolve_config
 
     config = resolve_config({"backbone": backbone, "alignment": alignment, "loss": loss})
+    rows = described(config)
+    if format is Format.JSON:
+        print_json(rows)
+        return
+    table = Table(title=f"settings of {backbone} + {alignment}", title_justify="left")
+    table.add_column("setting", no_wrap=True)
+    table.add_column("default")
+    table.add_column("meaning")
+    for row in rows:
+        table.add_row(row["setting"], str(row["default"]), row["meaning"])
+    Console(markup=False, highlight=False).print(table)
+
+
+def described(config: RunConfig) -> list[dict[str, Any]]:
+    """``setting`` (its dotted key), ``default`` (its value in ``config``) and ``meaning`` of every setting."""
+    from pydantic import BaseModel
+
     rows: list[dict[str, Any]] = []
     for section, part in config:
         if isinstance(part, BaseModel):
@@ -36,13 +55,4 @@ def command(
                 }
                 for name, field in type(part).model_fields.items()
             ]
-    if format is Format.JSON:
-        print_json(rows)
-        return
-    table = Table(title=f"settings of {backbone} + {alignment}", title_justify="left")
-    table.add_column("setting", no_wrap=True)
-    table.add_column("default")
-    table.add_column("meaning")
-    for row in rows:
-        table.add_row(row["setting"], str(row["default"]), row["meaning"])
-    Console(markup=False, highlight=False).print(table)
+    return rows

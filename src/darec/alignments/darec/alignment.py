@@ -1,4 +1,4 @@
-"""The DaRec alignment: four projectors, four losses on them, and what to watch while they work."""
+"""DaRec (Yang et al., arXiv 2408.08231): four projectors, four losses on them, and what to watch while they work."""
 
 from __future__ import annotations
 

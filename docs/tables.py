@@ -1,0 +1,99 @@
+"""Writes what the docs take from the code: the grid of pairs and the settings on each part's page.
+
+    python docs/tables.py
+
+A test fails when a page is behind (tests/docs/test_tables.py).
+"""
+
+from __future__ import annotations
+
+import inspect
+import sys
+from pathlib import Path
+
+from darec.cli.settings import described
+from darec.config import resolve_config
+from darec.registry import ALIGNMENTS, BACKBONES, Registry, inapplicable
+
+DOCS = Path(__file__).resolve().parent
+FOLDERS = {"backbone": BACKBONES, "alignment": ALIGNMENTS}
+
+
+def grid() -> str:
+    """Backbones down, alignments across."""
+    lines = [
+        "| | " + " | ".join(f"[{name}](alignments/{name}.md)" for name in ALIGNMENTS) + " |",
+        "|---|" + ":-:|" * len(list(ALIGNMENTS)),
+    ]
+    refused = []
+    for backbone in BACKBONES:
+        cells = []
+        for alignment in ALIGNMENTS:
+            reason = inapplicable(backbone, alignment)
+            cells.append("✗" if reason else "✓")
+            if reason:
+                refused.append(f"- {backbone} with {alignment}: {reason}")
+        lines.append(f"| [{backbone}](backbones/{backbone}.md) | " + " | ".join(cells) + " |")
+    if refused:
+        lines += ["", "Refused by name, before anything runs:", "", *refused]
+    return "\n".join(lines)
+
+
+def parts(kind: str, registry: Registry) -> str:
+    """Each part in one line: what it is, where from, whether it needs text."""
+    lines = [f"| {kind} | what it is | from | needs text |", "|---|---|---|---|"]
+    for name in registry:
+        part = registry.get(name)
+        module = inspect.getdoc(inspect.getmodule(part)) or ""
+        source = module.split("\n\n")[0].replace("\n", " ")
+        what = (inspect.getdoc(part) or "").split("\n")[0].split(" (")[0].rstrip(".")
+        text = "yes" if part.needs_text else "no"
+        lines.append(f"| [{name}]({kind}s/{name}.md) | {what} | {source} | {text} |")
+    return "\n".join(lines)
+
+
+def settings(kind: str, name: str) -> str:
+    """The part's own settings with default and meaning."""
+    rows = described(resolve_config({kind: name}))
+    own = [row for row in rows if row["setting"].startswith(f"{kind}.")]
+    lines = ["| setting | default | meaning |", "|---|---|---|"]
+    for row in own:
+        if row["setting"] != f"{kind}.name":
+            meaning = row["meaning"].replace("|", "\\|").replace("``", "`")
+            default = "null" if row["default"] is None else row["default"]
+            lines.append(f"| `{row['setting']}` | {default} | {meaning} |")
+    return "\n".join(lines) if len(lines) > 2 else "None."
+
+
+def replaced(page: str, mark: str, content: str) -> str:
+    """The page with what stands between ``<!-- mark -->`` and ``<!-- end -->`` replaced."""
+    before, _, rest = page.partition(f"<!-- {mark} -->")
+    return (
+        f"{before}<!-- {mark} -->\n\n{content}\n\n<!-- end -->{rest.partition('<!-- end -->')[2]}"
+    )
+
+
+def pages() -> dict[Path, str]:
+    """Every page that has a part made from the code, as it should read."""
+    overview = DOCS / "grid.md"
+    text = replaced(overview.read_text(), "grid", grid())
+    found = {}
+    for kind, registry in FOLDERS.items():
+        text = replaced(text, f"{kind}s", parts(kind, registry))
+        for name in registry:
+            page = DOCS / f"{kind}s" / f"{name}.md"
+            if page.is_file():
+                found[page] = replaced(page.read_text(), "settings", settings(kind, name))
+    return {overview: text, **found}
+
+
+def main() -> None:
+    """Write all pages."""
+    for page, text in pages().items():
+        if page.read_text() != text:
+            page.write_text(text)
+            print(page.relative_to(DOCS.parent), file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()
