@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 
 from darec.rows import check_same_rows, chunks, inverse_norms
+from darec.types import Tables
 
 
 @torch.no_grad()
@@ -114,3 +115,26 @@ def _similarity_moments(x: Tensor) -> tuple[float, float]:
     mean = float(total.square().sum() - diagonal) / pairs
     mean_square = float(gram.square().sum() - diagonal) / pairs
     return mean, mean_square
+
+
+def alignment_figures(C: Tables, L: Tables) -> dict[str, float]:
+    """What to watch while two tables are pulled together: means over users and items of rank, spread and gap.
+
+    ``collapsed`` is 1 where either side's users or items have become one direction.
+
+    Args:
+        C: [U, d] and [I, d], the collaborative side.
+        L: [U, d] and [I, d], the language side, of one width with ``C``.
+    """
+    pairs = [(C.users, L.users), (C.items, L.items)]
+    figures = [
+        {
+            "rank/C": effective_rank(c),
+            "rank/L": effective_rank(language),
+            "spread/C": similarity_spread(c),
+            "gap/points": representation_gap(c, language),
+        }
+        for c, language in pairs
+    ]
+    means = {name: sum(side[name] for side in figures) / len(figures) for name in figures[0]}
+    return {**means, "collapsed": float(any(is_collapsed(side) for pair in pairs for side in pair))}

@@ -67,7 +67,12 @@ BACKBONES = Registry(
 ALIGNMENTS = Registry(
     "alignment",
     {
+        "contrastive": "darec.alignments.contrastive:Contrastive",
         "darec": "darec.alignments.darec:DaRec",
+        "direct": "darec.alignments.direct:Direct",
+        "generative": "darec.alignments.generative:Generative",
+        "kar": "darec.alignments.kar:KAR",
+        "llminit": "darec.alignments.llminit:LLMInit",
         "none": "darec.alignments.none:NoAlignment",
     },
 )

@@ -1,0 +1,109 @@
+"""RLMRec-Con: tell each entity's text from the others' (Ren et al. 2024, arXiv 2310.15950, eq. 7 to 9).
+
+``L = -mean_b log exp(cos(C_b, P(L_b)) / tau) / sum_m exp(cos(C_b, P(L_m)) / tau)``, P an MLP of the text. As in the
+authors' code there are three such terms: the batch's users among *all* users, its positives among the positives, its
+negatives among the negatives. The first never holds batch x U scores (see :mod:`darec.infonce`).
+
+Departures: an item that the batch holds several times is one candidate (and as many anchors), whereas the code lets
+its copies count as negatives of each other. With softmax losses the batch's negatives are the M shared ones; drawn in
+the batch, they are its positives, and the third term then repeats the second without its counts.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, cast
+
+import torch
+from pydantic import Field
+from torch import Tensor
+from torch.nn import functional as F
+from torch.utils.checkpoint import checkpoint
+
+from darec.alignments.base import Alignment, AlignmentConfig, AlignmentInputs
+from darec.config import PartConfig
+from darec.diagnostics import alignment_figures
+from darec.infonce import info_nce
+from darec.mlp import mlp
+from darec.search import Range
+from darec.types import Batch, Encoded, Tables
+
+_ROWS = 2**15
+"""Texts projected at once where all are: the hidden layer of more is computed again in the backward pass, not kept."""
+
+
+class ContrastiveConfig(AlignmentConfig):
+    """Settings of :class:`Contrastive`."""
+
+    name: Literal["contrastive"] = "contrastive"
+    """Name of the alignment."""
+    temperature: Annotated[float, Range(0.05, 0.5, log=True)] = Field(0.2, gt=0)
+    """Divides the cosines; 0.2 in the RLMRec code (0.1 for Steam)."""
+    hidden: int | None = Field(None, ge=1)
+    """Width of the MLP's hidden layer; null: the mean of the text's width and E_C's, as in the RLMRec code."""
+    user_candidates: Literal["all", "batch"] = "all"
+    """Tell a user's text from that of all users, as in the RLMRec code, at the cost of projecting every user's text
+    in each step; or of the batch's users alone."""
+
+
+class Contrastive(Alignment):
+    """InfoNCE between E_C and projected text."""
+
+    Config: ClassVar[type[PartConfig]] = ContrastiveConfig
+
+    def __init__(self, config: PartConfig, inputs: AlignmentInputs) -> None:
+        super().__init__(config, inputs)
+        self.config = config = cast(ContrastiveConfig, config)
+        hidden = config.hidden or max(1, (inputs.text_dim + inputs.out_dim) // 2)
+        self.mlp = mlp(inputs.text_dim, hidden, inputs.out_dim, generator=inputs.generator)
+
+    def losses(self, encoded: Encoded, text: Tables, batch: Batch) -> dict[str, Tensor]:
+        """``text_users``, ``text_positives`` and ``text_negatives``."""
+        items, place = torch.cat([batch.items, batch.negatives]).unique(return_inverse=True)
+        of_items = self.mlp(F.embedding(items, text.items))
+        positives, negatives = place.split([len(batch.items), len(batch.negatives)])
+        return {
+            "text_users": self._users(encoded.users, text.users, batch.users),
+            "text_positives": self._items(encoded.items, items, of_items, positives),
+            "text_negatives": self._items(encoded.items, items, of_items, negatives),
+        }
+
+    def _users(self, E_C: Tensor, E_L: Tensor, users: Tensor) -> Tensor:
+        users, counts = users.unique(return_counts=True)
+        candidates = None
+        if self.config.user_candidates == "all":
+            candidates = self._project(E_L)
+            own = F.embedding(users, candidates)
+        else:
+            own = self.mlp(F.embedding(users, E_L))
+        return info_nce(
+            F.embedding(users, E_C),
+            own,
+            candidates,
+            temperature=self.config.temperature,
+            counts=counts,
+        )
+
+    def _items(self, E_C: Tensor, items: Tensor, of_items: Tensor, place: Tensor) -> Tensor:
+        """Among the distinct items at ``place`` in ``items``, whose projected text is ``of_items``."""
+        place, counts = place.unique(return_counts=True)
+        return info_nce(
+            F.embedding(items[place], E_C),
+            F.embedding(place, of_items),
+            temperature=self.config.temperature,
+            counts=counts,
+        )
+
+    def _project(self, E_L: Tensor) -> Tensor:
+        """The MLP of a whole table; [n, d_L] to [n, out_dim], never with more than ``_ROWS`` hidden rows."""
+        if len(E_L) <= _ROWS or not torch.is_grad_enabled():
+            return torch.cat([self.mlp(rows) for rows in E_L.split(_ROWS)])
+        parts: list[Tensor] = [
+            checkpoint(self.mlp, rows, use_reentrant=False, preserve_rng_state=False)
+            for rows in E_L.split(_ROWS)
+        ]
+        return torch.cat(parts)
+
+    def diagnostics(self, encoded: Encoded, text: Tables) -> dict[str, float]:
+        """Rank and spread of E_C, rank of the projected text, and the gap between them."""
+        projected = Tables(self._project(text.users), self._project(text.items))
+        return alignment_figures(encoded, projected)

@@ -1,0 +1,75 @@
+"""Direct alignment: every entity's two representations at one point.
+
+``L = mean_u ||bar(P_C(C_u)) - bar(P_L(L_u))||^2`` over the batch's users, plus the same over its positives; a bar
+scales rows to unit length. It closes the gap between the sides, which DaRec's theorem shows to cost information that
+only one of them holds (Yang et al., arXiv 2408.08231, theorem 1): the baseline that structure alignment argues against.
+
+The loss is zero where all rows of both sides are equal, too. While the ranking loss acts on E_C itself, it keeps E_C
+apart; with ``project = both`` the projections may collapse all the same, and ``diagnostics`` says so.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, cast
+
+from pydantic import Field
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from darec.alignments.base import Alignment, AlignmentConfig, AlignmentInputs
+from darec.config import PartConfig
+from darec.diagnostics import alignment_figures
+from darec.mlp import mlp
+from darec.search import Choice
+from darec.types import Batch, Encoded, Tables
+
+
+class DirectConfig(AlignmentConfig):
+    """Settings of :class:`Direct`."""
+
+    name: Literal["direct"] = "direct"
+    """Name of the alignment."""
+    project: Literal["text", "both"] = "text"
+    """What is projected: E_L to E_C's width, or both sides to a common width."""
+    dim: int = Field(32, ge=1)
+    """With project=both: the common width."""
+    hidden: Annotated[int, Choice(0, 64)] = Field(0, ge=0)
+    """Width of the projectors' hidden layer; 0 makes them linear."""
+
+
+class Direct(Alignment):
+    """Mean squared distance of projected unit vectors."""
+
+    Config: ClassVar[type[PartConfig]] = DirectConfig
+
+    def __init__(self, config: PartConfig, inputs: AlignmentInputs) -> None:
+        super().__init__(config, inputs)
+        self.config = config = cast(DirectConfig, config)
+        both = config.project == "both"
+        width = config.dim if both else inputs.out_dim
+        hidden = [config.hidden] if config.hidden else []
+        self.of_C: nn.Module = nn.Identity()
+        if both:
+            self.of_C = mlp(inputs.out_dim, *hidden, width, generator=inputs.generator)
+        self.of_L = mlp(inputs.text_dim, *hidden, width, generator=inputs.generator)
+
+    def losses(self, encoded: Encoded, text: Tables, batch: Batch) -> dict[str, Tensor]:
+        """``gap_users`` and ``gap_items``, each in [0, 4]; an entity counts as often as the batch holds it."""
+        return {
+            "gap_users": self._gap(encoded.users, text.users, batch.users),
+            "gap_items": self._gap(encoded.items, text.items, batch.items),
+        }
+
+    def _gap(self, E_C: Tensor, E_L: Tensor, rows: Tensor) -> Tensor:
+        rows, counts = rows.unique(return_counts=True)
+        C = F.normalize(self.of_C(F.embedding(rows, E_C)), dim=1)
+        L = F.normalize(self.of_L(F.embedding(rows, E_L)), dim=1)
+        gap: Tensor = (counts * (C - L).square().sum(1)).sum() / counts.sum()
+        return gap
+
+    def diagnostics(self, encoded: Encoded, text: Tables) -> dict[str, float]:
+        """Rank and spread of each side after projection, the gap between them, and whether they collapsed."""
+        return alignment_figures(
+            Tables(self.of_C(encoded.users), self.of_C(encoded.items)),
+            Tables(self.of_L(text.users), self.of_L(text.items)),
+        )

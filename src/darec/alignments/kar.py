@@ -1,0 +1,143 @@
+"""KAR: text through hybrid-expert adaptors, added to the ids (Xi et al., arXiv 2306.10933, section 3.3).
+
+For a user's text x: ``a = sum_e g_e(x) E_e(x)``, E_e the shared experts and those of users, ``g = softmax(G x)`` the
+users' gate; for an item's text alike, with the items' experts and gate. KAR feeds ``a`` to a click model as a further
+feature; in collaborative filtering, as in RLMRec's comparison, it is added to the ego table: ``ego + scale * a``.
+
+Departures. Experts are MLPs that end in a linear map which starts at zero, so that training starts at the backbone
+alone: at random values, text drowns the ids, which start small. Each side's text is centred and brought to unit mean
+square length first, so that ``scale`` means the same for every encoder.
+
+There is no loss: the ranking loss trains the adaptors, and the ranking of an entity that training never saw still has
+its text.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, Self, cast
+
+import torch
+from pydantic import Field, model_validator
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from darec.alignments.base import Alignment, AlignmentInputs
+from darec.config import PartConfig
+from darec.errors import ConfigError
+from darec.search import Choice, Range
+from darec.types import Encoded, Tables
+
+
+class KARConfig(PartConfig):
+    """Settings of :class:`KAR`."""
+
+    name: Literal["kar"] = "kar"
+    """Name of the alignment."""
+    shared: Annotated[int, Choice(0, 1, 2)] = Field(1, ge=0)
+    """Experts that users and items share; 2 in the authors' code."""
+    dedicated: Annotated[int, Choice(1, 2, 4)] = Field(2, ge=0)
+    """Experts of users, and as many of items; 2 to 5 in the authors' code."""
+    hidden: int = Field(64, ge=1)
+    """Width of an expert's hidden layer; 128 in the authors' code."""
+    scale: Annotated[float, Range(0.01, 10.0, log=True)] = Field(1.0, ge=0)
+    """Multiplies what is added to the ids."""
+
+    @model_validator(mode="after")
+    def _some_expert(self) -> Self:
+        if not self.shared + self.dedicated:
+            raise ConfigError(
+                "alignment.shared and alignment.dedicated are both 0: keep an expert."
+            )
+        return self
+
+
+class Experts(nn.Module):
+    """Two-layer MLPs side by side, [n, in_dim] to [n, out_dim], each weighted by its gate.
+
+    Args:
+        count: how many.
+        in_dim: width of the text.
+        hidden: width of each one's hidden layer.
+        out_dim: width of the ego table.
+        generator: source of the first layers' values; the second start at zero.
+    """
+
+    def __init__(
+        self, count: int, in_dim: int, hidden: int, out_dim: int, generator: torch.Generator
+    ) -> None:
+        super().__init__()
+        self.count = count
+        first = [
+            nn.init.xavier_uniform_(torch.empty(hidden, in_dim), generator=generator)
+            for _ in range(count)
+        ]
+        self.first = nn.Parameter(torch.cat(first))
+        self.bias = nn.Parameter(torch.zeros(count * hidden))
+        self.second = nn.Parameter(torch.zeros(count * hidden, out_dim))
+
+    def forward(self, x: Tensor, gates: Tensor) -> Tensor:
+        """[n, in_dim] and [n, count] to [n, out_dim]."""
+        hidden = F.leaky_relu(F.linear(x, self.first, self.bias))
+        weighted = hidden.unflatten(1, (self.count, -1)) * gates[:, :, None]
+        mixed: Tensor = weighted.flatten(1) @ self.second
+        return mixed
+
+
+class KAR(Alignment):
+    """Knowledge adaptors."""
+
+    Config: ClassVar[type[PartConfig]] = KARConfig
+
+    def __init__(self, config: PartConfig, inputs: AlignmentInputs) -> None:
+        super().__init__(config, inputs)
+        self.config = config = cast(KARConfig, config)
+
+        def experts(count: int) -> Experts:
+            widths = inputs.text_dim, config.hidden, inputs.ego_dim
+            return Experts(count, *widths, inputs.generator)
+
+        self.shared = experts(config.shared) if config.shared else None
+        self.dedicated = nn.ModuleList(
+            experts(config.dedicated) for _ in range(2 if config.dedicated else 0)
+        )
+        # With a single expert a softmax is 1 whatever the gate holds.
+        count = config.shared + config.dedicated
+        shape = (count, inputs.text_dim)
+        self.gates = nn.ParameterList(
+            nn.init.xavier_uniform_(torch.empty(shape), generator=inputs.generator)
+            for _ in range(2 if count > 1 else 0)
+        )
+
+    def fuse(self, ego: Tensor, text: Tables, generator: torch.Generator | None) -> Tensor:
+        """Add the adapted text to the ego table."""
+        return ego + self.config.scale * torch.cat(self._adapted(text))
+
+    def _adapted(self, text: Tables) -> list[Tensor]:
+        """[U, ego_dim] and [I, ego_dim]."""
+        return [self._side(side, E_L) for side, E_L in enumerate((text.users, text.items))]
+
+    def _side(self, side: int, E_L: Tensor) -> Tensor:
+        x = standardised(E_L)
+        gates = x.new_ones(len(x), 1)
+        if len(self.gates):
+            gates = torch.softmax(F.linear(x, self.gates[side]), dim=1)
+        of_shared, of_dedicated = gates.split([self.config.shared, self.config.dedicated], dim=1)
+        total = x.new_zeros(())
+        if self.shared is not None:
+            total = total + self.shared(x, of_shared)
+        if len(self.dedicated):
+            total = total + self.dedicated[side](x, of_dedicated)
+        return total
+
+    def diagnostics(self, encoded: Encoded, text: Tables) -> dict[str, float]:
+        """Mean length of what is added to users' and to items' rows."""
+        users, items = (float(added.norm(dim=1).mean()) for added in self._adapted(text))
+        return {"added/users": self.config.scale * users, "added/items": self.config.scale * items}
+
+
+def standardised(x: Tensor) -> Tensor:
+    """Rows less their mean, of mean square length 1; zeros where all rows are equal."""
+    centred = x - x.mean(0)
+    length = torch.linalg.vector_norm(centred) / len(x) ** 0.5
+    scaled: Tensor = centred / length.clamp_min(torch.finfo(x.dtype).tiny)
+    return scaled

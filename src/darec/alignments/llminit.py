@@ -1,0 +1,77 @@
+"""LLM initialisation: ids start as the principal components of their texts.
+
+Text decides where training starts and nothing else, as in Harte et al. 2023 ("Leveraging large language models for
+sequential recommendation", LLM2BERT4Rec), where BERT4Rec's item embeddings start as the principal components of the
+items' text embeddings. It costs nothing in training, and training may forget it.
+
+Users and items apart: text is centred and projected on its leading components, as many as the id table is wide, with
+the sign that makes each component's largest weight positive. The result is scaled to the length that the random values
+had, times ``scale``. Where text has fewer components than the table columns, the columns left keep their random values.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal, cast
+
+import torch
+from pydantic import Field
+from torch import Tensor
+
+from darec.alignments.base import Alignment, AlignmentInputs
+from darec.config import PartConfig
+from darec.search import Range
+from darec.types import Tables
+
+
+class LLMInitConfig(PartConfig):
+    """Settings of :class:`LLMInit`."""
+
+    name: Literal["llminit"] = "llminit"
+    """Name of the alignment."""
+    scale: Annotated[float, Range(0.1, 10.0, log=True)] = Field(1.0, gt=0)
+    """Length of the initial table, in lengths of the random values it replaces."""
+
+
+class LLMInit(Alignment):
+    """Principal components of text as initial ids."""
+
+    Config: ClassVar[type[PartConfig]] = LLMInitConfig
+    needs_ids: ClassVar[bool] = True
+
+    def __init__(self, config: PartConfig, inputs: AlignmentInputs) -> None:
+        super().__init__(config, inputs)
+        self.config = cast(LLMInitConfig, config)
+
+    def initial_ids(self, ids: Tensor, text: Tables) -> Tensor:
+        """[N, dim] random values to principal components of as much of ``text`` as there is."""
+        sizes = [len(text.users), len(text.items)]
+        sides = zip(ids.split(sizes), (text.users, text.items), strict=True)
+        return torch.cat([self._side(rows, E_L) for rows, E_L in sides])
+
+    def _side(self, rows: Tensor, E_L: Tensor) -> Tensor:
+        components = principal_components(E_L, rows.shape[1]).to(rows.dtype)
+        count = components.shape[1]
+        replaced = torch.linalg.vector_norm(rows[:, :count])
+        length = torch.linalg.vector_norm(components).clamp_min(torch.finfo(rows.dtype).tiny)
+        components = components * (self.config.scale * replaced / length)
+        return torch.cat([components, rows[:, count:]], dim=1)
+
+
+def principal_components(x: Tensor, count: int) -> Tensor:
+    """Scores of the leading principal components, in order of variance, in float64.
+
+    Args:
+        x: [n, d].
+        count: how many components at most; there are no more than the centred rows' numerical rank.
+
+    Returns:
+        [n, k], k <= count; the sign of a column makes the largest weight of its component positive.
+    """
+    centred = x.double() - x.double().mean(0)
+    variances, directions = torch.linalg.eigh(centred.T @ centred)
+    variances, directions = variances.flip(0)[:count], directions.flip(1)[:, :count]
+    known = variances > 1e-9 * variances[0].clamp_min(torch.finfo(x.dtype).tiny)
+    directions = directions[:, known]
+    largest = directions.gather(0, directions.abs().argmax(0, keepdim=True))
+    scores: Tensor = centred @ (directions * largest.sign())
+    return scores

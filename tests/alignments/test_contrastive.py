@@ -1,0 +1,5 @@
+from darec.testing.suites import AlignmentSuite
+
+
+class TestIt(AlignmentSuite):
+    name = "contrastive"
