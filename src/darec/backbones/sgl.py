@@ -101,8 +101,7 @@ class SGL(Backbone):
             kept = torch.zeros(graph.n_edges, dtype=torch.bool, device=ends.device)
             kept[graph.edges[ends].long()] = True
         else:
-            edges = torch.rand(graph.n_edges, generator=generator, device=generator.device)
-            kept = edges < config.keep
+            kept = graph.sample_edges(config.keep, generator)
         if config.renormalise:
             return graph.subgraph(kept)
         return graph.weights * kept.index_select(0, graph.edges)

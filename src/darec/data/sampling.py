@@ -55,9 +55,10 @@ class Sampler(nn.Module):
         return len(self.users)
 
     def epoch(self, batch_size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        """Every training pair once, in random order, as ([B] users, [B] items)."""
+        """Every training pair once, in random batches of ([B] users, [B] items), each sorted by user."""
         order = torch.randperm(len(self), generator=generator, device=generator.device)
         for rows in order.split(batch_size):
+            rows = rows.sort().values  # the batch's look-ups then walk through memory in one direction
             yield self.users[rows], self.items[rows]
 
     def negatives(self, users: Tensor, generator: torch.Generator) -> Tensor:

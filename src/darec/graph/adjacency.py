@@ -182,6 +182,13 @@ class Graph(nn.Module):
         rows = inverse_root.index_select(0, self.pattern.rows)
         return stays * rows * inverse_root.index_select(0, self.indices)
 
+    def sample_edges(self, keep: float, generator: torch.Generator) -> Tensor:
+        """[n_edges] bool, each undirected edge kept with probability ``keep``, in (0, 1], rounded to 1/65536."""
+        # Four draws of 16 bits from each of 64: a third of the time that as many floats take.
+        bits = torch.empty(self.n_edges // 4 + 1, dtype=torch.int64, device=generator.device)
+        draws = bits.random_(-(2**63), None, generator=generator).view(torch.int16)
+        return draws[: self.n_edges] <= round(keep * 2**16) - 2**15 - 1
+
     def drop_edges(self, keep: float, generator: torch.Generator, *, rescale: bool) -> Tensor:
         """Weights with each undirected edge kept with probability ``keep`` and zero otherwise.
 
@@ -192,8 +199,6 @@ class Graph(nn.Module):
             generator: source of the draw.
             rescale: divide what is kept by ``keep``, so that the expectation is unchanged.
         """
-        kept = torch.rand(self.n_edges, generator=generator, device=generator.device) < keep
-        factor = kept.to(self.weights.dtype)
-        if rescale:
-            factor /= keep
-        return self.weights * factor.index_select(0, self.edges)
+        kept = self.sample_edges(keep, generator)
+        weights = self.weights * kept.index_select(0, self.edges)
+        return weights.div_(keep) if rescale else weights
