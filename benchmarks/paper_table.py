@@ -32,6 +32,7 @@ CASES: dict[str, list[str]] = {
     "gccf": ["backbone=gccf", "backbone.self_loops=false"],
     "gccf, self-loops": ["backbone=gccf"],
     "simgcl, in batch": ["backbone=simgcl", "train.l2=1e-5"],
+    "sgl, in batch": ["backbone=sgl", "train.l2=1e-5", "backbone.candidates=batch"],
     "simgcl": ["backbone=simgcl", "train.l2=1e-5", "backbone.candidates=all"],
     "sgl": ["backbone=sgl", "train.l2=1e-5"],
     "dccf": ["backbone=dccf", "train.l2=1e-4"],
