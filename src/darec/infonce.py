@@ -2,7 +2,7 @@
 
 ``mean_b [ logsumexp_m(a_b . c_m / tau) - a_b . p_b / tau ]`` over unit rows: the contrastive loss of SGL (Wu et al.
 2021, eq. 10), SimGCL (Yu et al. 2022, eq. 4) and RLMRec-Con (Ren et al. 2024, eq. 8). Its gradient needs the [B, M]
-softmax only as a factor of two products, so both are taken a few rows at a time while the loss is computed, and no
+softmax only as a factor of two products, so both are taken a block at a time while the loss is computed, and no
 [B, M] matrix ever exists.
 """
 
@@ -15,32 +15,52 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-_CHUNK = 2**20
+from darec.rows import full_precision, widen
+
+_BLOCK = 2**20
 """Scores held at once: 4 MB of float32, which stays in a CPU core's caches."""
+_WHOLE = 2**14
+"""Up to so many candidates a block spans them all, and its scores serve value and gradient. With more, a block of so
+few anchors that it still fits in the caches would read and write all candidates too often: blocks are then square and
+scores computed twice (benchmarks/infonce.py)."""
 
 
 class _LogPartition(torch.autograd.Function):
-    """``sum_b share_b logsumexp_m(anchors_b . candidates_m)``, chunked over anchors."""
+    """``sum_b share_b logsumexp_m(anchors_b . candidates_m)``, by blocks."""
 
     @staticmethod
     def forward(ctx: Any, anchors: Tensor, candidates: Tensor, share: Tensor) -> Tensor:
         wanted = ctx.needs_input_grad
         total = anchors.new_zeros(())
-        to_anchors = torch.empty_like(anchors) if wanted[0] else None
+        to_anchors = torch.zeros_like(anchors) if wanted[0] else None
         to_candidates = torch.zeros_like(candidates) if wanted[1] else None
-        rows = max(1, _CHUNK // max(1, len(candidates)))
+        columns = len(candidates) if len(candidates) <= _WHOLE else int(_BLOCK**0.5)
+        rows = max(1, _BLOCK // max(1, columns))
+        parts = candidates.split(columns)
         for start in range(0, len(anchors), rows):
             block, weight = anchors[start : start + rows], share[start : start + rows, None]
-            scores = block @ candidates.T
-            peak = scores.amax(1, keepdim=True)
-            scores = scores.sub_(peak).exp_()
-            sums = scores.sum(1, keepdim=True)
+            peak, sums = block.new_full((len(block), 1), -torch.inf), block.new_zeros(len(block), 1)
+            for part in parts:
+                scores = block @ part.T
+                highest = torch.maximum(peak, scores.amax(1, keepdim=True))
+                scores = scores.sub_(highest).exp_()
+                sums = sums * (peak - highest).exp_() + scores.sum(1, keepdim=True)
+                peak = highest
             total += ((sums.log() + peak) * weight).sum()
+            if to_anchors is None and to_candidates is None:
+                continue
             weight = weight / sums
+            weighted = block * weight
+            for index, part in enumerate(parts):
+                if len(parts) > 1:
+                    scores = (block @ part.T).sub_(peak).exp_()
+                if to_anchors is not None:
+                    to_anchors[start : start + rows].addmm_(scores, part)
+                if to_candidates is not None:
+                    first = index * columns
+                    to_candidates[first : first + columns].addmm_(scores.T, weighted)
             if to_anchors is not None:
-                to_anchors[start : start + rows] = (scores @ candidates).mul_(weight)
-            if to_candidates is not None:
-                to_candidates.addmm_(scores.T, block * weight)
+                to_anchors[start : start + rows] *= weight
         ctx.save_for_backward(to_anchors, to_candidates)
         return total
 
@@ -58,6 +78,7 @@ class _LogPartition(torch.autograd.Function):
 _log_partition: Callable[[Tensor, Tensor, Tensor], Tensor] = _LogPartition.apply
 
 
+@full_precision
 def log_partition(anchors: Tensor, candidates: Tensor, counts: Tensor | None = None) -> Tensor:
     """Mean over anchors of ``logsumexp_m(a_b . c_m)``.
 
@@ -66,10 +87,12 @@ def log_partition(anchors: Tensor, candidates: Tensor, counts: Tensor | None = N
         candidates: [M, d].
         counts: [B] how often each anchor counts; None: once.
     """
+    anchors, candidates = widen(anchors), widen(candidates)
     weights = anchors.new_ones(len(anchors)) if counts is None else counts.to(anchors.dtype)
     return _log_partition(anchors, candidates, weights / weights.sum())
 
 
+@full_precision
 def info_nce(
     anchors: Tensor,
     positives: Tensor,
@@ -80,7 +103,8 @@ def info_nce(
 ) -> Tensor:
     """InfoNCE of each anchor against all candidates, on cosines.
 
-    Memory beyond the inputs' size is a few megabytes, whatever B and M are.
+    Memory beyond the inputs' size is a few megabytes, whatever B and M are. Computed in float32 at least, also under
+    autocast.
 
     Args:
         anchors: [B, d]; rows need not be of unit length.
@@ -93,9 +117,9 @@ def info_nce(
     Returns:
         The mean over anchors, a scalar; ``log M`` in the limit of infinite temperature.
     """
-    anchors = F.normalize(anchors, dim=1) / temperature
-    positives = F.normalize(positives, dim=1)
-    candidates = positives if candidates is None else F.normalize(candidates, dim=1)
+    anchors = F.normalize(widen(anchors), dim=1) / temperature
+    positives = F.normalize(widen(positives), dim=1)
+    candidates = positives if candidates is None else F.normalize(widen(candidates), dim=1)
     agreement = (anchors * positives).sum(1)
     weights = torch.ones_like(agreement) if counts is None else counts.to(agreement.dtype)
     mean_agreement = (agreement * weights).sum() / weights.sum()

@@ -15,7 +15,7 @@ from typing import Annotated, ClassVar, Literal, cast
 
 import torch
 from pydantic import Field
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
@@ -71,7 +71,7 @@ class Contrastive(Alignment):
         users, counts = users.unique(return_counts=True)
         candidates = None
         if self.config.user_candidates == "all":
-            candidates = self._project(E_L)
+            candidates = project_all(self.mlp, E_L)
             own = F.embedding(users, candidates)
         else:
             own = self.mlp(F.embedding(users, E_L))
@@ -93,17 +93,26 @@ class Contrastive(Alignment):
             counts=counts,
         )
 
-    def _project(self, E_L: Tensor) -> Tensor:
-        """The MLP of a whole table; [n, d_L] to [n, out_dim], never with more than ``_ROWS`` hidden rows."""
-        if len(E_L) <= _ROWS or not torch.is_grad_enabled():
-            return torch.cat([self.mlp(rows) for rows in E_L.split(_ROWS)])
-        parts: list[Tensor] = [
-            checkpoint(self.mlp, rows, use_reentrant=False, preserve_rng_state=False)
-            for rows in E_L.split(_ROWS)
-        ]
-        return torch.cat(parts)
-
     def diagnostics(self, encoded: Encoded, text: Tables) -> dict[str, float]:
         """Rank and spread of E_C, rank of the projected text, and the gap between them."""
-        projected = Tables(self._project(text.users), self._project(text.items))
-        return alignment_figures(encoded, projected)
+        users, items = (project_all(self.mlp, E_L) for E_L in (text.users, text.items))
+        return alignment_figures(encoded, Tables(users, items))
+
+
+def project_all(network: nn.Module, x: Tensor) -> Tensor:
+    """``network(x)`` without ever keeping hidden layers of more than ``_ROWS`` rows for the backward pass.
+
+    Args:
+        network: a function of each row by itself, without randomness.
+        x: [n, in_dim].
+
+    Returns:
+        [n, out_dim].
+    """
+    parts = x.split(_ROWS)
+    if len(parts) == 1 or not torch.is_grad_enabled():
+        return torch.cat([network(part) for part in parts])
+    kept = [
+        checkpoint(network, part, use_reentrant=False, preserve_rng_state=False) for part in parts
+    ]
+    return torch.cat(kept)
