@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.common import spread, write_result
+from benchmarks.common import RESULTS, spread, write_between, write_result
 from darec.alignments.contrastive import project_all
 from darec.infonce import info_nce
 from darec.memory import peak_rss_mb
@@ -43,12 +43,13 @@ def as_matrix(users: Tensor, own: Tensor, table: Tensor) -> Tensor:
 def contrast(loss: Callable[[Tensor, Tensor, Tensor], Tensor], size: int) -> Callable[[], None]:
     """One step of a contrast over ``size`` candidates."""
     generator = torch.Generator().manual_seed(0)
-    users = torch.randn(BATCH, DIM, generator=generator, requires_grad=True)
+    batch = min(BATCH, size)
+    users = torch.randn(batch, DIM, generator=generator, requires_grad=True)
     table = torch.randn(size, DIM, generator=generator, requires_grad=True)
 
     def step() -> None:
         users.grad = table.grad = None
-        loss(users, table[:BATCH], table).backward()
+        loss(users, table[:batch], table).backward()
 
     return step
 
@@ -75,7 +76,7 @@ STEPS: dict[str, Callable[[int], Callable[[], None]]] = {
 def measure(what: str, size: int, threads: int) -> dict[str, Any]:
     """Seconds and peak memory over the inputs."""
     torch.set_num_threads(threads)
-    STEPS[what](5000)()  # libraries loaded
+    STEPS[what](64)()  # libraries loaded, at sizes that leave no peak
     step = STEPS[what](size)
     before = peak_rss_mb()
     seconds = []
@@ -103,7 +104,7 @@ def main() -> None:
         for what in STEPS:
             if what == "as_matrix" and size not in MATRIX_FITS:
                 scores = BATCH * size * 4 / 2**30
-                sizes[-1][what] = f"does not fit: {scores:.0f} GiB for the scores alone"
+                sizes[-1][what] = f"not run: {scores:.0f} GiB for the scores alone"
                 continue
             with context.Pool(1) as pool:
                 sizes[-1][what] = pool.apply(measure, (what, size, options.threads))
@@ -117,6 +118,24 @@ def main() -> None:
             "sizes": sizes,
         },
     )
+    page = RESULTS.parents[1] / "docs" / "alignments" / "contrastive.md"
+    write_between(page, "cost", table(sizes))
+
+
+def table(sizes: list[dict[str, Any]]) -> str:
+    """The result as Markdown."""
+
+    def cell(measured: dict[str, Any] | str) -> str:
+        if isinstance(measured, str):
+            return measured
+        return f"{measured['seconds']['median']:.2f} s, {measured['peak_mb_over_inputs']:.0f} MiB"
+
+    head = ["users", "contrast, by blocks", "contrast, one matrix", "projection of all texts"]
+    lines = [f"| {' | '.join(head)} |", "|--:|--:|--:|--:|"]
+    for size in sizes:
+        cells = [f"{size['users']:,}", *(cell(size[what]) for what in STEPS)]
+        lines.append(f"| {' | '.join(cells)} |")
+    return "\n".join(lines)
 
 
 if __name__ == "__main__":

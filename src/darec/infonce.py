@@ -37,11 +37,14 @@ class _LogPartition(torch.autograd.Function):
         columns = len(candidates) if len(candidates) <= _WHOLE else int(_BLOCK**0.5)
         rows = max(1, _BLOCK // max(1, columns))
         parts = candidates.split(columns)
+        buffer = anchors.new_empty(
+            rows * columns
+        )  # fresh memory for each block costs more than its scores
         for start in range(0, len(anchors), rows):
             block, weight = anchors[start : start + rows], share[start : start + rows, None]
             peak, sums = block.new_full((len(block), 1), -torch.inf), block.new_zeros(len(block), 1)
             for part in parts:
-                scores = block @ part.T
+                scores = _scores(block, part, buffer)
                 highest = torch.maximum(peak, scores.amax(1, keepdim=True))
                 scores = scores.sub_(highest).exp_()
                 sums = sums * (peak - highest).exp_() + scores.sum(1, keepdim=True)
@@ -53,7 +56,7 @@ class _LogPartition(torch.autograd.Function):
             weighted = block * weight
             for index, part in enumerate(parts):
                 if len(parts) > 1:
-                    scores = (block @ part.T).sub_(peak).exp_()
+                    scores = _scores(block, part, buffer).sub_(peak).exp_()
                 if to_anchors is not None:
                     to_anchors[start : start + rows].addmm_(scores, part)
                 if to_candidates is not None:
@@ -73,6 +76,12 @@ class _LogPartition(torch.autograd.Function):
             None if to_candidates is None else grad * to_candidates,
             None,
         )
+
+
+def _scores(block: Tensor, part: Tensor, buffer: Tensor) -> Tensor:
+    """All inner products, written into ``buffer``."""
+    out = buffer[: len(block) * len(part)].view(len(block), len(part))
+    return torch.mm(block, part.T, out=out)
 
 
 _log_partition: Callable[[Tensor, Tensor, Tensor], Tensor] = _LogPartition.apply

@@ -66,6 +66,12 @@ def test_infinite_temperature_is_the_log_of_the_number_of_candidates() -> None:
     assert terms["text_positives"].item() == pytest.approx(math.log(2), abs=1e-5)
 
 
+def test_only_every_so_manyth_step_aligns() -> None:
+    config = resolve_config({"alignment": "contrastive", "alignment.every": 3, "backbone.dim": 8})
+    _, reports = train_steps(config, tiny_dataset(), 7)
+    assert ["text_users" in report for report in reports] == [i % 3 == 0 for i in range(7)]
+
+
 def test_hidden_width_is_the_mean_of_both_unless_given() -> None:
     assert Contrastive(ContrastiveConfig(), inputs(4, 5, 3, 7)).mlp[0].out_features == 5
     assert Contrastive(ContrastiveConfig(hidden=9), inputs(4, 5, 3, 7)).mlp[0].out_features == 9

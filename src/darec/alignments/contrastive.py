@@ -43,6 +43,8 @@ class ContrastiveConfig(AlignmentConfig):
     user_candidates: Literal["all", "batch"] = "all"
     """Tell a user's text from that of all users, as in the RLMRec code, at the cost of projecting every user's text
     in each step; or of the batch's users alone."""
+    every: int = Field(1, ge=1)
+    """Align in one of so many steps; the steps between are the recommendation's alone. 1 in the paper."""
 
 
 class Contrastive(Alignment):
@@ -57,7 +59,9 @@ class Contrastive(Alignment):
         self.mlp = mlp(inputs.text_dim, hidden, inputs.out_dim, generator=inputs.generator)
 
     def losses(self, encoded: Encoded, text: Tables, batch: Batch) -> dict[str, Tensor]:
-        """``text_users``, ``text_positives`` and ``text_negatives``."""
+        """``text_users``, ``text_positives`` and ``text_negatives``; none between aligned steps."""
+        if batch.step % self.config.every:
+            return {}
         items, place = torch.cat([batch.items, batch.negatives]).unique(return_inverse=True)
         of_items = self.mlp(F.embedding(items, text.items))
         positives, negatives = place.split([len(batch.items), len(batch.negatives)])
