@@ -1,0 +1,39 @@
+"""What the docs take from the code is what the code says."""
+
+from __future__ import annotations
+
+import importlib.util
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from darec.registry import ALIGNMENTS, BACKBONES, Registry
+
+DOCS = Path(__file__).resolve().parents[2] / "docs"
+
+
+@pytest.fixture(scope="module")
+def tables() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("docs_tables", DOCS / "tables.py")
+    assert spec and spec.loader
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(("kind", "registry"), [("backbone", BACKBONES), ("alignment", ALIGNMENTS)])
+def test_every_part_has_a_page(kind: str, registry: Registry) -> None:
+    missing = [name for name in registry if not (DOCS / f"{kind}s" / f"{name}.md").is_file()]
+    assert not missing
+
+
+def test_pages_are_up_to_date(tables: ModuleType) -> None:
+    behind = [page.name for page, text in tables.pages().items() if page.read_text() != text]
+    assert not behind, f"run python docs/tables.py: {behind}"
+
+
+def test_the_grid_names_every_pair(tables: ModuleType) -> None:
+    rows = [line for line in tables.grid().splitlines() if line.startswith("| [")]
+    assert len(rows) == len(list(BACKBONES))
+    assert all(row.count("✓") + row.count("✗") == len(list(ALIGNMENTS)) for row in rows)
