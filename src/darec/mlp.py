@@ -17,7 +17,7 @@ def mlp(*widths: int, generator: torch.Generator) -> nn.Sequential:
     """
     layers: list[nn.Module] = []
     for in_dim, out_dim in pairwise(widths):
-        linear = nn.Linear(in_dim, out_dim)
+        linear = nn.utils.skip_init(nn.Linear, in_dim, out_dim)  # leaves the global generator alone
         nn.init.xavier_uniform_(linear.weight, generator=generator)
         nn.init.zeros_(linear.bias)
         layers += [linear, nn.LeakyReLU()]
