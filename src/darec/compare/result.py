@@ -1,0 +1,299 @@
+"""What a comparison found: plain values, saved as ``comparison.json`` and read back equal.
+
+The tree is ``Comparison`` > ``Pair`` > ``Spread``, ``Gain``, ``Curve`` and ``RunRecord``. Metrics go by the names of
+``metrics.json`` without their split: ``recall@20`` over all users, ``users/1of3/recall@20`` over the third of the users
+with the fewest training items, ``items/1of3/recall@20`` with the third of the items with the fewest training users as
+targets. Tables, files and the HTML page are made from this and nothing else.
+"""
+
+from __future__ import annotations
+
+import json
+import statistics
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
+
+from darec.errors import RunError
+from darec.evaluation.groups import Group
+from darec.files import write_json
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+    _Made = TypeVar("_Made", bound=DataclassInstance)
+
+BASELINE: Final = "none"
+"""The alignment that gains are measured against."""
+LEVEL: Final = 0.05
+"""Chance of any false star in one column of a table."""
+CONFIDENCE: Final = 0.95
+"""Of every interval."""
+_SCHEMA_VERSION: Final = 1
+
+
+@dataclass(frozen=True)
+class Spread:
+    """One figure over the seeds.
+
+    Attributes:
+        mean: over the seeds.
+        sd: standard deviation over the seeds (n - 1); None with a single one.
+        values: one a seed, in the order of :attr:`Pair.seeds`.
+    """
+
+    mean: float
+    sd: float | None
+    values: tuple[float, ...]
+
+    @classmethod
+    def of(cls, values: Iterable[float]) -> Self:
+        """The spread of at least one value."""
+        values = tuple(float(value) for value in values)
+        sd = statistics.stdev(values) if len(values) > 1 else None
+        return cls(statistics.fmean(values), sd, values)
+
+
+@dataclass(frozen=True)
+class Gain:
+    """A pair less ``none`` of the same backbone in one test metric, over the seeds that both have finished.
+
+    Two questions, two tests. *Over users*: each user's values are averaged over the seeds, and users are the sample;
+    it says whether these trained models differ. *Over seeds*: each seed's difference is one observation; it says
+    whether training again would give a difference.
+
+    Attributes:
+        difference: mean over users and seeds.
+        relative: the difference over the mean of ``none``; None where that is zero.
+        low: lower end of the 95% bootstrap interval over users.
+        high: its upper end.
+        n_users: users compared.
+        p_users: two-sided permutation test over users.
+        p_users_holm: the same, by Holm's correction over the pairs (and groups of one kind) of the grid.
+        seeds: the seeds compared.
+        by_seed: the difference of each.
+        seeds_low: lower end of the 95% t interval over seeds; None with a single one.
+        seeds_high: its upper end.
+        p_seeds: two-sided sign-flip test over seeds, which cannot be below ``2 / 2**len(seeds)``; None with one.
+        p_seeds_holm: the same, corrected as ``p_users_holm``.
+    """
+
+    difference: float
+    relative: float | None
+    low: float
+    high: float
+    n_users: int
+    p_users: float
+    p_users_holm: float
+    seeds: tuple[int, ...]
+    by_seed: tuple[float, ...]
+    seeds_low: float | None
+    seeds_high: float | None
+    p_seeds: float | None
+    p_seeds_holm: float | None
+
+    @property
+    def significant(self) -> bool:
+        """Whether the corrected test over users rejects at 5%: a star."""
+        return self.p_users_holm < LEVEL
+
+    @property
+    def significant_over_seeds(self) -> bool:
+        """Whether the corrected test over seeds rejects at 5%."""
+        return self.p_seeds_holm is not None and self.p_seeds_holm < LEVEL
+
+    @property
+    def seeds_agreeing(self) -> int:
+        """Number of seeds whose difference has the sign of the mean's."""
+        return sum(value * self.difference > 0 for value in self.by_seed)
+
+
+@dataclass(frozen=True)
+class Curve:
+    """Validation during one run, a point an evaluation.
+
+    Attributes:
+        seed: of the run.
+        epochs: epochs done.
+        seconds: of training and validation until then.
+        values: the metric :attr:`Comparison.monitor` on the validation split.
+        best_epoch: the epoch whose weights were kept.
+    """
+
+    seed: int
+    epochs: tuple[int, ...]
+    seconds: tuple[float, ...]
+    values: tuple[float, ...]
+    best_epoch: int
+
+
+@dataclass(frozen=True)
+class RunRecord:
+    """One run of a pair.
+
+    Attributes:
+        seed: its seed.
+        folder: where it is, relative to the comparison's folder (``runs/lightgcn+darec-s0-1a2b3c4d``).
+        error: why it failed, in one line; None for a finished one.
+        threads: CPU threads it trained with; None where it failed before it began.
+    """
+
+    seed: int
+    folder: str
+    error: str | None
+    threads: int | None
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A backbone with an alignment: every figure over its finished seeds.
+
+    Attributes:
+        backbone: name.
+        alignment: name.
+        runs: every run asked for, by seed, failed ones among them.
+        settings: the pair's settings by dotted key, without the run options.
+        settings_file: the file that they came from, with ``--settings``; else None.
+        test: metric -> spread on the test split, by group too; empty where no run finished.
+        valid: the same on the validation split.
+        costs: ``seconds_per_epoch`` (median of the run's epochs), ``seconds_to_best``, ``seconds``, ``best_epoch``,
+            ``epochs``, ``peak_rss_mb``, ``parameters``, ``table_dim``.
+        diagnostics: the alignment's own figures at the best epoch; only those that every seed has.
+        gains: metric -> gain over ``none``: recall and NDCG at every K, and by group at the headline K; empty for
+            ``none`` itself and where it is not in the grid.
+        curves: validation curve of each finished run.
+    """
+
+    backbone: str
+    alignment: str
+    runs: tuple[RunRecord, ...]
+    settings: dict[str, Any]
+    settings_file: str | None
+    test: dict[str, Spread]
+    valid: dict[str, Spread]
+    costs: dict[str, Spread]
+    diagnostics: dict[str, Spread]
+    gains: dict[str, Gain]
+    curves: tuple[Curve, ...]
+
+    @property
+    def name(self) -> str:
+        """``lightgcn + darec``."""
+        return f"{self.backbone} + {self.alignment}"
+
+    @property
+    def seeds(self) -> tuple[int, ...]:
+        """Seeds of the finished runs: the order of every spread's values."""
+        return tuple(run.seed for run in self.runs if run.error is None)
+
+    @property
+    def failed(self) -> tuple[RunRecord, ...]:
+        """The runs that failed."""
+        return tuple(run for run in self.runs if run.error is not None)
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """A grid of pairs on one dataset.
+
+    Attributes:
+        dataset: the dataset folder's name.
+        fingerprint: :meth:`darec.data.dataset.Dataset.fingerprint`.
+        counts: ``users``, ``items``, ``train``, ``valid``, ``test``.
+        seeds: the seeds asked for.
+        ks: cut-offs K.
+        mask: what evaluation masks, ``train`` or ``train+valid``.
+        monitor: the validation metric that picked each run's best epoch, such as ``recall@20``.
+        headline: the metrics to show first: recall and NDCG at the largest K.
+        groups: groups of users by activity and of items by popularity, with bounds and sizes.
+        pairs: grouped by backbone, ``none`` first where it is there, otherwise in the order asked for.
+        command: the command that made it; empty where a program did.
+        made: when, ISO 8601.
+        machine: processor, or the GPU for runs on one.
+        jobs: runs trained at once, at the last call.
+        versions: of ``darec``, ``torch`` and ``python``.
+        notes: what a reader must know to judge the figures, a sentence each.
+    """
+
+    dataset: str
+    fingerprint: str
+    counts: dict[str, int]
+    seeds: tuple[int, ...]
+    ks: tuple[int, ...]
+    mask: str
+    monitor: str
+    headline: tuple[str, ...]
+    groups: tuple[Group, ...]
+    pairs: tuple[Pair, ...]
+    command: str
+    made: str
+    machine: str
+    jobs: int
+    versions: dict[str, str]
+    notes: tuple[str, ...]
+
+    @property
+    def backbones(self) -> tuple[str, ...]:
+        """Names of the backbones, in order."""
+        return tuple(dict.fromkeys(pair.backbone for pair in self.pairs))
+
+    def of_backbone(self, backbone: str) -> tuple[Pair, ...]:
+        """The pairs of one backbone, in order."""
+        return tuple(pair for pair in self.pairs if pair.backbone == backbone)
+
+    def best(self, backbone: str, metric: str) -> Pair | None:
+        """The pair of a backbone with the highest test mean; None where none finished."""
+        finished = [pair for pair in self.of_backbone(backbone) if metric in pair.test]
+        return max(finished, key=lambda pair: pair.test[metric].mean, default=None)
+
+    def save(self, path: str | Path) -> None:
+        """Write ``comparison.json``."""
+        write_json(Path(path), {"schema_version": _SCHEMA_VERSION, **asdict(self)})
+
+    @classmethod
+    def load(cls, path: str | Path) -> Self:
+        """Read what :meth:`save` wrote.
+
+        Args:
+            path: the file, or the folder that it is in.
+
+        Raises:
+            RunError: no such file, or one that is not a comparison.
+        """
+        path = Path(path)
+        path = path / "comparison.json" if path.is_dir() else path
+        if not path.is_file():
+            raise RunError(f"no comparison at {path}: make one with 'darec compare'.")
+        try:
+            tree = json.loads(path.read_text(encoding="utf-8"))
+            version = tree.pop("schema_version")
+            if version != _SCHEMA_VERSION:
+                raise ValueError(f"schema version {version}")
+            pairs = tuple(_pair(pair) for pair in tree.pop("pairs"))
+            groups = tuple(Group(**group) for group in tree.pop("groups"))
+            return _made(cls, {**tree, "pairs": pairs, "groups": groups})
+        except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+            raise RunError(
+                f"{path} is not a comparison that this darec reads ({error}): run 'darec compare' again, "
+                "which trains nothing that is finished."
+            ) from error
+
+
+def _pair(tree: dict[str, Any]) -> Pair:
+    spreads = {
+        part: {name: _made(Spread, value) for name, value in tree.pop(part).items()}
+        for part in ("test", "valid", "costs", "diagnostics")
+    }
+    gains = {name: _made(Gain, value) for name, value in tree.pop("gains").items()}
+    curves = tuple(_made(Curve, curve) for curve in tree.pop("curves"))
+    runs = tuple(_made(RunRecord, run) for run in tree.pop("runs"))
+    return _made(Pair, {**tree, **spreads, "gains": gains, "curves": curves, "runs": runs})
+
+
+def _made(cls: type[_Made], tree: dict[str, Any]) -> _Made:
+    """A dataclass from JSON, whose lists are the tuples of its own fields."""
+    known = {field.name for field in fields(cls)}
+    if unknown := sorted(tree.keys() - known):
+        raise ValueError(f"unknown key {unknown[0]!r}")
+    return cls(**{key: tuple(v) if isinstance(v, list) else v for key, v in tree.items()})
