@@ -58,7 +58,9 @@ class Sampler(nn.Module):
         """Every training pair once, in random batches of ([B] users, [B] items), each sorted by user."""
         order = torch.randperm(len(self), generator=generator, device=generator.device)
         for rows in order.split(batch_size):
-            rows = rows.sort().values  # the batch's look-ups then walk through memory in one direction
+            rows = (
+                rows.sort().values
+            )  # the batch's look-ups then walk through memory in one direction
             yield self.users[rows], self.items[rows]
 
     def negatives(self, users: Tensor, generator: torch.Generator) -> Tensor:
