@@ -65,7 +65,7 @@ class Gain:
 
     Attributes:
         difference: mean over users and seeds.
-        relative: the difference over the mean of ``none``; None where that is zero.
+        base: mean of ``none`` over the same users and seeds.
         low: lower end of the 95% bootstrap interval over users.
         high: its upper end.
         n_users: users compared.
@@ -80,7 +80,7 @@ class Gain:
     """
 
     difference: float
-    relative: float | None
+    base: float
     low: float
     high: float
     n_users: int
@@ -92,6 +92,13 @@ class Gain:
     seeds_high: float | None
     p_seeds: float | None
     p_seeds_holm: float | None
+
+    @property
+    def relative(self) -> tuple[float, float, float] | None:
+        """Difference, ``low`` and ``high`` as shares of ``base``; None where that is zero."""
+        if not self.base:
+            return None
+        return self.difference / self.base, self.low / self.base, self.high / self.base
 
     @property
     def significant(self) -> bool:
@@ -247,9 +254,13 @@ class Comparison:
         finished = [pair for pair in self.of_backbone(backbone) if metric in pair.test]
         return max(finished, key=lambda pair: pair.test[metric].mean, default=None)
 
+    def tree(self) -> dict[str, Any]:
+        """Everything, ready for JSON."""
+        return {"schema_version": _SCHEMA_VERSION, **asdict(self)}
+
     def save(self, path: str | Path) -> None:
         """Write ``comparison.json``."""
-        write_json(Path(path), {"schema_version": _SCHEMA_VERSION, **asdict(self)})
+        write_json(Path(path), self.tree())
 
     @classmethod
     def load(cls, path: str | Path) -> Self:

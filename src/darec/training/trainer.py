@@ -98,19 +98,10 @@ class Trainer:
         # Apart, so that an alignment's draws do not shift the batches and dropout of its backbone.
         self.generator = torch.Generator(self.device).manual_seed(options.seed + 1)
         self.alignment_generator = torch.Generator(self.device).manual_seed(options.seed + 2)
-        metric, _, k = config.train.monitor.partition("@")
-        if not k.isdecimal():
-            raise ConfigError(
-                f"train.monitor {config.train.monitor!r}: write METRIC@K, as recall@20."
-            )
-        if metric not in ACCURACY:
-            raise ConfigError(
-                f"train.monitor: unknown metric {metric!r}: {did_you_mean(metric, ACCURACY)}"
-            )
-        check_k(max(config.evaluation.ks), dataset.n_items)
+        metric, k = check_config(config, dataset.n_items)
         self.metric = metric
         self.evaluator = Evaluator(
-            dataset.valid, dataset.train, dataset.train, (int(k),), user_groups=0, item_groups=0
+            dataset.valid, dataset.train, dataset.train, (k,), user_groups=0, item_groups=0
         )
         decoupled = config.train.optimizer == "adamw"
         optimizer = torch.optim.AdamW if decoupled else torch.optim.Adam
@@ -262,6 +253,33 @@ class Trainer:
         self.optimizer.load_state_dict(optimizer)
         self.generator.set_state(tensors["generator"])
         self.alignment_generator.set_state(tensors["alignment_generator"])
+
+
+def check_config(config: RunConfig, n_items: int) -> tuple[str, int]:
+    """Whether a run's settings fit the data and the machine, before anything is built.
+
+    Args:
+        config: the run's configuration.
+        n_items: I.
+
+    Returns:
+        The metric that is monitored, and its K.
+
+    Raises:
+        ConfigError: a device or precision that is not to be had, a metric that does not exist, or a K that is
+            larger than the catalogue.
+    """
+    resolve_device(config.options.device, config.options.precision)
+    metric, _, k = config.train.monitor.partition("@")
+    if not k.isdecimal():
+        raise ConfigError(f"train.monitor {config.train.monitor!r}: write METRIC@K, as recall@20.")
+    if metric not in ACCURACY:
+        raise ConfigError(
+            f"train.monitor: unknown metric {metric!r}: {did_you_mean(metric, ACCURACY)}"
+        )
+    for cut in (*config.evaluation.ks, int(k)):
+        check_k(cut, n_items)
+    return metric, int(k)
 
 
 def resolve_device(name: str, precision: str = "float32") -> torch.device:

@@ -1,0 +1,103 @@
+"""Gains over ``none`` and their tests.
+
+They are paired: the same seeds on both sides, user by user. The interval over users is the percentile bootstrap's, the
+p-value that of a permutation test (see darec.evaluation.significance); both take each user's mean over the seeds. Over
+seeds, the interval is Student's and the p-value that of the exact sign-flip test.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import replace
+from typing import Final
+
+import numpy as np
+
+from darec.compare.grid import Names
+from darec.compare.result import CONFIDENCE, Gain
+from darec.evaluation.metrics import Values
+from darec.evaluation.result import Evaluation
+from darec.evaluation.significance import holm, paired_bootstrap, permutation_test
+
+_BOOTSTRAPS: Final = 2_000  # enough for the ends of an interval
+_PERMUTATIONS: Final = (
+    10_000  # p-values are multiplied by the number of pairs, so these must be finer
+)
+
+
+def gains_over(
+    base: Mapping[int, Evaluation], mine: Mapping[int, Evaluation], metrics: Iterable[str]
+) -> dict[str, Gain]:
+    """A pair's gain in each metric over the seeds that both sides have, with p-values that are not corrected.
+
+    Args:
+        base: the evaluations of ``none``, by seed.
+        mine: those of the pair.
+        metrics: names of :meth:`Evaluation.names`; those that no user counts for are left out.
+    """
+    seeds = tuple(seed for seed in mine if seed in base)
+    gains = {}
+    for metric in metrics if seeds else ():
+        if metric not in mine[seeds[0]].names():
+            continue  # a group of items that is no test user's target
+        a = np.stack([mine[seed].values(metric) for seed in seeds])
+        b = np.stack([base[seed].values(metric) for seed in seeds])
+        counted = ~np.isnan(a[0])
+        if counted.any():
+            gains[metric] = gain(a[:, counted], b[:, counted], seeds)
+    return gains
+
+
+def gain(a: Values, b: Values, seeds: tuple[int, ...]) -> Gain:
+    """The gain of ``a`` over ``b``, with p-values that are not corrected.
+
+    Args:
+        a: [seeds, users] values of a pair.
+        b: [seeds, users] values of ``none``, for the same seeds and users.
+        seeds: the seeds.
+    """
+    from scipy import stats
+
+    users_a, users_b = a.mean(axis=0), b.mean(axis=0)
+    over_users = paired_bootstrap(users_a, users_b, n_resamples=_BOOTSTRAPS, confidence=CONFIDENCE)
+    p_users = permutation_test(users_a, users_b, n_resamples=_PERMUTATIONS)
+    by_seed = (a - b).mean(axis=1)
+    low = high = p_seeds = None
+    if len(seeds) > 1:
+        half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(seeds) - 1))
+        half *= float(by_seed.std(ddof=1)) / len(seeds) ** 0.5
+        low, high = float(by_seed.mean()) - half, float(by_seed.mean()) + half
+        p_seeds = permutation_test(by_seed, np.zeros_like(by_seed), n_resamples=_PERMUTATIONS)
+    return Gain(
+        difference=over_users.difference,
+        base=float(b.mean()),
+        low=over_users.low,
+        high=over_users.high,
+        n_users=over_users.n_users,
+        p_users=p_users,
+        p_users_holm=p_users,
+        seeds=seeds,
+        by_seed=tuple(by_seed.tolist()),
+        seeds_low=low,
+        seeds_high=high,
+        p_seeds=p_seeds,
+        p_seeds_holm=p_seeds,
+    )
+
+
+def correct(gains: dict[Names, dict[str, Gain]]) -> None:
+    """Holm's correction: over the pairs for a metric of all users, over pairs and groups for one by group."""
+    families: dict[tuple[str, str], list[tuple[Names, str]]] = {}
+    for names, by_metric in gains.items():
+        for metric in by_metric:
+            kind, slash, _ = metric.partition("/")  # "users" or "items" of users/1of3/recall@20
+            family = (kind if slash else "", metric.rpartition("/")[2])
+            families.setdefault(family, []).append((names, metric))
+    for members in families.values():
+        found = [gains[names][metric] for names, metric in members]
+        users = holm([gain.p_users for gain in found])
+        some = [gain.p_seeds for gain in found if gain.p_seeds is not None]
+        seeds = iter(holm(some))
+        for (names, metric), gain, p_users in zip(members, found, users, strict=True):
+            p_seeds = None if gain.p_seeds is None else float(next(seeds))
+            gains[names][metric] = replace(gain, p_users_holm=float(p_users), p_seeds_holm=p_seeds)

@@ -1,0 +1,278 @@
+"""Which runs a comparison is made of: pairs and seeds, each run's settings, and the folder it is found by.
+
+A run's folder is named by a hash of everything that decides its result: the resolved settings, the dataset and the
+language vectors. So a finished run is found again whatever else the grid holds, and changed settings never meet it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from darec.api import settled
+from darec.compare.result import BASELINE
+from darec.config import RunConfig, flatten, parse_override, resolve_config
+from darec.data.dataset import Dataset
+from darec.errors import ConfigError, DataError, did_you_mean
+from darec.model import Model
+from darec.registry import ALIGNMENTS, BACKBONES, Registry, inapplicable
+from darec.training.trainer import check_config
+
+MANY: Final = 1000
+"""A grid of more runs than this is only trained when that is confirmed."""
+_MOST_SEEDS: Final = 100_000
+Names = tuple[str, str]
+
+
+@dataclass(frozen=True)
+class PairSettings:
+    """One pair of the grid.
+
+    Attributes:
+        config: its settings; the seed is each run's own.
+        file: the file they came from, with a folder of settings.
+    """
+
+    config: RunConfig
+    file: Path | None = None
+
+    @property
+    def names(self) -> Names:
+        """Backbone and alignment."""
+        return self.config.backbone.name, self.config.alignment.name
+
+
+@dataclass(frozen=True)
+class Job:
+    """One run of the grid.
+
+    Attributes:
+        names: backbone and alignment.
+        seed: its seed.
+        config: every setting, settled.
+        folder: its name under ``runs/``, such as ``lightgcn+darec-s0-1a2b3c4d5e``.
+    """
+
+    names: Names
+    seed: int
+    config: RunConfig
+    folder: str
+
+    @property
+    def label(self) -> str:
+        """``lightgcn + darec, seed 0``."""
+        return f"{self.names[0]} + {self.names[1]}, seed {self.seed}"
+
+
+def parse_seeds(text: str) -> tuple[int, ...]:
+    """``5`` is seeds 0 to 4; ``0,3,7`` is those, and ``7,`` is seed 7 alone. Raises ``ConfigError``."""
+    parts = [part.strip() for part in text.removesuffix(",").split(",")]
+    if not all(part.isdecimal() for part in parts):
+        raise ConfigError(
+            f"--seeds {text!r}: write how many, as 5 for seeds 0 to 4, or a list, as 0,3,7."
+        )
+    numbers = [int(part) for part in parts]
+    if "," not in text:
+        if not numbers[0]:
+            raise ConfigError("--seeds 0: give at least one; seed 0 alone is written 0,")
+        if numbers[0] > _MOST_SEEDS:
+            raise ConfigError(f"--seeds {text}: at most {_MOST_SEEDS} at a time.")
+        return tuple(range(numbers[0]))
+    return _distinct(numbers, "--seeds")
+
+
+def parse_names(text: str, registry: Registry) -> tuple[str, ...]:
+    """Names of one kind between commas, or ``all``. Raises ``ConfigError`` on an unknown or repeated one."""
+    option = f"--{registry.kind}s"
+    names = [name.strip() for name in text.split(",")]
+    if names == ["all"]:
+        return tuple(registry)
+    for name in names:
+        if name not in registry:
+            raise ConfigError(
+                f"{option}: unknown {registry.kind} {name!r}: {did_you_mean(name, registry)}"
+            )
+    return _distinct(names, option)
+
+
+def make_pairs(backbones: str, alignments: str) -> tuple[list[Names], list[str]]:
+    """The grid of two lists, as :func:`parse_names` reads them; ``none`` first, then in the order given.
+
+    Returns:
+        The pairs, and for those that ``all`` would have but that cannot be combined, why they are left out.
+
+    Raises:
+        ConfigError: an unknown or repeated name, or a pair asked for by name that cannot be combined.
+    """
+    pairs, left_out = [], []
+    fitted = parse_names(alignments, ALIGNMENTS)
+    fitted = tuple(sorted(fitted, key=lambda name: name != BASELINE))
+    for backbone in parse_names(backbones, BACKBONES):
+        for alignment in fitted:
+            reason = inapplicable(backbone, alignment)
+            if reason is None:
+                pairs.append((backbone, alignment))
+            elif "all" not in (backbones.strip(), alignments.strip()):
+                raise ConfigError(f"{backbone} + {alignment}: {reason}")
+            else:
+                left_out.append(f"{backbone} + {alignment} is left out: {reason.split(':')[0]}.")
+    return pairs, left_out
+
+
+def resolve_pairs(
+    pairs: Iterable[Names],
+    *,
+    options: dict[str, Any] | None = None,
+    config: Path | None = None,
+    overrides: Sequence[str] = (),
+    folder: Path | None = None,
+) -> list[PairSettings]:
+    """Each pair's settings: common ones, or a tuned file for each, and ``KEY=VALUE`` overrides on top.
+
+    An override of ``backbone.`` or ``alignment.`` goes to the pairs whose part has that setting, and must go to one.
+
+    Args:
+        pairs: backbone and alignment of each.
+        options: settings for all, by dotted key.
+        config: YAML file of common settings; those of a part go to that part alone.
+        overrides: as ``train.epochs=5``.
+        folder: with ``BACKBONE+ALIGNMENT.yaml`` for every pair, as ``darec tune`` writes them.
+
+    Raises:
+        ConfigError: an unknown setting, a file that is missing or for another pair, or pairs that are measured
+            differently.
+    """
+    pairs = list(pairs)
+    if config and folder:
+        raise ConfigError("give either --config, for all pairs, or --settings, one file a pair.")
+    files = {pair: folder / f"{'+'.join(pair)}.yaml" if folder else None for pair in pairs}
+    missing = [str(file) for file in files.values() if file and not file.is_file()]
+    if missing:
+        raise ConfigError(
+            f"--settings: no {', '.join(missing)}: write it with 'darec tune --out {folder}', or leave the pair out."
+        )
+    if config:
+        _check_named(config)
+    used: set[str] = set()
+    resolved = []
+    for (backbone, alignment), file in files.items():
+        own = [text for text in overrides if _has((backbone, alignment), text)]
+        used |= set(own)
+        given = {"backbone": backbone, "alignment": alignment, **(options or {})}
+        if file:
+            found = resolve_config(file=file)
+            if (found.backbone.name, found.alignment.name) != (backbone, alignment):
+                raise ConfigError(
+                    f"{file} is for {found.backbone.name} + {found.alignment.name}, not {backbone} + {alignment}: "
+                    "rename it, or tune this pair."
+                )
+        settings = resolve_config(given, file=file or config, overrides=own)
+        resolved.append(PairSettings(settings, file))
+    for text in overrides:
+        if text not in used:
+            raise ConfigError(f"--set {text}: no pair of the grid has that setting.")
+    _check_comparable(resolved)
+    return resolved
+
+
+def make_jobs(
+    pairs: Sequence[PairSettings], seeds: Sequence[int], dataset: Dataset
+) -> dict[Names, list[Job]]:
+    """The runs of each pair, one a seed, once it is certain that each could begin.
+
+    Raises:
+        ConfigError: settings that do not fit the data or the machine.
+        DataError: a split without interactions.
+        TextError: language vectors that are missing or out of date.
+    """
+    for split in ("valid", "test"):
+        if not len(dataset.split(split)):
+            raise DataError(
+                f"{dataset.path} has no {split} interactions: a comparison needs train, valid and test."
+            )
+    fingerprint = dataset.fingerprint()
+    texts: dict[tuple[str | None, str], tuple[str | None, str]] = {}
+    jobs: dict[Names, list[Job]] = {}
+    for pair in pairs:
+        config, vectors = pair.config, None
+        check_config(config, dataset.n_items)
+        if Model.needs_text(config):
+            wanted = (config.text.encoder, config.text.pooling)
+            if wanted not in texts:  # reading the vectors takes long, and pairs share them
+                read, table = settled(config, dataset)
+                texts[wanted] = (read.text.encoder, table.fingerprint() if table else "")
+            encoder, vectors = texts[wanted]
+            text = config.text.model_copy(update={"encoder": encoder})
+            config = config.model_copy(update={"text": text})
+        jobs[pair.names] = [_job(config, seed, fingerprint, vectors) for seed in seeds]
+    return jobs
+
+
+def _job(config: RunConfig, seed: int, fingerprint: str, vectors: str | None) -> Job:
+    options = config.options.model_copy(update={"seed": seed})
+    config = config.model_copy(update={"options": options})
+    tree = config.model_dump(
+        mode="json", exclude={"options": {"threads"}, "evaluation": {"batch_size"}}
+    )
+    if vectors is None:
+        del tree["text"]  # not read, so a change of it changes nothing
+    decisive = {"settings": tree, "data": fingerprint, "text": vectors}
+    digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:10]
+    names = (config.backbone.name, config.alignment.name)
+    return Job(names, seed, config, f"{'+'.join(names)}-s{seed}-{digest}")
+
+
+def _has(pair: Names, override: str) -> bool:
+    """Whether a setting concerns a pair. Only a part's own settings may not."""
+    key, _ = parse_override(override, example="train.epochs=5")
+    section, _, rest = key.partition(".")
+    part = {"backbone": BACKBONES, "alignment": ALIGNMENTS}.get(section)
+    if key in ("backbone", "alignment", "backbone.name", "alignment.name", "options.seed"):
+        raise ConfigError(
+            f"--set {override}: the grid decides it: see --backbones, --alignments and --seeds."
+        )
+    if part is None:
+        return True
+    fields = part.get(pair[section == "alignment"]).Config.model_fields
+    return rest.partition(".")[0] in fields
+
+
+def _check_named(config: Path) -> None:
+    """A part's settings must say whose they are, since each goes to the pairs with that part."""
+    import yaml
+
+    resolve_config(file=config)
+    tree = yaml.safe_load(config.read_text(encoding="utf-8"))
+    for section in ("backbone", "alignment"):
+        part = tree.get(section)
+        if isinstance(part, dict) and "name" not in part:
+            raise ConfigError(
+                f"{config}: {section!r} has no name, so it is not certain which {section} its settings are for: "
+                "name it there, or use --set."
+            )
+
+
+def _check_comparable(pairs: Sequence[PairSettings]) -> None:
+    """All pairs must be measured alike."""
+    first = pairs[0]
+    keys = ("evaluation.ks", "evaluation.mask", "train.monitor")
+    wanted = flatten(first.config.model_dump(mode="json"))
+    for pair in pairs[1:]:
+        settings = flatten(pair.config.model_dump(mode="json"))
+        for key in keys:
+            if settings[key] != wanted[key]:
+                raise ConfigError(
+                    f"{key} is {wanted[key]} in {first.file} but {settings[key]} in {pair.file}: figures would not "
+                    f"be comparable; settle it with --set {key}=VALUE."
+                )
+
+
+def _distinct(values: list[Any], option: str) -> tuple[Any, ...]:
+    for value in values:
+        if values.count(value) > 1:
+            raise ConfigError(f"{option}: {value} is given twice.")
+    return tuple(values)

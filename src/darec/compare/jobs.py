@@ -1,0 +1,231 @@
+"""Training the runs of a grid, several at once, each in a process of its own.
+
+A process a run keeps peak memory that run's own and a crash its own too. Processes are forked from a server that has
+imported torch and nothing else, so starting one costs little. They write the run's folder and, to ``logs/``, what they
+print; the parent learns the outcome through a pipe and reads progress from the run's history. A child whose parent is
+gone ends at once, so that the folder's next owner finds nobody at work in it.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import multiprocessing
+import os
+import signal
+import sys
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from multiprocessing import forkserver
+from multiprocessing.connection import Connection, wait
+from multiprocessing.process import BaseProcess
+from pathlib import Path
+from typing import Any, Final
+
+from darec.compare.grid import Job
+from darec.compare.progress import Progress
+from darec.errors import RunError
+
+_TICK: Final = 0.25  # seconds between looks at what the runs have got to
+_PATIENCE: Final = 10.0  # seconds for a process to end once it was told to
+
+
+@dataclass
+class _Running:
+    job: Job
+    process: BaseProcess
+    outcome: Connection
+
+
+@contextmanager
+def locked(out: Path) -> Iterator[None]:
+    """Hold a comparison's folder. Raises ``RunError`` while another process does, or where it is not one's."""
+    if out.exists() and not out.is_dir():
+        raise RunError(f"{out} is a file: choose another --out.")
+    if out.is_dir() and any(out.iterdir()) and not (out / ".lock").exists():
+        raise RunError(f"{out} holds files that are not a comparison's: choose another --out.")
+    (out / "runs").mkdir(parents=True, exist_ok=True)
+    with (out / ".lock").open("a") as file:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            raise RunError(
+                f"another 'darec compare' is at work in {out}: wait for it, or choose another --out."
+            ) from None
+        yield
+
+
+def finished(out: Path, job: Job) -> bool:
+    """Whether a run needs no training."""
+    return (out / "runs" / job.folder / "metrics.json").is_file()
+
+
+def train(
+    jobs: Sequence[Job],
+    out: Path,
+    data: Path,
+    fingerprint: str,
+    *,
+    at_once: int,
+    threads: int,
+    progress: Progress,
+) -> dict[str, str]:
+    """Train every job that is not finished, or go on with it.
+
+    Args:
+        jobs: in the order in which they are begun.
+        out: the comparison's folder, locked.
+        data: the dataset's folder.
+        fingerprint: of the dataset, which must not change meanwhile.
+        at_once: number of processes.
+        threads: CPU threads of a run whose settings give none.
+        progress: told what happens.
+
+    Returns:
+        The runs that failed, by folder, each with its error in one line.
+
+    Raises:
+        KeyboardInterrupt: passed on once the processes have ended.
+    """
+    waiting = [job for job in jobs if not finished(out, job)]
+    if not waiting:
+        return {}
+    (out / "logs").mkdir(exist_ok=True)
+    context = multiprocessing.get_context("forkserver")
+    context.set_forkserver_preload(["torch"])
+    _start_server()
+    errors: dict[str, str] = {}
+    running: list[_Running] = []
+    try:
+        while waiting or running:
+            while waiting and len(running) < at_once:
+                job = waiting.pop(0)
+                receive, send = context.Pipe(duplex=False)
+                settings = job.config.model_dump(mode="json")
+                settings["options"]["threads"] = settings["options"]["threads"] or threads
+                process = context.Process(
+                    target=_work,
+                    args=(send, str(data), fingerprint, settings, str(out), job.folder),
+                    daemon=True,
+                )
+                process.start()
+                send.close()
+                running.append(_Running(job, process, receive))
+                progress.started(job)
+            wait([run.process.sentinel for run in running], timeout=_TICK)
+            for run in [run for run in running if run.process.exitcode is not None]:
+                running.remove(run)
+                error = _error(run, out)
+                if error is not None:
+                    errors[run.job.folder] = error
+                progress.ended(run.job, error)
+            progress.refresh()
+    finally:
+        for run in running:
+            run.process.terminate()  # what it has trained since its last checkpoint is trained again
+        for run in running:
+            run.process.join(_PATIENCE)
+            if run.process.exitcode is None:
+                run.process.kill()
+    return errors
+
+
+def _start_server() -> None:
+    """Start the fork server with Ctrl-C ignored, which its children inherit: ending them is the parent's to do."""
+    if threading.current_thread() is not threading.main_thread():
+        forkserver.ensure_running()
+        return
+    before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    try:
+        forkserver.ensure_running()
+    finally:
+        signal.signal(signal.SIGINT, before)
+
+
+def _error(run: _Running, out: Path) -> str | None:
+    """Why an ended process did not finish its run; None where it did."""
+    run.process.join()
+    with run.outcome:
+        try:
+            if run.outcome.poll():
+                error: str | None = run.outcome.recv()
+                return error
+        except EOFError:  # it was killed
+            pass
+    code = run.process.exitcode or 0
+    log = out / "logs" / f"{run.job.folder}.log"
+    more = f"; see {log}" if log.is_file() and log.stat().st_size else ""
+    if code == -signal.SIGKILL:
+        return f"killed, perhaps for want of memory{more}; the same command goes on with it"
+    how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
+    return f"{how}{more}; the same command goes on with it"
+
+
+def _work(
+    outcome: Connection,
+    data: str,
+    fingerprint: str,
+    settings: dict[str, Any],
+    out: str,
+    name: str,
+) -> None:
+    """Train one run, in its process, and send None or the error."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+    log = Path(out) / "logs" / f"{name}.log"
+    _print_to(log)
+    try:
+        error = _fit(data, fingerprint, settings, Path(out) / "runs" / name)
+    except Exception as unexpected:  # reported for this run; the others go on
+        import traceback
+
+        traceback.print_exc()
+        sys.stderr.flush()
+        text = " ".join(str(unexpected).split())
+        error = f"{type(unexpected).__name__}: {text} (see {log})"
+    if log.stat().st_size == 0:
+        log.unlink()
+    outcome.send(error)
+    outcome.close()
+
+
+def _fit(data: str, fingerprint: str, settings: dict[str, Any], folder: Path) -> str | None:
+    import shutil
+
+    from darec.api import fit
+    from darec.config import resolve_config
+    from darec.data.dataset import Dataset
+    from darec.errors import DarecError
+
+    begun = (folder / "config.yaml").is_file()
+    if folder.exists() and not begun:  # killed before it had begun
+        shutil.rmtree(folder)
+    try:
+        dataset = Dataset.load(data)
+        if dataset.fingerprint() != fingerprint:
+            return f"{data} has changed since the comparison was begun: run the command again"
+        # A run that was begun goes on by its own settings: they have the same hash, and threads may be others.
+        config = None if begun else resolve_config(settings)
+        fit(dataset, config=config, out=folder, resume=True, progress=False)
+    except DarecError as error:
+        return str(error)
+    return None
+
+
+def _print_to(log: Path) -> None:
+    """Send all that the process prints, native code included, to a file, off the parent's display."""
+    import faulthandler
+
+    descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
+    for stream in (1, 2):
+        os.dup2(descriptor, stream)
+    os.close(descriptor)
+    faulthandler.enable()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)

@@ -1,0 +1,81 @@
+"""What a reader must know to judge a comparison: a sentence each, found from its figures."""
+
+from __future__ import annotations
+
+from darec.compare.result import BASELINE, LEVEL, Comparison
+
+
+def notes_on(comparison: Comparison) -> list[str]:
+    """The notes, most important first."""
+    return [
+        *_failures(comparison),
+        *_settings(comparison),
+        *_tests(comparison),
+        *_costs(comparison),
+    ]
+
+
+def seeds_needed(n_tests: int, level: float = LEVEL) -> int:
+    """The fewest seeds with which a sign-flip test can reject after Holm's correction over ``n_tests``."""
+    seeds = 1
+    while n_tests * 2 / 2**seeds >= level:
+        seeds += 1
+    return seeds
+
+
+def _failures(comparison: Comparison) -> list[str]:
+    notes = []
+    for pair in comparison.pairs:
+        for run in pair.failed:
+            notes.append(f"{pair.name}, seed {run.seed}, failed: {run.error}.")
+    return notes
+
+
+def _settings(comparison: Comparison) -> list[str]:
+    pairs = comparison.pairs
+    tuned = any(pair.settings_file for pair in pairs)
+    notes = [
+        "Each pair has settings of its own, from --settings."
+        if tuned
+        else "All pairs share one set of settings: none of them is tuned for its pair."
+    ]
+    encoders = sorted({str(e) for pair in pairs if (e := pair.settings.get("text.encoder"))})
+    if len(encoders) > 1:
+        notes.append(f"Pairs read different language vectors: {', '.join(encoders)}.")
+    return notes
+
+
+def _tests(comparison: Comparison) -> list[str]:
+    tests = [pair for pair in comparison.pairs if pair.gains]
+    if not any(pair.alignment == BASELINE for pair in comparison.pairs):
+        return [f"{BASELINE!r} is not in the grid, so there are no gains."]
+    if not tests:
+        return []
+    notes = []
+    most = max(len(gain.seeds) for pair in tests for gain in pair.gains.values())
+    needed = seeds_needed(len(tests))
+    if most < needed:
+        least = 2 / 2**most
+        once = "one seed says" if most == 1 else f"{most} seeds say"
+        notes.append(
+            f"The test over seeds cannot reject here: {once} at best p = {min(least, 1):.2g} before correction, "
+            f"and {len(tests)} {'pair needs' if len(tests) == 1 else 'pairs need'} {needed} seeds for p < {LEVEL}."
+        )
+    fewer = [p.name for p in tests if len(p.gains[comparison.headline[0]].seeds) < most]
+    if fewer:
+        notes.append(f"Over fewer seeds than the others: {', '.join(fewer)}.")
+    return notes
+
+
+def _costs(comparison: Comparison) -> list[str]:
+    notes = []
+    threads = sorted({r.threads for pair in comparison.pairs for r in pair.runs if r.threads})
+    if len(threads) > 1:
+        notes.append(
+            f"Runs were trained with {' or '.join(map(str, threads))} threads: their seconds do not compare."
+        )
+    if comparison.jobs > 1:
+        notes.append(
+            f"Up to {comparison.jobs} runs were trained at once, so seconds include what they took from one another."
+        )
+    return notes

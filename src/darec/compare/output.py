@@ -1,0 +1,244 @@
+"""A comparison in the formats it is given out in: terminal, Markdown, LaTeX, CSV, JSON, and its folder's files."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from collections.abc import Iterator
+from importlib import import_module
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Any, Final
+
+from rich.box import SIMPLE_HEAD
+from rich.console import Console
+from rich.padding import Padding
+from rich.table import Table
+from rich.text import Text
+
+from darec.compare.result import Comparison, Spread
+from darec.compare.tables import Cell, Sheet, sheets
+from darec.errors import ConfigError
+from darec.files import write_atomic
+
+BEST: Final = "▸"
+_LATEX: Final = str.maketrans(
+    {
+        **{mark: f"\\{mark}" for mark in "_%&#${}"},
+        "\\": r"\textbackslash{}",
+        "~": r"\textasciitilde{}",
+        "^": r"\textasciicircum{}",
+        "<": "$<$",
+        ">": "$>$",
+        "±": r"$\pm$",
+    }
+)
+
+
+def render(comparison: Comparison, form: str) -> str:
+    """The text of one of the files: ``json``, ``markdown``, ``latex`` or ``csv``."""
+    renderers = {"json": to_json, "markdown": to_markdown, "latex": to_latex, "csv": to_csv}
+    return renderers[form](comparison)
+
+
+def write_all(comparison: Comparison, out: Path) -> str | None:
+    """Write ``comparison.json``, ``.md``, ``.tex``, ``.csv`` and, where matplotlib is installed, ``.html``.
+
+    Returns:
+        Why there is no page, in one line; None where there is.
+    """
+    comparison.save(out / "comparison.json")
+    for ending, text in {"md": to_markdown, "tex": to_latex, "csv": to_csv}.items():
+        write_atomic(out / f"comparison.{ending}", text(comparison))
+    if find_spec("darec.report") is None:
+        return "no page: this build of darec has no report"
+    page = import_module("darec.report.page")
+    try:
+        page.write_page(comparison, out / "comparison.html")
+    except ConfigError as error:
+        return str(error)
+    return None
+
+
+def print_tables(comparison: Comparison, console: Console) -> None:
+    """The terminal's tables, with legends and notes."""
+    for sheet in sheets(comparison, brief=True):
+        console.print(Text(sheet.title, style="bold"))
+        console.print(_rich(sheet))
+        mark = f"{BEST} best of its backbone. " if _has_best(sheet) else ""
+        legend = "\n".join((mark + sheet.legend[0], *sheet.legend[1:]))
+        console.print(Padding(Text(legend, style="dim"), (0, 0, 1, 0)))
+    for note in comparison.notes:
+        console.print(Padding(Text(f"- {note}"), (0, 0, 0, 0)))
+
+
+def to_json(comparison: Comparison) -> str:
+    """Everything, as :meth:`Comparison.save` writes it."""
+    return json.dumps(comparison.tree(), indent=2, ensure_ascii=False) + "\n"
+
+
+def to_markdown(comparison: Comparison) -> str:
+    """GitHub tables: a row a pair, the best of a backbone in bold."""
+    parts = [f"# Comparison on {comparison.dataset}", _provenance(comparison)]
+    for sheet in sheets(comparison):
+        columns = ("backbone", *sheet.columns)
+        right = [":--" if index < 2 else "--:" for index in range(len(columns))]
+        lines = [f"## {_plain(sheet.title)}", "", _line(columns), _line(right)]
+        for backbone, rows in sheet.sections:
+            lines += [_line((backbone, *map(_markdown, row))) for row in rows]
+        bold = "Bold: best of its backbone. " if _has_best(sheet) else ""
+        legend = [_plain(line) for line in (bold + sheet.legend[0], *sheet.legend[1:])]
+        parts.append("\n".join([*lines, "", "<br>\n".join(legend)]))
+    if comparison.notes:
+        parts.append("\n".join(["## Notes", "", *(f"- {_plain(n)}" for n in comparison.notes)]))
+    return "\n\n".join(parts) + "\n"
+
+
+def to_latex(comparison: Comparison) -> str:
+    """A document that compiles on its own; each table can be taken out of it (package booktabs)."""
+    lines = [
+        r"\documentclass{article}",
+        r"\usepackage[utf8]{inputenc}",
+        r"\usepackage{booktabs,graphicx}",
+        r"\begin{document}",
+    ]
+    for sheet in sheets(comparison):
+        width = len(sheet.columns)
+        lines += [
+            r"\begin{table}[htbp]",
+            r"\centering",
+            rf"\caption{{{_latex(sheet.title)}}}",
+            r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
+            rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}",
+            r"\toprule",
+            " & ".join(map(_latex, sheet.columns)) + r" \\",
+        ]
+        for backbone, rows in sheet.sections:
+            lines += [
+                r"\midrule",
+                rf"\multicolumn{{{width}}}{{l}}{{\textit{{{_latex(backbone)}}}}} \\",
+            ]
+            lines += [" & ".join(map(_latex_cell, row)) + r" \\" for row in rows]
+        bold = "Bold: best of its backbone. " if _has_best(sheet) else ""
+        legend = _latex(" ".join((bold + sheet.legend[0], *sheet.legend[1:])))
+        lines += [
+            r"\bottomrule",
+            r"\end{tabular}}",
+            "",
+            rf"\smallskip\footnotesize {legend}",
+            r"\end{table}",
+        ]
+    if comparison.notes:
+        lines += [r"\begin{itemize}", *(rf"\item {_latex(n)}" for n in comparison.notes)]
+        lines.append(r"\end{itemize}")
+    return "\n".join([*lines, r"\end{document}"]) + "\n"
+
+
+def to_csv(comparison: Comparison) -> str:
+    """A row a pair and figure: means, spreads and, for test metrics, gains with their tests."""
+    buffer = io.StringIO()
+    writer = csv.DictWriter(buffer, list(_row_names()), lineterminator="\n", restval="")
+    writer.writeheader()
+    writer.writerows(_rows(comparison))
+    return buffer.getvalue()
+
+
+def _row_names() -> tuple[str, ...]:
+    return (
+        *("backbone", "alignment", "split", "figure", "seeds", "mean", "sd"),
+        *("difference", "relative", "low", "high", "n_users", "p_users", "p_users_holm"),
+        *("seeds_low", "seeds_high", "p_seeds", "p_seeds_holm"),
+    )
+
+
+def _rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
+    for pair in comparison.pairs:
+        parts: dict[str, dict[str, Spread]] = {
+            "test": pair.test,
+            "valid": pair.valid,
+            "cost": pair.costs,
+            "diagnostics": pair.diagnostics,
+        }
+        for split, spreads in parts.items():
+            for name, spread in spreads.items():
+                row: dict[str, Any] = {
+                    "backbone": pair.backbone,
+                    "alignment": pair.alignment,
+                    "split": split,
+                    "figure": name,
+                    "seeds": len(spread.values),
+                    "mean": spread.mean,
+                    "sd": spread.sd,
+                }
+                gain = pair.gains.get(name) if split == "test" else None
+                if gain is not None:
+                    row |= {
+                        key: getattr(gain, key) for key in _row_names()[7:] if key != "relative"
+                    }
+                    row["relative"] = gain.relative[0] if gain.relative else None
+                yield {key: "" if value is None else value for key, value in row.items()}
+
+
+def _rich(sheet: Sheet) -> Table:
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False, pad_edge=False)
+    for index, column in enumerate(sheet.columns):
+        table.add_column(column, justify="right" if index else "left", no_wrap=True)
+    for number, (backbone, rows) in enumerate(sheet.sections):
+        if number:
+            table.add_row()
+        table.add_row(Text(backbone, style="bold"))
+        for first, *rest in rows:
+            table.add_row(f"  {first.text}", *map(_rich_cell, rest))
+    return table
+
+
+def _rich_cell(cell: Cell) -> Text:
+    """Stars take two places wherever there may be some, so that numbers stand under one another."""
+    if cell.stars is None:
+        return Text(f"{BEST} {cell.text}" if cell.best else cell.text, style="bold" * cell.best)
+    style = ("red" if cell.text.startswith("-") else "green") if cell.stars else ""
+    text = Text(f"{cell.text}{cell.stars:<2}", style=style)
+    return text.append(f"{cell.tail:>15}" if cell.tail else "", style="not bold")
+
+
+def _markdown(cell: Cell) -> str:
+    text = _plain(f"{cell.text}{cell.stars or ''} {cell.tail}".strip())
+    return f"**{text}**" if cell.best else text
+
+
+def _plain(text: str) -> str:
+    """Text that Markdown does not take for markup."""
+    for mark in "\\|*_<[]`":
+        text = text.replace(mark, f"\\{mark}")
+    return text
+
+
+def _line(cells: tuple[str, ...] | list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _latex(text: str) -> str:
+    return text.translate(_LATEX)
+
+
+def _latex_cell(cell: Cell) -> str:
+    text = _latex(cell.text) + (f"$^{{{cell.stars}}}$" if cell.stars else "")
+    text += f" {_latex(cell.tail)}" if cell.tail else ""
+    return rf"\textbf{{{text}}}" if cell.best else text
+
+
+def _has_best(sheet: Sheet) -> bool:
+    return any(cell.best for _, rows in sheet.sections for row in rows for cell in row)
+
+
+def _provenance(comparison: Comparison) -> str:
+    seeds = ", ".join(map(str, comparison.seeds))
+    lines = [
+        f"Seeds {seeds}; best epoch by validation {comparison.monitor}; evaluation masks "
+        f"{comparison.mask}. darec {comparison.versions['darec']}, torch {comparison.versions['torch']}, "
+        f"{comparison.machine}, {comparison.made}."
+    ]
+    if comparison.command:
+        lines.append(f"```\n{comparison.command}\n```")
+    return "\n\n".join(lines)

@@ -1,0 +1,184 @@
+"""What is shown while a grid is trained: a live table on a terminal, a line a finished run elsewhere."""
+
+from __future__ import annotations
+
+import json
+import os
+import time
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Final, Self
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from darec.compare.grid import Job, Names
+
+_TAIL: Final = 8192  # bytes of a history that surely hold its last line
+_ROOM: Final = 8  # lines of a terminal that are not rows
+
+
+class Progress:
+    """Watches the runs of a grid; see the module.
+
+    Args:
+        jobs: the runs of each pair.
+        out: the comparison's folder, whose runs' histories are read.
+        at_once: number of runs trained at once.
+        monitor: the validation metric.
+        shown: False shows nothing.
+    """
+
+    def __init__(
+        self,
+        jobs: Mapping[Names, Sequence[Job]],
+        out: Path,
+        *,
+        at_once: int,
+        monitor: str,
+        shown: bool = True,
+    ) -> None:
+        self.jobs, self.out, self.at_once, self.monitor = jobs, out, at_once, monitor
+        self.console = Console(stderr=True, highlight=False, markup=False, quiet=not shown)
+        self.seconds: dict[Names, list[float]] = {pair: [] for pair in jobs}
+        self.running: dict[str, tuple[Job, float]] = {}
+        self.errors: dict[str, tuple[Job, str]] = {}
+        self.total = sum(len(runs) for runs in jobs.values())
+        for pair, runs in jobs.items():
+            self.seconds[pair] = [
+                metrics["seconds"] for job in runs if (metrics := self._metrics(job))
+            ]
+        self.found = self.done
+        self.begun = time.monotonic()
+        self.live = Live(
+            console=self.console, transient=True, auto_refresh=False, get_renderable=self.table
+        )
+
+    @property
+    def done(self) -> int:
+        """Runs that are finished."""
+        return sum(len(seconds) for seconds in self.seconds.values())
+
+    def __enter__(self) -> Self:
+        if self.found:
+            self._print(f"{self.found} of {self.total} runs are finished already.")
+        if self.console.is_terminal and self.found < self.total:
+            self.live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.live.stop()
+
+    def started(self, job: Job) -> None:
+        """A process has taken up a run."""
+        self.running[job.folder] = (job, time.monotonic())
+
+    def ended(self, job: Job, error: str | None) -> None:
+        """A run is finished, or has failed."""
+        self.running.pop(job.folder)
+        metrics = self._metrics(job)
+        if error is not None or metrics is None:
+            self.errors[job.folder] = (job, error or "")
+            self._print(f"{job.label} failed: {error}")
+            return
+        self.seconds[job.names].append(metrics["seconds"])
+        if not self.console.is_terminal:
+            metric = f"test/{self.monitor}"
+            value = f"test {self.monitor} {metrics[metric]:.4f}, " if metric in metrics else ""
+            self._print(
+                f"[{self.done}/{self.total}] {job.label}: {value}best epoch {metrics['best_epoch']} of "
+                f"{metrics['epochs']}, {span(metrics['seconds'])}; {self._clock()}"
+            )
+
+    def refresh(self) -> None:
+        """Look at the runs again."""
+        if self.live.is_started:
+            self.live.refresh()
+
+    def table(self) -> Group:
+        """The live table: a row a pair, those at work when there is no room for all."""
+        table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
+        for name in ("pair", "done", "running", "failed"):
+            table.add_column(name, no_wrap=True, overflow="ellipsis")
+        pairs = list(self.jobs)
+        room = max(self.console.height - _ROOM, self.at_once)
+        if len(pairs) > room:
+            busy = {job.names for job, _ in self.running.values()}
+            pairs = [pair for pair in pairs if pair in busy]
+        for pair in pairs:
+            done, total = len(self.seconds[pair]), len(self.jobs[pair])
+            work = [self._at_work(job) for job, _ in self.running.values() if job.names == pair]
+            failed = [str(job.seed) for job, _ in self.errors.values() if job.names == pair]
+            table.add_row(
+                " + ".join(pair),
+                Text(f"{done}/{total}", style="green" if done == total else ""),
+                "; ".join(work),
+                Text(f"seed {', '.join(failed)}" if failed else "", style="red"),
+            )
+        hidden = len(self.jobs) - len(pairs)
+        more = f"{hidden} other pairs; " if hidden else ""
+        return Group(table, Text(f"{more}{self.done} of {self.total} runs done, {self._clock()}"))
+
+    def _at_work(self, job: Job) -> str:
+        """Seed, epoch and validation value of a run, from its history."""
+        last = _last_line(self.out / "runs" / job.folder / "history.jsonl")
+        if last is None:
+            return f"seed {job.seed}: starting"
+        value = last.get(f"valid/{self.monitor}", float("nan"))
+        return f"seed {job.seed}: epoch {last['epoch']}, {self.monitor} {value:.4f}"
+
+    def _clock(self) -> str:
+        """Time passed, and about how much is left, judged by the pair's finished runs, else by all."""
+        now = time.monotonic()
+        known = [value for seconds in self.seconds.values() for value in seconds]
+        passed = f"{span(now - self.begun)} so far"
+        if not known:
+            return passed
+        every = sum(known) / len(known)
+        left = 0.0
+        for pair, runs in self.jobs.items():
+            mine = self.seconds[pair]
+            each = sum(mine) / len(mine) if mine else every
+            failed = sum(job.names == pair for job, _ in self.errors.values())
+            left += each * (len(runs) - len(mine) - failed)
+            for job, since in self.running.values():
+                if job.names == pair:
+                    left -= min(now - since, each)
+        return f"{passed}, about {span(max(left, 0.0) / self.at_once)} to go"
+
+    def _metrics(self, job: Job) -> dict[str, Any] | None:
+        try:
+            text = (self.out / "runs" / job.folder / "metrics.json").read_text()
+            metrics: dict[str, Any] = json.loads(text)
+            return metrics if isinstance(metrics["seconds"], int | float) else None
+        except (OSError, ValueError, KeyError, TypeError):  # damaged: the summary says so
+            return None
+
+    def _print(self, line: str) -> None:
+        self.console.print(line, soft_wrap=True)
+
+
+def _last_line(history: Path) -> dict[str, Any] | None:
+    """The newest whole line of a history that is being written."""
+    try:
+        with history.open("rb") as file:
+            file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
+            lines = file.read().split(b"\n")
+        return json.loads(lines[-2]) if len(lines) > 1 else None
+    except (OSError, ValueError):
+        return None
+
+
+def span(seconds: float) -> str:
+    """A time as ``h:mm:ss``."""
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}"

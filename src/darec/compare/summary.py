@@ -1,0 +1,209 @@
+"""From finished runs to a :class:`~darec.compare.result.Comparison`: spreads, gains, curves, costs, notes."""
+
+from __future__ import annotations
+
+import json
+import platform
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+
+from darec.compare.gains import correct, gains_over
+from darec.compare.grid import Job, Names, PairSettings
+from darec.compare.notes import notes_on
+from darec.compare.result import BASELINE, Comparison, Curve, Gain, Pair, RunRecord, Spread
+from darec.config import flatten, resolve_config
+from darec.data.dataset import Dataset
+from darec.errors import DarecError, RunError
+from darec.evaluation.groups import Group
+from darec.evaluation.result import GROUP_METRICS, Evaluation
+
+COSTS: Final = (
+    "seconds_per_epoch",
+    "seconds_to_best",
+    "seconds",
+    "best_epoch",
+    "epochs",
+    "peak_rss_mb",
+    "parameters",
+    "table_dim",
+)
+_BOOTSTRAPS: Final = 2_000  # enough for the ends of an interval
+_PERMUTATIONS: Final = (
+    10_000  # p-values are multiplied by the number of pairs, so these must be finer
+)
+Told = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class _Finished:
+    """One finished run, as its folder tells it."""
+
+    job: Job
+    folder: Path
+    metrics: dict[str, Any]
+    curve: Curve
+    threads: int | None
+    groups: tuple[Group, ...]
+
+    def evaluation(self) -> Evaluation:
+        """The test split's values by user; not kept, since there are as many as runs."""
+        return Evaluation.load(self.folder / "users-test.parquet")
+
+
+def summarise(
+    pairs: Sequence[PairSettings],
+    jobs: Mapping[Names, Sequence[Job]],
+    errors: Mapping[str, str],
+    out: Path,
+    dataset: Dataset,
+    *,
+    command: str = "",
+    at_once: int = 1,
+    remarks: Sequence[str] = (),
+    told: Told = lambda pair: None,
+) -> Comparison:
+    """Read every run of a grid and compare the pairs.
+
+    Args:
+        pairs: the pairs with their settings.
+        jobs: each pair's runs.
+        errors: those that failed, by folder.
+        out: the comparison's folder.
+        dataset: what they were trained on.
+        command: how this was asked for.
+        at_once: runs trained at once.
+        remarks: further notes.
+        told: called with each pair's name before its tests, which take a second or two.
+    """
+    first = pairs[0].config
+    ks = tuple(sorted(set(first.evaluation.ks)))
+    headline = tuple(f"{metric}@{ks[-1]}" for metric in GROUP_METRICS)
+    runs: dict[Names, list[_Finished]] = {}
+    records: dict[Names, list[RunRecord]] = {}
+    for names, wanted in jobs.items():
+        runs[names], records[names] = _read_all(wanted, errors, out, first.train.monitor)
+    groups = next((run.groups for found in runs.values() for run in found), ())
+    made = [
+        _pair(pair, jobs[pair.names][0], runs[pair.names], records[pair.names]) for pair in pairs
+    ]
+    tested = [f"{metric}@{k}" for metric in GROUP_METRICS for k in ks]
+    tested += [f"{group.name}/{metric}" for group in groups for metric in headline]
+    gains: dict[Names, dict[str, Gain]] = {}
+    base: dict[int, Evaluation] = {}
+    for pair in made:  # the pairs of a backbone stand together, none first
+        mine = {run.job.seed: run.evaluation() for run in runs[pair.backbone, pair.alignment]}
+        if pair.alignment == BASELINE:
+            base = mine
+        elif (pair.backbone, BASELINE) in runs:
+            told(pair.name)
+            gains[pair.backbone, pair.alignment] = gains_over(base, mine, tested)
+    correct(gains)
+    made = [replace(pair, gains=gains.get((pair.backbone, pair.alignment), {})) for pair in made]
+    device = first.options.device
+    comparison = Comparison(
+        dataset=dataset.path.resolve().name if dataset.path else "",
+        fingerprint=dataset.fingerprint(),
+        counts={
+            "users": dataset.n_users,
+            "items": dataset.n_items,
+            **{split: len(dataset.split(split)) for split in ("train", "valid", "test")},
+        },
+        seeds=tuple(job.seed for job in next(iter(jobs.values()))),
+        ks=ks,
+        mask=first.evaluation.mask,
+        monitor=first.train.monitor,
+        headline=headline,
+        groups=groups,
+        pairs=tuple(made),
+        command=command,
+        made=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        machine=_processor() if device == "cpu" else torch.cuda.get_device_name(device),
+        jobs=at_once,
+        versions={
+            "darec": version("darec"),
+            "torch": torch.__version__,
+            "python": platform.python_version(),
+        },
+        notes=(),
+    )
+    return replace(comparison, notes=(*notes_on(comparison), *remarks))
+
+
+def _read_all(
+    jobs: Sequence[Job], errors: Mapping[str, str], out: Path, monitor: str
+) -> tuple[list[_Finished], list[RunRecord]]:
+    found, records = [], []
+    for job in jobs:
+        place, error, threads = f"runs/{job.folder}", errors.get(job.folder), None
+        if error is None:
+            try:
+                run = _read(job, out / place, monitor)
+                threads = run.threads
+                found.append(run)
+            except (DarecError, OSError, ValueError, KeyError, TypeError) as problem:
+                error = f"the run is damaged ({problem}): delete {out / place} and run again"
+        records.append(RunRecord(job.seed, place, error, threads))
+    return found, records
+
+
+def _read(job: Job, folder: Path, monitor: str) -> _Finished:
+    if not (folder / "metrics.json").is_file():
+        raise RunError("it has no metrics.json")
+    metrics = json.loads((folder / "metrics.json").read_text())
+    lines = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    curve = Curve(
+        job.seed,
+        tuple(int(line["epoch"]) for line in lines),
+        tuple(float(line["seconds"]) for line in lines),
+        tuple(float(line[f"valid/{monitor}"]) for line in lines),
+        int(metrics["best_epoch"]),
+    )
+    threads = resolve_config(file=folder / "config.yaml").options.threads
+    run = _Finished(job, folder, metrics, curve, threads, ())
+    return replace(run, groups=run.evaluation().groups)
+
+
+def _pair(
+    pair: PairSettings, job: Job, runs: Sequence[_Finished], records: Sequence[RunRecord]
+) -> Pair:
+    everything = [run.metrics for run in runs]
+    shared = [
+        name for name in (everything[0] if everything else {}) if all(name in m for m in everything)
+    ]
+
+    def spreads(prefix: str) -> dict[str, Spread]:
+        return {
+            name.removeprefix(prefix): Spread.of(metrics[name] for metrics in everything)
+            for name in shared
+            if name.startswith(prefix)
+        }
+
+    return Pair(
+        *pair.names,
+        runs=tuple(records),
+        settings=flatten(job.config.model_dump(mode="json", exclude={"options"})),
+        settings_file=str(pair.file) if pair.file else None,
+        test=spreads("test/"),
+        valid=spreads("valid/"),
+        costs={name: Spread.of(m[name] for m in everything) for name in COSTS if name in shared},
+        diagnostics=spreads("diagnostics/"),
+        gains={},
+        curves=tuple(run.curve for run in runs),
+    )
+
+
+def _processor() -> str:
+    """What the processor calls itself."""
+    try:
+        for line in Path("/proc/cpuinfo").read_text().splitlines():
+            if line.startswith("model name"):
+                return line.partition(":")[2].strip()
+    except OSError:
+        pass
+    return platform.processor() or platform.machine()

@@ -1,0 +1,242 @@
+"""A comparison as tables of text, before any format: accuracy with gains, their tests, gains by group, costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from darec.compare.result import BASELINE, Comparison, Gain, Pair, Spread
+from darec.evaluation.groups import Group
+
+COST_COLUMNS = {
+    "s/epoch": "seconds_per_epoch",
+    "best epoch": "best_epoch",
+    "s to best": "seconds_to_best",
+    "s in all": "seconds",
+    "peak MiB": "peak_rss_mb",
+    "parameters": "parameters",
+}
+SPREAD_LEGEND = "± standard deviation over seeds."
+GAIN_LEGEND = (
+    "Gain over none of the same backbone, as share of it, with its 95% bootstrap interval over users.",
+    "* differs from none over users: permutation test, p < 0.05 after Holm's correction over the pairs.",
+    "** and over seeds: sign-flip test, corrected alike.",
+)
+TEST_LEGEND = (
+    "Over users: each user's mean over the seeds; permutation test. Over seeds: Student's interval;",
+    "exact sign-flip test; agreeing: seeds whose gain has that sign. Holm: corrected over the pairs.",
+)
+GROUP_LEGEND = ("In percent; stars as above, corrected over the pairs and the groups of one kind.",)
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One cell.
+
+    Attributes:
+        text: what it says; numbers are aligned to the right.
+        best: the best of its backbone in its column.
+        stars: ``"*"`` or ``"**"`` after the text, or nothing; None where there is nothing to star.
+        tail: what follows the stars.
+    """
+
+    text: str
+    best: bool = False
+    stars: str | None = None
+    tail: str = ""
+
+
+@dataclass(frozen=True)
+class Sheet:
+    """One table.
+
+    Attributes:
+        title: what it shows.
+        columns: headings; the first is the alignment's.
+        sections: each backbone with its rows.
+        legend: lines to print under it.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    sections: tuple[tuple[str, tuple[tuple[Cell, ...], ...]], ...]
+    legend: tuple[str, ...] = ()
+
+
+def sheets(comparison: Comparison, *, brief: bool = False) -> tuple[Sheet, ...]:
+    """Every table that has something to show; ``brief``: tests and groups of the first headline metric alone."""
+    made = [accuracy(comparison)]
+    if has_gains(comparison):
+        metrics = comparison.headline[:1] if brief else comparison.headline
+        made += [tests(comparison, metric) for metric in metrics]
+        made += [by_group(comparison, metric) for metric in metrics]
+    return (*made, costs(comparison))
+
+
+def has_gains(comparison: Comparison) -> bool:
+    """Whether any pair has a gain over ``none``."""
+    return any(pair.gains for pair in comparison.pairs)
+
+
+def accuracy(comparison: Comparison) -> Sheet:
+    """The headline metrics with their gains over ``none``."""
+    gains = has_gains(comparison)
+    columns = ["alignment"]
+    incomplete = any(pair.failed for pair in comparison.pairs)
+    if incomplete:
+        columns.append("seeds")
+    for metric in comparison.headline:
+        columns += [metric, "gain"] if gains else [metric]
+
+    def row(pair: Pair) -> tuple[Cell, ...]:
+        cells = [Cell(pair.alignment)]
+        if incomplete:
+            cells.append(Cell(f"{len(pair.seeds)}/{len(pair.runs)}"))
+        for metric in comparison.headline:
+            cells.append(mean_cell(comparison, pair, metric))
+            if gains:
+                cells.append(gain_cell(pair.gains.get(metric)))
+        return tuple(cells)
+
+    counts, seeds = comparison.counts, len(comparison.seeds)
+    title = (
+        f"{comparison.dataset}, test split: {counts['users']:,} users, {counts['items']:,} items, "
+        f"{seeds} seed{'s' * (seeds > 1)}"
+    )
+    legend = (SPREAD_LEGEND, *(GAIN_LEGEND if gains else ()))
+    return Sheet(title, tuple(columns), _sections(comparison, row), legend)
+
+
+def tests(comparison: Comparison, metric: str) -> Sheet:
+    """Intervals and p-values of the gains in one metric, over users and over seeds."""
+
+    def row(pair: Pair) -> tuple[Cell, ...]:
+        gain = pair.gains.get(metric)
+        if gain is None:
+            return (Cell(pair.alignment), *[Cell("")] * 8)
+        return (
+            Cell(pair.alignment),
+            Cell(f"{gain.difference:+.4f}"),
+            Cell(f"[{gain.low:+.4f}, {gain.high:+.4f}]"),
+            Cell(p_text(gain.p_users)),
+            Cell(p_text(gain.p_users_holm), stars="*" if gain.significant else ""),
+            Cell(
+                "" if gain.seeds_low is None else f"[{gain.seeds_low:+.4f}, {gain.seeds_high:+.4f}]"
+            ),
+            Cell(f"{gain.seeds_agreeing}/{len(gain.seeds)}"),
+            Cell(p_text(gain.p_seeds)),
+            Cell(p_text(gain.p_seeds_holm), stars="*" if gain.significant_over_seeds else ""),
+        )
+
+    over = ("95% over users", "p", "Holm", "95% over seeds", "agreeing", "p", "Holm")
+    sections = _sections(comparison, row, _gaining(comparison))
+    return Sheet(
+        f"{metric}: tests of the gain", ("alignment", "gain", *over), sections, TEST_LEGEND
+    )
+
+
+def by_group(comparison: Comparison, metric: str) -> Sheet:
+    """Gains in one metric by user activity and item popularity."""
+    shown = [group for group in comparison.groups if group.size]
+
+    def row(pair: Pair) -> tuple[Cell, ...]:
+        cells = [Cell(pair.alignment), _percent(pair.gains.get(metric))]
+        cells += [_percent(pair.gains.get(f"{group.name}/{metric}")) for group in shown]
+        return tuple(cells)
+
+    title = f"{metric}: gain over none, by users' training items and items' training users"
+    columns = ("alignment", "all", *(group_label(group) for group in shown))
+    sections = _sections(comparison, row, _gaining(comparison))
+    return Sheet(title, columns, sections, GROUP_LEGEND)
+
+
+def costs(comparison: Comparison) -> Sheet:
+    """What a run takes: means over seeds."""
+
+    def row(pair: Pair) -> tuple[Cell, ...]:
+        cells = [Cell(cost_text(name, pair.costs.get(name))) for name in COST_COLUMNS.values()]
+        return (Cell(pair.alignment), *cells)
+
+    columns = ("alignment", *COST_COLUMNS)
+    legend = (f"Means over seeds. {comparison.machine}.",)
+    return Sheet("Cost of a run", columns, _sections(comparison, row), legend)
+
+
+def group_label(group: Group) -> str:
+    """``users 2-4`` for the users with two to four training items."""
+    return f"{group.kind} {group.low}" + (f"-{group.high}" if group.high > group.low else "")
+
+
+def mean_cell(comparison: Comparison, pair: Pair, metric: str) -> Cell:
+    """Mean and standard deviation over seeds."""
+    spread = pair.test.get(metric)
+    if spread is None:
+        return Cell("failed")
+    best = comparison.best(pair.backbone, metric)
+    alone = len(comparison.of_backbone(pair.backbone)) == 1
+    return Cell(spread_text(spread), best is pair and not alone)
+
+
+def spread_text(spread: Spread) -> str:
+    """``0.1081 ±0.0009``; without ± for a single seed."""
+    return f"{spread.mean:.4f}" + (f" ±{spread.sd:.4f}" if spread.sd is not None else "")
+
+
+def gain_cell(gain: Gain | None) -> Cell:
+    """``+1.9%`` with its stars and ``[+1.1, +2.8]``; nothing for ``none``."""
+    if gain is None:
+        return Cell("")
+    if gain.relative is None:
+        return Cell(f"{gain.difference:+.4f}", stars=stars(gain))
+    share, low, high = (100 * value for value in gain.relative)
+    return Cell(f"{share:+.1f}%", stars=stars(gain), tail=f"[{low:+.1f}, {high:+.1f}]")
+
+
+def p_text(p: float | None) -> str:
+    """A p-value to three digits."""
+    if p is None:
+        return ""
+    return f"{p:.3f}" if p >= 0.001 else "<0.001"
+
+
+def stars(gain: Gain) -> str:
+    """One star for users, a second for seeds too."""
+    if not gain.significant:
+        return ""
+    return "**" if gain.significant_over_seeds else "*"
+
+
+def cost_text(name: str, spread: Spread | None) -> str:
+    """A mean in the digits that its kind deserves."""
+    if spread is None:
+        return ""
+    if name == "seconds_per_epoch":
+        return f"{spread.mean:.2f}"
+    if name.startswith("seconds"):
+        return f"{spread.mean:,.1f}" if spread.mean < 100 else f"{spread.mean:,.0f}"
+    return f"{spread.mean:,.0f}"
+
+
+def _percent(gain: Gain | None) -> Cell:
+    if gain is None:
+        return Cell("")
+    if gain.relative is None:
+        return Cell(f"{gain.difference:+.4f}", stars=stars(gain))
+    return Cell(f"{100 * gain.relative[0]:+.1f}", stars=stars(gain))
+
+
+def _gaining(comparison: Comparison) -> list[Pair]:
+    return [pair for pair in comparison.pairs if pair.alignment != BASELINE]
+
+
+def _sections(
+    comparison: Comparison,
+    row: Callable[[Pair], tuple[Cell, ...]],
+    pairs: Sequence[Pair] | None = None,
+) -> tuple[tuple[str, tuple[tuple[Cell, ...], ...]], ...]:
+    chosen = comparison.pairs if pairs is None else pairs
+    rows = {
+        backbone: tuple(row(pair) for pair in chosen if pair.backbone == backbone)
+        for backbone in comparison.backbones
+    }
+    return tuple((backbone, found) for backbone, found in rows.items() if found)
