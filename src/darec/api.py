@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from darec.config import RunConfig, resolve_config
+from darec.config import RunConfig, flatten, resolve_config
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError, DataError, RunError
 from darec.files import write_atomic, write_json
@@ -102,7 +102,7 @@ def fit(
         if (folder / "metrics.json").is_file():
             return Run.load(folder, dataset=dataset)
     else:
-        config, text = _resolve(config or resolve_config(), dataset, text)
+        config, text = settled(config or resolve_config(), dataset, text)
     label = f"{config.backbone.name} + {config.alignment.name}"
     reporter = ConsoleReporter(label, config.train.epochs) if progress else Reporter()
     trainer = Trainer(
@@ -142,10 +142,16 @@ def load_run(path: str | Path, *, dataset: Dataset | str | Path | None = None) -
     return Run.load(path, dataset=dataset)
 
 
-def _resolve(
-    config: RunConfig, dataset: Dataset, text: TextTable | None
+def settled(
+    config: RunConfig, dataset: Dataset, text: TextTable | None = None
 ) -> tuple[RunConfig, TextTable | None]:
-    """Fill in what the machine and the dataset decide: threads, and the text that is used."""
+    """Fill in what the machine and the dataset decide: threads, and the text that is used.
+
+    Args:
+        config: the run's configuration.
+        dataset: what it is to be trained on.
+        text: language embeddings; None: those stored for the dataset, if the pair needs any.
+    """
     threads = config.options.threads or torch.get_num_threads()
     options = config.options.model_copy(update={"threads": threads})
     settings = config.text
@@ -183,27 +189,17 @@ def _take_up(
     about = json.loads((folder / "run.json").read_text())
     check_dataset(about, dataset, folder)
     if config is not None:
-        asked = _flatten(_resolve(config, dataset, text)[0].model_dump(mode="json"))
-        for key, value in _flatten(stored.model_dump(mode="json")).items():
+        asked = flatten(settled(config, dataset, text)[0].model_dump(mode="json"))
+        for key, value in flatten(stored.model_dump(mode="json")).items():
             if asked.get(key, value) != value or key not in asked:
                 raise RunError(
                     f"{folder} was begun with {key}={value}, not {asked.get(key)}: choose another --out, or "
                     "resume without settings."
                 )
-    config, text = _resolve(stored, dataset, text)
+    config, text = settled(stored, dataset, text)
     if about["text"] != (text.fingerprint() if text else None):
         raise RunError(
             f"the language vectors {config.text.encoder!r} are not those that the run at {folder} was begun with: "
             "encode as then, or train anew."
         )
     return config, text
-
-
-def _flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            flat |= _flatten(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat

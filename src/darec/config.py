@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final, Literal
+from typing import Annotated, Any, Final, Literal
 
 import yaml
 from pydantic import (
@@ -23,6 +23,7 @@ from pydantic import (
 
 from darec.errors import ConfigError, did_you_mean
 from darec.registry import ALIGNMENTS, BACKBONES, Registry, inapplicable
+from darec.search import Range
 
 BACKBONE: Final = "lightgcn"
 ALIGNMENT: Final = "none"
@@ -61,7 +62,7 @@ class SoftmaxConfig(Settings):
     """Draws a batch, for uniform negatives."""
     log_q: bool = False
     """Correct each negative's logit by the log of its expected number of draws (Yi et al. 2019)."""
-    temperature: float = Field(0.2, gt=0)
+    temperature: Annotated[float, Range(0.05, 0.5, log=True)] = Field(0.2, gt=0)
     """Divides the scores."""
     similarity: Literal["cosine", "dot"] = "cosine"
     """Score by cosine or by inner product; recommendations are ranked by the same."""
@@ -76,9 +77,9 @@ class TrainConfig(Settings):
     """Positives a step."""
     optimizer: Literal["adam", "adamw"] = "adam"
     """Adam with the L2 term in the gradient, or AdamW with decoupled decay."""
-    lr: float = Field(1e-3, gt=0)
+    lr: Annotated[float, Range(3e-4, 1e-2, log=True)] = Field(1e-3, gt=0)
     """Learning rate."""
-    l2: float = Field(1e-6, ge=0)
+    l2: Annotated[float, Range(1e-8, 1e-3, log=True)] = Field(1e-6, ge=0)
     """Weight of the squared norm of the parameters that the L2 term covers (see darec.model)."""
     eval_every: int = Field(3, ge=1)
     """Epochs between evaluations on the validation split."""
@@ -221,6 +222,17 @@ def parse_override(override: str, *, example: str) -> tuple[str, Any]:
         return key.strip(), yaml.safe_load(text)
     except yaml.YAMLError as error:
         raise ConfigError(f"--set {override!r}: the value is not YAML.") from error
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A nested mapping by dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
 
 
 def _read(file: Path) -> dict[str, Any]:

@@ -1,14 +1,30 @@
 """What may be tuned: the search space that each config declares beside its fields, read by ``darec tune``.
 
-A field says where to look by an annotation::
+A field says where to look by an annotation, and on which other field's value it depends::
 
-    rho: Annotated[float, Range(0.03, 1.0, log=True)] = Field(0.3, ge=0)
+    balance: Literal["gradient", "fixed"] = "gradient"
+    rho: Annotated[float, Range(0.03, 1.0, log=True, when=("balance", "gradient"))] = Field(0.3, ge=0)
     layers: Annotated[int, Choice(1, 2, 3)] = Field(3, ge=0)
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import math
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from darec.errors import ConfigError, did_you_mean
+
+if TYPE_CHECKING:
+    from pydantic.fields import FieldInfo
+
+    from darec.config import RunConfig
+
+SECTIONS = ("backbone", "alignment", "loss", "train")
+Value = int | float | str | bool | None
 
 
 @dataclass(frozen=True)
@@ -19,18 +35,212 @@ class Range:
         low: least value.
         high: greatest value.
         log: search evenly in the logarithm.
+        when: name and value of another field of the same config: the dimension means something only then.
+        integer: whole numbers only; :func:`search_space` sets it for fields of whole numbers.
     """
 
     low: float
     high: float
     log: bool = False
+    when: tuple[str, Value] | None = None
+    integer: bool = False
+
+    def __str__(self) -> str:
+        return f"{self.low:g}..{self.high:g}{':log' if self.log else ''}"
+
+    def including(self, value: Value) -> Range | None:
+        """The range stretched so that it holds ``value``; None if it cannot."""
+        if isinstance(value, bool) or not isinstance(value, int | float):
+            return None
+        if self.log and value <= 0:
+            return None
+        return replace(self, low=min(self.low, value), high=max(self.high, value))
+
+    def ends(self) -> tuple[Value, ...]:
+        """Values that must be valid settings if all are."""
+        return (int(self.low), int(self.high)) if self.integer else (self.low, self.high)
 
 
 @dataclass(frozen=True, init=False)
 class Choice:
-    """One of a few values."""
+    """One of a few values; ``when`` as for :class:`Range`."""
 
-    values: tuple[int | float | str | bool, ...]
+    values: tuple[Value, ...]
+    when: tuple[str, Value] | None
 
-    def __init__(self, *values: int | float | str | bool) -> None:
+    def __init__(self, *values: Value, when: tuple[str, Value] | None = None) -> None:
         object.__setattr__(self, "values", values)
+        object.__setattr__(self, "when", when)
+
+    def __str__(self) -> str:
+        return ",".join(str(value) for value in self.values)
+
+    def including(self, value: Value) -> Choice | None:
+        """The choice with ``value`` among its values."""
+        return self if value in self.values else Choice(*self.values, value, when=self.when)
+
+    def ends(self) -> tuple[Value, ...]:
+        """Values that must be valid settings if all are."""
+        return self.values
+
+
+Dimension = Range | Choice
+
+
+def search_space(config: RunConfig) -> dict[str, Dimension]:
+    """The dimensions that the parts of a configuration declare, by dotted key.
+
+    One that depends on a field which is itself not searched and has another value is left out.
+
+    Args:
+        config: a resolved configuration; it decides which parts there are.
+    """
+    space: dict[str, Dimension] = {}
+    for key, field in fields(config):
+        for mark in field.metadata:
+            if isinstance(mark, Range | Choice):
+                space[key] = _typed(mark, field)
+    return _possible(space, config)
+
+
+def narrowed(
+    config: RunConfig,
+    *,
+    search: Sequence[str] = (),
+    only: Sequence[str] = (),
+    pinned: Sequence[str] = (),
+) -> dict[str, Dimension]:
+    """The search space as a user wants it.
+
+    Args:
+        config: where the search starts; every dimension is stretched to hold its value there.
+        search: ``KEY=LOW..HIGH``, ``KEY=LOW..HIGH:log`` or ``KEY=a,b,c``: dimensions added or replaced.
+        only: keys to keep; all where empty.
+        pinned: keys that are settled.
+
+    Raises:
+        ConfigError: a key that does not exist or is settled, bounds that are none, or values that the setting
+            refuses.
+    """
+    known = dict(fields(config))
+    space = search_space(config)
+    for text in search:
+        key, dimension = parse_dimension(text)
+        if key not in known:
+            raise ConfigError(f"--search: unknown setting {key!r}: {did_you_mean(key, known)}")
+        if key in pinned:
+            raise ConfigError(f"{key} is both searched and set: leave out --search or --set.")
+        space[key] = _typed(dimension, known[key])
+    for key in only:
+        if key not in known:
+            raise ConfigError(f"--only: unknown setting {key!r}: {did_you_mean(key, known)}")
+        if key not in space:
+            raise ConfigError(
+                f"--only {key}: nothing says where to look; write --search {key}=LOW..HIGH or {key}=a,b."
+            )
+    space = {
+        key: dimension
+        for key, dimension in space.items()
+        if key not in pinned and (not only or key in only)
+    }
+    space = _possible(space, config)
+    return {key: _checked(key, dimension, config) for key, dimension in space.items()}
+
+
+def parse_dimension(text: str) -> tuple[str, Dimension]:
+    """Key and dimension of ``KEY=LOW..HIGH[:log]`` or ``KEY=a,b,c``. Raises ``ConfigError``."""
+    key, _, where = text.partition("=")
+    key, where = key.strip(), where.strip()
+    wrong = ConfigError(
+        f"--search {text!r}: write KEY=LOW..HIGH, KEY=LOW..HIGH:log or KEY=a,b,c, "
+        "for example train.lr=1e-4..1e-2:log."
+    )
+    if not key or not where:
+        raise wrong
+    if ".." not in where:
+        try:
+            return key, Choice(*(_scalar(value) for value in where.split(",")))
+        except yaml.YAMLError:
+            raise wrong from None
+    bounds, _, scale = where.partition(":")
+    low_text, _, high_text = bounds.partition("..")
+    try:
+        low, high = float(low_text), float(high_text)
+    except ValueError:
+        raise wrong from None
+    if scale not in ("", "log") or not (math.isfinite(low) and math.isfinite(high)):
+        raise wrong
+    if low >= high or (scale and low <= 0):
+        why = (
+            "the lower bound is not below the upper" if low >= high else "a logarithm needs LOW > 0"
+        )
+        raise ConfigError(f"--search {text!r}: {why}.")
+    return key, Range(low, high, log=bool(scale))
+
+
+def fields(config: RunConfig) -> Iterator[tuple[str, FieldInfo]]:
+    """Dotted key and field of every setting that could be searched."""
+    for section in SECTIONS:
+        for name, field in type(getattr(config, section)).model_fields.items():
+            if name != "name":  # choosing the part itself is a comparison, not tuning
+                yield f"{section}.{name}", field
+
+
+def value_of(config: RunConfig, key: str) -> Any:
+    """A setting by its dotted key."""
+    section, _, name = key.partition(".")
+    return getattr(getattr(config, section), name)
+
+
+def active(key: str, dimension: Dimension, values: Mapping[str, Any], config: RunConfig) -> bool:
+    """Whether a dimension means something, given values drawn so far, and ``config`` for all else."""
+    if dimension.when is None:
+        return True
+    name, value = dimension.when
+    on = f"{key.partition('.')[0]}.{name}"
+    return bool((values[on] if on in values else value_of(config, on)) == value)
+
+
+def _possible(space: Mapping[str, Dimension], config: RunConfig) -> dict[str, Dimension]:
+    """The dimensions that mean something in ``config``, or may during the search."""
+    return {
+        key: dimension
+        for key, dimension in space.items()
+        if (dimension.when is not None and f"{key.partition('.')[0]}.{dimension.when[0]}" in space)
+        or active(key, dimension, {}, config)
+    }
+
+
+def _scalar(text: str) -> Value:
+    """A YAML scalar, but 1e-3 is a number as in any other program."""
+    value = yaml.safe_load(text)
+    if isinstance(value, str):
+        try:
+            return float(value)
+        except ValueError:
+            return value
+    if value is None or isinstance(value, int | float):
+        return value
+    raise yaml.YAMLError("not a scalar")
+
+
+def _typed(dimension: Dimension, field: FieldInfo) -> Dimension:
+    if isinstance(dimension, Range):
+        return replace(dimension, integer=field.annotation is int)
+    return dimension
+
+
+def _checked(key: str, dimension: Dimension, config: RunConfig) -> Dimension:
+    """The dimension, stretched to the starting value, once each of its ends is known to be a valid setting."""
+    from darec.config import resolve_config
+
+    for value in dimension.ends():
+        resolve_config({**config.model_dump(mode="json"), key: value})
+    start = value_of(config, key)
+    stretched = dimension.including(start)
+    if stretched is None:
+        raise ConfigError(
+            f"{key}={start}, where the search starts, cannot be part of {dimension}: settle it with --set, or give "
+            f"other bounds with --search {key}=LOW..HIGH."
+        )
+    return stretched

@@ -27,10 +27,14 @@ class AlignmentConfig(PartConfig):
     balance: Literal["gradient", "fixed"] = "gradient"
     """gradient: scale the alignment's gradient on E_C to ``rho`` times the recommendation gradient there;
     fixed: multiply its losses by ``strength``, the paper's lambda. See docs/studies/first-darec.md."""
-    rho: Annotated[float, Range(0.03, 1.0, log=True)] = Field(0.3, ge=0)
+    rho: Annotated[float, Range(0.03, 1.0, log=True, when=("balance", "gradient"))] = Field(
+        0.3, ge=0
+    )
     """With balance=gradient: norm of the alignment's gradient on E_C, relative to the recommendation loss's. The
     value that validation chose on toys, games and steam (docs/studies/first-darec.md)."""
-    strength: float = Field(0.1, ge=0)
+    strength: Annotated[float, Range(1e-3, 10.0, log=True, when=("balance", "fixed"))] = Field(
+        0.1, ge=0
+    )
     """With balance=fixed: the paper's lambda."""
     warmup: int = Field(0, ge=0)
     """Steps over which rho or strength grows linearly from zero."""

@@ -7,7 +7,7 @@ differ by the scale of the scores, and so in how the learning rate and the L2 te
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal, cast
+from typing import Annotated, ClassVar, Literal, cast
 
 import torch
 from pydantic import Field
@@ -15,6 +15,7 @@ from torch import Tensor
 
 from darec.backbones.base import Backbone, BackboneConfig, BackboneInputs, id_table
 from darec.graph import Graph, GraphSpec
+from darec.search import Choice
 from darec.types import Encoded
 
 
@@ -23,7 +24,7 @@ class LightGCNConfig(BackboneConfig):
 
     name: Literal["lightgcn"] = "lightgcn"
     """Name of the backbone."""
-    layers: int = Field(3, ge=0)
+    layers: Annotated[int, Choice(1, 2, 3)] = Field(3, ge=0)
     """Propagation steps L; 3 in RLMRec for Amazon-book and Yelp, 2 for Steam."""
     combine: Literal["sum", "mean"] = "sum"
     """How the layers' outputs are combined."""

@@ -26,6 +26,8 @@ COMMANDS = {
     "import": "import_",
     "encode": "encode",
     "train": "train",
+    "tune": "tune",
+    "compare": "compare",
     "evaluate": "evaluate",
     "recommend": "recommend",
     "similar": "similar",

@@ -69,8 +69,10 @@ def print_tables(comparison: Comparison, console: Console) -> None:
         mark = f"{BEST} best of its backbone. " if _has_best(sheet) else ""
         legend = "\n".join((mark + sheet.legend[0], *sheet.legend[1:]))
         console.print(Padding(Text(legend, style="dim"), (0, 0, 1, 0)))
+    notes = Table.grid(padding=(0, 1))
     for note in comparison.notes:
-        console.print(Padding(Text(f"- {note}"), (0, 0, 0, 0)))
+        notes.add_row("-", Text(note))
+    console.print(notes)
 
 
 def to_json(comparison: Comparison) -> str:
@@ -181,7 +183,7 @@ def _rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
 
 
 def _rich(sheet: Sheet) -> Table:
-    table = Table(box=SIMPLE_HEAD, padding=(0, 1), show_edge=False, pad_edge=False)
+    table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
     for index, column in enumerate(sheet.columns):
         table.add_column(column, justify="right" if index else "left", no_wrap=True)
     for number, (backbone, rows) in enumerate(sheet.sections):

@@ -83,13 +83,14 @@ class Progress:
 
     def ended(self, job: Job, error: str | None) -> None:
         """A run is finished, or has failed."""
-        self.running.pop(job.folder)
+        _, since = self.running.pop(job.folder)
         metrics = self._metrics(job)
         if error is not None or metrics is None:
             self.errors[job.folder] = (job, error or "")
             self._print(f"{job.label} failed: {error}")
             return
-        self.seconds[job.names].append(metrics["seconds"])
+        # What a run takes here is more than training: starting, and the measurements at the end.
+        self.seconds[job.names].append(max(metrics["seconds"], time.monotonic() - since))
         if not self.console.is_terminal:
             metric = f"test/{self.monitor}"
             value = f"test {self.monitor} {metrics[metric]:.4f}, " if metric in metrics else ""

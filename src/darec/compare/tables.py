@@ -23,8 +23,9 @@ GAIN_LEGEND = (
     "** and over seeds: sign-flip test, corrected alike.",
 )
 TEST_LEGEND = (
-    "Over users: each user's mean over the seeds; permutation test. Over seeds: Student's interval;",
-    "exact sign-flip test; agreeing: seeds whose gain has that sign. Holm: corrected over the pairs.",
+    "Over users: bootstrap interval and permutation test of each user's mean over the seeds.",
+    "Over seeds: Student's interval and exact sign-flip test of the seeds' gains; same: seeds of that sign.",
+    "Holm: p corrected over the pairs; * below 0.05.",
 )
 GROUP_LEGEND = ("In percent; stars as above, corrected over the pairs and the groups of one kind.",)
 
@@ -116,19 +117,17 @@ def tests(comparison: Comparison, metric: str) -> Sheet:
             return (Cell(pair.alignment), *[Cell("")] * 8)
         return (
             Cell(pair.alignment),
-            Cell(f"{gain.difference:+.4f}"),
-            Cell(f"[{gain.low:+.4f}, {gain.high:+.4f}]"),
+            Cell(_short(gain.difference)),
+            Cell(f"[{_short(gain.low)}, {_short(gain.high)}]"),
             Cell(p_text(gain.p_users)),
             Cell(p_text(gain.p_users_holm), stars="*" if gain.significant else ""),
-            Cell(
-                "" if gain.seeds_low is None else f"[{gain.seeds_low:+.4f}, {gain.seeds_high:+.4f}]"
-            ),
+            Cell(_seeds_interval(gain)),
             Cell(f"{gain.seeds_agreeing}/{len(gain.seeds)}"),
             Cell(p_text(gain.p_seeds)),
             Cell(p_text(gain.p_seeds_holm), stars="*" if gain.significant_over_seeds else ""),
         )
 
-    over = ("95% over users", "p", "Holm", "95% over seeds", "agreeing", "p", "Holm")
+    over = ("95% over users", "p", "Holm", "95% over seeds", "same", "p", "Holm")
     sections = _sections(comparison, row, _gaining(comparison))
     return Sheet(
         f"{metric}: tests of the gain", ("alignment", "gain", *over), sections, TEST_LEGEND
@@ -178,8 +177,9 @@ def mean_cell(comparison: Comparison, pair: Pair, metric: str) -> Cell:
 
 
 def spread_text(spread: Spread) -> str:
-    """``0.1081 ±0.0009``; without ± for a single seed."""
-    return f"{spread.mean:.4f}" + (f" ±{spread.sd:.4f}" if spread.sd is not None else "")
+    """``0.1081 ±.0009``; without ± for a single seed."""
+    sd = f" ±{spread.sd:.4f}".replace("0.", ".", 1) if spread.sd is not None else ""
+    return f"{spread.mean:.4f}{sd}"
 
 
 def gain_cell(gain: Gain | None) -> Cell:
@@ -215,6 +215,17 @@ def cost_text(name: str, spread: Spread | None) -> str:
     if name.startswith("seconds"):
         return f"{spread.mean:,.1f}" if spread.mean < 100 else f"{spread.mean:,.0f}"
     return f"{spread.mean:,.0f}"
+
+
+def _short(value: float) -> str:
+    """``+.0021``: differences of shares need no zero in front."""
+    return f"{value:+.4f}".replace("0.", ".", 1) if abs(value) < 1 else f"{value:+.4f}"
+
+
+def _seeds_interval(gain: Gain) -> str:
+    if gain.seeds_low is None or gain.seeds_high is None:
+        return ""
+    return f"[{_short(gain.seeds_low)}, {_short(gain.seeds_high)}]"
 
 
 def _percent(gain: Gain | None) -> Cell:

@@ -1,0 +1,225 @@
+"""``darec tune``: choose settings by validation."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from darec.cli.output import Format
+from darec.registry import ALIGNMENTS, BACKBONES
+
+if TYPE_CHECKING:
+    from darec.config import RunConfig
+    from darec.tuning import Tuned
+
+
+def command(
+    data: Annotated[Path, typer.Argument(help="Dataset folder, from 'darec import'.")],
+    out: Annotated[Path, typer.Option(help="Folder for the study and the best settings.")],
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            "--backbone",
+            "--backbones",
+            help=f"{', '.join(BACKBONES)}; several, by commas, make a grid; lightgcn by default.",
+        ),
+    ] = None,
+    alignment: Annotated[
+        str | None,
+        typer.Option(
+            "--alignment",
+            "--alignments",
+            help=f"{', '.join(ALIGNMENTS)}; several, by commas, make a grid; none by default.",
+        ),
+    ] = None,
+    trials: Annotated[
+        int, typer.Option(min=1, help="Budget of each pair, over all processes and resumptions.")
+    ] = 30,
+    epochs: Annotated[
+        int | None,
+        typer.Option(min=1, help="Most epochs a trial; the settings written keep train.epochs."),
+    ] = None,
+    search: Annotated[
+        list[str] | None,
+        typer.Option(
+            metavar="KEY=WHERE",
+            help="Search a setting: KEY=LOW..HIGH, KEY=LOW..HIGH:log or KEY=a,b,c.",
+        ),
+    ] = None,
+    only: Annotated[
+        str | None, typer.Option(metavar="KEY,...", help="Search these settings alone.")
+    ] = None,
+    set_: Annotated[
+        list[str] | None,
+        typer.Option("--set", metavar="KEY=VALUE", help="Settle a setting: it is not searched."),
+    ] = None,
+    config: Annotated[
+        Path | None, typer.Option(help="YAML file of settings, from which the search starts.")
+    ] = None,
+    storage: Annotated[
+        str | None,
+        typer.Option(
+            help="Journal file or SQL URL, which several machines may share; "
+            "OUT/study.journal by default."
+        ),
+    ] = None,
+    prune: Annotated[
+        bool, typer.Option(help="Stop trials that are below the median of the others.")
+    ] = True,
+    encoder: Annotated[
+        str | None, typer.Option(help="Which embeddings of 'darec encode'; the newest by default.")
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed of the draws and the runs.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    format: Annotated[Format, typer.Option(help="How to print the result.")] = Format.TABLE,
+) -> None:
+    """Search for the settings with the best validation value; the test split is not looked at.
+
+    The space is what the parts declare ('darec settings' lists the settings), and the first trial has the settings
+    that the search starts from. The best settings are written to OUT/BACKBONE+ALIGNMENT.yaml, which 'darec train
+    --config' and 'darec compare --settings OUT' read, and for a single pair also to OUT/best.yaml. The same command
+    goes on where it was stopped; run several times at once, it shares the work.
+    """
+    from darec.cli.output import print_json
+    from darec.config import parse_override, resolve_config
+    from darec.data.dataset import Dataset
+    from darec.errors import ConfigError
+    from darec.search import narrowed
+    from darec.tuning import Tuning
+
+    named: dict[str, Any] = {
+        "text.encoder": encoder,
+        "options.seed": seed,
+        "options.device": device,
+        "options.threads": threads,
+    }
+    given = {key: value for key, value in named.items() if value is not None}
+    pinned = [parse_override(text, example="train.epochs=5")[0] for text in set_ or ()]
+    keys = _listed(only, "--only") if only else []
+    configs = [
+        resolve_config({**pair, **given}, file=config, overrides=set_ or ())
+        for pair in _pairs(backbone, alignment)
+    ]
+    grid = len(configs) > 1
+    found: set[str] = set()
+    spaces = []
+    for settings in configs:
+        own = [key for key in keys if not grid or _has(settings, key)]
+        wanted = [
+            text for text in search or () if not grid or _has(settings, text.partition("=")[0])
+        ]
+        found |= {*own, *wanted}
+        # In a grid, --only may name settings of other pairs; this one then keeps its starting settings.
+        space = narrowed(settings, search=wanted, only=own, pinned=pinned)
+        spaces.append(space if own or not keys else {})
+    for text in [*keys, *(search or ())]:
+        if text not in found:
+            raise ConfigError(f"{text!r}: no pair of the grid has that setting.")
+    dataset = Dataset.load(data)
+    results: list[Tuned] = []
+    text = None
+    try:
+        studies = []
+        for settings, space in zip(configs, spaces, strict=True):
+            study = Tuning(
+                dataset,
+                settings,
+                space,
+                out=out,
+                trials=trials,
+                epochs=epochs,
+                also=None if grid else out / "best.yaml",
+                storage=storage,
+                prune=prune,
+                text=text,
+                progress=not quiet,
+            )
+            text = study.text or text
+            studies.append(study)
+        for study in studies:
+            results.append(study.run())
+    except KeyboardInterrupt:
+        again = shlex.join(["darec", *sys.argv[1:]])
+        typer.echo(f"darec: interrupted; finished trials are kept, go on with: {again}", err=True)
+        raise typer.Exit(130) from None
+    if format is Format.JSON:
+        print_json([result.row() for result in results])
+    else:
+        _print(results)
+    if any(result.best is None and not result.running for result in results):
+        raise typer.Exit(1)
+
+
+def _pairs(backbone: str | None, alignment: str | None) -> list[dict[str, str]]:
+    """The pairs named, as settings; a single empty one where neither list is given."""
+    backbones = _listed(backbone, "--backbone") if backbone else []
+    alignments = _listed(alignment, "--alignment") if alignment else []
+    rows = [{"backbone": name} for name in backbones] or [{}]
+    if not alignments:
+        return rows
+    return [{**row, "alignment": name} for row in rows for name in alignments]
+
+
+def _listed(text: str, option: str) -> list[str]:
+    """Names between commas. Raises ``ConfigError`` on an empty or repeated one."""
+    from darec.errors import ConfigError
+
+    names = [name.strip() for name in text.split(",")]
+    for name in names:
+        if not name:
+            raise ConfigError(f"{option} {text!r}: a name is missing between commas.")
+        if names.count(name) > 1:
+            raise ConfigError(f"{option} {text!r}: {name!r} is named twice.")
+    return names
+
+
+def _has(config: RunConfig, key: str) -> bool:
+    from darec.search import fields
+
+    return key.strip() in dict(fields(config))
+
+
+def _print(results: list[Tuned]) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    from darec.cli.output import cell
+    from darec.tuning.progress import shown
+
+    table = Table(title=f"best validation {results[0].metric}", title_justify="left")
+    for name in ("pair", "best", "start", "gain"):
+        table.add_column(name, justify="left" if name == "pair" else "right", no_wrap=True)
+    table.add_column("trials")
+    table.add_column("settings found (share of the variance)", overflow="fold")
+    for result in results:
+        best, start = result.best, result.start
+        gain = f"{best / start - 1:+.1%}" if best and start else ""
+        counts = {
+            name: getattr(result, name) for name in ("finished", "pruned", "diverged", "running")
+        }
+        settings = [
+            shown({key: value})
+            + (f" ({result.importance[key]:.0%})" if key in result.importance else "")
+            for key, value in result.parameters.items()
+        ]
+        table.add_row(
+            f"{result.backbone} + {result.alignment}",
+            cell(best),
+            cell(start),
+            gain,
+            "\n".join(f"{count} {name}" for name, count in counts.items() if count),
+            "\n".join(settings),
+        )
+    console = Console(markup=False, highlight=False)
+    console.print(table)
+    for result in results:
+        if result.config is not None:
+            console.print(f"settings in {result.path}", soft_wrap=True)
+        else:
+            console.print(f"{result.backbone} + {result.alignment}: no trial finished.")

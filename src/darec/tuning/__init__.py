@@ -1,0 +1,6 @@
+"""Choosing settings by validation: Optuna over the search space that configs declare (extra ``tune``)."""
+
+from darec.tuning.study import Tuning
+from darec.tuning.table import Tuned
+
+__all__ = ["Tuned", "Tuning"]

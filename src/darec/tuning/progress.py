@@ -1,0 +1,117 @@
+"""What tuning shows while it works: a live line on a terminal, and a line a trial everywhere."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from types import TracebackType
+from typing import Any, Self
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn
+
+_QUIET_SECONDS = 30.0  # between two lines about the same trial, on a plain stream
+
+
+class TuningProgress:
+    """Progress on standard error, over all trials of one study.
+
+    Args:
+        label: the pair.
+        metric: the validation metric.
+        trials: the budget.
+        epochs: the most epochs a trial can have.
+        shown: False shows nothing.
+    """
+
+    def __init__(self, label: str, metric: str, trials: int, epochs: int, *, shown: bool) -> None:
+        self.label, self.metric, self.trials, self.epochs = label, metric, trials, epochs
+        self.console = Console(stderr=True, highlight=False, markup=False, quiet=not shown)
+        self.live = shown and self.console.is_terminal
+        self.progress = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=20),
+            TextColumn("{task.fields[note]}", markup=False),
+            console=self.console,
+            transient=True,
+            disable=not self.live,
+        )
+        self.task = self.progress.add_task(label, total=trials, note="")
+        self.begun = self.said = time.monotonic()
+        self.here = self.done = self.current = 0
+        self.best = ""
+
+    def __enter__(self) -> Self:
+        self.progress.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        value: BaseException | None,
+        traceback: TracebackType | None,
+    ) -> None:
+        self.progress.stop()
+
+    def trial(self, done: int, parameters: Mapping[str, Any], best: float | None) -> None:
+        """A trial begins; ``done`` trials of the budget are behind or in other hands."""
+        self.done, self.current = done, done + 1
+        self.best = "" if best is None else f", best so far {best:.4f}"
+        self.said = time.monotonic()
+        self._print(f"{shown(parameters)}{self.best}")
+        self.step(1, 0, 1)
+
+    def step(self, epoch: int, done: int, total: int) -> None:
+        """Move the bar: one length for all trials."""
+        share = min(1.0, ((epoch - 1) * total + done) / (self.epochs * total))
+        self.progress.update(
+            self.task,
+            description=f"{self.label}: trial {self.current} of {self.trials}, epoch {epoch}",
+            completed=self.done + share,
+        )
+
+    def evaluated(self, epoch: int, value: float, best: float) -> None:
+        """The trial was validated."""
+        note = f"valid {self.metric} {value:.4f}, best of the trial {best:.4f}{self.best}"
+        self.progress.update(self.task, note=f"{note}  {self._clock()}")
+        if not self.live and time.monotonic() - self.said > _QUIET_SECONDS:
+            self.said = time.monotonic()
+            self._print(f"epoch {epoch}, {note}")
+
+    def ended(self, outcome: str) -> None:
+        """The trial ended."""
+        self.here += 1
+        self.done += 1
+        self._print(f"{outcome}  [{self._clock()}]")
+
+    def say(self, line: str) -> None:
+        """A notice."""
+        self.console.print(f"{self.label}: {line}", soft_wrap=True)
+
+    def _print(self, line: str) -> None:
+        self.console.print(
+            f"{self.label}: trial {self.current} of {self.trials}: {line}", soft_wrap=True
+        )
+
+    def _clock(self) -> str:
+        elapsed = time.monotonic() - self.begun
+        if not self.here:
+            return f"{_span(elapsed)} so far"
+        left = elapsed / self.here * max(self.trials - self.done, 0)
+        return f"{_span(elapsed)} so far, about {_span(left)} to go"
+
+
+def shown(parameters: Mapping[str, Any]) -> str:
+    """Settings as one would write them, numbers to four digits."""
+    if not parameters:
+        return "the starting settings"
+    return " ".join(
+        f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
+        for key, value in parameters.items()
+    )
+
+
+def _span(seconds: float) -> str:
+    minutes, seconds = divmod(round(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{seconds:02d}"

@@ -1,0 +1,59 @@
+"""From a search space to the settings of a trial: how they are drawn."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from darec.config import RunConfig
+from darec.search import Choice, Dimension, active
+
+if TYPE_CHECKING:
+    from optuna.samplers import BaseSampler
+    from optuna.trial import Trial
+
+
+def sampler(space: Mapping[str, Dimension], *, random: int, seed: int) -> BaseSampler:
+    """A multivariate tree-structured Parzen estimator.
+
+    Args:
+        space: what is searched; where dimensions depend on others, they are modelled in groups.
+        random: trials drawn at random before the estimator is asked.
+        seed: of the draws of one trial.
+    """
+    from optuna.samplers import TPESampler
+
+    with warnings.catch_warnings():  # grouping is marked experimental
+        warnings.simplefilter("ignore")
+        return TPESampler(
+            n_startup_trials=max(1, random),
+            multivariate=True,
+            group=any(dimension.when for dimension in space.values()),
+            constant_liar=True,  # what others are at work on now is kept clear of
+            warn_independent_sampling=False,
+            seed=seed % 2**32,
+        )
+
+
+def suggest(trial: Trial, space: Mapping[str, Dimension], config: RunConfig) -> dict[str, Any]:
+    """The settings of a trial, by dotted key; dimensions whose condition does not hold are not drawn.
+
+    Args:
+        trial: from ``study.ask()``.
+        space: conditions come before what depends on them.
+        config: holds what is not searched.
+    """
+    values: dict[str, Any] = {}
+    for key, dimension in space.items():
+        if not active(key, dimension, values, config):
+            continue
+        if isinstance(dimension, Choice):
+            values[key] = trial.suggest_categorical(key, dimension.values)
+        elif dimension.integer:
+            low, high = int(dimension.low), int(dimension.high)
+            values[key] = trial.suggest_int(key, low, high, log=dimension.log)
+        else:
+            low_, high_ = dimension.low, dimension.high
+            values[key] = trial.suggest_float(key, low_, high_, log=dimension.log)
+    return values

@@ -1,0 +1,108 @@
+"""Where a study is kept, and which of its trials are still being worked on.
+
+A study lives in a journal file or an SQL database, and any number of processes on any machines may work on it. Each
+trial carries the process that runs it and the time of its last sign of life, so that what a kill left behind is
+recognised: at once on the machine where it ran, and after :data:`SILENCE` from elsewhere.
+"""
+
+from __future__ import annotations
+
+import os
+import socket
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from darec.errors import ConfigError, RunError
+
+if TYPE_CHECKING:
+    from optuna.storages import BaseStorage
+    from optuna.trial import FrozenTrial
+
+SILENCE = 900.0
+"""Seconds without a sign of life after which a trial of another machine counts as dead."""
+BEAT = 60.0
+"""Seconds between signs of life."""
+NEED_EXTRA = "darec tune needs an extra: pip install 'darec[tune]'."
+
+
+def open_storage(where: str | Path) -> BaseStorage:
+    """Open or begin the storage of studies.
+
+    Args:
+        where: an SQL URL such as ``postgresql://host/db`` or ``sqlite:///file.db``, or the path of a journal file.
+
+    Raises:
+        ConfigError: optuna or the database's driver is not installed, or the database cannot be reached.
+        RunError: the file is not a journal.
+    """
+    try:
+        from optuna.storages import JournalStorage, RDBStorage
+        from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+        from sqlalchemy.exc import SQLAlchemyError
+    except ImportError:
+        raise ConfigError(NEED_EXTRA) from None
+    if "://" in str(where):
+        try:
+            return RDBStorage(str(where))
+        except (ImportError, SQLAlchemyError, ValueError) as error:
+            first = str(error).strip().splitlines()[0]
+            raise ConfigError(f"--storage {where}: {first}") from error
+    path = Path(where)
+    if path.is_dir():
+        raise ConfigError(f"--storage {path} is a folder: name a file or an SQL URL.")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    lock = JournalFileSymlinkLock(str(path))
+    lock.acquire()
+    try:
+        _drop_cut_line(path)
+    finally:
+        lock.release()
+    try:
+        return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+    except (ValueError, KeyError, TypeError) as error:
+        raise RunError(f"{path} is not a journal of a study: choose another file.") from error
+
+
+def _drop_cut_line(path: Path) -> None:
+    """A process killed while it wrote leaves half a line, after which nothing could be read any more."""
+    if not path.is_file() or not path.stat().st_size:
+        return
+    with path.open("rb+") as file:
+        file.seek(-1, os.SEEK_END)
+        if file.read(1) != b"\n":
+            file.seek(0)
+            file.truncate(file.read().rfind(b"\n") + 1)
+
+
+def this_worker() -> str:
+    """Name of this process: host, process id and when it was started, since ids are used again."""
+    return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
+
+
+def alive(trial: FrozenTrial) -> bool:
+    """Whether somebody is at work on a running trial."""
+    host, _, process = str(trial.user_attrs.get("worker", "")).partition(":")
+    if host == socket.gethostname():
+        pid, _, started = process.partition(":")
+        return _started(int(pid)) == started
+    begun = trial.datetime_start.timestamp() if trial.datetime_start else 0.0
+    return time.time() - float(trial.user_attrs.get("beat", begun)) < SILENCE
+
+
+def _started(pid: int) -> str | None:
+    """When a process was started, in the system's own terms; None if it is no more."""
+    try:
+        # proc(5): the command, in brackets, may hold anything; field 3 is the state, field 22 the start.
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    except OSError:
+        if Path("/proc/self/stat").exists():
+            return None
+        try:  # no /proc, as on macOS: the id alone has to do
+            os.kill(pid, 0)
+        except ProcessLookupError:
+            return None
+        except PermissionError:
+            pass
+        return "running"
+    return None if fields[0] == "Z" else fields[19]

@@ -1,0 +1,301 @@
+"""The search for one pair's settings: trials proposed by Optuna, judged by validation alone.
+
+A trial is a training run that keeps nothing but its best validation value; the test split is not looked at. The first
+trial has the settings that the search starts from, about a third of the budget is drawn at random, and the rest by a
+tree-structured Parzen estimator over all settings together (Bergstra et al. 2011; Falkner et al. 2018). A trial that
+is below the median of the others at the same epoch is pruned. Draws depend on the seed and the trials so far, so that
+one process alone repeats to the digit, also after an interruption between trials.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from darec.api import settled
+from darec.config import RunConfig, resolve_config
+from darec.data.dataset import Dataset
+from darec.errors import ConfigError, RunError
+from darec.files import write_atomic
+from darec.search import Dimension, active, value_of
+from darec.training.progress import Reporter
+from darec.training.trainer import Trainer
+from darec.tuning.progress import TuningProgress, shown
+from darec.tuning.sampling import sampler, suggest
+from darec.tuning.setup import difference, setup_of
+from darec.tuning.storage import BEAT, NEED_EXTRA, alive, open_storage, this_worker
+from darec.tuning.table import Tuned, importances, settings_yaml, state_of, write_trials
+from darec.types import TextTable
+
+if TYPE_CHECKING:
+    from optuna.trial import FrozenTrial, Trial
+
+SPENT = ("finished", "pruned", "diverged")  # states of the trials that the budget counts
+_RETRIES = 1  # for a trial whose process died: more could mean that its settings are what kills
+
+
+class Tuning:
+    """A study of one pair: begun, or taken up where it stands.
+
+    Args:
+        dataset: what to train and validate on.
+        config: where the search starts; what is not searched stays as it is here.
+        space: what is searched, from :func:`darec.search.narrowed`.
+        out: folder for ``BACKBONE+ALIGNMENT.yaml`` and ``BACKBONE+ALIGNMENT.trials.csv``.
+        trials: the budget; trials that finished, were pruned or diverged count, whoever ran them.
+        epochs: the most epochs of a trial; None for those of ``config``. The settings written keep the latter.
+        also: another file for the best settings.
+        storage: journal file or SQL URL; ``out/study.journal`` by default.
+        prune: stop trials that are below the median.
+        text: language embeddings, instead of those stored by ``darec encode``.
+        progress: show progress on standard error.
+
+    Raises:
+        ConfigError: optuna is not installed, or settings that do not fit the data.
+        RunError: the study was begun with other data or settings.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        config: RunConfig,
+        space: Mapping[str, Dimension],
+        *,
+        out: str | Path,
+        trials: int = 30,
+        epochs: int | None = None,
+        also: Path | None = None,
+        storage: str | Path | None = None,
+        prune: bool = True,
+        text: TextTable | None = None,
+        progress: bool = True,
+    ) -> None:
+        try:
+            import optuna
+        except ImportError:
+            raise ConfigError(NEED_EXTRA) from None
+        if not len(dataset.valid):
+            raise ConfigError("the dataset has no validation split: there is nothing to tune by.")
+        self.dataset, self.prune, self.also = dataset, prune, also
+        self.config, self.text = settled(config, dataset, text)
+        # What depends on another searched setting comes after it.
+        self.space = dict(sorted(space.items(), key=lambda item: item[1].when is not None))
+        self.trials = trials if space else 1
+        train = self.config.train
+        self.epochs = min(train.epochs, epochs or train.epochs)
+        self.name = f"{config.backbone.name}+{config.alignment.name}"
+        self.out = Path(out)
+        self.where = storage or self.out / "study.journal"
+        self.path = self.out / f"{self.name}.yaml"
+        self.worker = this_worker()
+        self.progress = TuningProgress(
+            self.name, train.monitor, self.trials, self.epochs, shown=progress
+        )
+        if self.out.exists() and not self.out.is_dir():
+            raise ConfigError(f"{self.out} is a file: choose another --out.")
+        self.out.mkdir(parents=True, exist_ok=True)
+        optuna.logging.set_verbosity(optuna.logging.ERROR)
+        self.study = optuna.create_study(
+            study_name=self.name,
+            storage=open_storage(self.where),
+            direction="maximize",
+            load_if_exists=True,
+            pruner=optuna.pruners.MedianPruner(
+                n_startup_trials=max(3, trials // 6), n_warmup_steps=5 * train.eval_every
+            ),
+        )
+        self._take_up()
+
+    def run(self) -> Tuned:
+        """Work on the study until its budget is spent, here or elsewhere.
+
+        Raises:
+            KeyboardInterrupt: passed on once the trial at hand has been put back for later.
+        """
+        with self.progress:
+            while self._ahead() < self.trials:
+                self._bury()
+                if not self._trial():
+                    break
+        self._write()
+        return self.result()
+
+    def result(self) -> Tuned:
+        """What the study has found so far."""
+        trials = self.study.trials
+        counts = {state: sum(state_of(t) == state for t in trials) for state in (*SPENT, "running")}
+        starts = [t.value for t in trials if t.user_attrs.get("start") and t.value is not None]
+        best = self._best()
+        names = self.name.split("+")
+        return Tuned(
+            names[0],
+            names[1],
+            self.config.train.monitor,
+            self.trials,
+            **counts,
+            start=starts[0] if starts else None,
+            best=best.value if best else None,
+            best_trial=best.number if best else None,
+            parameters=dict(best.params) if best else {},
+            importance=importances(self.study),
+            seconds=round(sum(t.user_attrs.get("seconds", 0.0) for t in trials), 1),
+            config=self._settings(best.params) if best else None,
+            path=self.path,
+        )
+
+    def _trial(self) -> bool:
+        """Ask for a trial, run it and tell its outcome; False if others had spent the budget by then."""
+        from optuna import TrialPruned
+        from optuna.trial import TrialState
+
+        # Studies with a given sampler repeat; only processes side by side must differ in their draws.
+        beside = any(state_of(trial) == "running" for trial in self.study.trials)
+        draw = 1000 * self.config.options.seed + len(self.study.trials)
+        draw += hash(self.worker) % 2**20 if beside else 0
+        self.study.sampler = sampler(self.space, random=self.trials // 3, seed=draw)
+        trial = self.study.ask()
+        trial.set_user_attr("worker", self.worker)
+        parameters = suggest(trial, self.space, self.config)
+        if (ahead := self._ahead(trial.number)) >= self.trials:
+            self.study.tell(trial, state=TrialState.FAIL)
+            return False
+        best = self._best()
+        start = bool(trial.user_attrs.get("start"))
+        self.progress.trial(ahead, parameters, best.value if best else None)
+        reporter = _TrialReporter(trial, self.progress, self.epochs, self.prune and not start)
+        begun = time.monotonic()
+        try:
+            trainer = Trainer(
+                self._settings(parameters, self.epochs), self.dataset, self.text, reporter=reporter
+            )
+            state = trainer.fit()
+            trial.set_user_attr("best_epoch", state.best_epoch)
+            trial.set_user_attr("seconds", round(time.monotonic() - begun, 2))
+            self.study.tell(trial, state.best_value)
+            first = best is None or state.best_value > (best.value or 0.0)
+            outcome = f"{state.best_value:.4f} (best epoch {state.best_epoch} of {state.epoch})"
+            outcome += ", the best so far" if first else ""
+        except TrialPruned:
+            trial.set_user_attr("seconds", round(time.monotonic() - begun, 2))
+            self.study.tell(trial, state=TrialState.PRUNED)
+            outcome = f"pruned after epoch {reporter.epoch} at {reporter.best:.4f}"
+        except RunError as error:
+            # Pruned rather than failed, so that the sampler learns to keep away.
+            trial.set_user_attr("diverged", str(error))
+            trial.set_user_attr("seconds", round(time.monotonic() - begun, 2))
+            self.study.tell(trial, state=TrialState.PRUNED)
+            outcome = f"diverged: {error}"
+        except BaseException:
+            self.study.tell(trial, state=TrialState.FAIL)
+            self.study.enqueue_trial(dict(trial.params), user_attrs=_kept(trial.user_attrs))
+            raise
+        self.progress.ended(outcome)
+        self._write()
+        return True
+
+    def _take_up(self) -> None:
+        """Begin the study, or make sure that it is the one that was begun."""
+        setup = setup_of(self.dataset, self.text, self.config, self.space, self.epochs)
+        begun = self.study.user_attrs.get("setup")
+        if begun is None:
+            self.study.set_user_attr("setup", setup)
+        elif (other := difference(begun, setup)) is not None:
+            raise RunError(
+                f"the study {self.name} in {self.where} was begun with {other}: go on as it was begun, or "
+                "choose another --out or --storage."
+            )
+        if not any(trial.user_attrs.get("start") for trial in self.study.trials):
+            values = {
+                key: value_of(self.config, key)
+                for key, dimension in self.space.items()
+                if active(key, dimension, {}, self.config)
+            }
+            self.study.enqueue_trial(values, user_attrs={"start": True})
+
+    def _bury(self) -> None:
+        """Fail the trials whose processes are no more, and put each back for another attempt."""
+        from optuna.exceptions import OptunaError
+        from optuna.trial import TrialState
+
+        for trial in self.study.get_trials(deepcopy=False, states=(TrialState.RUNNING,)):
+            if alive(trial):
+                continue
+            try:
+                self.study.tell(trial.number, state=TrialState.FAIL)
+            except (ValueError, OptunaError):  # another process was first
+                continue
+            attempt = int(trial.user_attrs.get("attempt", 0)) + 1
+            again = attempt <= _RETRIES
+            self.progress.say(
+                f"trial {trial.number} was cut short by the end of its process; "
+                + ("it is run again." if again else "left out, since that was its second time.")
+            )
+            if again:
+                kept = _kept(trial.user_attrs) | {"attempt": attempt}
+                self.study.enqueue_trial(dict(trial.params), user_attrs=kept)
+
+    def _ahead(self, before: int | None = None) -> int:
+        """Trials that count towards the budget, of those with smaller numbers than ``before``."""
+        return sum(
+            state_of(trial) in SPENT or (state_of(trial) == "running" and alive(trial))
+            for trial in self.study.get_trials(deepcopy=False)
+            if before is None or trial.number < before
+        )
+
+    def _best(self) -> FrozenTrial | None:
+        finished = [trial for trial in self.study.trials if state_of(trial) == "finished"]
+        return max(finished, key=lambda trial: trial.value or 0.0, default=None)
+
+    def _settings(self, parameters: Mapping[str, Any], epochs: int | None = None) -> RunConfig:
+        cap = {} if epochs is None else {"train.epochs": epochs}
+        return resolve_config({**self.config.model_dump(mode="json"), **parameters, **cap})
+
+    def _write(self) -> None:
+        """The best settings and the table of trials, as they stand."""
+        write_trials(self.out / f"{self.name}.trials.csv", self.study.trials, list(self.space))
+        best = self._best()
+        if best is None:
+            return
+        note = (
+            f"darec tune: validation {self.config.train.monitor} {best.value:.6f} in trial {best.number}, "
+            f"at most {self.epochs} epochs a trial, seed {self.config.options.seed}: "
+            f"{shown(best.params)}"
+        )
+        text = settings_yaml(self._settings(best.params), note)
+        for path in (self.path, self.also):
+            if path is not None:
+                write_atomic(path, text)
+
+
+class _TrialReporter(Reporter):
+    """Passes validation values on to the study, and ends a trial that is not worth going on with."""
+
+    def __init__(self, trial: Trial, progress: TuningProgress, epochs: int, prune: bool) -> None:
+        self.trial, self.progress, self.epochs, self.prune = trial, progress, epochs, prune
+        self.epoch, self.best = 0, 0.0
+        self.beaten = 0.0
+
+    def step(self, epoch: int, done: int, total: int) -> None:
+        """Give a sign of life every minute."""
+        if time.monotonic() - self.beaten > BEAT:
+            self.beaten = time.monotonic()
+            self.trial.set_user_attr("beat", time.time())
+        self.progress.step(epoch, done, total)
+
+    def evaluated(
+        self, epoch: int, losses: Mapping[str, float], metric: str, value: float, best: float
+    ) -> None:
+        """Report the best value so far, which is what the trial will be judged by."""
+        from optuna import TrialPruned
+
+        self.epoch, self.best = epoch, best
+        self.trial.report(best, epoch)
+        self.progress.evaluated(epoch, value, best)
+        if self.prune and epoch < self.epochs and self.trial.should_prune():
+            raise TrialPruned
+
+
+def _kept(attributes: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: attributes[name] for name in ("start", "attempt") if name in attributes}
