@@ -1,0 +1,102 @@
+from __future__ import annotations
+
+import re
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from darec.compare.result import Comparison, Curve, Gain, Pair, RunRecord, Spread
+from darec.evaluation.groups import Group
+from darec.report.page import write_markdown, write_page
+from darec.report.plots import accuracy, gains, plots
+
+GROUPS = (Group("items", 1, 2, 1, 3, 20), Group("items", 2, 2, 4, 9, 20))
+
+
+def gain(difference: float) -> Gain:
+    return Gain(
+        difference, 0.1, difference - 0.01, difference + 0.01, 50, 0.01, 0.02, (0, 1), (difference,) * 2, None, None,
+        0.5, 0.5,
+    )  # fmt: skip
+
+
+def pair(backbone: str, alignment: str, mean: float, seeds: int = 2) -> Pair:
+    test = {"recall@20": Spread.of([mean - 0.001, mean + 0.001][:seeds])}
+    gained = {"recall@20": gain(mean - 0.1)} | {
+        f"{group.name}/recall@20": gain(mean - 0.1) for group in GROUPS
+    }
+    runs = tuple(RunRecord(seed, f"runs/{seed}", None, 1) for seed in range(seeds))
+    curves = tuple(
+        Curve(s, (3, 6, 9), (1.0, 2.0, 3.0), (0.05, mean, 0.07), 6) for s in range(seeds)
+    )
+    costs = {"seconds_per_epoch": Spread.of([1.5] * seeds)}
+    gains = {} if alignment == "none" else gained
+    return Pair(backbone, alignment, runs, {}, None, test, {}, costs, {}, gains, curves)
+
+
+def comparison(*pairs: Pair) -> Comparison:
+    counts = {"users": 50, "items": 40, "train": 300, "valid": 100, "test": 100}
+    return Comparison(
+        "a <b>shop</b>", "f", counts, (0, 1), (5, 20), "train", "recall@20", ("recall@20",), GROUPS, pairs,
+        "darec compare data/shop --out x", "2026-01-01T00:00:00", "a processor", 1, {"darec": "0", "torch": "2"}, ("a note",),
+    )  # fmt: skip
+
+
+GRID = comparison(
+    pair("lightgcn", "none", 0.1),
+    pair("lightgcn", "darec", 0.1234),
+    pair("simgcl", "none", 0.1111),
+    pair("simgcl", "kar", 0.0987),
+)
+
+
+def test_the_page_says_every_figure_and_asks_nothing_of_the_network(tmp_path: Path) -> None:
+    write_page(GRID, tmp_path / "c.html")
+    page = (tmp_path / "c.html").read_text()
+    for text in ("0.1000", "0.1234", "0.1111", "0.0987", "lightgcn", "simgcl", "darec", "kar"):
+        assert text in page
+    assert "+23.4%" in page and "[+13.4, +33.4]" in page
+    assert page.count("<svg") == len(list(plots(GRID))) == 5
+    # Names of XML vocabularies are not fetched; anything else that could be is not there.
+    loaded = re.findall(r'(?:src|href)\s*=\s*"([^"#]+)"|url\(([^#)][^)]*)\)|@import', page)
+    assert not loaded
+    assert "<script" not in page and "<link" not in page
+
+
+def test_text_is_escaped(tmp_path: Path) -> None:
+    write_page(GRID, tmp_path / "c.html")
+    page = (tmp_path / "c.html").read_text()
+    assert "a &lt;b&gt;shop&lt;/b&gt;" in page and "<b>shop" not in page
+
+
+def test_failures_are_named(tmp_path: Path) -> None:
+    failed = RunRecord(1, "runs/1", "loss is nan & more", None)
+    broken = replace(pair("lightgcn", "darec", 0.12, seeds=1), gains={})
+    broken = replace(broken, runs=(*broken.runs, failed))
+    nothing = replace(broken, alignment="kar", runs=(failed,), test={}, costs={}, curves=())
+    write_page(comparison(pair("lightgcn", "none", 0.1), broken, nothing), tmp_path / "c.html")
+    assert "lightgcn + kar, seed 1: loss is nan &amp; more" in (tmp_path / "c.html").read_text()
+
+
+@pytest.mark.parametrize("seeds", [1, 2])
+def test_without_none_there_are_no_gains_to_show(tmp_path: Path, seeds: int) -> None:
+    alone = comparison(replace(pair("lightgcn", "darec", 0.12, seeds=seeds), gains={}))
+    names = [name for name, _, _ in plots(alone)]
+    assert names == ["accuracy", "curves-seconds", "curves-epochs"]
+    write_page(alone, tmp_path / "c.html")
+    assert "0.1200" in (tmp_path / "c.html").read_text() or seeds == 1
+
+
+def test_plots_show_the_values() -> None:
+    (left, right), metric = accuracy(GRID, "recall@20").axes, "recall@20"
+    assert [bar.get_height() for bar in left.patches] == pytest.approx([0.1, 0.1234])
+    assert [bar.get_height() for bar in right.patches] == pytest.approx([0.1111, 0.0987])
+    assert [tick.get_text() for tick in gains(GRID, metric).axes[1].get_xticklabels()] == ["kar"]
+
+
+def test_the_report_links_plots_that_are_there(tmp_path: Path) -> None:
+    path = write_markdown(GRID, tmp_path / "study")
+    links = re.findall(r"\]\(([^)]+\.svg)\)", path.read_text())
+    assert len(links) == 5
+    assert all((path.parent / link).read_text().startswith("<svg") for link in links)
