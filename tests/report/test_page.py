@@ -39,7 +39,8 @@ def comparison(*pairs: Pair) -> Comparison:
     counts = {"users": 50, "items": 40, "train": 300, "valid": 100, "test": 100}
     return Comparison(
         "a <b>shop</b>", "f", counts, (0, 1), (5, 20), "train", "recall@20", ("recall@20",), GROUPS, pairs,
-        "darec compare data/shop --out x", "2026-01-01T00:00:00", "a processor", 1, {"darec": "0", "torch": "2"}, ("a note",),
+        "darec compare data/shop --out x", "2026-01-01T00:00:00", "a processor", 1,
+        {"darec": "0", "torch": "2"}, ("a note",),
     )  # fmt: skip
 
 
