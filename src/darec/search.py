@@ -135,7 +135,9 @@ def narrowed(
         if key not in known:
             raise ConfigError(f"--only: unknown setting {key!r}: {did_you_mean(key, known)}")
         if key in pinned:
-            raise ConfigError(f"{key} is both searched and set: leave it out of --only or of --set.")
+            raise ConfigError(
+                f"{key} is both searched and set: leave it out of --only or of --set."
+            )
         if key not in space:
             raise ConfigError(
                 f"--only {key}: nothing says where to look; write --search {key}=LOW..HIGH or {key}=a,b."
