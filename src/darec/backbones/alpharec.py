@@ -42,6 +42,7 @@ class AlphaRec(Backbone):
     """Text through an MLP and a graph."""
 
     Config: ClassVar[type[BackboneConfig]] = AlphaRecConfig
+    config: AlphaRecConfig
     needs_text: ClassVar[bool] = True
     has_ids: ClassVar[bool] = False
     text: Tensor
@@ -53,7 +54,6 @@ class AlphaRec(Backbone):
 
     def __init__(self, config: AlphaRecConfig, inputs: BackboneInputs) -> None:
         super().__init__(config, inputs)
-        self.config = config
         self.graph = cast(Graph, inputs.graph)
         text = cast(Tables, inputs.text)
         self.register_buffer("text", torch.cat([text.users, text.items]), persistent=False)

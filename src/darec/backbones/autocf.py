@@ -12,16 +12,16 @@ terms use raw inner products.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, cast
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from darec.backbones.base import Backbone, BackboneConfig, BackboneInputs, id_table
+from darec.backbones.base import BackboneConfig, BackboneInputs, GraphBackbone
 from darec.errors import ConfigError
-from darec.graph import Graph, GraphSpec, Pattern
+from darec.graph import Pattern
 from darec.infonce import log_partition
 from darec.search import Choice, Range
 from darec.types import Batch, Encoded
@@ -82,23 +82,16 @@ class Attention(nn.Module):
         )
 
 
-class AutoCF(Backbone):
+class AutoCF(GraphBackbone):
     """Masked graph autoencoding with learned masks."""
 
     Config: ClassVar[type[BackboneConfig]] = AutoCFConfig
+    config: AutoCFConfig
     seeds: Tensor
     draw: Tensor
 
-    @classmethod
-    def graph_spec(cls, config: BackboneConfig) -> GraphSpec | None:
-        """The user-item graph, symmetrically normalised."""
-        return GraphSpec()
-
     def __init__(self, config: AutoCFConfig, inputs: BackboneInputs) -> None:
         super().__init__(config, inputs)
-        self.config = config
-        self.graph = cast(Graph, inputs.graph)
-        self.embedding = id_table(inputs, config.dim)
         self.decoder = nn.ModuleList(
             Attention(config.dim, config.heads, inputs.generator)
             for _ in range(config.attention_layers)
@@ -108,10 +101,6 @@ class AutoCF(Backbone):
         self.register_buffer("seeds", torch.zeros(seeds, dtype=torch.long))
         self.register_buffer("draw", torch.zeros((), dtype=torch.long))
         self._masked: tuple[Tensor, Pattern] | None = None
-
-    def ego(self) -> Tensor:
-        """The embeddings E^(0), [N, dim]."""
-        return self.embedding
 
     @torch.no_grad()
     def on_step(self, step: int, generator: torch.Generator) -> None:

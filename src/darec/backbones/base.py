@@ -7,7 +7,7 @@ darec/registry.py. The trainer, the command line, the conformance suite and the 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, cast
 
 import torch
 from pydantic import Field
@@ -64,6 +64,7 @@ class Backbone(nn.Module):
 
     def __init__(self, config: BackboneConfig, inputs: BackboneInputs) -> None:
         super().__init__()
+        self.config = config
         self.sizes = [inputs.n_users, inputs.n_items]
         self.ranking = inputs.ranking
         self.out_dim = config.dim
@@ -103,6 +104,31 @@ class Backbone(nn.Module):
         """[N, d] into users and items."""
         users, items = entities.split(self.sizes)
         return Encoded(users, items)
+
+
+class GraphBackbone(Backbone):
+    """Base of models that propagate an id table over the user-item graph.
+
+    Attributes:
+        embedding: the id table E^(0), [N, dim].
+        graph: what :meth:`graph_spec` asks for.
+    """
+
+    graph: Graph
+
+    @classmethod
+    def graph_spec(cls, config: BackboneConfig) -> GraphSpec | None:
+        """The user-item graph, symmetrically normalised."""
+        return GraphSpec()
+
+    def __init__(self, config: BackboneConfig, inputs: BackboneInputs) -> None:
+        super().__init__(config, inputs)
+        self.graph = cast(Graph, inputs.graph)
+        self.embedding = id_table(inputs, config.dim)
+
+    def ego(self) -> Tensor:
+        """The embeddings E^(0), [N, dim]."""
+        return self.embedding
 
 
 def id_table(inputs: BackboneInputs, dim: int) -> nn.Parameter:

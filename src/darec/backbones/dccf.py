@@ -8,15 +8,14 @@ layers, and in every layer Z is contrasted with the other three within the batch
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, cast
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from darec.backbones.base import Backbone, BackboneConfig, BackboneInputs, id_table
-from darec.graph import Graph, GraphSpec
+from darec.backbones.base import BackboneConfig, BackboneInputs, GraphBackbone
 from darec.infonce import info_nce
 from darec.search import Choice, Range
 from darec.types import Batch, Encoded
@@ -39,21 +38,14 @@ class DCCFConfig(BackboneConfig):
     """Temperature of the contrast."""
 
 
-class DCCF(Backbone):
+class DCCF(GraphBackbone):
     """Propagation with intents and learned edge weights, contrasted with one another."""
 
     Config: ClassVar[type[BackboneConfig]] = DCCFConfig
-
-    @classmethod
-    def graph_spec(cls, config: BackboneConfig) -> GraphSpec | None:
-        """The user-item graph, symmetrically normalised."""
-        return GraphSpec()
+    config: DCCFConfig
 
     def __init__(self, config: DCCFConfig, inputs: BackboneInputs) -> None:
         super().__init__(config, inputs)
-        self.config = config
-        self.graph = cast(Graph, inputs.graph)
-        self.embedding = id_table(inputs, config.dim)
         self.user_intents, self.item_intents = (
             nn.Parameter(
                 nn.init.xavier_uniform_(
@@ -62,10 +54,6 @@ class DCCF(Backbone):
             )
             for _ in range(2)
         )
-
-    def ego(self) -> Tensor:
-        """The embeddings E^(0), [N, dim]."""
-        return self.embedding
 
     def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
         """The sum of all layers; in training also each layer's four messages as views."""

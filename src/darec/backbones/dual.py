@@ -38,6 +38,7 @@ class Dual(Backbone):
     """An id tower and a text tower."""
 
     Config: ClassVar[type[BackboneConfig]] = DualConfig
+    config: DualConfig
     needs_text: ClassVar[bool] = True
     text: Tensor
 
@@ -48,7 +49,6 @@ class Dual(Backbone):
 
     def __init__(self, config: DualConfig, inputs: BackboneInputs) -> None:
         super().__init__(config, inputs)
-        self.config = config
         self.graph = cast(Graph, inputs.graph)
         self.embedding = id_table(inputs, config.dim)
         self.out_dim = 2 * config.dim

@@ -14,8 +14,8 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from darec.backbones.base import Backbone, BackboneConfig, BackboneInputs, id_table
-from darec.graph import Graph, GraphSpec
+from darec.backbones.base import BackboneConfig, BackboneInputs, GraphBackbone
+from darec.graph import GraphSpec
 from darec.search import Choice
 from darec.types import Encoded
 
@@ -31,10 +31,11 @@ class GCCFConfig(BackboneConfig):
     """Join every entity to itself, as in the paper; the RLMRec code does not."""
 
 
-class GCCF(Backbone):
+class GCCF(GraphBackbone):
     """Linear propagation whose layers are concatenated."""
 
     Config: ClassVar[type[BackboneConfig]] = GCCFConfig
+    config: GCCFConfig
 
     @classmethod
     def graph_spec(cls, config: BackboneConfig) -> GraphSpec | None:
@@ -43,14 +44,7 @@ class GCCF(Backbone):
 
     def __init__(self, config: GCCFConfig, inputs: BackboneInputs) -> None:
         super().__init__(config, inputs)
-        self.config = config
-        self.graph = cast(Graph, inputs.graph)
-        self.embedding = id_table(inputs, config.dim)
         self.out_dim = config.dim * (config.layers + 1)
-
-    def ego(self) -> Tensor:
-        """The embeddings E^(0), [N, dim]."""
-        return self.embedding
 
     def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
         """All layers side by side."""

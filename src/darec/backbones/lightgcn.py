@@ -7,14 +7,13 @@ differ by the scale of the scores, and so in how the learning rate and the L2 te
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, cast
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from darec.backbones.base import Backbone, BackboneConfig, BackboneInputs, id_table
-from darec.graph import Graph, GraphSpec
+from darec.backbones.base import BackboneConfig, GraphBackbone
 from darec.search import Choice
 from darec.types import Encoded
 
@@ -34,25 +33,11 @@ class LightGCNConfig(BackboneConfig):
     """Divide kept edges by ``edge_keep``. The RLMRec code does not."""
 
 
-class LightGCN(Backbone):
+class LightGCN(GraphBackbone):
     """Linear propagation of free embeddings over the training graph."""
 
     Config: ClassVar[type[BackboneConfig]] = LightGCNConfig
-
-    def __init__(self, config: LightGCNConfig, inputs: BackboneInputs) -> None:
-        super().__init__(config, inputs)
-        self.config = config
-        self.graph = cast(Graph, inputs.graph)
-        self.embedding = id_table(inputs, config.dim)
-
-    @classmethod
-    def graph_spec(cls, config: BackboneConfig) -> GraphSpec | None:
-        """The user-item graph, symmetrically normalised."""
-        return GraphSpec()
-
-    def ego(self) -> Tensor:
-        """The embeddings E^(0), [N, dim]."""
-        return self.embedding
+    config: LightGCNConfig
 
     def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
         """Propagate and combine the layers, eq. 3 and 4."""

@@ -7,15 +7,14 @@ thinned by dropping nodes with their edges, edges, or other edges in each layer,
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, cast
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from darec.backbones.base import Backbone, BackboneConfig, BackboneInputs, id_table
+from darec.backbones.base import BackboneConfig, GraphBackbone
 from darec.backbones.views import Candidates, contrast_views
-from darec.graph import Graph, GraphSpec
 from darec.search import Choice, Range
 from darec.types import Batch, Encoded
 
@@ -43,25 +42,11 @@ class SGLConfig(BackboneConfig):
     """Tell an entity from all others, as in the paper, or from those of the batch, which is several times faster."""
 
 
-class SGL(Backbone):
+class SGL(GraphBackbone):
     """LightGCN with a contrast between two thinned graphs."""
 
     Config: ClassVar[type[BackboneConfig]] = SGLConfig
-
-    @classmethod
-    def graph_spec(cls, config: BackboneConfig) -> GraphSpec | None:
-        """The user-item graph, symmetrically normalised."""
-        return GraphSpec()
-
-    def __init__(self, config: SGLConfig, inputs: BackboneInputs) -> None:
-        super().__init__(config, inputs)
-        self.config = config
-        self.graph = cast(Graph, inputs.graph)
-        self.embedding = id_table(inputs, config.dim)
-
-    def ego(self) -> Tensor:
-        """The embeddings E^(0), [N, dim]."""
-        return self.embedding
+    config: SGLConfig
 
     def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
         """E_C over the whole graph; in training also two views."""

@@ -7,15 +7,14 @@ layer 0 out of the combination; the RLMRec code, on which DaRec's experiments bu
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, cast
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from darec.backbones.base import Backbone, BackboneConfig, BackboneInputs, id_table
+from darec.backbones.base import BackboneConfig, GraphBackbone
 from darec.backbones.views import Candidates, contrast_views, perturbed
-from darec.graph import Graph, GraphSpec
 from darec.search import Choice, Range
 from darec.types import Batch, Encoded
 
@@ -39,25 +38,11 @@ class SimGCLConfig(BackboneConfig):
     """Tell an entity from those of the batch, as in the paper, or from all others, as in the RLMRec code."""
 
 
-class SimGCL(Backbone):
+class SimGCL(GraphBackbone):
     """LightGCN with a contrast between two noisy views."""
 
     Config: ClassVar[type[BackboneConfig]] = SimGCLConfig
-
-    @classmethod
-    def graph_spec(cls, config: BackboneConfig) -> GraphSpec | None:
-        """The user-item graph, symmetrically normalised."""
-        return GraphSpec()
-
-    def __init__(self, config: SimGCLConfig, inputs: BackboneInputs) -> None:
-        super().__init__(config, inputs)
-        self.config = config
-        self.graph = cast(Graph, inputs.graph)
-        self.embedding = id_table(inputs, config.dim)
-
-    def ego(self) -> Tensor:
-        """The embeddings E^(0), [N, dim]."""
-        return self.embedding
+    config: SimGCLConfig
 
     def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
         """E_C without noise; in training also two views with noise."""

@@ -6,16 +6,15 @@ layers, between that encoding and the output of layer l* (eq. 8). As in the pape
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, cast
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field, model_validator
 from torch import Tensor
 
-from darec.backbones.base import Backbone, BackboneConfig, BackboneInputs, id_table
+from darec.backbones.base import BackboneConfig, GraphBackbone
 from darec.backbones.views import Candidates, contrast_views, perturbed
 from darec.errors import ConfigError
-from darec.graph import Graph, GraphSpec
 from darec.search import Choice, Range
 from darec.types import Batch, Encoded
 
@@ -47,25 +46,11 @@ class XSimGCLConfig(BackboneConfig):
         return self
 
 
-class XSimGCL(Backbone):
+class XSimGCL(GraphBackbone):
     """Noisy propagation, contrasted with one of its own layers."""
 
     Config: ClassVar[type[BackboneConfig]] = XSimGCLConfig
-
-    @classmethod
-    def graph_spec(cls, config: BackboneConfig) -> GraphSpec | None:
-        """The user-item graph, symmetrically normalised."""
-        return GraphSpec()
-
-    def __init__(self, config: XSimGCLConfig, inputs: BackboneInputs) -> None:
-        super().__init__(config, inputs)
-        self.config = config
-        self.graph = cast(Graph, inputs.graph)
-        self.embedding = id_table(inputs, config.dim)
-
-    def ego(self) -> Tensor:
-        """The embeddings E^(0), [N, dim]."""
-        return self.embedding
+    config: XSimGCLConfig
 
     def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
         """The mean of layers 1 to L; in training with noise, and with layer l* as a view."""
