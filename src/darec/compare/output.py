@@ -6,8 +6,6 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from importlib import import_module
-from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Final
 
@@ -51,11 +49,10 @@ def write_all(comparison: Comparison, out: Path) -> str | None:
     comparison.save(out / "comparison.json")
     for ending, text in {"md": to_markdown, "tex": to_latex, "csv": to_csv}.items():
         write_atomic(out / f"comparison.{ending}", text(comparison))
-    if find_spec("darec.report") is None:
-        return "no page: this build of darec has no report"
-    page = import_module("darec.report.page")
+    from darec.report.page import write_page  # it uses this module
+
     try:
-        page.write_page(comparison, out / "comparison.html")
+        write_page(comparison, out / "comparison.html")
     except ConfigError as error:
         return str(error)
     return None
@@ -132,7 +129,7 @@ def to_latex(comparison: Comparison) -> str:
             r"\end{table}",
         ]
     if comparison.notes:
-        lines += [r"\begin{itemize}", *(rf"\item {_latex(n)}" for n in comparison.notes)]
+        lines += [r"\begin{itemize}", *(rf"\item {{}}{_latex(n)}" for n in comparison.notes)]
         lines.append(r"\end{itemize}")
     return "\n".join([*lines, r"\end{document}"]) + "\n"
 
@@ -201,7 +198,7 @@ def _rich_cell(cell: Cell) -> Text:
         return Text(f"{BEST} {cell.text}" if cell.best else cell.text, style="bold" * cell.best)
     style = ("red" if cell.text.startswith("-") else "green") if cell.stars else ""
     text = Text(f"{cell.text}{cell.stars:<2}", style=style)
-    return text.append(f"{cell.tail:>15}" if cell.tail else "", style="not bold")
+    return text.append(f"{cell.tail:>14}" if cell.tail else "", style="not bold")
 
 
 def _markdown(cell: Cell) -> str:
@@ -211,7 +208,7 @@ def _markdown(cell: Cell) -> str:
 
 def _plain(text: str) -> str:
     """Text that Markdown does not take for markup."""
-    for mark in "\\|*_<[]`":
+    for mark in "\\|*_<`":
         text = text.replace(mark, f"\\{mark}")
     return text
 
@@ -221,7 +218,9 @@ def _line(cells: tuple[str, ...] | list[str]) -> str:
 
 
 def _latex(text: str) -> str:
-    return text.translate(_LATEX)
+    """Text for LaTeX; what its fonts lack (a path may hold anything) becomes a question mark."""
+    known = text.replace("±", "\0").encode("latin-1", "replace").decode("latin-1").replace("\0", "±")
+    return known.translate(_LATEX).replace("--", "-{}-")
 
 
 def _latex_cell(cell: Cell) -> str:

@@ -24,7 +24,7 @@ GAIN_LEGEND = (
 )
 TEST_LEGEND = (
     "Over users: bootstrap interval and permutation test of each user's mean over the seeds.",
-    "Over seeds: Student's interval and exact sign-flip test of the seeds' gains; same: seeds of that sign.",
+    "Over seeds: Student's interval, seeds of the same sign, and the exact sign-flip test.",
     "Holm: p corrected over the pairs; * below 0.05.",
 )
 GROUP_LEGEND = ("In percent; stars as above, corrected over the pairs and the groups of one kind.",)
