@@ -196,13 +196,17 @@ def value_of(config: RunConfig, key: str) -> Any:
     return getattr(getattr(config, section), name)
 
 
+def depends_on(key: str, dimension: Dimension) -> str | None:
+    """The dotted key of the setting that decides whether a dimension means something; None: it always does."""
+    return None if dimension.when is None else f"{key.partition('.')[0]}.{dimension.when[0]}"
+
+
 def active(key: str, dimension: Dimension, values: Mapping[str, Any], config: RunConfig) -> bool:
     """Whether a dimension means something, given values drawn so far, and ``config`` for all else."""
     if dimension.when is None:
         return True
-    name, value = dimension.when
-    on = f"{key.partition('.')[0]}.{name}"
-    return bool((values[on] if on in values else value_of(config, on)) == value)
+    on = depends_on(key, dimension) or ""
+    return bool((values[on] if on in values else value_of(config, on)) == dimension.when[1])
 
 
 def _possible(space: Mapping[str, Dimension], config: RunConfig) -> dict[str, Dimension]:
@@ -210,8 +214,7 @@ def _possible(space: Mapping[str, Dimension], config: RunConfig) -> dict[str, Di
     return {
         key: dimension
         for key, dimension in space.items()
-        if (dimension.when is not None and f"{key.partition('.')[0]}.{dimension.when[0]}" in space)
-        or active(key, dimension, {}, config)
+        if depends_on(key, dimension) in space or active(key, dimension, {}, config)
     }
 
 

@@ -194,32 +194,29 @@ def _print(results: list[Tuned]) -> None:
 
     table = Table(title=f"best validation {results[0].metric}", title_justify="left")
     for name in ("pair", "best", "start", "gain"):
-        table.add_column(name, justify="left" if name == "pair" else "right", no_wrap=True)
+        table.add_column(name, justify="left" if name == "pair" else "right")
     table.add_column("trials")
-    table.add_column("settings found (share of the variance)", overflow="fold")
     for result in results:
         best, start = result.best, result.start
-        gain = f"{best / start - 1:+.1%}" if best and start else ""
         counts = {
             name: getattr(result, name) for name in ("finished", "pruned", "diverged", "running")
         }
-        settings = [
-            shown({key: value})
-            + (f" ({result.importance[key]:.0%})" if key in result.importance else "")
-            for key, value in result.parameters.items()
-        ]
         table.add_row(
             f"{result.backbone} + {result.alignment}",
             cell(best),
             cell(start),
-            gain,
-            "\n".join(f"{count} {name}" for name, count in counts.items() if count),
-            "\n".join(settings),
+            f"{best / start - 1:+.1%}" if best and start else "",
+            ", ".join(f"{count} {name}" for name, count in counts.items() if count),
         )
     console = Console(markup=False, highlight=False)
     console.print(table)
     for result in results:
-        if result.config is not None:
-            console.print(f"settings in {result.path}", soft_wrap=True)
-        else:
-            console.print(f"{result.backbone} + {result.alignment}: no trial finished.")
+        pair = f"{result.backbone} + {result.alignment}"
+        if result.config is None:
+            console.print(f"{pair}: no trial has finished")
+            continue
+        console.print(f"{pair}: settings in {result.path}", soft_wrap=True)
+        for key, value in result.parameters.items():
+            share = result.importance.get(key)
+            note = "" if share is None else f"  ({share:.0%} of the variance)"
+            console.print(f"  {shown({key: value})}{note}", soft_wrap=True)

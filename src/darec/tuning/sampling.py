@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from darec.config import RunConfig
-from darec.search import Choice, Dimension, active
+from darec.search import Choice, Dimension, active, depends_on
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler
@@ -29,11 +29,16 @@ def sampler(space: Mapping[str, Dimension], *, random: int, seed: int) -> BaseSa
         return TPESampler(
             n_startup_trials=max(1, random),
             multivariate=True,
-            group=any(dimension.when for dimension in space.values()),
+            group=len(always(space)) < len(space),
             constant_liar=True,  # what others are at work on now is kept clear of
             warn_independent_sampling=False,
             seed=seed % 2**32,
         )
+
+
+def always(space: Mapping[str, Dimension]) -> list[str]:
+    """The dimensions that are drawn in every trial."""
+    return [key for key, dimension in space.items() if depends_on(key, dimension) not in space]
 
 
 def suggest(trial: Trial, space: Mapping[str, Dimension], config: RunConfig) -> dict[str, Any]:

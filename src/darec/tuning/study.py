@@ -23,7 +23,7 @@ from darec.search import Dimension, active, value_of
 from darec.training.progress import Reporter
 from darec.training.trainer import Trainer
 from darec.tuning.progress import TuningProgress, shown
-from darec.tuning.sampling import sampler, suggest
+from darec.tuning.sampling import always, sampler, suggest
 from darec.tuning.setup import difference, setup_of
 from darec.tuning.storage import BEAT, NEED_EXTRA, alive, open_storage, this_worker
 from darec.tuning.table import Tuned, importances, settings_yaml, state_of, write_trials
@@ -81,7 +81,8 @@ class Tuning:
         self.dataset, self.prune, self.also = dataset, prune, also
         self.config, self.text = settled(config, dataset, text)
         # What depends on another searched setting comes after it.
-        self.space = dict(sorted(space.items(), key=lambda item: item[1].when is not None))
+        first = always(space)
+        self.space = {key: space[key] for key in [*first, *(k for k in space if k not in first)]}
         self.trials = trials if space else 1
         train = self.config.train
         self.epochs = min(train.epochs, epochs or train.epochs)
