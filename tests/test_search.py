@@ -64,3 +64,25 @@ def test_settled_settings_are_not_searched() -> None:
         narrowed(config, search=["train.l2=1e-6..1e-4:log"], pinned=["train.l2"])
     with pytest.raises(ConfigError, match=r"--only train\.epochs: nothing says where to look"):
         narrowed(config, only=["train.epochs"])
+
+
+def test_only_names_what_means_something() -> None:
+    config = resolve_config({"alignment": "direct"})
+    with pytest.raises(ConfigError, match=r"with alignment\.balance=fixed alone"):
+        narrowed(config, only=["alignment.strength"])
+    both = ["alignment.balance", "alignment.strength"]
+    search = ["alignment.balance=gradient,fixed"]
+    assert set(narrowed(config, search=search, only=both)) == set(both)
+    assert set(narrowed(config, search=search, only=both[1:])) == set(both)
+    with pytest.raises(ConfigError, match=r"alignment\.strength cannot be searched"):
+        narrowed(config, search=["alignment.strength=1..2"])
+
+
+def test_a_dimension_is_stretched_to_where_the_search_starts() -> None:
+    config = resolve_config({"train": {"lr": 0.1, "l2": 0.0}, "backbone.layers": 5})
+    space = narrowed(config, pinned=["train.l2"], search=["backbone.dim=64..128"])
+    assert space["train.lr"] == Range(3e-4, 0.1, log=True)
+    assert space["backbone.layers"] == Choice(1, 2, 3, 5)
+    assert space["backbone.dim"] == Range(32, 128, integer=True)
+    with pytest.raises(ConfigError, match=r"train\.l2=0\.0, where the search starts"):
+        narrowed(config)

@@ -48,6 +48,10 @@ class Range:
     def __str__(self) -> str:
         return f"{self.low:g}..{self.high:g}{':log' if self.log else ''}"
 
+    def under(self, when: tuple[str, Value] | None) -> Range:
+        """The same under another condition."""
+        return replace(self, when=when)
+
     def including(self, value: Value) -> Range | None:
         """The range stretched so that it holds ``value``; None if it cannot."""
         if isinstance(value, bool) or not isinstance(value, int | float):
@@ -75,6 +79,10 @@ class Choice:
     def __str__(self) -> str:
         return ",".join(str(value) for value in self.values)
 
+    def under(self, when: tuple[str, Value] | None) -> Choice:
+        """The same under another condition."""
+        return Choice(*self.values, when=when)
+
     def including(self, value: Value) -> Choice | None:
         """The choice with ``value`` among its values."""
         return self if value in self.values else Choice(*self.values, value, when=self.when)
@@ -95,12 +103,7 @@ def search_space(config: RunConfig) -> dict[str, Dimension]:
     Args:
         config: a resolved configuration; it decides which parts there are.
     """
-    space: dict[str, Dimension] = {}
-    for key, field in fields(config):
-        for mark in field.metadata:
-            if isinstance(mark, Range | Choice):
-                space[key] = _typed(mark, field)
-    return _possible(space, config)
+    return _possible(_declared(config), config)
 
 
 def narrowed(
@@ -115,7 +118,7 @@ def narrowed(
     Args:
         config: where the search starts; every dimension is stretched to hold its value there.
         search: ``KEY=LOW..HIGH``, ``KEY=LOW..HIGH:log`` or ``KEY=a,b,c``: dimensions added or replaced.
-        only: keys to keep; all where empty.
+        only: keys to keep besides those of ``search``; all where empty.
         pinned: keys that are settled.
 
     Raises:
@@ -123,14 +126,17 @@ def narrowed(
             refuses.
     """
     known = dict(fields(config))
-    space = search_space(config)
+    space = _declared(config)
+    wanted = list(only)
     for text in search:
         key, dimension = parse_dimension(text)
         if key not in known:
             raise ConfigError(f"--search: unknown setting {key!r}: {did_you_mean(key, known)}")
         if key in pinned:
             raise ConfigError(f"{key} is both searched and set: leave out --search or --set.")
-        space[key] = _typed(dimension, known[key])
+        declared = space.get(key)
+        space[key] = _typed(dimension.under(declared.when if declared else None), known[key])
+        wanted.append(key)
     for key in only:
         if key not in known:
             raise ConfigError(f"--only: unknown setting {key!r}: {did_you_mean(key, known)}")
@@ -142,13 +148,15 @@ def narrowed(
             raise ConfigError(
                 f"--only {key}: nothing says where to look; write --search {key}=LOW..HIGH or {key}=a,b."
             )
-    space = {
-        key: dimension
-        for key, dimension in space.items()
-        if key not in pinned and (not only or key in only)
-    }
-    space = _possible(space, config)
-    return {key: _checked(key, dimension, config) for key, dimension in space.items()}
+    space = {key: space[key] for key in space if key not in pinned and (not only or key in wanted)}
+    sensible = _possible(space, config)
+    for key in wanted:
+        if key not in sensible:
+            on, value = depends_on(key, space[key]), (space[key].when or ("", None))[1]
+            raise ConfigError(
+                f"{key} cannot be searched: it means something with {on}={value} alone; set that, or search {on} too."
+            )
+    return {key: _checked(key, dimension, config) for key, dimension in sensible.items()}
 
 
 def parse_dimension(text: str) -> tuple[str, Dimension]:
@@ -207,6 +215,15 @@ def active(key: str, dimension: Dimension, values: Mapping[str, Any], config: Ru
         return True
     on = depends_on(key, dimension) or ""
     return bool((values[on] if on in values else value_of(config, on)) == dimension.when[1])
+
+
+def _declared(config: RunConfig) -> dict[str, Dimension]:
+    return {
+        key: _typed(mark, field)
+        for key, field in fields(config)
+        for mark in field.metadata
+        if isinstance(mark, Range | Choice)
+    }
 
 
 def _possible(space: Mapping[str, Dimension], config: RunConfig) -> dict[str, Dimension]:

@@ -1,12 +1,14 @@
 from __future__ import annotations
 
 import json
+import shlex
 from pathlib import Path
 
 import pytest
 from command_line import call, refused
 
 from darec.testing.worlds import tiny_dataset
+from darec.training.trainer import Trainer
 
 pytest.importorskip("optuna")
 
@@ -50,3 +52,23 @@ def test_bad_requests_are_refused(
 ) -> None:
     line = refused(capsys, "tune", data, "--out", tmp_path / "x", *words)
     assert message in line
+
+
+def test_ctrl_c_says_how_to_go_on(
+    data: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def interrupted(self: Trainer) -> None:
+        raise KeyboardInterrupt
+
+    words = ["tune", data, "--backbone", "mf", "--trials", 2, "--out", tmp_path / "t", *QUICK]
+    with monkeypatch.context() as patch:
+        patch.setattr(Trainer, "fit", interrupted)
+        assert call(*words) == 130
+    said = capsys.readouterr().err.strip()
+    assert said.count("\n") == 0 and said.endswith(shlex.join(["darec", *map(str, words)]))
+    assert call(*words) == 0
+    assert "2 finished" in capsys.readouterr().out
+    assert (tmp_path / "t/best.yaml").read_text() == (tmp_path / "t/mf+none.yaml").read_text()

@@ -1,13 +1,19 @@
 from __future__ import annotations
 
 import csv
+import signal
+import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
 from darec.config import RunConfig, resolve_config
-from darec.errors import RunError
+from darec.errors import ConfigError, RunError
 from darec.search import Range, narrowed
+from darec.testing.suites import tiny_text
 from darec.testing.worlds import tiny_dataset
 from darec.training.trainer import Trainer
 from darec.tuning import Tuning
@@ -102,3 +108,87 @@ def test_the_test_split_is_not_looked_at(tmp_path: Path, monkeypatch: pytest.Mon
         for name, data in (("seeing", dataset), ("blind", blind))
     ]
     assert found[0] == found[1]
+
+
+@pytest.mark.parametrize(("silent", "runs_again"), [(0.0, False), (10_000.0, True)])
+def test_a_trial_of_another_machine_counts_as_long_as_it_gives_signs_of_life(
+    tmp_path: Path, silent: float, runs_again: bool
+) -> None:
+    study = tuning(tmp_path, trials=3)
+    theirs = study.study.ask()
+    theirs.suggest_float("train.lr", 1e-3, 0.3, log=True)
+    theirs.set_user_attr("worker", "elsewhere:1:1")
+    theirs.set_user_attr("beat", time.time() - silent)
+    tuned = study.run()
+    assert tuned.finished + tuned.pruned == (3 if runs_again else 2)
+    assert tuned.running == (0 if runs_again else 1)
+    assert (tuned.start is not None) == runs_again  # theirs was the first, so it had the start
+
+
+def test_a_killed_process_leaves_nothing_that_stands_in_the_way(tmp_path: Path) -> None:
+    program = (
+        "import os, signal, sys; sys.path.insert(0, sys.argv[1])\n"
+        "from test_study import Path, Trainer, tuning\n"
+        "Trainer.fit = lambda self: os.kill(os.getpid(), signal.SIGKILL)\n"
+        "tuning(Path(sys.argv[2]), trials=2).run()"
+    )
+    words = [sys.executable, "-c", program, str(Path(__file__).parent), str(tmp_path)]
+    assert subprocess.run(words, capture_output=True).returncode == -signal.SIGKILL
+    with (tmp_path / "study.journal").open("a") as file:
+        file.write('{"op_code": 5, "half a')  # as a kill in the middle of writing leaves it
+    tuned = tuning(tmp_path, trials=2).run()
+    assert tuned.finished + tuned.pruned == 2
+    assert tuned.start is not None  # what was killed has been run again
+
+
+def test_settings_that_killed_twice_are_left_out(tmp_path: Path) -> None:
+    study = tuning(tmp_path, trials=2)
+    killed = study.study.ask()
+    killed.suggest_float("train.lr", 1e-3, 0.3, log=True)
+    killed.set_user_attr("worker", f"{socket.gethostname()}:0:1")
+    killed.set_user_attr("attempt", 1)
+    tuned = study.run()
+    assert tuned.finished + tuned.pruned == 2
+    assert tuned.start is None
+
+
+def test_what_depends_on_a_searched_setting_is_drawn_only_with_it(tmp_path: Path) -> None:
+    config = resolve_config({**CONFIG.model_dump(), "alignment": "direct"})
+    search = ["alignment.balance=gradient,fixed"]
+    keys = ["alignment.balance", "alignment.rho", "alignment.strength"]
+    dataset = tiny_dataset()
+    text = tiny_text(dataset)
+    space = narrowed(config, search=search, only=keys)
+    assert set(space) == set(keys)
+    study = Tuning(dataset, config, space, out=tmp_path, trials=8, text=text, progress=False)
+    study.run()
+    drawn = [trial.params for trial in study.study.trials]
+    assert {params["alignment.balance"] for params in drawn} == {"gradient", "fixed"}
+    for params in drawn:
+        by_gradient = params["alignment.balance"] == "gradient"
+        assert ("alignment.rho" in params) == by_gradient
+        assert ("alignment.strength" in params) != by_gradient
+
+
+def test_a_file_that_is_no_journal_is_left_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("not a journal, and no end of line")
+    with pytest.raises(RunError, match="is not a journal"):
+        tuning(tmp_path / "out", storage=tmp_path / "notes.txt")
+    assert (tmp_path / "notes.txt").read_text() == "not a journal, and no end of line"
+
+
+def test_what_cannot_be_trained_leaves_no_study_behind(tmp_path: Path) -> None:
+    config = resolve_config({**CONFIG.model_dump(), "train.monitor": "recall@9999"})
+    with pytest.raises(ConfigError, match="K = 9999"):
+        tuning(tmp_path / "out", config=config)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_study_may_live_in_a_database(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'studies.db'}"
+    first = tuning(tmp_path / "a", trials=2, storage=url).run()
+    second = tuning(
+        tmp_path / "b", trials=2, storage=url
+    ).run()  # another machine: nothing left to do
+    assert first.row() | {"path": ""} == second.row() | {"path": ""}
+    assert (tmp_path / "b/mf+none.yaml").read_text() == (tmp_path / "a/mf+none.yaml").read_text()

@@ -116,8 +116,10 @@ def command(
         ]
         found |= {*own, *wanted}
         # In a grid, --only may name settings of other pairs; this one then keeps its starting settings.
-        space = narrowed(settings, search=wanted, only=own, pinned=pinned)
-        spaces.append(space if own or not keys else {})
+        idle = bool(keys) and not own and not wanted
+        kept = [*own, *(text.partition("=")[0].strip() for text in wanted)] if keys else []
+        space = narrowed(settings, search=wanted, only=kept, pinned=pinned)
+        spaces.append({} if idle else space)
     for text in [*keys, *(search or ())]:
         if text not in found:
             raise ConfigError(f"{text!r}: no pair of the grid has that setting.")

@@ -7,6 +7,7 @@ recognised: at once on the machine where it ran, and after :data:`SILENCE` from 
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 import time
@@ -53,21 +54,24 @@ def open_storage(where: str | Path) -> BaseStorage:
         raise ConfigError(f"--storage {path} is a folder: name a file or an SQL URL.")
     path.parent.mkdir(parents=True, exist_ok=True)
     lock = JournalFileSymlinkLock(str(path))
-    lock.acquire()
     try:
-        _drop_cut_line(path)
-    finally:
-        lock.release()
-    try:
-        return JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+        if path.is_file() and path.stat().st_size:
+            with path.open() as file:
+                json.loads(file.readline())["op_code"]  # before anything is changed in it
+            lock.acquire()
+            try:
+                _drop_cut_line(path)
+            finally:
+                lock.release()
+        storage = JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+        storage.get_all_studies()
+        return storage
     except (ValueError, KeyError, TypeError) as error:
-        raise RunError(f"{path} is not a journal of a study: choose another file.") from error
+        raise RunError(f"{path} is not a journal of studies: choose another file.") from error
 
 
 def _drop_cut_line(path: Path) -> None:
     """A process killed while it wrote leaves half a line, after which nothing could be read any more."""
-    if not path.is_file() or not path.stat().st_size:
-        return
     with path.open("rb+") as file:
         file.seek(-1, os.SEEK_END)
         if file.read(1) != b"\n":

@@ -96,6 +96,8 @@ class Tuning:
         )
         if self.out.exists() and not self.out.is_dir():
             raise ConfigError(f"{self.out} is a file: choose another --out.")
+        # What cannot be trained is refused here, and leaves no study behind.
+        Trainer(self._settings({}, self.epochs), dataset, self.text)
         self.out.mkdir(parents=True, exist_ok=True)
         optuna.logging.set_verbosity(optuna.logging.ERROR)
         self.study = optuna.create_study(
