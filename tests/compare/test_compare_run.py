@@ -152,7 +152,7 @@ def test_a_failing_pair_is_reported_and_the_others_go_on(shop: Path) -> None:
     assert "training has diverged" in (darec.failed[0].error or "")
     assert any(note.startswith("mf + darec, seed 0, failed: ") for note in found.notes), found.notes
     assert Comparison.load(shop / "failing") == found
-    assert "| mf | darec | 0/1 | failed |" in (shop / "failing/comparison.md").read_text()
+    assert "| mf | darec (0/1) | failed |" in (shop / "failing/comparison.md").read_text()
 
 
 def test_a_damaged_run_is_named(shop: Path, compared: Comparison) -> None:

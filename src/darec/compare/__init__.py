@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 from darec.compare.result import Comparison, Curve, Gain, Pair, RunRecord, Spread
+from darec.compare.run import compare
 
-__all__ = ["Comparison", "Curve", "Gain", "Pair", "RunRecord", "Spread"]
+__all__ = ["Comparison", "Curve", "Gain", "Pair", "RunRecord", "Spread", "compare"]

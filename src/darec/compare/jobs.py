@@ -43,7 +43,8 @@ def locked(out: Path) -> Iterator[None]:
     """Hold a comparison's folder. Raises ``RunError`` while another process does, or where it is not one's."""
     if out.exists() and not out.is_dir():
         raise RunError(f"{out} is a file: choose another --out.")
-    if out.is_dir() and any(out.iterdir()) and not (out / ".lock").exists():
+    known = (out / ".lock").exists() or (out / "comparison.json").exists()
+    if out.is_dir() and any(out.iterdir()) and not known:
         raise RunError(f"{out} holds files that are not a comparison's: choose another --out.")
     (out / "runs").mkdir(parents=True, exist_ok=True)
     with (out / ".lock").open("a") as file:

@@ -27,7 +27,8 @@ def _failures(comparison: Comparison) -> list[str]:
     notes = []
     for pair in comparison.pairs:
         for run in pair.failed:
-            notes.append(f"{pair.name}, seed {run.seed}, failed: {run.error}.")
+            error = (run.error or "").rstrip(".")
+            notes.append(f"{pair.name}, seed {run.seed}, failed: {error}.")
     return notes
 
 

@@ -63,9 +63,8 @@ def print_tables(comparison: Comparison, console: Console) -> None:
     for sheet in sheets(comparison, brief=True):
         console.print(Text(sheet.title, style="bold"))
         console.print(_rich(sheet))
-        mark = f"{BEST} best of its backbone. " if _has_best(sheet) else ""
-        legend = "\n".join((mark + sheet.legend[0], *sheet.legend[1:]))
-        console.print(Padding(Text(legend, style="dim"), (0, 0, 1, 0)))
+        legend = Text("\n".join(_legend(sheet, BEST)), style="dim")
+        console.print(Padding(legend, (0, 0, 1, 0)))
     notes = Table.grid(padding=(0, 1))
     for note in comparison.notes:
         notes.add_row("-", Text(note))
@@ -86,8 +85,7 @@ def to_markdown(comparison: Comparison) -> str:
         lines = [f"## {_plain(sheet.title)}", "", _line(columns), _line(right)]
         for backbone, rows in sheet.sections:
             lines += [_line((backbone, *map(_markdown, row))) for row in rows]
-        bold = "Bold: best of its backbone. " if _has_best(sheet) else ""
-        legend = [_plain(line) for line in (bold + sheet.legend[0], *sheet.legend[1:])]
+        legend = [_plain(line) for line in _legend(sheet, "Bold:")]
         parts.append("\n".join([*lines, "", "<br>\n".join(legend)]))
     if comparison.notes:
         parts.append("\n".join(["## Notes", "", *(f"- {_plain(n)}" for n in comparison.notes)]))
@@ -119,8 +117,7 @@ def to_latex(comparison: Comparison) -> str:
                 rf"\multicolumn{{{width}}}{{l}}{{\textit{{{_latex(backbone)}}}}} \\",
             ]
             lines += [" & ".join(map(_latex_cell, row)) + r" \\" for row in rows]
-        bold = "Bold: best of its backbone. " if _has_best(sheet) else ""
-        legend = _latex(" ".join((bold + sheet.legend[0], *sheet.legend[1:])))
+        legend = _latex(" ".join(_legend(sheet, "Bold:")))
         lines += [
             r"\bottomrule",
             r"\end{tabular}}",
@@ -182,7 +179,7 @@ def _rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
 def _rich(sheet: Sheet) -> Table:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
     for index, column in enumerate(sheet.columns):
-        table.add_column(column, justify="right" if index else "left", no_wrap=True)
+        table.add_column(column, justify="right" if index else "left", overflow="fold")
     for number, (backbone, rows) in enumerate(sheet.sections):
         if number:
             table.add_row()
@@ -198,7 +195,7 @@ def _rich_cell(cell: Cell) -> Text:
         return Text(f"{BEST} {cell.text}" if cell.best else cell.text, style="bold" * cell.best)
     style = ("red" if cell.text.startswith("-") else "green") if cell.stars else ""
     text = Text(f"{cell.text}{cell.stars:<2}", style=style)
-    return text.append(f"{cell.tail:>14}" if cell.tail else "", style="not bold")
+    return text.append(f" {cell.tail:>12}" if cell.tail else "", style="not bold")
 
 
 def _markdown(cell: Cell) -> str:
@@ -219,7 +216,9 @@ def _line(cells: tuple[str, ...] | list[str]) -> str:
 
 def _latex(text: str) -> str:
     """Text for LaTeX; what its fonts lack (a path may hold anything) becomes a question mark."""
-    known = text.replace("±", "\0").encode("latin-1", "replace").decode("latin-1").replace("\0", "±")
+    known = (
+        text.replace("±", "\0").encode("latin-1", "replace").decode("latin-1").replace("\0", "±")
+    )
     return known.translate(_LATEX).replace("--", "-{}-")
 
 
@@ -229,8 +228,10 @@ def _latex_cell(cell: Cell) -> str:
     return rf"\textbf{{{text}}}" if cell.best else text
 
 
-def _has_best(sheet: Sheet) -> bool:
-    return any(cell.best for _, rows in sheet.sections for row in rows for cell in row)
+def _legend(sheet: Sheet, mark: str) -> tuple[str, ...]:
+    """The sheet's legend, after what the mark of the best means where it is used."""
+    best = any(cell.best for _, rows in sheet.sections for row in rows for cell in row)
+    return (*((f"{mark} best of its backbone.",) if best else ()), *sheet.legend)
 
 
 def _provenance(comparison: Comparison) -> str:

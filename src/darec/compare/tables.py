@@ -83,16 +83,12 @@ def accuracy(comparison: Comparison) -> Sheet:
     """The headline metrics with their gains over ``none``."""
     gains = has_gains(comparison)
     columns = ["alignment"]
-    incomplete = any(pair.failed for pair in comparison.pairs)
-    if incomplete:
-        columns.append("seeds")
     for metric in comparison.headline:
         columns += [metric, "gain"] if gains else [metric]
 
     def row(pair: Pair) -> tuple[Cell, ...]:
-        cells = [Cell(pair.alignment)]
-        if incomplete:
-            cells.append(Cell(f"{len(pair.seeds)}/{len(pair.runs)}"))
+        finished = f" ({len(pair.seeds)}/{len(pair.runs)})" if pair.failed else ""
+        cells = [Cell(pair.alignment + finished)]
         for metric in comparison.headline:
             cells.append(mean_cell(comparison, pair, metric))
             if gains:
@@ -104,7 +100,7 @@ def accuracy(comparison: Comparison) -> Sheet:
         f"{comparison.dataset}, test split: {counts['users']:,} users, {counts['items']:,} items, "
         f"{seeds} seed{'s' * (seeds > 1)}"
     )
-    legend = (SPREAD_LEGEND, *(GAIN_LEGEND if gains else ()))
+    legend = (*((SPREAD_LEGEND,) if seeds > 1 else ()), *(GAIN_LEGEND if gains else ()))
     return Sheet(title, tuple(columns), _sections(comparison, row), legend)
 
 
@@ -172,8 +168,8 @@ def mean_cell(comparison: Comparison, pair: Pair, metric: str) -> Cell:
     if spread is None:
         return Cell("failed")
     best = comparison.best(pair.backbone, metric)
-    alone = len(comparison.of_backbone(pair.backbone)) == 1
-    return Cell(spread_text(spread), best is pair and not alone)
+    rivals = sum(metric in other.test for other in comparison.of_backbone(pair.backbone)) - 1
+    return Cell(spread_text(spread), best is pair and rivals > 0)
 
 
 def spread_text(spread: Spread) -> str:
@@ -188,8 +184,8 @@ def gain_cell(gain: Gain | None) -> Cell:
         return Cell("")
     if gain.relative is None:
         return Cell(f"{gain.difference:+.4f}", stars=stars(gain))
-    share, low, high = (100 * value for value in gain.relative)
-    return Cell(f"{share:+.1f}%", stars=stars(gain), tail=f"[{low:+.1f}, {high:+.1f}]")
+    share, low, high = (f"{100 * value:+.1f}" for value in gain.relative)
+    return Cell(f"{share}%", stars=stars(gain), tail=f"[{low}, {high}]")
 
 
 def p_text(p: float | None) -> str:
