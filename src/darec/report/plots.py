@@ -111,7 +111,7 @@ def gains_by_group(comparison: Comparison, metric: str, kind: str) -> Figure:
         axes.axhline(0, color=_GREY, lw=1, zorder=0)
         _label(axes, [group_label(group) for group in groups], backbone, slant=False)
     panels[0].set_ylabel(f"gain in {metric}, %")
-    _legend(figure, panels[0])
+    _legend(figure, *panels)
     return figure
 
 
@@ -137,9 +137,13 @@ def curves(comparison: Comparison, over: Literal["seconds", "epochs"]) -> Figure
 
 
 def svg(figure: Figure) -> str:
-    """The figure as an ``<svg>`` element."""
+    """The figure as an ``<svg>`` element, the same text for the same figure, so that a repository can keep it."""
+    from matplotlib import rc_context
+
     buffer = io.StringIO()
-    figure.savefig(buffer, format="svg", bbox_inches="tight", metadata={"Date": None})
+    with rc_context({"svg.hashsalt": "darec"}):
+        untold = dict.fromkeys(("Creator", "Date", "Format", "Type"))
+        figure.savefig(buffer, format="svg", bbox_inches="tight", metadata=untold)
     text = buffer.getvalue()
     return text[text.index("<svg") :]
 
