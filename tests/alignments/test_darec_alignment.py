@@ -7,14 +7,11 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from building import inputs
 
-from darec.alignments.base import AlignmentInputs
 from darec.alignments.darec import DaRec, DaRecConfig
-from darec.config import BPRConfig, resolve_config
-from darec.data.sampling import Sampler
+from darec.config import resolve_config
 from darec.errors import ConfigError
-from darec.graph import Graph
-from darec.losses import RankingLoss
 from darec.testing.suites import AlignmentSuite, train_steps
 from darec.testing.worlds import linear_probe_r2, planted_embeddings, tiny_dataset
 from darec.types import Batch, Encoded, Tables
@@ -38,18 +35,7 @@ class TestDaRecAsThePaperWritesIt(AlignmentSuite):
 
 
 def build(n_users: int, n_items: int, out_dim: int, text_dim: int, **settings: Any) -> DaRec:
-    train = tiny_dataset().train
-    inputs = AlignmentInputs(
-        n_users=n_users,
-        n_items=n_items,
-        ego_dim=out_dim,
-        out_dim=out_dim,
-        text_dim=text_dim,
-        graph=Graph(train),
-        ranking=RankingLoss(BPRConfig(), Sampler(train)),
-        generator=torch.Generator().manual_seed(0),
-    )
-    return DaRec(DaRecConfig(**settings), inputs)
+    return DaRec(DaRecConfig(**settings), inputs(n_users, n_items, out_dim, text_dim))
 
 
 def batch(step: int) -> Batch:

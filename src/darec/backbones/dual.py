@@ -14,8 +14,7 @@ import torch
 from pydantic import Field
 from torch import Tensor
 
-from darec.backbones.base import Backbone, BackboneConfig, BackboneInputs, id_table
-from darec.graph import Graph, GraphSpec
+from darec.backbones.base import BackboneConfig, BackboneInputs, GraphBackbone
 from darec.mlp import mlp
 from darec.search import Choice
 from darec.types import Batch, Encoded, Tables
@@ -34,7 +33,7 @@ class DualConfig(BackboneConfig):
     """A ranking loss for each tower, or one for the sum of their scores."""
 
 
-class Dual(Backbone):
+class Dual(GraphBackbone):
     """An id tower and a text tower."""
 
     Config: ClassVar[type[BackboneConfig]] = DualConfig
@@ -42,15 +41,8 @@ class Dual(Backbone):
     needs_text: ClassVar[bool] = True
     text: Tensor
 
-    @classmethod
-    def graph_spec(cls, config: BackboneConfig) -> GraphSpec | None:
-        """The user-item graph, symmetrically normalised."""
-        return GraphSpec()
-
     def __init__(self, config: DualConfig, inputs: BackboneInputs) -> None:
         super().__init__(config, inputs)
-        self.graph = cast(Graph, inputs.graph)
-        self.embedding = id_table(inputs, config.dim)
         self.out_dim = 2 * config.dim
         text = cast(Tables, inputs.text)
         self.register_buffer("text", torch.cat([text.users, text.items]), persistent=False)
