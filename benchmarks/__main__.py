@@ -14,7 +14,7 @@ from typing import Any
 from benchmarks.common import RESULTS, write_between
 
 ROOT = RESULTS.parents[1]
-MODULES = ("training_step", "darec_epoch", "ranking", "global_structure", "accuracy")
+MODULES = ("training_step", "darec_epoch", "ranking", "global_structure", "step_cost", "accuracy")
 
 
 def load(name: str) -> dict[str, Any]:
@@ -87,6 +87,19 @@ def rows() -> list[tuple[str, str, str, str]]:
     return found
 
 
+def step_costs() -> str:
+    """What a training step of every pair of step_cost.json takes, dearest last, as Markdown."""
+    lines = ["| pair | ms a step | times LightGCN |", "|---|---|---|"]
+    pairs = load("step_cost")["pairs"].items()
+    for pair, cost in sorted(pairs, key=lambda found: float(found[1]["milliseconds"]["median"])):
+        milliseconds, times = cost["milliseconds"], cost["times_lightgcn"]
+        lines.append(
+            f"| {pair.removesuffix(' + none')} | {milliseconds['median']} ({milliseconds['min']} to "
+            f"{milliseconds['max']}) | {times['median']:.1f} |"
+        )
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Run and write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -105,6 +118,7 @@ def main() -> None:
         "rounds, with their range. Accuracy: mean and standard deviation over three seeds."
     )
     write_between(ROOT / "docs" / "benchmarks.md", "speed", "\n".join([*lines, "", note]))
+    write_between(ROOT / "docs" / "benchmarks.md", "steps", step_costs())
     write_between(ROOT / "README.md", "speed", "\n".join([*short, "", note]))
 
 

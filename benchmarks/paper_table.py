@@ -3,8 +3,9 @@
     python -m benchmarks.paper_table [CASE ...]
 
 trains every case (or those named) with three seeds, fastest first, one run at a time on one thread, and writes the
-results after each. A run that is finished is not repeated and one that was cut short is taken up where it stopped.
-Hours on one core; ``--table`` only writes docs/paper-table.md from the results that are there.
+results after each. A run that is finished is not repeated, be it here or in the results that are committed with the
+same settings, and one that was cut short is taken up where it stopped. Hours on one core; ``--table`` only writes
+docs/paper-table.md from the results that are there.
 
 Settings are those of the RLMRec code (its model files for Amazon-book), where the defaults are not those already. A
 name with a remark is the same model with that setting changed.
@@ -16,6 +17,7 @@ import argparse
 import json
 import statistics
 import sys
+from pathlib import Path
 from typing import Any
 
 from benchmarks.accuracy import train
@@ -25,6 +27,7 @@ ROOT = RESULTS.parents[1]
 RUNS = ROOT / "runs" / "paper-table"
 SEEDS = (0, 1, 2)
 FIGURES = ("test/recall@20", "test/ndcg@20")
+COSTS = ("best_epoch", "seconds_per_epoch", "peak_rss_mb")
 TOLERANCE = 0.03  # relative, below the paper's print
 
 CASES: dict[str, list[str]] = {
@@ -59,7 +62,7 @@ def summarise(runs: dict[int, dict[str, Any]]) -> dict[str, Any]:
             "sd": round(statistics.stdev(values), 5) if len(values) > 1 else None,
             "values": [round(value, 5) for value in values],
         }
-    for cost in ("best_epoch", "seconds_per_epoch", "peak_rss_mb"):
+    for cost in COSTS:
         summary[cost] = [round(runs[seed][cost], 2) for seed in sorted(runs)]
     return summary
 
@@ -90,13 +93,33 @@ def table(results: dict[str, Any]) -> str:
     return "\n".join(lines)
 
 
+def folder(case: str, seed: int) -> Path:
+    """Where the run of a case with a seed lies."""
+    return RUNS / f"{case.replace(', ', '-').replace(' ', '-')}-{seed}"
+
+
+def recorded(case: str) -> dict[int, dict[str, Any]]:
+    """The figures of each seed of a case in the results that are written, if their settings are today's."""
+    path = RESULTS / "paper_table.json"
+    result = json.loads(path.read_text())["runs"].get(case) if path.is_file() else None
+    if result is None or result["settings"] != CASES[case]:
+        return {}
+    columns = {name: result[name]["values"] for name in FIGURES} | {
+        name: result[name] for name in COSTS
+    }
+    return {
+        seed: {name: values[place] for name, values in columns.items()}
+        for place, seed in enumerate(result["seeds"])
+    }
+
+
 def collect() -> dict[str, Any]:
-    """The summary of every case that has a finished run."""
+    """The summary of every case that has a finished run, here or recorded."""
     results = {}
     for case, settings in CASES.items():
-        runs = {}
+        runs = recorded(case)
         for seed in SEEDS:
-            metrics = RUNS / f"{case.replace(', ', '-').replace(' ', '-')}-{seed}" / "metrics.json"
+            metrics = folder(case, seed) / "metrics.json"
             if metrics.is_file():
                 runs[seed] = json.loads(metrics.read_text())
         if runs:
@@ -116,8 +139,9 @@ def main() -> None:
         shared_dataset("rlmrec-amazon", data)
         for seed in arguments.seeds:
             for case in arguments.cases or CASES:
-                name = f"{case.replace(', ', '-').replace(' ', '-')}-{seed}"
-                metrics = train(data, RUNS / name, CASES[case], seed, resume=True)
+                if seed in recorded(case):
+                    continue
+                metrics = train(data, folder(case, seed), CASES[case], seed, resume=True)
                 print(case, seed, metrics["test/recall@20"], file=sys.stderr, flush=True)
                 write_result("paper_table", {"runs": collect()})
     results = json.loads((RESULTS / "paper_table.json").read_text())["runs"]
