@@ -30,6 +30,10 @@ class RunError(DarecError, RuntimeError):
     """A run folder or checkpoint that cannot be used as it is."""
 
 
+class EndpointError(DarecError, RuntimeError):
+    """A server of language models that cannot be reached, or that refuses what it is asked."""
+
+
 def did_you_mean(name: str, options: Iterable[str]) -> str:
     """A clause naming the option nearest to ``name``, or all options when none is near."""
     options = list(options)

@@ -133,7 +133,14 @@ def test_a_wrong_name_or_setting_is_refused(
 
 
 def test_every_encoder_is_registered_under_a_spec_of_its_own_folder() -> None:
-    specs = ["tfidf", "minilm", "file:a/v.npy", "file:b/v.npy", "sentence-transformers:x/y z"]
+    specs = [
+        "tfidf",
+        "minilm",
+        "file:a/v.npy",
+        "file:b/v.npy",
+        "sentence-transformers:x/y z",
+        "openai:m",
+    ]
     assert set(ENCODERS) == {spec.partition(":")[0] for spec in specs}
     slugs = [slug(spec) for spec in specs]
     assert len(set(slugs)) == len(specs)

@@ -22,6 +22,7 @@ import safetensors.numpy
 
 from darec.data.dataset import Dataset
 from darec.errors import TextError
+from darec.lock import locked
 from darec.text import embed, encode_dataset, load_text
 from darec.text.store import TextStore
 
@@ -268,7 +269,7 @@ def test_a_second_writer_is_refused_and_a_dead_ones_lock_is_not_in_the_way(
 ) -> None:
     shop = shop.save(tmp_path / "shop")
     store = TextStore(tmp_path / "shop/text/fake")
-    with store.lock():
+    with locked(store.folder):
         with pytest.raises(TextError, match=f"being written by process {os.getpid()}"):
             encode_dataset(shop, "fake", progress=False)
         assert fake.calls == []

@@ -15,9 +15,16 @@ def command(
     encoder: Annotated[
         str,
         typer.Option(
-            help="tfidf, minilm, sentence-transformers:MODEL_OR_FOLDER, or file:VECTORS.npy."
+            help="tfidf, minilm, sentence-transformers:MODEL_OR_FOLDER, openai:MODEL, or file:VECTORS.npy."
         ),
     ] = "tfidf",
+    text: Annotated[
+        str,
+        typer.Option(
+            help="What to encode: text, titles, profiles (or profiles:NAME, by 'darec profile'), or FILE.jsonl with "
+            "item_id and text."
+        ),
+    ] = "text",
     users: Annotated[
         Path | None,
         typer.Option(
@@ -30,6 +37,10 @@ def command(
             help="For file: the item id of each row, as .txt, .json or .jsonl. "
             "Default: VECTORS.ids.txt, VECTORS.ids.json or items.jsonl beside the vectors."
         ),
+    ] = None,
+    base_url: Annotated[
+        str | None,
+        typer.Option(help="For openai: the server. Default: OPENAI_BASE_URL, else OpenAI."),
     ] = None,
     settings: Annotated[
         list[str] | None,
@@ -47,7 +58,11 @@ def command(
     from darec.text import encode_dataset
 
     options = dict(parse_override(setting, example="dim=64") for setting in settings or [])
-    report = encode_dataset(data, encoder, options=options, users=users, ids=ids, device=device)
+    if base_url is not None:
+        options["base_url"] = base_url
+    report = encode_dataset(
+        data, encoder, source=text, options=options, users=users, ids=ids, device=device
+    )
     values = report.to_dict()
     if format is Format.JSON:
         print_json(values)

@@ -7,6 +7,7 @@ On disk a dataset is a folder::
     items.parquet          item_id, title, text, in row order
     interactions.parquet   user, item (rows), split ("train", "valid" or "test")
     text/ENCODER/          vectors made by ``darec encode`` (see darec.text.store)
+    profiles/NAME/         answers of a language model, by ``darec profile`` (see darec.text.profiles.store)
 """
 
 from __future__ import annotations
@@ -122,10 +123,9 @@ class Dataset:
                 except BaseException:
                     replaced.rename(path)
                     raise
-                if (
-                    replaced / "text"
-                ).is_dir():  # kept by hash of the text: what still fits is used
-                    (replaced / "text").rename(path / "text")
+                for kept in ("text", "profiles"):  # by hash of the text: what still fits is used
+                    if (replaced / kept).is_dir():
+                        (replaced / kept).rename(path / kept)
                 shutil.rmtree(replaced)
             else:
                 partial.rename(path)

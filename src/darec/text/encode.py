@@ -16,10 +16,19 @@ from typing import Any
 
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError, TextError
-from darec.text.inputs import Entities, item_inputs, make_encoder, slug, user_inputs
+from darec.lock import locked
+from darec.text.inputs import (
+    TEXT,
+    Entities,
+    item_inputs,
+    make_encoder,
+    source_inputs,
+    store_name,
+    user_inputs,
+)
 from darec.text.job import Job
 from darec.text.progress import Progress
-from darec.text.sources import read_user_texts
+from darec.text.sources import read_texts
 from darec.text.store import TextStore
 from darec.text.users import TextVectors, UserPooling, make_table
 from darec.types import TextTable
@@ -31,6 +40,7 @@ class EncodeReport:
 
     Attributes:
         encoder: as given.
+        source: as given.
         revision: of the encoder's weights.
         path: the store's folder; None for a dataset that is not on disk.
         items: I.
@@ -48,6 +58,7 @@ class EncodeReport:
     """
 
     encoder: str
+    source: str
     revision: str
     path: Path | None
     items: int
@@ -77,6 +88,7 @@ def encode_dataset(
     dataset: Dataset | str | Path,
     encoder: str,
     *,
+    source: str = TEXT,
     options: Mapping[str, Any] | None = None,
     users: str | Path | Mapping[str, str | None] | None = None,
     ids: str | Path | None = None,
@@ -90,7 +102,9 @@ def encode_dataset(
 
     Args:
         dataset: a dataset or its folder.
-        encoder: ``tfidf``, ``minilm``, ``sentence-transformers:MODEL`` or ``file:VECTORS.npy``.
+        encoder: ``tfidf``, ``minilm``, ``sentence-transformers:MODEL``, ``openai:MODEL`` or ``file:VECTORS.npy``.
+        source: what is encoded: the items' ``text``, their ``titles``, ``profiles`` (or ``profiles:NAME``) of items and
+            users by ``darec profile``, or a JSONL file with ``item_id`` and ``text``.
         options: settings of the encoder.
         users: texts about users, by user id or as JSONL with ``user_id`` and ``text``; None: users are pooled from the
             items they have in training, when the vectors are loaded.
@@ -112,29 +126,40 @@ def encode_dataset(
         options = {**(options or {}), "ids": Path(ids)}
     part, config = make_encoder(encoder, options, device=device)
     notices: list[str] = []
-    groups = [item_inputs(dataset, part.reads)]
+    if part.reads == "id" and source != TEXT:
+        raise ConfigError(f"encoder {encoder!r} reads ids, so it cannot encode {source}.")
+    groups = (
+        [item_inputs(dataset, part.reads, source)]
+        if source in (TEXT, "titles")
+        else source_inputs(dataset, source)
+    )
+    profiled = len(groups) > 1
     if users is not None:
         if part.reads != "text":
             raise ConfigError(f"encoder {encoder!r} reads ids, so it cannot encode texts of users.")
-        groups.append(_user_texts(dataset, users, notices))
+        groups[1:] = [_user_texts(dataset, users, notices)]
     if not any(groups[0].keys):
-        raise TextError("no item of the dataset has text: import it with --items.")
+        what = "a title" if source == "titles" else "text"
+        raise TextError(f"no item of the dataset has {what}: import it with --items.")
 
     job = Job(part, config, groups, Progress(encoder, show=progress))
     if dataset.path is None:
         store = None
         job.run()
     else:
-        store = TextStore(dataset.path / "text" / slug(encoder))
-        with store.lock():
+        store = TextStore(dataset.path / "text" / store_name(encoder, source))
+        with locked(store.folder):
             job.run(store)
             meta = {
                 "encoder": encoder,
+                "source": source,
                 "reads": part.reads,
                 "revision": part.revision,
                 "options": config.model_dump(mode="json"),
                 "identity": job.identity,
-                "user_texts": users is not None,
+                "user_texts": len(groups) > 1,
+                # Profiles of users tell what was training: they do not fit another split.
+                "fingerprint": dataset.fingerprint() if profiled and users is None else None,
                 "shape": list(job.matrix.shape),
                 "import": dataset.manifest.get("options"),
                 "darec": version("darec"),
@@ -144,10 +169,11 @@ def encode_dataset(
     vectors = job.vectors()
     return EncodeReport(
         encoder=encoder,
+        source=source,
         revision=part.revision,
         path=store.folder if store else None,
         items=dataset.n_items,
-        users=dataset.n_users if users is not None else 0,
+        users=dataset.n_users if len(groups) > 1 else 0,
         texts=len(job.rows),
         new=job.n_new,
         reused=len(job.rows) - job.n_new,
@@ -187,7 +213,7 @@ def embed(
 def _user_texts(
     dataset: Dataset, users: str | Path | Mapping[str, str | None], notices: list[str]
 ) -> Entities:
-    texts = users if isinstance(users, Mapping) else read_user_texts(Path(users))
+    texts = users if isinstance(users, Mapping) else read_texts(Path(users), "user")
     group = user_inputs(dataset, texts, "the user texts" if texts is users else str(users))
     unknown = sum(user not in dataset.users for user in texts)
     if unknown:

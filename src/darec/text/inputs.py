@@ -6,15 +6,21 @@ import hashlib
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import PurePath
-from typing import Any, Literal, cast
+from pathlib import Path, PurePath
+from typing import Any, Final, Literal, cast
 
 from pydantic import ValidationError
 
 from darec.data.dataset import Dataset
+from darec.data.idmap import IdMap
 from darec.errors import ConfigError, TextError, did_you_mean
 from darec.registry import ENCODERS
 from darec.text.encoders.base import Encoder, EncoderConfig
+from darec.text.sources import read_texts
+
+TEXT: Final = "text"
+SOURCES: Final = (TEXT, "titles", "profiles")
+"""Where texts come from, beside files: the items' text, their titles, what a language model wrote."""
 
 
 def make_encoder(
@@ -41,6 +47,14 @@ def make_encoder(
             raise ConfigError(f"encoder {name!r} has no setting {key!r}: {known}") from None
         raise ConfigError(f"encoder {name!r}, setting {key!r}: {first['msg']}.") from None
     return part(config, argument, device=device), config
+
+
+def store_name(encoder: str, source: str = TEXT) -> str:
+    """The folder name for an encoder's vectors of one source of texts."""
+    if source == TEXT:
+        return slug(encoder)
+    kind, _, _ = source.partition(":")
+    return f"{slug(encoder)}@{slug(source if kind in SOURCES else f'file:{source}')}"
 
 
 def slug(spec: str) -> str:
@@ -84,10 +98,45 @@ class Entities:
         return cls(kind, list(ids), present, keys)
 
 
-def item_inputs(dataset: Dataset, reads: str) -> Entities:
-    """What an encoder reads of each item: its text or its id."""
-    texts = dataset.items.ids if reads == "id" else dataset.catalogue["text"].to_list()
+def item_inputs(dataset: Dataset, reads: str, source: str = TEXT) -> Entities:
+    """What an encoder reads of each item: its id, or its ``text`` or ``titles`` in the dataset."""
+    if reads == "id":
+        texts = dataset.items.ids
+    else:
+        texts = dataset.catalogue["title" if source == "titles" else "text"].to_list()
     return Entities.make("item", dataset.items.ids, texts)
+
+
+def source_inputs(dataset: Dataset, source: str) -> list[Entities]:
+    """Items, and users if the source tells of them, with texts that a dataset does not hold itself.
+
+    Args:
+        dataset: whose entities.
+        source: ``profiles``, ``profiles:NAME``, or a JSONL file with ``item_id`` and ``text``.
+
+    Raises:
+        TextError: no such source, or one that tells of none of the items.
+    """
+    kind, _, name = source.partition(":")
+    if kind == "profiles":
+        from darec.text.profiles.published import read_profiles
+
+        texts = read_profiles(dataset, name or None)
+    elif not Path(source).suffix:
+        raise TextError(
+            f"no source of texts {source!r}: {did_you_mean(source, [*SOURCES, 'FILE.jsonl'])}"
+        )
+    else:
+        texts = {"item": read_texts(Path(source), "item")}
+    maps: dict[Literal["item", "user"], IdMap] = {"item": dataset.items, "user": dataset.users}
+    groups = [
+        Entities.make(kind, ids.ids, [texts[kind].get(identifier) for identifier in ids.ids])
+        for kind, ids in maps.items()
+        if kind in texts
+    ]
+    if not any(groups[0].keys):
+        raise TextError(f"{source} tells of none of the items of the dataset: check its ids.")
+    return groups
 
 
 def user_inputs(dataset: Dataset, texts: Mapping[str, str | None], place: str) -> Entities:

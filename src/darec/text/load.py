@@ -2,61 +2,83 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from darec.data.dataset import Dataset
 from darec.errors import TextError
-from darec.text.inputs import item_inputs, slug
+from darec.text.combine import Combine, combine
+from darec.text.inputs import TEXT, item_inputs, store_name
 from darec.text.job import spread
-from darec.text.store import TextStore
+from darec.text.store import Stored, TextStore
 from darec.text.users import TextVectors, UserPooling, make_table
 from darec.types import TextTable
 
 
 def stored_encoders(dataset: Dataset) -> list[str]:
-    """The encoders whose vectors a dataset has, the most recently written first."""
-    return [name for name, _ in _stores(dataset, None)]
+    """The encoders whose vectors of the items' text a dataset has, the most recently written first."""
+    return [name for name, source, _ in _stores(dataset, None) if source == TEXT]
 
 
 def load_text(
-    dataset: Dataset | str | Path, encoder: str | None = None, *, user_pooling: UserPooling = "mean"
+    dataset: Dataset | str | Path,
+    encoder: str | None = None,
+    *,
+    sources: Sequence[str] = (TEXT,),
+    how: Combine = "concat",
+    user_pooling: UserPooling = "mean",
 ) -> TextTable:
     """E_L as ``darec encode`` left it, with users' vectors from their own texts or from their training items.
 
     Args:
         dataset: a dataset on disk, or its folder.
-        encoder: as given to ``darec encode``; None: the one written last.
+        encoder: as given to ``darec encode``; None: the one that encoded the first source last.
+        sources: as given to ``darec encode``; several are put side by side.
+        how: how several sources make one table (see :mod:`darec.text.combine`).
         user_pooling: how training items make a user's vector (see :mod:`darec.text.users`); not used where the
             vectors were made with texts about users.
 
     Raises:
-        TextError: nothing stored for this encoder, damaged files, or items whose text has changed since.
+        TextError: nothing stored for this encoder and source, damaged files, items whose text has changed since, or
+            users' profiles that were made for another split.
     """
     dataset = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
     if dataset.path is None:
         raise TextError(
             "this dataset is in memory and has no stored vectors: save it first, or use darec.text.embed."
         )
-    stores = _stores(dataset, encoder)
-    wanted = [
-        (name, store)
-        for name, store in stores
-        if encoder is None or encoder in (name, store.folder.name)
-    ]
-    if not wanted:
-        stored = f"it has {', '.join(name for name, _ in stores)}" if stores else "it has none"
+    tables: list[TextTable] = []
+    for source in sources:
+        encoder, store = _find(dataset, encoder, source)
+        vectors = _read(dataset, encoder, source, store)
+        tables.append(make_table(vectors, dataset.train, user_pooling, encoder))
+    return combine(tables, how)
+
+
+def _find(dataset: Dataset, encoder: str | None, source: str) -> tuple[str, TextStore]:
+    """The store of an encoder and source; the latest, if no encoder is named."""
+    folder = None if encoder is None else store_name(encoder, source)
+    stores = _stores(dataset, folder)
+    for name, of, store in stores:
+        if of == source and (encoder is None or encoder == name or folder == store.folder.name):
+            return name, store
+    names = [name if of == TEXT else f"{name} of {of}" for name, of, _ in stores]
+    stored = f"it has {', '.join(names)}" if names else "it has none"
+    remedy = f"darec encode {dataset.path} --encoder {encoder or 'tfidf'}"
+    if source != TEXT:
         raise TextError(
-            f"no vectors of encoder {encoder!r} in {dataset.path} ({stored}): "
-            f"run 'darec encode {dataset.path} --encoder {encoder}'."
-            if encoder
-            else f"no language vectors in {dataset.path}: run 'darec encode {dataset.path} --encoder tfidf'."
+            f"no vectors of {source} in {dataset.path} by {encoder or 'any encoder'} ({stored}): run "
+            f"'{remedy} --text {source}'."
         )
-    name, store = wanted[0]
-    return make_table(_read(dataset, name, store), dataset.train, user_pooling, name)
+    raise TextError(
+        f"no vectors of encoder {encoder!r} in {dataset.path} ({stored}): run '{remedy}'."
+        if encoder
+        else f"no language vectors in {dataset.path}: run '{remedy}'."
+    )
 
 
-def _stores(dataset: Dataset, wanted: str | None) -> list[tuple[str, TextStore]]:
-    """Encoders and their stores, latest first. A damaged store that is not wanted is passed over."""
+def _stores(dataset: Dataset, wanted: str | None) -> list[tuple[str, str, TextStore]]:
+    """Encoders, sources and their stores, latest first. A damaged store that is not wanted is passed over."""
     found = []
     if dataset.path is not None:
         for meta_file in (dataset.path / "text").glob("*/meta.json"):
@@ -64,33 +86,45 @@ def _stores(dataset: Dataset, wanted: str | None) -> list[tuple[str, TextStore]]
             try:
                 meta = store.meta()
             except TextError:
-                if wanted is None or store.folder.name in (wanted, slug(wanted)):
+                if wanted in (None, store.folder.name):
                     raise
                 continue
             if meta is not None:
-                found.append((str(meta["written"]), str(meta["encoder"]), store))
-    return [(name, store) for _, name, store in sorted(found, key=lambda f: f[:2], reverse=True)]
+                about = str(meta["encoder"]), str(meta.get("source", TEXT))
+                found.append((str(meta["written"]), *about, store))
+    return [row[1:] for row in sorted(found, key=lambda row: row[:3], reverse=True)]
 
 
-def _read(dataset: Dataset, name: str, store: TextStore) -> TextVectors:
+def _read(dataset: Dataset, name: str, source: str, store: TextStore) -> TextVectors:
     stored = store.read()
-    if stored is None or slug(name) != store.folder.name:
+    if stored is None or store_name(name, source) != store.folder.name:
         raise TextError(f"{store.folder} does not hold encoder {name!r}: encode again.")
-    rows = stored.rows()
-    items = item_inputs(dataset, stored.meta["reads"])
-    changed = [n for n, key in enumerate(items.keys) if key is not None and key not in rows]
-    if changed:
+    again = f"darec encode {dataset.path} --encoder {name}"
+    again += "" if source == TEXT else f" --text {source}"
+    if stored.meta.get("fingerprint") not in (None, dataset.fingerprint()):
         raise TextError(
-            f"{len(changed)} items of {dataset.path} are new or have other text since {name!r} was encoded (first: "
-            f"{items.ids[changed[0]]!r}): run 'darec encode {dataset.path} --encoder {name}' again."
+            f"the vectors in {store.folder} are of users' profiles that were made from other training items: run "
+            f"'darec profile' and '{again}' again."
         )
-    item_table, item_mask = spread(stored.vectors, [rows.get(key or "") for key in items.keys])
+    if source in (TEXT, "titles"):
+        items = item_inputs(dataset, stored.meta["reads"], source)
+        rows = stored.rows()
+        changed = [n for n, key in enumerate(items.keys) if key is not None and key not in rows]
+        if changed:
+            raise TextError(
+                f"{len(changed)} items of {dataset.path} are new or have other text since {name!r} was encoded "
+                f"(first: {items.ids[changed[0]]!r}): run '{again}' again."
+            )
+        item_rows = [rows.get(key or "") for key in items.keys]
+    else:  # texts that the dataset does not hold: what was encoded counts
+        item_rows = _by_id(stored, "item", dataset.items.ids)
+    tables = spread(stored.vectors, item_rows)
     if not stored.meta["user_texts"]:
-        return TextVectors(item_table, item_mask)
-    users = stored.index.filter(kind="user")
-    by_id = dict(zip(users["id"].to_list(), users["row"].to_list(), strict=True))
-    return TextVectors(
-        item_table,
-        item_mask,
-        *spread(stored.vectors, [by_id.get(user) for user in dataset.users.ids]),
-    )
+        return TextVectors(*tables)
+    return TextVectors(*tables, *spread(stored.vectors, _by_id(stored, "user", dataset.users.ids)))
+
+
+def _by_id(stored: Stored, kind: str, ids: Sequence[str]) -> list[int | None]:
+    index = stored.index.filter(kind=kind)
+    rows = dict(zip(index["id"].to_list(), index["row"].to_list(), strict=True))
+    return [rows.get(identifier) for identifier in ids]

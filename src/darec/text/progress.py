@@ -1,4 +1,4 @@
-"""What encoding shows on standard error while it works: texts done, rate and time left.
+"""What encoding and profiling show on standard error while they work: how much is done, rate and time left.
 
 A bar on a terminal; elsewhere (a log) a line every ten seconds.
 """
@@ -18,20 +18,24 @@ EVERY: Final = 10.0
 
 
 class Progress:
-    """Progress of one encoder, or silence.
+    """Progress of one encoder or model, or silence.
 
     Args:
-        label: the encoder.
+        label: the encoder or model.
         show: whether to show anything.
+        doing: what is done to them.
+        unit: what is counted.
     """
 
-    def __init__(self, label: str, *, show: bool = True) -> None:
-        self.label = label
+    def __init__(
+        self, label: str, *, show: bool = True, doing: str = "encoding", unit: str = "texts"
+    ) -> None:
+        self.label, self.doing, self.unit = label, doing, unit
         self.console = Console(stderr=True, quiet=not show, highlight=False, soft_wrap=True)
 
     @contextmanager
     def counting(self, total: int, reused: int) -> Iterator[Callable[[int], None]]:
-        """Count ``total`` texts; yields a function that is told how many more are done."""
+        """Count ``total`` of them; yields a function that is told how many more are done."""
         if not self.console.is_terminal:
             yield self._lines(total, reused)
             return
@@ -39,7 +43,7 @@ class Progress:
             bars.TextColumn("{task.description}"),
             bars.BarColumn(bar_width=24),
             bars.MofNCompleteColumn(),
-            bars.TextColumn("texts"),
+            bars.TextColumn(self.unit),
             bars.TextColumn("{task.fields[rate]}"),
             bars.TimeRemainingColumn(),
             bars.TextColumn("left"),
@@ -51,12 +55,12 @@ class Progress:
             def advance(n: int) -> None:
                 bar.advance(task, n)
                 speed = bar.tasks[0].finished_speed or bar.tasks[0].speed
-                bar.update(task, rate=f"{speed:,.0f}/s" if speed else "")
+                bar.update(task, rate=_rate(speed) if speed else "")
 
             yield advance
 
     def _lines(self, total: int, reused: int) -> Callable[[int], None]:
-        self._line(f"encoding {total:,} texts, {reused:,} are there already")
+        self._line(f"{self.doing} {total:,} {self.unit}, {reused:,} are there already")
         started = shown = monotonic()
         done = 0
 
@@ -67,7 +71,7 @@ class Progress:
             if now - shown >= EVERY and done < total:
                 shown, rate = now, done / (now - started)
                 left = (total - done) / rate
-                self._line(f"{done:,} of {total:,} texts, {rate:,.0f}/s, {left:,.0f} s left")
+                self._line(f"{done:,} of {total:,} {self.unit}, {_rate(rate)}, {left:,.0f} s left")
 
         return advance
 
@@ -82,3 +86,7 @@ class Progress:
                 yield
         else:
             yield
+
+
+def _rate(speed: float) -> str:
+    return f"{speed:,.0f}/s" if speed >= 10 else f"{speed:.2g}/s"

@@ -4,31 +4,43 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from darec.errors import TextError
 
 
-def read_user_texts(path: Path) -> dict[str, str | None]:
-    """Text by user id from JSONL: ``{"user_id": "U1", "text": "..."}`` a line, other keys ignored.
+def read_texts(path: Path, kind: Literal["item", "user"]) -> dict[str, str | None]:
+    """Text by id from JSONL: ``{"user_id": "U1", "text": "..."}`` a line (or ``item_id``), other keys ignored.
 
     Raises:
-        TextError: no such file, not UTF-8, not JSONL, no ``user_id``, a text that is no string, a repeated user.
+        TextError: no such file, not UTF-8, not JSONL, no id, a text that is no string, a repeated id.
     """
     texts: dict[str, str | None] = {}
-    for line, row in _read_jsonl(path):
-        user = _identifier(row.get("user_id"), "user_id", path, line)
-        text = row.get("text")
-        if not isinstance(text, str | None):
-            raise TextError(f"{path}, line {line}: 'text' must be a string or null, not {text!r}.")
-        if text is not None and not _is_unicode(text):
-            raise TextError(f"{path}, line {line}: 'text' holds half of a surrogate pair: mend it.")
-        if user in texts:
-            raise TextError(f"{path}, line {line}: user {user!r} has a line already: keep one.")
-        texts[user] = text
+    for line, row in read_jsonl(path):
+        identifier = _identifier(row.get(f"{kind}_id"), f"{kind}_id", path, line)
+        if identifier in texts:
+            raise TextError(
+                f"{path}, line {line}: {kind} {identifier!r} has a line already: keep one."
+            )
+        texts[identifier] = _text(row, path, line)
     if not texts:
-        raise TextError(f"{path} is empty: write one JSON object with user_id and text a line.")
+        raise TextError(f"{path} is empty: write one JSON object with {kind}_id and text a line.")
     return texts
+
+
+def read_reviews(path: Path) -> dict[tuple[str, str], str]:
+    """What users wrote about items, by user and item id, from JSONL with ``user_id``, ``item_id`` and ``text``.
+
+    Raises:
+        TextError: as :func:`read_texts`; of several reviews of one pair the last is kept.
+    """
+    return {
+        (
+            _identifier(row.get("user_id"), "user_id", path, line),
+            _identifier(row.get("item_id"), "item_id", path, line),
+        ): _text(row, path, line) or ""
+        for line, row in read_jsonl(path)
+    }
 
 
 def read_ids(path: Path) -> list[str]:
@@ -38,7 +50,7 @@ def read_ids(path: Path) -> list[str]:
         TextError: no such file, another format, no id, or an id twice.
     """
     if path.suffix == ".jsonl":
-        ids = [_identifier(row.get("item_id"), "item_id", path, n) for n, row in _read_jsonl(path)]
+        ids = [_identifier(row.get("item_id"), "item_id", path, n) for n, row in read_jsonl(path)]
     elif path.suffix == ".json":
         values = _parse(_read_text(path), str(path))
         if not isinstance(values, list):
@@ -59,6 +71,15 @@ def read_ids(path: Path) -> list[str]:
     return ids
 
 
+def _text(row: dict[str, Any], path: Path, line: int) -> str | None:
+    text = row.get("text")
+    if not isinstance(text, str | None):
+        raise TextError(f"{path}, line {line}: 'text' must be a string or null, not {text!r}.")
+    if text is not None and not _is_unicode(text):
+        raise TextError(f"{path}, line {line}: 'text' holds half of a surrogate pair: mend it.")
+    return text
+
+
 def _is_unicode(text: str) -> bool:
     r"""JSON can spell what no text holds: ``"\ud800"``."""
     try:
@@ -77,7 +98,8 @@ def _read_text(path: Path) -> str:
         raise TextError(f"{path} is not UTF-8 (byte {error.start}): convert it.") from None
 
 
-def _read_jsonl(path: Path) -> list[tuple[int, dict[str, Any]]]:
+def read_jsonl(path: Path) -> list[tuple[int, dict[str, Any]]]:
+    """The objects of a JSONL file, each with its line. Raises ``TextError`` naming file and line."""
     rows = []
     # Not splitlines(): JSON strings may hold U+2028 and the like unescaped.
     for number, line in enumerate(_read_text(path).split("\n"), 1):

@@ -7,7 +7,7 @@
       vectors-HASH.npy        [n, d] float32, one row a distinct text
       index-HASH.parquet      kind ("item" or "user"), id, sha256 of the text, row; null where there is no text
       pending-IDENTITY/       finished batches of a run that has not ended, one .safetensors each
-      .lock                   held while a process writes
+      .lock                   held while a process writes (darec.lock)
 
 A finished batch appears by one rename. At the end the new vectors and index are written under names of their own, one
 rename of ``meta.json`` puts them in force, and only then are the old ones and the batches deleted. *Identity* is a hash
@@ -20,12 +20,10 @@ import hashlib
 import json
 import os
 import shutil
-import sys
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import IO, Any, Final
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
@@ -71,26 +69,6 @@ class TextStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
-
-    @contextmanager
-    def lock(self) -> Iterator[None]:
-        """Keep other writers out. The system lets go of the lock when its holder dies, however it dies.
-
-        Raises:
-            TextError: another process holds it.
-        """
-        self.folder.mkdir(parents=True, exist_ok=True)
-        with (self.folder / ".lock").open("a+") as handle:
-            if not _try_lock(handle):
-                handle.seek(0)
-                holder = handle.read().strip() or "unknown"
-                raise TextError(
-                    f"{self.folder} is being written by process {holder}: wait until it ends."
-                )
-            handle.truncate(0)
-            handle.write(f"{os.getpid()}\n")
-            handle.flush()
-            yield
 
     def meta(self) -> dict[str, Any] | None:
         """The content of ``meta.json``; None before the first run has ended. Raises ``TextError``."""
@@ -206,20 +184,3 @@ def _checksum(tensors: dict[str, NDArray[Any]]) -> str:
         digest.update(f"{name} {tensors[name].shape}\0".encode())
         digest.update(tensors[name].tobytes())
     return digest.hexdigest()
-
-
-def _try_lock(handle: IO[str]) -> bool:
-    """Lock an open file for this process, or say that another has it."""
-    try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            handle.seek(2**30)  # a byte past the text, which others may then still read
-            msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True

@@ -1,8 +1,8 @@
 """The contract of a text encoder: texts in, frozen vectors out. One file an encoder, one line in the registry.
 
 An encoder is written ``NAME`` or ``NAME:ARGUMENT``: ``tfidf``, ``minilm``, ``sentence-transformers:MODEL``,
-``file:VECTORS.npy``. It knows nothing of datasets, files of vectors or missing texts: :mod:`darec.text.encode` hands it
-the distinct texts that are there, in batches, and keeps what comes back.
+``openai:MODEL``, ``file:VECTORS.npy``. It knows nothing of datasets, files of vectors or missing texts:
+:mod:`darec.text.encode` hands it the distinct texts that are there, in batches, and keeps what comes back.
 """
 
 from __future__ import annotations

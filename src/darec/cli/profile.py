@@ -1,0 +1,201 @@
+"""``darec profile``: have a language model describe items and users."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from darec.cli.output import Format
+
+if TYPE_CHECKING:
+    from darec.text.profiles import Estimate, ProfileReport
+    from darec.text.profiles.schema import Kind
+
+SHOWN = 10
+
+
+def command(
+    data: Annotated[Path, typer.Argument(help="Folder of a dataset made by 'darec import'.")],
+    model: Annotated[str, typer.Option(help="The model's name, as the server knows it.")],
+    items: Annotated[bool, typer.Option("--items", help="Profile the items.")] = False,
+    users: Annotated[
+        bool,
+        typer.Option(
+            "--users", help="Profile the users, from their training items. Default: both."
+        ),
+    ] = False,
+    base_url: Annotated[
+        str | None,
+        typer.Option(
+            help="Server, as http://127.0.0.1:8000/v1. Default: OPENAI_BASE_URL, else OpenAI."
+        ),
+    ] = None,
+    key_env: Annotated[
+        str, typer.Option(help="Environment variable that holds the key.")
+    ] = "OPENAI_API_KEY",
+    name: Annotated[
+        str | None, typer.Option(help="Name of the set of profiles. Default: the model's.")
+    ] = None,
+    item_template: Annotated[
+        Path | None, typer.Option(help="Jinja2 file for the prompts of items.")
+    ] = None,
+    user_template: Annotated[
+        Path | None, typer.Option(help="Jinja2 file for the prompts of users.")
+    ] = None,
+    reviews: Annotated[
+        Path | None,
+        typer.Option(
+            help="JSONL with user_id, item_id and text; only reviews of training pairs are used."
+        ),
+    ] = None,
+    in_flight: Annotated[int, typer.Option(min=1, help="Requests at a time.")] = 8,
+    price: Annotated[
+        str | None,
+        typer.Option(
+            metavar="IN:OUT", help="Dollars for a million tokens read and written, as 0.15:0.60."
+        ),
+    ] = None,
+    budget: Annotated[
+        float | None, typer.Option(min=0, help="Dollars that this run may cost; needs --price.")
+    ] = None,
+    limit: Annotated[int | None, typer.Option(min=1, help="Ask so many prompts at most.")] = None,
+    only_failed: Annotated[
+        bool, typer.Option("--only-failed", help="Ask again what has failed, and nothing else.")
+    ] = False,
+    json_mode: Annotated[
+        str,
+        typer.Option(
+            "--json", metavar="schema|object|none", help="How the server is held to JSON."
+        ),
+    ] = "schema",
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Show three prompts and the cost; ask nothing.")
+    ] = False,
+    batch_out: Annotated[
+        Path | None, typer.Option(help="Write the requests as a vendor's batch file; ask nothing.")
+    ] = None,
+    batch_in: Annotated[Path | None, typer.Option(help="Take in the answers of a batch.")] = None,
+    settings: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="temperature, max_tokens, max_characters, max_items, max_item_characters, timeout, retries, attempts "
+            "or body, as max_tokens=300.",
+        ),
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    format: Annotated[Format, typer.Option(help="How to print the report.")] = Format.TABLE,
+) -> None:
+    """Have a language model describe items and users, by any OpenAI-compatible server.
+
+    Every answer is kept as it comes. The same command goes on where it was stopped, and asks only for what is missing
+    or has changed. The key is read from the environment.
+    """
+    from darec.cli.output import print_json
+    from darec.config import parse_override
+    from darec.errors import ConfigError
+    from darec.text.profiles import Price, Profiler
+
+    if sum([dry_run, batch_out is not None, batch_in is not None]) > 1:
+        raise ConfigError("--dry-run, --batch-out and --batch-in exclude each other.")
+    named: dict[str, Any] = {
+        "base_url": base_url,
+        "key_env": key_env,
+        "item_template": item_template,
+        "user_template": user_template,
+        "reviews": reviews,
+        "in_flight": in_flight,
+        "json_mode": json_mode,
+    }
+    kinds: list[Kind] = []
+    if items or not users:
+        kinds.append("item")
+    if users or not items:
+        kinds.append("user")
+    profiler = Profiler(
+        data,
+        model,
+        kinds=kinds,
+        settings={
+            **named,
+            **dict(parse_override(setting, example="max_tokens=300") for setting in settings or []),
+        },
+        name=name,
+        only_failed=only_failed,
+        limit=limit,
+        price=Price.parse(price) if price else None,
+        budget=budget,
+    )
+    if dry_run:
+        estimate = profiler.estimate()
+        print_json(estimate.to_dict()) if format is Format.JSON else _print_estimate(estimate)
+        return
+    if batch_out is not None:
+        count = profiler.batch_out(batch_out)
+        if format is Format.JSON:
+            print_json({"requests": count, "path": str(batch_out)})
+        else:
+            typer.echo(f"{count:,} requests in {batch_out}")
+        return
+    try:
+        report = profiler.batch_in(batch_in) if batch_in else profiler.run(progress=not quiet)
+    except KeyboardInterrupt:
+        again = shlex.join(["darec", *sys.argv[1:]])
+        typer.echo(f"darec: interrupted; what is answered is kept, go on with: {again}", err=True)
+        raise typer.Exit(130) from None
+    print_json(report.to_dict()) if format is Format.JSON else _print_report(report)
+    if report.unanswered:
+        raise typer.Exit(1)
+
+
+def _print_estimate(estimate: Estimate) -> None:
+    for number, prompt in enumerate(estimate.prompts, 1):
+        typer.echo(f"--- prompt {number}, {prompt.kind} {prompt.id}")
+        for message in prompt.messages:
+            typer.echo(f"[{message['role']}]\n{message['content']}\n")
+    typer.echo(f"requests         {estimate.requests:,} ({estimate.reused:,} profiles are there)")
+    typer.echo(f"tokens read      about {estimate.tokens_in:,}")
+    typer.echo(
+        f"tokens written   about {estimate.tokens_out:,}, at most {estimate.most_tokens_out:,}"
+    )
+    if estimate.cost is None:
+        typer.echo("cost             unknown: give --price IN:OUT")
+    else:
+        typer.echo(f"cost             about ${estimate.cost:,.4f}, at most ${estimate.most:,.4f}")
+
+
+def _print_report(report: ProfileReport) -> None:
+    for notice in report.notices:
+        typer.echo(f"note: {notice}", err=True)
+    if report.stopped:
+        typer.echo(f"stopped: {report.stopped}", err=True)
+    failed, unanswered = report.failed, report.unanswered
+    for title, rows, remedy in (
+        ("failed", failed, "--only-failed asks again"),
+        ("without an answer", unanswered, "the same command asks again"),
+    ):
+        if rows:
+            typer.echo(f"{len(rows)} {title}; {remedy}:", err=True)
+            for kind, identifier, reason in rows[:SHOWN]:
+                typer.echo(f"  {kind} {identifier}: {reason}", err=True)
+            if len(rows) > SHOWN:
+                typer.echo(f"  and {len(rows) - SHOWN} more (--format json lists all)", err=True)
+    rate = f" ({report.new / report.seconds:.3g} a second)" if report.new else ""
+    figures = {
+        "items": f"{report.items:,}",
+        "users": f"{report.users:,}",
+        "profiles": f"{report.profiles:,}: {report.new:,} new{rate}, {report.reused:,} from before",
+        "failed": f"{len(failed):,}",
+        "unanswered": f"{len(unanswered):,}",
+        "not asked": f"{report.left:,}",
+        "tokens": f"{report.tokens_in:,} read, {report.tokens_out:,} written",
+        "cost": "unknown: give --price IN:OUT" if report.cost is None else f"${report.cost:,.4f}",
+        "profiles in": str(report.path),
+    }
+    for label, value in figures.items():
+        typer.echo(f"{label:<16} {value}")

@@ -1,0 +1,7 @@
+"""Profiles of items and users, written by a language model behind any OpenAI-compatible endpoint."""
+
+from darec.text.profiles.costs import Price
+from darec.text.profiles.profile import Profiler
+from darec.text.profiles.report import Estimate, ProfileReport
+
+__all__ = ["Estimate", "Price", "ProfileReport", "Profiler"]

@@ -1,0 +1,120 @@
+"""Settings of a set of profiles, and the request that they come to."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Literal
+
+from pydantic import Field
+
+from darec.config import Settings
+from darec.errors import ConfigError
+from darec.text.endpoint import Endpoint
+from darec.text.profiles.schema import Kind, json_schema
+
+_LENGTHS = ("max_tokens", "max_completion_tokens")
+
+
+class ProfileConfig(Settings):
+    """Settings of :func:`darec.text.profiles.profile_dataset`."""
+
+    model: str = Field(min_length=1)
+    """The model's name, as the server knows it."""
+    base_url: str | None = None
+    """The server, up to and with ``/v1``; null: the environment's ``OPENAI_BASE_URL``, else OpenAI's."""
+    key_env: str = "OPENAI_API_KEY"
+    """Name of the environment variable that holds the key."""
+    item_template: Path | None = None
+    """Jinja2 file for the prompts of items; null: the shipped one."""
+    user_template: Path | None = None
+    """Jinja2 file for the prompts of users; null: the shipped one."""
+    reviews: Path | None = None
+    """JSONL with ``user_id``, ``item_id`` and ``text``; only reviews of training pairs are used."""
+    max_characters: int = Field(4000, ge=1)
+    """Characters of an item's text; the rest is cut."""
+    max_items: int = Field(20, ge=1)
+    """Training items shown of a user, drawn by a hash."""
+    max_item_characters: int = Field(300, ge=1)
+    """Characters of each of them, and of a review."""
+    max_tokens: int = Field(500, ge=1)
+    """Tokens of an answer, at most."""
+    temperature: float = Field(0.0, ge=0)
+    """Of the answers."""
+    json_mode: Literal["schema", "object", "none"] = "schema"
+    """How the server is held to JSON: by the schema, by ``json_object``, or not at all. All answers are checked."""
+    body: dict[str, Any] = Field(default_factory=dict)
+    """Further fields of the request; null takes one out, as ``temperature`` for models that refuse it."""
+    in_flight: int = Field(8, ge=1)
+    """Requests at a time."""
+    timeout: float = Field(120.0, gt=0)
+    """Seconds without a byte from the server."""
+    retries: int = Field(6, ge=0)
+    """Of a request that the server does not answer (see :class:`darec.text.endpoint.Endpoint`)."""
+    attempts: int = Field(3, ge=1)
+    """How often a model is asked until its answer has the right form."""
+
+    def endpoint(self) -> Endpoint:
+        """Where to ask."""
+        return Endpoint(self.base_url, self.key_env, self.timeout, self.retries)
+
+    def request(self, kind: Kind, messages: list[dict[str, str]]) -> dict[str, Any]:
+        """The body of a request."""
+        form: dict[str, Any] = {"type": "json_object"}
+        if self.json_mode == "schema":
+            schema = {"name": f"{kind}_profile", "strict": True, "schema": json_schema(kind)}
+            form = {"type": "json_schema", "json_schema": schema}
+        body = {
+            "model": self.model,
+            "messages": messages,
+            "temperature": self.temperature,
+            "max_tokens": self.max_tokens,
+            **({} if self.json_mode == "none" else {"response_format": form}),
+            **self.body,
+        }
+        return {name: value for name, value in body.items() if value is not None}
+
+    def key(self, kind: Kind, messages: list[dict[str, str]]) -> str:
+        """What a request is known by: SHA-256 of all that it asks, but not of how long the answer may get."""
+        body = self.request(kind, messages)
+        asked = {
+            name: value
+            for name, value in body.items()
+            if name not in (*_LENGTHS, "response_format")
+        }
+        facts = json.dumps([asked, json_schema(kind)], sort_keys=True)
+        return hashlib.sha256(facts.encode()).hexdigest()
+
+    def folder_name(self, name: str | None) -> str:
+        """Name of the set's folder: the one given, else the model's made fit. Raises ``ConfigError``."""
+        if name is None:
+            end = re.sub(r"[^A-Za-z0-9_-]+", "-", self.model.rpartition("/")[2]).strip("-")[:60]
+            return end if end == self.model else f"{end}-{_short(self.model)}".strip("-")
+        if not re.fullmatch(r"[A-Za-z0-9_][A-Za-z0-9._-]{0,99}", name):
+            raise ConfigError(f"--name {name!r}: use letters, digits, '.', '_' and '-'.")
+        return name
+
+
+def make_config(settings: Mapping[str, Any]) -> ProfileConfig:
+    """Validate settings. Raises ``ConfigError`` naming the first that does not fit."""
+    from pydantic import ValidationError
+
+    from darec.errors import did_you_mean
+
+    try:
+        return ProfileConfig.model_validate(dict(settings))
+    except ValidationError as error:
+        first = error.errors()[0]
+        key = str(first["loc"][0])
+        if first["type"] == "extra_forbidden":
+            raise ConfigError(
+                f"no setting {key!r}: {did_you_mean(key, ProfileConfig.model_fields)}"
+            ) from None
+        raise ConfigError(f"setting {key!r}: {first['msg']} (got {first['input']!r}).") from None
+
+
+def _short(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:8]

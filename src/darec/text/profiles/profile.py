@@ -1,0 +1,230 @@
+"""Profiles of a dataset's items and users: find out what is missing, have it asked, leave it where encoders look."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Mapping, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+
+from darec.data.dataset import Dataset
+from darec.errors import ConfigError, DarecError
+from darec.lock import locked
+from darec.text.endpoint import run_async
+from darec.text.profiles.asking import Asker
+from darec.text.profiles.batch import read_answers, write_requests
+from darec.text.profiles.config import make_config
+from darec.text.profiles.costs import Ledger, Price
+from darec.text.profiles.prompts import Prompt, make_prompts
+from darec.text.profiles.report import Estimate, ProfileReport
+from darec.text.profiles.schema import Kind
+from darec.text.profiles.store import FOLDER, AnswerStore
+from darec.text.progress import Progress
+
+KINDS: Final[tuple[Kind, ...]] = ("item", "user")
+
+
+class Profiler:
+    """Profiles of one dataset by one model.
+
+    Args:
+        dataset: a dataset on disk, or its folder.
+        model: the model's name, as the server knows it.
+        kinds: what to profile, ``("item", "user")``.
+        settings: those of :class:`darec.text.profiles.config.ProfileConfig`.
+        name: of the set, the folder below ``profiles``; None: the model's.
+        only_failed: ask what has failed, and nothing else.
+        limit: prompts to ask, at most.
+        price: dollars for a million tokens read and written.
+        budget: dollars of this run.
+
+    Raises:
+        ConfigError: settings, templates or options that do not fit.
+        TextError: reviews or a store that cannot be used, or nothing to ask about.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset | str | Path,
+        model: str,
+        *,
+        kinds: Sequence[Kind] = KINDS,
+        settings: Mapping[str, Any] | None = None,
+        name: str | None = None,
+        only_failed: bool = False,
+        limit: int | None = None,
+        price: Price | None = None,
+        budget: float | None = None,
+    ) -> None:
+        self.dataset = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
+        if self.dataset.path is None:
+            raise ConfigError("this dataset is in memory: save it first, so that answers are kept.")
+        self.config = make_config({**(settings or {}), "model": model})
+        self.config.endpoint().url  # noqa: B018, a URL that is none is refused before anything else
+        self.folder = self.dataset.path / FOLDER / self.config.folder_name(name)
+        self.only_failed, self.limit = only_failed, limit
+        self.ledger = Ledger(price, budget, self.config.max_tokens)
+        self.prompts = {
+            kind: make_prompts(self.config, self.dataset, kind) for kind in KINDS if kind in kinds
+        }
+
+    def estimate(self) -> Estimate:
+        """What :meth:`run` would ask; nothing is asked or written."""
+        store = AnswerStore(self.folder)
+        todo, ledger = self._todo(store), self.ledger
+        read = sum(ledger.estimate(prompt.characters) for prompt in todo)
+        written, most = round(len(todo) * ledger.answer_tokens), len(todo) * self.config.max_tokens
+        price = ledger.price
+        return Estimate(
+            model=self.config.model,
+            requests=len(todo),
+            reused=self._count(store),
+            tokens_in=read,
+            tokens_out=written,
+            most_tokens_out=most,
+            cost=price.of(read, written) if price else None,
+            most=price.of(read, most) if price else None,
+            prompts=tuple(todo[:3]),
+        )
+
+    def run(self, *, progress: bool = True) -> ProfileReport:
+        """Ask for what is missing. A call that was killed goes on where it stopped.
+
+        Raises:
+            ConfigError: no key.
+            EndpointError: nothing could be asked: no server, no such model, a wrong key.
+            TextError: another process writes the same set.
+        """
+        started = time.perf_counter()
+        with locked(self.folder):
+            store = AnswerStore(self.folder)
+            store.begin()
+            todo, reused = self._todo(store), self._count(store)
+            asker = Asker(self.config, store, self.ledger)
+            shown = Progress(self.config.model, show=progress, doing="profiling", unit="prompts")
+            stopped = None
+            try:
+                if todo:
+                    with shown.counting(len(todo), reused) as advance:
+                        run_async(asker.ask(todo, advance))
+            except DarecError as error:
+                if not asker.new:
+                    raise
+                stopped = str(error)
+            finally:  # also when interrupted
+                self._publish(store)
+        if asker.out_of_budget:
+            stopped = f"the budget of ${self.ledger.budget:g} is reached."
+        report = self._report(store, reused, asker.new, started, stopped)
+        unanswered = [(p.kind, p.id, said) for p, said in asker.unanswered]
+        return replace(report, unanswered=unanswered, left=report.left - len(unanswered))
+
+    def batch_out(self, path: str | Path) -> int:
+        """Write the requests for what is missing as a vendor's batch file; gives their number."""
+        todo = self._todo(AnswerStore(self.folder))
+        write_requests(Path(path), todo, self.config)
+        return len(todo)
+
+    def batch_in(self, path: str | Path) -> ProfileReport:
+        """Keep the answers of a batch. Raises ``TextError`` if the file is none, and then keeps nothing."""
+        started = time.perf_counter()
+        with locked(self.folder):
+            store = AnswerStore(self.folder)
+            store.begin()
+            reused = self._count(store)
+            answers, strange = read_answers(Path(path), self._by_key(), self.config.model)
+            new = 0
+            for answer in answers:
+                known = store.answers.get(answer.key)
+                if known is None or known.profile is None:
+                    store.add(answer)
+                    new += answer.profile is not None
+                    self.ledger.tokens_in += answer.tokens_in
+                    self.ledger.tokens_out += answer.tokens_out
+            self._publish(store)
+        report = self._report(store, reused, new, started, None)
+        if not strange:
+            return report
+        notice = (
+            f"{strange} answers of {path} belong to no prompt of now: they were asked of another model, with another "
+            "template, or of other texts."
+        )
+        return replace(report, notices=(*report.notices, notice))
+
+    def _by_key(self) -> dict[str, Prompt]:
+        return {prompt.key: prompt for prompts in self.prompts.values() for prompt in prompts}
+
+    def _todo(self, store: AnswerStore) -> list[Prompt]:
+        """What to ask: equal prompts once. On the way the ledger learns from the answers that there are."""
+        todo = []
+        for key, prompt in self._by_key().items():
+            answer = store.answers.get(key)
+            if answer is not None and answer.attempts == 1:
+                self.ledger.learn(prompt.characters, answer.tokens_in, answer.tokens_out)
+            failed = answer is not None and answer.profile is None
+            if failed if self.only_failed else answer is None:
+                todo.append(prompt)
+        return todo[: self.limit]
+
+    def _count(self, store: AnswerStore) -> int:
+        """Entities that have a profile."""
+        return sum(
+            (answer := store.answers.get(prompt.key)) is not None and answer.profile is not None
+            for prompts in self.prompts.values()
+            for prompt in prompts
+        )
+
+    def _publish(self, store: AnswerStore) -> None:
+        if not store.answers:  # nothing has come of it yet
+            return
+        for kind, prompts in self.prompts.items():
+            rows = ((p.id, store.answers[p.key]) for p in prompts if p.key in store.answers)
+            about = {"model": self.config.model, "dataset": self.dataset.fingerprint()}
+            store.publish(kind, rows, about)
+
+    def _report(
+        self, store: AnswerStore, reused: int, new: int, started: float, stopped: str | None
+    ) -> ProfileReport:
+        everything = [prompt for prompts in self.prompts.values() for prompt in prompts]
+        answers = [(prompt, store.answers.get(prompt.key)) for prompt in everything]
+        return ProfileReport(
+            model=self.config.model,
+            path=self.folder,
+            items=len(self.prompts.get("item", [])),
+            users=len(self.prompts.get("user", [])),
+            profiles=self._count(store),
+            new=new,
+            reused=reused,
+            failed=[
+                (prompt.kind, prompt.id, str(answer.reason))
+                for prompt, answer in answers
+                if answer is not None and answer.profile is None
+            ],
+            unanswered=[],
+            left=sum(answer is None for _, answer in answers),
+            tokens_in=self.ledger.tokens_in,
+            tokens_out=self.ledger.tokens_out,
+            cost=self.ledger.spent,
+            stopped=stopped,
+            seconds=time.perf_counter() - started,
+            notices=self._notices(store),
+        )
+
+    def _notices(self, store: AnswerStore) -> tuple[str, ...]:
+        notices = []
+        if "item" in self.prompts:
+            limit, dataset = self.config.max_characters, self.dataset
+            long = int((dataset.catalogue["text"].str.len_chars() > limit).sum())
+            if long:
+                notices.append(f"{long} texts are cut to {limit:,} characters (max_characters).")
+            silent = dataset.n_items - len(self.prompts["item"])
+            if silent:
+                notices.append(f"{silent} items have neither title nor text.")
+        if "user" in self.prompts:
+            silent = self.dataset.n_users - len(self.prompts["user"])
+            if silent:
+                notices.append(f"{silent} users have no training item with a title or text.")
+        if store.damaged:
+            notices.append(f"{store.damaged} damaged lines of {store.path} are passed over.")
+        return tuple(notices)

@@ -1,0 +1,176 @@
+"""Where answers are kept: one JSONL file that only ever grows, and what it comes to for each kind of entity.
+
+::
+
+    profiles/NAME/
+      answers.jsonl    a head with the format, then a line an answer: its record and a checksum of it
+      items.jsonl      item_id, text and profile of the items of the last run that asked for items
+      users.jsonl      likewise for users
+      meta.json        of these two: model, dataset, counts
+      .lock            held while a process writes (darec.lock)
+
+An answer is appended, in one write, and flushed to disk as soon as it is there: a kill loses what is in flight and no
+more. A line that is damaged or cut short is passed over, so what it held is asked again. The last record of a key
+counts.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from darec.errors import TextError
+from darec.files import write_atomic, write_json
+from darec.text.profiles.schema import Kind
+
+FOLDER: Final = "profiles"
+"""Below a dataset's folder."""
+FORMAT: Final = 1
+_HEAD: Final = json.dumps({"darec": "profiles", "format": FORMAT})
+
+
+@dataclass(frozen=True)
+class Answer:
+    """What came of one prompt.
+
+    Attributes:
+        key: of the prompt.
+        kind: ``"item"`` or ``"user"``.
+        id: of the entity.
+        model: as asked.
+        profile: the checked profile; None where there is none.
+        reason: why there is none.
+        tokens_in: tokens of all attempts, read; likewise ``tokens_out``, written.
+        attempts: how often it was asked.
+        written: time, UTC.
+    """
+
+    key: str
+    kind: Kind
+    id: str
+    model: str
+    profile: dict[str, Any] | None
+    reason: str | None
+    tokens_in: int
+    tokens_out: int
+    attempts: int
+    written: str
+
+
+class AnswerStore:
+    """The folder of one set of profiles; opening it reads every answer.
+
+    Attributes:
+        answers: the last one of each key.
+        damaged: lines that are passed over.
+
+    Raises:
+        TextError: a file of another format, or none of ours.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+        self.path = folder / "answers.jsonl"
+        self.answers: dict[str, Answer] = {}
+        self.damaged = 0
+        self._read()
+
+    def add(self, answer: Answer) -> None:
+        """Keep one answer; whole on disk when this returns."""
+        record = asdict(answer)
+        line = json.dumps({"record": record, "sum": _checksum(record)}) + "\n"
+        with self.path.open("ab", buffering=0) as file:
+            file.write(line.encode())
+            os.fsync(file.fileno())
+        self.answers[answer.key] = answer
+
+    def begin(self) -> None:
+        """Make the file, or end a line that a full disk cut short. For the process that holds the lock."""
+        if not self.path.exists():
+            write_atomic(self.path, _HEAD + "\n")
+            return
+        with self.path.open("rb+") as file:
+            if file.seek(0, os.SEEK_END):
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    file.write(b"\n")
+
+    def publish(
+        self, kind: Kind, rows: Iterable[tuple[str, Answer]], meta: Mapping[str, Any]
+    ) -> int:
+        """Write the profiles of one kind where encoders find them; gives their number.
+
+        Args:
+            kind: of the rows.
+            rows: id and answer; those without a profile are left out.
+            meta: what they are profiles of.
+        """
+        from darec.text.profiles.schema import FORMS
+
+        lines = [
+            json.dumps(
+                {
+                    f"{kind}_id": identifier,
+                    "text": FORMS[kind].model_validate(answer.profile).text(),
+                    "profile": answer.profile,
+                },
+                ensure_ascii=False,
+            )
+            for identifier, answer in rows
+            if answer.profile is not None
+        ]
+        data = "".join(line + "\n" for line in lines).encode()
+        write_atomic(self.folder / f"{kind}s.jsonl", data)
+        about = {**meta, "profiles": len(lines), "sha256": hashlib.sha256(data).hexdigest()}
+        write_json(self.folder / "meta.json", {**read_meta(self.folder), kind: about})
+        return len(lines)
+
+    def _read(self) -> None:
+        try:
+            lines = self.path.read_bytes().split(b"\n")
+        except FileNotFoundError:
+            return
+        try:
+            head = json.loads(lines[0])
+            known = head["darec"] == "profiles" and head["format"]
+        except (ValueError, KeyError, TypeError):
+            known = None
+        if known != FORMAT:
+            raise TextError(
+                f"{self.path} has format {known!r} and this darec reads {FORMAT}: choose another --name."
+                if known
+                else f"{self.path}, line 1: not a file of answers: move it away, or choose another --name."
+            )
+        for line in lines[1:]:
+            if not line:
+                continue
+            try:
+                entry = json.loads(line)
+                answer = Answer(**entry["record"])
+                whole = entry["sum"] == _checksum(entry["record"])
+            except (ValueError, KeyError, TypeError):
+                whole = False
+            if whole:
+                self.answers[answer.key] = answer
+            else:
+                self.damaged += 1
+
+
+def read_meta(folder: Path) -> dict[str, Any]:
+    """What ``meta.json`` says of each kind, empty where there is none. Raises ``TextError`` if it is damaged."""
+    try:
+        return dict(json.loads((folder / "meta.json").read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        return {}
+    except (ValueError, TypeError) as error:
+        raise TextError(f"{folder / 'meta.json'} is damaged: run 'darec profile' again.") from error
+
+
+def _checksum(record: Mapping[str, Any]) -> str:
+    data = json.dumps(record, sort_keys=True).encode()
+    return hashlib.sha256(data).hexdigest()[:16]
