@@ -1,0 +1,210 @@
+"""One run of ``darec theory sweep``: a planted world, a recommender in it, and what became of its representations.
+
+The world is :mod:`darec.data.synthetic`'s, with dials for what drives choices: tastes that the text shows too (both),
+tastes that it does not (interactions only), popularity, and words that nobody's taste depends on (nuisance). Taste
+that only the text shows cannot drive interactions in that world; it is made by withholding the training interactions
+of a share of the items, so that only their texts tell who will like them.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import time
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any, Final, Self
+
+import numpy as np
+from numpy.typing import NDArray
+from pydantic import Field, model_validator
+
+from darec.config import RunConfig, Settings, resolve_config, validated
+from darec.data.synthetic import SyntheticConfig, World, make_world
+from darec.errors import ConfigError
+from darec.theory.probes import linear_gap, linear_r2
+from darec.types import Interactions, TextTable
+
+if TYPE_CHECKING:
+    from darec.training.trainer import Trainer
+
+ZERO: Final = "none"
+"""The method of strength zero."""
+_SCHEMA: Final = 1
+
+Pair = tuple[NDArray[Any], NDArray[Any]]
+
+
+class Dials(Settings):
+    """The world of a sweep, and how long is trained in it. What is left of the shares is popularity."""
+
+    both: float = Field(0.5, ge=0, le=1)
+    """Share of the utility's variance from tastes that the text shows, too."""
+    interactions_only: float = Field(0.4, ge=0, le=1)
+    """Share from tastes of which the text shows nothing."""
+    text_only: float = Field(0.1, ge=0, lt=1)
+    """Share of the items whose training interactions are withheld."""
+    nuisance: int = Field(3, ge=0)
+    """Phrases in each text that have nothing to do with taste."""
+    n_users: int = Field(800, ge=60)
+    """U."""
+    n_items: int = Field(400, ge=120)
+    """I."""
+    epochs: int = Field(100, ge=1)
+    """Most epochs of a run."""
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.both + self.interactions_only > 1:
+            raise ConfigError(
+                f"shares of {self.both:g} (both) and {self.interactions_only:g} (interactions only) add up to more "
+                "than 1: lower one."
+            )
+        self.world(0)
+        return self
+
+    def world(self, seed: int) -> SyntheticConfig:
+        """The synthetic catalogue of one seed."""
+        return validated(
+            SyntheticConfig,
+            n_users=self.n_users,
+            n_items=self.n_items,
+            n_topics=6,
+            shared_share=self.both,
+            specific_share=self.interactions_only,
+            popularity_share=max(0.0, 1 - self.both - self.interactions_only),
+            nuisance=self.nuisance,
+            seed=seed,
+        )
+
+
+@dataclass(frozen=True)
+class Task:
+    """One run to be made: ``none`` at strength 0, or an alignment at its ``rho``."""
+
+    method: str
+    strength: float
+    seed: int
+    dials: Dials
+
+    @property
+    def config(self) -> RunConfig:
+        """Every setting of the run. Few steps an epoch, so each is larger than the papers' 1e-3, as in the demo."""
+        strength = {} if self.method == ZERO else {"alignment.rho": self.strength}
+        return resolve_config(
+            {
+                "backbone": "lightgcn",
+                "alignment": self.method,
+                "train.lr": 5e-3,
+                "train.batch_size": 2048,
+                "train.epochs": self.dials.epochs,
+                "train.eval_every": 4,
+                "train.patience": 6,
+                "options.seed": self.seed,
+                "options.threads": 1,
+                **strength,
+            }
+        )
+
+    @property
+    def name(self) -> str:
+        """The run's file name, without the ending."""
+        settled = [_SCHEMA, self.dials.model_dump(), self.config.model_dump(mode="json")]
+        digest = hashlib.sha256(json.dumps(settled, sort_keys=True).encode()).hexdigest()[:10]
+        return f"{self.method}-{self.strength:g}-s{self.seed}-{digest}"
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What one run came to.
+
+    Attributes:
+        method: the alignment.
+        strength: its rho; 0 for none.
+        seed: of the world and the run.
+        recall: test Recall@20.
+        ndcg: test NDCG@20.
+        gap: mean over users and items of :func:`~darec.theory.probes.linear_gap`.
+        probes: R^2 of the planted factors, mean over users and items: ``E_C/shared``, ``E_C/specific``, the same of
+            E_L, and of DaRec's four parts.
+        epochs: epochs trained.
+        seconds: of the run with its probes.
+    """
+
+    method: str
+    strength: float
+    seed: int
+    recall: float
+    ndcg: float
+    gap: float
+    probes: dict[str, float]
+    epochs: int
+    seconds: float
+
+
+def run(task: Task) -> Outcome:
+    """Make one run: a world, a recommender, its accuracy and its probes."""
+    from darec.evaluation.evaluate import evaluate_tables
+    from darec.training.trainer import Trainer
+
+    started = time.perf_counter()
+    world, text = planted(task.dials, task.seed)
+    data = world.dataset
+    trainer = Trainer(task.config, data, text)
+    state = trainer.fit()
+    found = evaluate_tables(
+        trainer.model.tables(), target=data.test, exclude=data.train, train=data.train, ks=(20,)
+    ).summary()
+    tables = representations(trainer)
+    E_C, E_L = tables["E_C"], tables["E_L"]
+    probes = {}
+    for name, (users, items) in tables.items():
+        for factor in ("shared", "specific"):
+            of_users = linear_r2(users, getattr(world, f"{factor}_users"))
+            of_items = linear_r2(items, getattr(world, f"{factor}_items"))
+            probes[f"{name}/{factor}"] = (of_users + of_items) / 2
+    return Outcome(
+        method=task.method,
+        strength=task.strength,
+        seed=task.seed,
+        recall=found["recall@20"],
+        ndcg=found["ndcg@20"],
+        gap=sum(linear_gap(c, language) for c, language in zip(E_C, E_L, strict=True)) / 2,
+        probes=probes,
+        epochs=state.epoch,
+        seconds=time.perf_counter() - started,
+    )
+
+
+def planted(dials: Dials, seed: int) -> tuple[World, TextTable]:
+    """The world of one seed, some items' training interactions withheld, and its TF-IDF text."""
+    from darec.text import embed
+
+    world = make_world(dials.world(seed))
+    data = world.dataset
+    order = np.random.default_rng([seed, 1]).permutation(data.n_items)
+    withheld = order[: round(dials.text_only * data.n_items)]
+    kept = ~np.isin(data.train.items, withheld)
+    train = Interactions.from_pairs(
+        data.train.users[kept], data.train.items[kept], data.n_users, data.n_items
+    )
+    data = replace(data, train=train)
+    return replace(world, dataset=data), embed(data, "tfidf")
+
+
+def representations(trainer: Trainer) -> dict[str, Pair]:
+    """Users' and items' rows of E_C, E_L and, with DaRec, of its four parts, as arrays."""
+    import torch
+
+    from darec.alignments.darec import DaRec
+
+    model = trainer.model
+    with torch.no_grad():
+        encoded = model.encode()
+        C, L = (encoded.users, encoded.items), (model.text.users, model.text.items)
+        tables = {"E_C": C, "E_L": L}
+        alignment = model.alignment
+        if isinstance(alignment, DaRec):
+            for side, rows in (("C", C), ("L", L)):
+                for part, maps in (("sh", alignment.shared), ("sp", alignment.specific)):
+                    tables[f"{side}_{part}"] = (maps[side](rows[0]), maps[side](rows[1]))
+        return {name: (users.numpy(), items.numpy()) for name, (users, items) in tables.items()}
