@@ -107,7 +107,13 @@ def test_the_balanced_push_is_rho_times_the_recommendation_gradient(rho: float) 
 def test_rho_zero_leaves_the_backbone_as_none_leaves_it() -> None:
     """The alignment draws from a generator of its own, so batches and dropout are the same too."""
     dataset = tiny_dataset()
-    silent = resolve_config({"backbone.dim": 8, "alignment": "darec", "alignment.rho": 0.0})
+    silent = resolve_config(
+        {"backbone.dim": 8, "alignment": "darec", "alignment.rho": 0.0}
+        | {
+            "alignment.start": "random",
+            "alignment.smoothing": 0.0,
+        }  # both change the backbone itself
+    )
     alone = resolve_config({"backbone.dim": 8, "alignment": "none"})
     first, _ = train_steps(silent, dataset, 8)
     second, _ = train_steps(alone, dataset, 8)

@@ -13,7 +13,7 @@ from typing import Any
 import torch
 from safetensors.torch import save
 
-from darec.config import RunConfig, flatten, resolve_config
+from darec.config import RunConfig, TextConfig, flatten, resolve_config
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError, DataError, RunError
 from darec.files import write_atomic, write_json
@@ -142,6 +142,19 @@ def load_run(path: str | Path, *, dataset: Dataset | str | Path | None = None) -
     return Run.load(path, dataset=dataset)
 
 
+def stored_text(dataset: Dataset, settings: TextConfig) -> TextTable:
+    """The language embeddings of a dataset that a run with these settings reads."""
+    from darec.text import load_text
+
+    return load_text(
+        dataset,
+        settings.encoder,
+        sources=settings.sources,
+        how=settings.combine,
+        user_pooling=settings.pooling,
+    )
+
+
 def settled(
     config: RunConfig, dataset: Dataset, text: TextTable | None = None
 ) -> tuple[RunConfig, TextTable | None]:
@@ -158,9 +171,7 @@ def settled(
     if not Model.needs_text(config):
         text = None
     elif text is None:
-        from darec.text import load_text
-
-        text = load_text(dataset, settings.encoder, user_pooling=settings.pooling)
+        text = stored_text(dataset, settings)
     if text is not None:
         settings = settings.model_copy(update={"encoder": text.name})
     return config.model_copy(update={"options": options, "text": settings}), text

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, Final, Literal
+from typing import Annotated, Any, ClassVar, Final, Literal, TypeVar
 
 import yaml
 from pydantic import (
@@ -29,6 +29,9 @@ BACKBONE: Final = "lightgcn"
 ALIGNMENT: Final = "none"
 
 
+Made = TypeVar("Made", bound=BaseModel)
+
+
 class Settings(BaseModel):
     """Base of every configuration: immutable, and no key that it does not know."""
 
@@ -38,7 +41,13 @@ class Settings(BaseModel):
 
 
 class PartConfig(Settings):
-    """Base of the configuration of a registered part."""
+    """Base of the configuration of a registered part.
+
+    Attributes:
+        presets: settings under a name, taken by ``preset``: ``{"alignment": {"name": "darec", "preset": "paper"}}``.
+    """
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
 
     name: str
     """Name of the part in the registry."""
@@ -105,6 +114,10 @@ class TextConfig(Settings):
 
     encoder: str | None = None
     """Name given to ``darec encode``; null: the most recent one, if the alignment or backbone needs text."""
+    sources: tuple[str, ...] = Field(("text",), min_length=1)
+    """What was encoded: ``text``, ``titles``, ``profiles``, ``profiles:NAME`` or a file; several go side by side."""
+    combine: Literal["concat", "mean"] = "concat"
+    """How several sources make one table, each standardised first: side by side, or averaged."""
     pooling: Literal["mean", "idf"] = "mean"
     """A user's vector: mean of the training items' vectors, plain or weighted by inverse item frequency."""
 
@@ -123,7 +136,10 @@ class RunOptions(Settings):
 
 
 def _part(value: Any, registry: Registry, default: str) -> Any:
-    """Validate one part's settings by the ``Config`` of the class that its name stands for."""
+    """Validate one part's settings by the ``Config`` of the class that its name stands for.
+
+    ``preset`` stands for the settings that the part keeps under that name; settings given beside it win.
+    """
     if isinstance(value, str):
         value = {"name": value}
     if isinstance(value, BaseModel):
@@ -132,9 +148,17 @@ def _part(value: Any, registry: Registry, default: str) -> Any:
         value = {"name": default, **value}
     else:
         raise ConfigError(f"{registry.kind}: give a name, one of {', '.join(registry)}.")
-    config = registry.get(value["name"]).Config
+    config: type[PartConfig] = registry.get(value["name"]).Config
+    preset = value.pop("preset", None)
+    if preset is not None:
+        if preset not in config.presets:
+            known = did_you_mean(str(preset), config.presets) if config.presets else "it has none."
+            raise ConfigError(
+                f"{registry.kind} {value['name']!r}: unknown preset {preset!r}: {known}"
+            )
+        value = {**config.presets[preset], **value}
     try:
-        return config.model_validate(dict(value))
+        return config.model_validate(value)
     except ValidationError as error:
         raise ConfigError(_explain(error, config, prefix=registry.kind)) from None
 
@@ -211,6 +235,14 @@ def resolve_config(
         return RunConfig.model_validate(tree)
     except ValidationError as error:
         raise ConfigError(_explain(error, RunConfig)) from None
+
+
+def validated(model: type[Made], **values: Any) -> Made:
+    """Settings of any kind from their values. Raises ``ConfigError``, naming the first that does not fit."""
+    try:
+        return model(**values)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, model)) from None
 
 
 def parse_override(override: str, *, example: str) -> tuple[str, Any]:

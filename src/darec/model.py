@@ -77,13 +77,14 @@ class Model(nn.Module):
                 n_items=train.n_items,
                 ego_dim=self.backbone.ego().shape[1],
                 out_dim=self.backbone.out_dim,
-                text_dim=self.E_L_items.shape[1],
+                text=self.text,
+                item_mask=torch.as_tensor(text.item_mask if text else [], dtype=torch.bool),
                 graph=plain,
                 ranking=self.ranking,
                 generator=generator,
             ),
         )
-        if self.alignment.needs_ids:
+        if self.backbone.has_ids:
             with torch.no_grad():
                 ids = self.backbone.embedding
                 ids.copy_(self.alignment.initial_ids(ids.clone(), self.text))

@@ -82,6 +82,7 @@ ENCODERS = Registry(
     {
         "file": "darec.text.encoders.file:FileEncoder",
         "minilm": "darec.text.encoders.minilm:MiniLMEncoder",
+        "openai": "darec.text.encoders.openai:OpenAIEncoder",
         "sentence-transformers": "darec.text.encoders.sentence_transformers:SentenceTransformersEncoder",
         "tfidf": "darec.text.encoders.tfidf:TfidfEncoder",
     },

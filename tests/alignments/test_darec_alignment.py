@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from building import inputs
+from building import encoded, inputs, table, text
 
 from darec.alignments.darec import DaRec, DaRecConfig
 from darec.config import resolve_config
@@ -23,15 +24,7 @@ class TestDaRec(AlignmentSuite):
 
 class TestDaRecAsThePaperWritesIt(AlignmentSuite):
     name = "darec"
-    settings = {  # noqa: RUF012
-        "balance": "fixed",
-        "strength": 0.1,
-        "entities": "together",
-        "every": 1,
-        "n_sampled": None,
-        "centre": False,
-        "matching": "greedy",
-    }
+    settings = {"preset": "paper", "n_sampled": None}  # noqa: RUF012
 
 
 def build(n_users: int, n_items: int, out_dim: int, text_dim: int, **settings: Any) -> DaRec:
@@ -181,3 +174,68 @@ def test_centred_parts_do_not_see_a_common_offset() -> None:
     after = model.losses(encoded, text, batch(0))
     torch.testing.assert_close(after["global"], before["global"], rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(after["local"], before["local"], rtol=1e-4, atol=1e-6)
+
+
+def test_the_papers_form_leaves_the_backbones_input_alone() -> None:
+    config = resolve_config({"alignment": {"name": "darec", "preset": "paper", "w_uni": 2.0}})
+    dumped = config.alignment.model_dump()
+    assert dumped["start"] == "random" and dumped["balance"] == "fixed" and dumped["w_uni"] == 2.0
+    assert "preset" not in dumped
+    model = build(30, 20, 8, 6, **DaRecConfig.presets["paper"])
+    ids = table(50, 8)
+    assert model.initial_ids(ids, text(30, 20, 6)) is ids
+    assert model.fuse(ids, text(30, 20, 6), None) is ids
+
+
+def test_an_unknown_preset_is_refused_with_the_nearest() -> None:
+    with pytest.raises(ConfigError, match=r"unknown preset 'papr'.*paper"):
+        resolve_config({"alignment": {"name": "darec", "preset": "papr"}})
+    with pytest.raises(ConfigError, match="'direct': unknown preset 'paper': it has none"):
+        resolve_config({"alignment": {"name": "direct", "preset": "paper"}})
+
+
+def test_ids_start_in_one_basis_for_users_and_items() -> None:
+    """A user whose text is an item's starts where the item does, up to the lengths of the two tables."""
+    E_L = text(30, 20, 6)
+    E_L = Tables(torch.cat([E_L.items, E_L.users[:10]]), E_L.items)
+    ids = 0.1 * table(50, 4)
+    made = build(30, 20, 4, 6).initial_ids(ids, E_L)
+    users, items = made.split([30, 20])
+    assert users.norm().item() == pytest.approx(ids[:30].norm().item(), rel=1e-5)
+    assert items.norm().item() == pytest.approx(ids[30:].norm().item(), rel=1e-5)
+    cosines = torch.cosine_similarity(users[:20], items)
+    torch.testing.assert_close(cosines, torch.ones(20))
+
+
+def test_items_are_averaged_with_their_neighbours_in_text_and_users_are_not() -> None:
+    """Two kinds of items, told apart by text: with all of a kind as neighbours, a kind's own mean is added."""
+    kinds = torch.tensor([0, 1] * 5)
+    items = torch.eye(2)[kinds] + 1e-4 * table(10, 2)
+    given = inputs(7, 10, 3, 2)
+    given = dataclasses.replace(given, text=Tables(table(7, 2), items))
+    model = DaRec(DaRecConfig(smoothing=0.5, neighbours=4, n_clusters=2), given)
+    ego = table(17, 3)
+    fused = model.fuse(ego, given.text, None)
+    assert torch.equal(fused[:7], ego[:7])
+    own = ego[7:]
+    for item in range(10):
+        others = [j for j in range(10) if j != item and kinds[j] == kinds[item]]
+        expected = own[item] + 0.5 * own[others].mean(0)
+        torch.testing.assert_close(fused[7 + item], expected, rtol=1e-3, atol=1e-4)
+
+
+@pytest.mark.parametrize("entities", ["apart", "together"])
+def test_parts_are_those_that_the_losses_see(entities: str) -> None:
+    model = build(30, 20, 8, 6, entities=entities)
+    both, E_L = encoded(30, 20, 8), text(30, 20, 6)
+    parts = model.parts(both, E_L)
+    assert {kind: set(found) for kind, found in parts.items()} == {
+        kind: {"C_sh", "C_sp", "L_sh", "L_sp"} for kind in ("users", "items")
+    }
+    if entities == "apart":
+        expected = model._project(both.items, E_L.items)
+    else:
+        every = model._project(both.entities, torch.cat([E_L.users, E_L.items]))
+        expected = tuple(part[30:] for part in every)
+    for part, wanted in zip(parts["items"].values(), expected, strict=True):
+        assert torch.equal(part, wanted)

@@ -8,7 +8,8 @@ import torch
 from building import inputs, table, text
 from sklearn.decomposition import PCA
 
-from darec.alignments.llminit import LLMInit, LLMInitConfig, principal_components
+from darec.alignments.llminit import LLMInit, LLMInitConfig
+from darec.components import principal_components
 from darec.config import resolve_config
 from darec.errors import ConfigError
 from darec.model import Model

@@ -7,8 +7,9 @@ ranking loss on tables of its own.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -53,7 +54,8 @@ class AlignmentInputs:
         n_items: I.
         ego_dim: width of the backbone's ego table.
         out_dim: width of E_C.
-        text_dim: d_L; 0 where there is no text.
+        text: E_L, [U, d_L] and [I, d_L]; empty where the run has no text.
+        item_mask: [I] bool, False where an item has no text and its row of E_L is the mean of the others.
         graph: the training graph without self-loops, for :meth:`~darec.graph.Graph.propagate`.
         ranking: the run's ranking loss, for tables of the alignment's own.
         generator: source of the initial values.
@@ -63,10 +65,16 @@ class AlignmentInputs:
     n_items: int
     ego_dim: int
     out_dim: int
-    text_dim: int
+    text: Tables
+    item_mask: Tensor
     graph: Graph
     ranking: RankingLoss
     generator: torch.Generator
+
+    @property
+    def text_dim(self) -> int:
+        """d_L; 0 where there is no text."""
+        return self.text.items.shape[1]
 
 
 class Alignment(nn.Module):
@@ -77,19 +85,21 @@ class Alignment(nn.Module):
         needs_ids: whether the backbone must have an id table; see :func:`darec.registry.inapplicable`.
         recommendation_terms: names of own losses that are recommendation signals (a tower's ranking loss, say):
             they count with the backbone's losses and are not scaled as alignment.
+        ablations: what ``darec ablate`` switches off or changes, name -> settings; None: derived from the config.
     """
 
     Config: ClassVar[type[PartConfig]]
     needs_text: ClassVar[bool] = True
     needs_ids: ClassVar[bool] = False
     recommendation_terms: ClassVar[frozenset[str]] = frozenset()
+    ablations: ClassVar[Mapping[str, Mapping[str, Any]] | None] = None
 
     def __init__(self, config: PartConfig, inputs: AlignmentInputs) -> None:
         super().__init__()
         self.ranking = inputs.ranking
 
     def initial_ids(self, ids: Tensor, text: Tables) -> Tensor:
-        """The backbone's id table before training; asked for once, and only where ``needs_ids``.
+        """The backbone's id table before training; asked for once, where the backbone has one.
 
         Args:
             ids: [N, dim] random initial values, users first.
@@ -123,6 +133,18 @@ class Alignment(nn.Module):
     def represent(self, encoded: Encoded, text: Tables) -> Tables:
         """The tables that are scored by inner product: E_C as the run's ranking loss scores it."""
         return self.ranking.scored(encoded)
+
+    def parts(self, encoded: Encoded, text: Tables) -> dict[str, dict[str, Tensor]]:
+        """The shared and specific parts of both sides, for methods that split them; nothing for all others.
+
+        Args:
+            encoded: E_C, [U, out_dim] and [I, out_dim].
+            text: E_L, [U, d_L] and [I, d_L].
+
+        Returns:
+            ``{"users": {"C_sh": ..., "C_sp": ..., "L_sh": ..., "L_sp": ...}, "items": {...}}``, each [n, d].
+        """
+        return {}
 
     def diagnostics(self, encoded: Encoded, text: Tables) -> dict[str, float]:
         """What to watch at each evaluation: ranks, gaps, spreads."""

@@ -18,6 +18,7 @@ from pydantic import Field
 from torch import Tensor
 
 from darec.alignments.base import Alignment, AlignmentInputs
+from darec.components import in_place_of, principal_components
 from darec.config import PartConfig
 from darec.search import Range
 from darec.types import Tables
@@ -49,29 +50,5 @@ class LLMInit(Alignment):
         return torch.cat([self._side(rows, E_L) for rows, E_L in sides])
 
     def _side(self, rows: Tensor, E_L: Tensor) -> Tensor:
-        components = principal_components(E_L, rows.shape[1]).to(rows.dtype)
-        count = components.shape[1]
-        replaced = torch.linalg.vector_norm(rows[:, :count])
-        length = torch.linalg.vector_norm(components).clamp_min(torch.finfo(rows.dtype).tiny)
-        components = components * (self.config.scale * replaced / length)
-        return torch.cat([components, rows[:, count:]], dim=1)
-
-
-def principal_components(x: Tensor, count: int) -> Tensor:
-    """Scores of the leading principal components, in order of variance, in float64.
-
-    Args:
-        x: [n, d].
-        count: how many components at most; there are no more than the centred rows' numerical rank.
-
-    Returns:
-        [n, k], k <= count; the sign of a column makes the largest weight of its component positive.
-    """
-    centred = x.double() - x.double().mean(0)
-    variances, directions = torch.linalg.eigh(centred.T @ centred)
-    variances, directions = variances.flip(0)[:count], directions.flip(1)[:, :count]
-    known = variances > 1e-9 * variances[0].clamp_min(torch.finfo(x.dtype).tiny)
-    directions = directions[:, known]
-    largest = directions.gather(0, directions.abs().argmax(0, keepdim=True))
-    scores: Tensor = centred @ (directions * largest.sign())
-    return scores
+        components = principal_components(E_L, rows.shape[1])
+        return in_place_of(rows, components, self.config.scale)

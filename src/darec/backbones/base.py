@@ -6,8 +6,9 @@ darec/registry.py. The trainer, the command line, the conformance suite and the 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import ClassVar, cast
+from typing import Any, ClassVar, cast
 
 import torch
 from pydantic import Field
@@ -55,11 +56,13 @@ class Backbone(nn.Module):
         has_ids: whether the model learns an id table, ``embedding``.
         embedding: [N, dim], that table.
         out_dim: width of what :meth:`encode` returns.
+        ablations: what ``darec ablate`` switches off or changes, name -> settings; None: derived from the config.
     """
 
     Config: ClassVar[type[BackboneConfig]]
     needs_text: ClassVar[bool] = False
     has_ids: ClassVar[bool] = True
+    ablations: ClassVar[Mapping[str, Mapping[str, Any]] | None] = None
     embedding: nn.Parameter
 
     def __init__(self, config: BackboneConfig, inputs: BackboneInputs) -> None:

@@ -20,8 +20,26 @@ def command(
     alignment: Annotated[
         str | None, typer.Option(help=f"{', '.join(ALIGNMENTS)}; none by default.")
     ] = None,
+    preset: Annotated[
+        str | None,
+        typer.Option(help="Settings of the alignment by name: 'paper', of darec; --set wins."),
+    ] = None,
     encoder: Annotated[
         str | None, typer.Option(help="Which embeddings of 'darec encode'; the newest by default.")
+    ] = None,
+    text: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SOURCE,...",
+            help="What was encoded: text, titles, profiles, profiles:NAME or a file; several, by commas, go side by "
+            "side.",
+        ),
+    ] = None,
+    combine: Annotated[
+        str | None,
+        typer.Option(
+            metavar="concat|mean", help="How several sources make one; concat by default."
+        ),
     ] = None,
     set_: Annotated[
         list[str] | None,
@@ -54,7 +72,10 @@ def command(
     named: dict[str, Any] = {
         "backbone": backbone,
         "alignment": alignment,
+        "alignment.preset": preset,
         "text.encoder": encoder,
+        "text.sources": [name.strip() for name in text.split(",")] if text else None,
+        "text.combine": combine,
         "options.seed": seed,
         "options.device": device,
         "options.threads": threads,

@@ -1,6 +1,7 @@
-"""The training graph and propagation over it."""
+"""The training graph and propagation over it, and graphs of nearest neighbours."""
 
 from darec.graph.adjacency import Graph, GraphSpec
+from darec.graph.neighbours import NeighbourGraph, nearest_neighbours
 from darec.graph.pattern import Pattern
 
-__all__ = ["Graph", "GraphSpec", "Pattern"]
+__all__ = ["Graph", "GraphSpec", "NeighbourGraph", "Pattern", "nearest_neighbours"]

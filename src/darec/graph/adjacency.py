@@ -32,7 +32,8 @@ class GraphSpec:
     self_loops: bool = False
 
 
-def _product(x: Tensor, indptr: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
+def csr_product(x: Tensor, indptr: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
+    """``S x`` for a sparse S in compressed rows: [n + 1], [nnz], [nnz] and [m, d] to [n, d]; no gradient."""
     # Where its table wants a gradient, embedding_bag prepares a backward pass of its own, which is never used here.
     x = x.detach()
     return F.embedding_bag(
@@ -44,7 +45,7 @@ def _layer_sum(x: Tensor, layers: int, *csr: Tensor) -> Tensor:
     """``x + S x + ... + S^L x`` by Horner's rule: one buffer a layer, added to in place."""
     total = x
     for _ in range(layers):
-        total = _product(total, *csr).add_(x)
+        total = csr_product(total, *csr).add_(x)
     return total
 
 
@@ -54,11 +55,11 @@ class _Product(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, *csr: Tensor) -> Tensor:
         ctx.save_for_backward(*csr)
-        return _product(x, *csr)
+        return csr_product(x, *csr)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return _product(grads[0].contiguous(), *ctx.saved_tensors), None, None, None
+        return csr_product(grads[0].contiguous(), *ctx.saved_tensors), None, None, None
 
 
 class _LayerSum(torch.autograd.Function):

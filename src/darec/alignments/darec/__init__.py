@@ -5,8 +5,13 @@ and one file each, shape them: orthogonality keeps a row's two parts apart, unif
 emptying, global structure matches the pairwise similarities of the shared parts, local structure the centres of their
 preference clusters.
 
-Departures from the paper, each a setting of :class:`DaRecConfig`:
+Departures from the paper, each a setting of :class:`DaRecConfig`; ``preset="paper"`` undoes them all:
 
+- Structure is aligned where encoding starts, and not by losses alone (docs/studies/structure.md). The backbone's ids
+  start as the principal components of their text (``start``): at the first step the similarities of E_C are those of
+  E_L. Each item then enters the backbone averaged with its nearest neighbours in text (``smoothing``), so that what is
+  near in text stays near in E_C while ids learn what is specific to clicks, and an item with few clicks is told by its
+  neighbours'. Nothing but E_C is scored.
 - The projectors are linear (``hidden``) and global structure weighs 10 (``w_glo``). With MLPs and weights of one, as
   in the paper, the shared parts agree by emptying themselves: in a planted world the shared factors fade from C_sh,
   which the defaults recover in full (tests/alignments/test_darec_alignment.py).
@@ -23,7 +28,7 @@ Departures from the paper, each a setting of :class:`DaRecConfig`:
 docs/studies/first-darec.md measures both forms.
 """
 
-from darec.alignments.darec.alignment import DaRec, DaRecConfig
+from darec.alignments.darec.alignment import DaRec
 from darec.alignments.darec.global_structure import (
     StructureProducts,
     global_structure_loss,
@@ -35,6 +40,7 @@ from darec.alignments.darec.local_structure import local_structure_loss
 from darec.alignments.darec.matching import match_clusters
 from darec.alignments.darec.orthogonality import orthogonality_loss
 from darec.alignments.darec.projector import Projector
+from darec.alignments.darec.settings import DaRecConfig
 from darec.alignments.darec.uniformity import uniformity_loss
 
 __all__ = [

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from typing import Annotated, ClassVar, Literal, cast
+from collections.abc import Iterator, Mapping
+from typing import Any, ClassVar, cast
 
 import torch
-from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
-from darec.alignments.base import Alignment, AlignmentConfig, AlignmentInputs
+from darec.alignments.base import Alignment, AlignmentInputs
+from darec.alignments.darec.ablations import ABLATIONS
 from darec.alignments.darec.global_structure import global_structure_loss, structure_gap
 from darec.alignments.darec.kmeans import kmeans
 from darec.alignments.darec.local_structure import local_structure_loss
 from darec.alignments.darec.matching import match_clusters
 from darec.alignments.darec.orthogonality import orthogonality_loss
-from darec.alignments.darec.projector import Activation, Projector
+from darec.alignments.darec.projector import Projector
+from darec.alignments.darec.settings import DaRecConfig
 from darec.alignments.darec.uniformity import uniformity_loss
+from darec.components import in_place_of, principal_directions
 from darec.config import PartConfig
 from darec.diagnostics import (
     effective_rank,
@@ -26,51 +28,10 @@ from darec.diagnostics import (
     similarity_spread,
 )
 from darec.errors import ConfigError
-from darec.search import Choice, Range
+from darec.graph import NeighbourGraph
 from darec.types import Batch, Encoded, Tables
 
 SIDES = ("C", "L")
-
-
-class DaRecConfig(AlignmentConfig):
-    """Settings of :class:`DaRec`."""
-
-    name: Literal["darec"] = "darec"
-    """Name of the alignment."""
-    dim: int = Field(32, ge=1)
-    """Width d of the shared and of the specific parts."""
-    hidden: tuple[int, ...] = ()
-    """Widths of the projectors' hidden layers; none is a linear map. The paper's MLPs, (64,) say, lose the shared
-    factors of a planted world that linear maps recover (tests/alignments/test_darec_alignment.py)."""
-    activation: Activation = "relu"
-    """What follows each hidden layer."""
-    centre: bool = True
-    """Subtract from each shared part the mean of its rows. Without it, rows that all point one way make both structure
-    terms vanish, and training ends there (docs/studies/first-darec.md); False in the paper."""
-    w_or: float = Field(1.0, ge=0)
-    """Weight of orthogonality; 1 in the paper, as are the other three."""
-    w_uni: Annotated[float, Range(0.1, 10.0, log=True)] = Field(1.0, ge=0)
-    """Weight of uniformity."""
-    w_glo: Annotated[float, Range(1.0, 100.0, log=True)] = Field(10.0, ge=0)
-    """Weight of global structure, a mean over n^2 pairs and so a small number. 1 in the paper; chosen on the validation
-    split of toys."""
-    w_loc: float = Field(1.0, ge=0)
-    """Weight of local structure."""
-    entities: Literal["apart", "together"] = "apart"
-    """Compare users with users and items with items, or all N entities as one set, as the paper writes it."""
-    every: int = Field(4, ge=1)
-    """Align in one of so many steps; the steps between are the recommendation's alone. 1 in the paper."""
-    n_sampled: int | None = Field(1024, ge=2)
-    """N-hat, rows drawn for each step, users and items together; null takes all, whose cost is the projectors'."""
-    uniformity_pairs: int | None = Field(16384, ge=1)
-    """Pairs of rows that uniformity averages over, on each side; null takes all pairs of the step's rows."""
-    n_clusters: Annotated[int, Choice(2, 4, 8, 16)] = Field(4, ge=1)
-    """K, preference clusters on each side (of users and of items, where apart)."""
-    kmeans_every: int = Field(1, ge=1)
-    """Aligned steps between updates of the cluster centres, each a warm-started iteration."""
-    matching: Literal["greedy", "optimal"] = "optimal"
-    """How clusters find partners: the assignment of least cost, or the paper's adaptive matching, which finds fewer
-    planted partners at no gain in time (benchmarks/results/matching.json)."""
 
 
 class DaRec(Alignment):
@@ -78,13 +39,14 @@ class DaRec(Alignment):
 
     Args:
         config: settings.
-        inputs: sizes, the generator of initial values, and the model's services (unused here).
+        inputs: sizes, E_L, the generator of initial values, and the model's services (unused here).
 
     Raises:
         ConfigError: more clusters than entities, or than rows drawn for a step.
     """
 
     Config: ClassVar[type[PartConfig]] = DaRecConfig
+    ablations: ClassVar[Mapping[str, Mapping[str, Any]]] = ABLATIONS
     centres: Tensor
     started: Tensor
 
@@ -112,12 +74,41 @@ class DaRec(Alignment):
                 generator=inputs.generator,
             )
 
+        self.n_users = inputs.n_users
+        self.neighbours: NeighbourGraph | None = None
+        if config.smoothing and inputs.item_mask.sum() > 1:
+            self.neighbours = NeighbourGraph(
+                inputs.text.items, config.neighbours, config.temperature, inputs.item_mask
+            )
         widths = {"C": inputs.out_dim, "L": inputs.text_dim}
         self.shared = torch.nn.ModuleDict({side: projector(widths[side]) for side in SIDES})
         self.specific = torch.nn.ModuleDict({side: projector(widths[side]) for side in SIDES})
         shape = (len(self.sizes), len(SIDES), config.n_clusters, config.dim)
         self.register_buffer("centres", torch.zeros(shape))
         self.register_buffer("started", torch.tensor(False))
+
+    def initial_ids(self, ids: Tensor, text: Tables) -> Tensor:
+        """[N, dim] random values to the text's coordinates on the leading principal directions of the items' text.
+
+        One basis for users and items, so that their inner products mean something from the first step; each side keeps
+        the length that its random values had.
+        """
+        if self.config.start == "random":
+            return ids
+        mean, directions = principal_directions(text.items, ids.shape[1])
+        sides = zip(
+            ids.split([len(text.users), len(text.items)]), (text.users, text.items), strict=True
+        )
+        return torch.cat(
+            [in_place_of(rows, (E_L.double() - mean) @ directions) for rows, E_L in sides]
+        )
+
+    def fuse(self, ego: Tensor, text: Tables, generator: torch.Generator | None) -> Tensor:
+        """Items as ``(I + s M) ego``, M the mean over neighbours in text, s the smoothing; users as they are."""
+        if self.neighbours is None:
+            return ego
+        users, items = ego.tensor_split([self.n_users])
+        return torch.cat([users, items + self.config.smoothing * self.neighbours.mean(items)])
 
     @property
     def _n_drawn(self) -> int | None:
@@ -199,6 +190,17 @@ class DaRec(Alignment):
             )
         means = {name: sum(found[name] for found in sets) / len(sets) for name in sets[0]}
         return {**means, "collapsed": max(found["collapsed"] for found in sets)}
+
+    def parts(self, encoded: Encoded, text: Tables) -> dict[str, dict[str, Tensor]]:
+        """C_sh, C_sp, L_sh and L_sp of users and of items, each [n, dim]."""
+        sets = [self._project(*both) for both in self._sets(encoded, text)]
+        by_part = (torch.cat(part).tensor_split([self.n_users]) for part in zip(*sets, strict=True))
+        users, items = zip(*by_part, strict=True)
+        names = ("C_sh", "C_sp", "L_sh", "L_sp")
+        return {
+            "users": dict(zip(names, users, strict=True)),
+            "items": dict(zip(names, items, strict=True)),
+        }
 
     def _project(self, E_C: Tensor, E_L: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """C_sh, C_sp, L_sh, L_sp, each [n, dim]."""

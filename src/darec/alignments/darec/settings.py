@@ -1,0 +1,81 @@
+"""DaRec's settings, and the paper's own as a preset."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Annotated, Any, ClassVar, Final, Literal
+
+from pydantic import Field
+
+from darec.alignments.base import AlignmentConfig
+from darec.alignments.darec.projector import Activation
+from darec.search import Choice, Range
+
+PAPER: Final[Mapping[str, Any]] = {
+    "balance": "fixed",
+    "strength": 0.1,
+    "start": "random",
+    "smoothing": 0.0,
+    "hidden": (64,),
+    "centre": False,
+    "w_glo": 1.0,
+    "entities": "together",
+    "every": 1,
+    "matching": "greedy",
+}
+"""What the paper writes: lambda = 0.1, MLP projectors, all weights 1, users and items as one set of entities, aligned
+in every step, adaptive matching."""
+
+
+class DaRecConfig(AlignmentConfig):
+    """Settings of :class:`DaRec`."""
+
+    presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {"paper": PAPER}
+
+    name: Literal["darec"] = "darec"
+    """Name of the alignment."""
+    start: Literal["text", "random"] = "text"
+    """What the backbone's id table starts as: the principal components of the items' text, on which users' text is
+    projected as well, or the random values of the paper (docs/studies/structure.md)."""
+    smoothing: Annotated[float, Range(0.1, 3.0, log=True)] = Field(1.0, ge=0)
+    """Each item enters the backbone as its own row plus this much of the mean row of its neighbours in text: global
+    structure aligned where encoding starts. An item without text has no neighbours. 0 in the paper
+    (docs/studies/structure.md)."""
+    neighbours: Annotated[int, Choice(5, 10, 20)] = Field(10, ge=1)
+    """Nearest neighbours of each item in text, by cosine."""
+    temperature: float = Field(0.1, gt=0)
+    """Of the softmax of cosines that weighs the neighbours."""
+    dim: int = Field(32, ge=1)
+    """Width d of the shared and of the specific parts."""
+    hidden: tuple[int, ...] = ()
+    """Widths of the projectors' hidden layers; none is a linear map. The paper's MLPs, (64,) say, lose the shared
+    factors of a planted world that linear maps recover (tests/alignments/test_darec_alignment.py)."""
+    activation: Activation = "relu"
+    """What follows each hidden layer."""
+    centre: bool = True
+    """Subtract from each shared part the mean of its rows. Without it, rows that all point one way make both structure
+    terms vanish, and training ends there (docs/studies/first-darec.md); False in the paper."""
+    w_or: float = Field(1.0, ge=0)
+    """Weight of orthogonality; 1 in the paper, as are the other three."""
+    w_uni: Annotated[float, Range(0.1, 10.0, log=True)] = Field(1.0, ge=0)
+    """Weight of uniformity."""
+    w_glo: Annotated[float, Range(1.0, 100.0, log=True)] = Field(10.0, ge=0)
+    """Weight of global structure, a mean over n^2 pairs and so a small number. 1 in the paper; chosen on the validation
+    split of toys."""
+    w_loc: float = Field(1.0, ge=0)
+    """Weight of local structure."""
+    entities: Literal["apart", "together"] = "apart"
+    """Compare users with users and items with items, or all N entities as one set, as the paper writes it."""
+    every: int = Field(4, ge=1)
+    """Align in one of so many steps; the steps between are the recommendation's alone. 1 in the paper."""
+    n_sampled: int | None = Field(1024, ge=2)
+    """N-hat, rows drawn for each step, users and items together; null takes all, whose cost is the projectors'."""
+    uniformity_pairs: int | None = Field(16384, ge=1)
+    """Pairs of rows that uniformity averages over, on each side; null takes all pairs of the step's rows."""
+    n_clusters: Annotated[int, Choice(2, 4, 8, 16)] = Field(4, ge=1)
+    """K, preference clusters on each side (of users and of items, where apart)."""
+    kmeans_every: int = Field(1, ge=1)
+    """Aligned steps between updates of the cluster centres, each a warm-started iteration."""
+    matching: Literal["greedy", "optimal"] = "optimal"
+    """How clusters find partners: the assignment of least cost, or the paper's adaptive matching, which finds fewer
+    planted partners at no gain in time (benchmarks/results/matching.json)."""

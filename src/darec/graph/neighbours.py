@@ -1,0 +1,104 @@
+"""Nearest neighbours in a space of embeddings, as a graph that tables are averaged over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from darec.graph.adjacency import csr_product
+
+
+def nearest_neighbours(x: Tensor, count: int, block: int = 1024) -> tuple[Tensor, Tensor]:
+    """The rows of greatest cosine with each row, itself left out; exact, in O(n^2 d) time and O(n block) memory.
+
+    Args:
+        x: [n, d].
+        count: k, less than n.
+        block: rows compared at once with all.
+
+    Returns:
+        [n, k] long rows, nearest first, and their [n, k] cosines.
+
+    Raises:
+        ValueError: k is not between 1 and n - 1.
+    """
+    if not 1 <= count < len(x):
+        raise ValueError(
+            f"{count} neighbours of {len(x)} rows: between 1 and {len(x) - 1} can be had"
+        )
+    unit = F.normalize(x, dim=1)
+    found = []
+    for start in range(0, len(unit), block):
+        cosines = unit[start : start + block] @ unit.T
+        cosines.diagonal(start).fill_(-torch.inf)
+        found.append(cosines.topk(count, dim=1))
+    return torch.cat([top.indices for top in found]), torch.cat([top.values for top in found])
+
+
+class _Mean(torch.autograd.Function):
+    """``S x``, whose backward is ``S^T g``: both kept as compressed rows."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, *csr: Tensor) -> Tensor:
+        ctx.save_for_backward(*csr[3:])
+        return csr_product(x, *csr[:3])
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        grad = csr_product(grads[0].contiguous(), *ctx.saved_tensors)
+        return grad, None, None, None, None, None, None
+
+
+_mean: Callable[..., Tensor] = _Mean.apply
+
+
+class NeighbourGraph(nn.Module):
+    """Every row's nearest neighbours, weighted by a softmax of their cosines.
+
+    Args:
+        x: [n, d] embeddings that say who is near whom.
+        count: k, neighbours of each row; no more than n - 1 are taken.
+        temperature: divides the cosines; the smaller, the more the nearest count.
+        known: [n] bool, False for rows that say nothing: they have no neighbours and are nobody's; None: all do.
+
+    Raises:
+        ValueError: fewer than two known rows.
+    """
+
+    def __init__(
+        self, x: Tensor, count: int, temperature: float, known: Tensor | None = None
+    ) -> None:
+        super().__init__()
+        ids = torch.arange(len(x), device=x.device)
+        ids = ids if known is None else ids[known]
+        near, cosines = nearest_neighbours(x[ids], min(count, len(ids) - 1))
+        rows = ids.repeat_interleave(near.shape[1])
+        columns = ids[near.flatten()]
+        weights = torch.softmax(cosines / temperature, dim=1).flatten()
+        order = torch.sort(columns, stable=True).indices
+        index = torch.int32 if max(len(x), len(rows)) < 2**31 else torch.int64
+
+        def starts(ascending: Tensor) -> Tensor:
+            counts = torch.bincount(ascending, minlength=len(x))
+            return F.pad(counts.cumsum(0), (1, 0)).to(index)
+
+        arrays = {
+            "indptr": starts(rows),
+            "indices": columns.to(index),
+            "weights": weights,
+            "transposed_indptr": starts(columns[order]),
+            "transposed_indices": rows[order].to(index),
+            "transposed_weights": weights[order],
+        }
+        self._names = tuple(arrays)
+        for name, array in arrays.items():  # made anew from the embeddings, so not saved
+            self.register_buffer(name, array, persistent=False)
+
+    def mean(self, table: Tensor) -> Tensor:
+        """The weighted mean of each row's neighbours, [n, d] to [n, d], with gradient; zero for one without."""
+        csr = [self.get_buffer(name) for name in self._names]
+        return _mean(table, *csr)
