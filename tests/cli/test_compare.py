@@ -59,7 +59,7 @@ def test_it_trains_reports_and_finds_everything_again(
     printed = capsys.readouterr()
     assert printed.err.splitlines()[0] == "2 of 2 runs are finished already."
     found = json.loads(printed.out)
-    assert [pair["alignment"] for pair in found["pairs"]] == ["none", "darec"]
+    assert [pair["alignment"] for pair in found["variants"]] == ["none", "darec"]
     assert found["command"].startswith("darec compare ")
 
 

@@ -12,7 +12,7 @@ from rich.console import Console
 
 from darec.compare.notes import notes_on
 from darec.compare.output import print_tables, render, to_csv, to_latex, to_markdown
-from darec.compare.result import Comparison, Curve, Gain, Pair, RunRecord, Spread
+from darec.compare.result import Comparison, Curve, Gain, RunRecord, Spread, Variant
 from darec.compare.tables import accuracy, costs, sheets
 from darec.errors import RunError
 from darec.evaluation.groups import Group
@@ -43,7 +43,7 @@ def gain(difference: float, p: float, p_seeds: float | None = 0.25) -> Gain:
     )
 
 
-def pair(alignment: str, mean: float, *, failed: int = 0, **gains: Gain) -> Pair:
+def pair(alignment: str, mean: float, *, failed: int = 0, **gains: Gain) -> Variant:
     seeds = range(3 - failed)
     runs = [RunRecord(seed, f"runs/{alignment}-{seed}", None, 1) for seed in seeds]
     runs += [RunRecord(3 - failed + n, "runs/x", "lost 50% of_it.", None) for n in range(failed)]
@@ -51,13 +51,13 @@ def pair(alignment: str, mean: float, *, failed: int = 0, **gains: Gain) -> Pair
     metrics = {"recall@20": spread, "ndcg@20": spread, "hit_rate@20": spread} if spread else {}
     costs = {"seconds_per_epoch": spread, "peak_rss_mb": spread} if spread else {}
     curves = tuple(Curve(seed, (3, 6), (0.5, 1.0), (0.1, 0.2), 6) for seed in seeds)
-    return Pair(
+    return Variant(
         "lightgcn", alignment, tuple(runs), {"train.lr": 0.1, "evaluation.ks": [20]}, None,
         metrics, metrics, costs, {}, {k.replace("_at_", "@"): v for k, v in gains.items()}, curves,
     )  # fmt: skip
 
 
-def comparison(*pairs: Pair) -> Comparison:
+def comparison(*pairs: Variant) -> Comparison:
     made = Comparison(
         dataset="toy_100%",
         fingerprint="f",
@@ -68,7 +68,7 @@ def comparison(*pairs: Pair) -> Comparison:
         monitor="recall@20",
         headline=("recall@20", "ndcg@20"),
         groups=GROUPS,
-        pairs=pairs,
+        variants=pairs,
         command="darec compare a_b --out c",
         made="2025-01-01T00:00:00+0000",
         machine="a processor",
@@ -104,7 +104,7 @@ def test_accuracy_marks_the_best_and_what_differs(made: Comparison) -> None:
     assert darec[4].stars == "**"
     assert (kar[2].text, kar[2].stars, kar[4].stars) == ("-5.0%", "", "*")
     assert [cell.text for cell in direct[:2]] == ["direct (0/3)", "failed"]
-    assert made.best("lightgcn", "recall@20") is made.pairs[1]
+    assert made.best("lightgcn", "recall@20") is made.variants[1]
 
 
 def test_a_lone_pair_is_not_the_best_and_has_no_gains() -> None:
@@ -120,7 +120,9 @@ def test_notes_say_what_failed_and_what_seeds_cannot_say(made: Comparison) -> No
     assert "lightgcn + direct, seed 0, failed: lost 50% of_it.\n" in text
     assert "3 seeds say at best p = 0.25 before correction, and 2 pairs need 7 seeds" in text
     assert "none of them is tuned" in text and "at once" not in text
-    tuned = replace(made, jobs=2, pairs=tuple(replace(p, settings_file="x") for p in made.pairs))
+    tuned = replace(
+        made, jobs=2, variants=tuple(replace(p, settings_file="x") for p in made.variants)
+    )
     assert "Each pair has settings of its own" in "\n".join(notes_on(tuned))
     assert "Up to 2 runs" in "\n".join(notes_on(tuned))
 
@@ -182,6 +184,19 @@ def test_json_reads_back_equal(made: Comparison, tmp_path: Path) -> None:
     assert Comparison.load(tmp_path) == made
     made.save(tmp_path / "other.json")
     assert Comparison.load(tmp_path / "other.json") == made
+
+
+def test_what_was_written_before_there_were_sweeps_is_read(
+    made: Comparison, tmp_path: Path
+) -> None:
+    tree = made.tree() | {"schema_version": 1}
+    tree["pairs"] = tree.pop("variants")
+    for key in ("kind", "baseline"):
+        del tree[key]
+    for pair in tree["pairs"]:
+        del pair["label"], pair["changes"]
+    (tmp_path / "comparison.json").write_text(json.dumps(tree))
+    assert Comparison.load(tmp_path) == made
 
 
 def test_what_is_no_comparison_is_refused(made: Comparison, tmp_path: Path) -> None:

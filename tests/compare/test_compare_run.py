@@ -53,7 +53,7 @@ def compared(shop: Path) -> Comparison:
 def test_figures_are_those_of_the_runs_and_runs_those_of_fit(
     shop: Path, compared: Comparison
 ) -> None:
-    none, darec = compared.pairs
+    none, darec = compared.variants
     assert (none.name, darec.name) == ("mf + none", "mf + darec")
     alone = fit(
         shop / "data",
@@ -71,7 +71,7 @@ def test_figures_are_those_of_the_runs_and_runs_those_of_fit(
 
 
 def test_gains_are_those_of_the_stored_values_by_user(shop: Path, compared: Comparison) -> None:
-    none, darec = compared.pairs
+    none, darec = compared.variants
     stored = [
         [Evaluation.load(shop / "cmp" / run.folder / "users-test.parquet") for run in pair.runs]
         for pair in (darec, none)
@@ -91,7 +91,7 @@ def test_gains_are_those_of_the_stored_values_by_user(shop: Path, compared: Comp
 
 
 def test_curves_and_costs_are_those_of_the_runs(shop: Path, compared: Comparison) -> None:
-    for pair in compared.pairs:
+    for pair in compared.variants:
         for run, curve in zip(pair.runs, pair.curves, strict=True):
             folder = shop / "cmp" / run.folder
             metrics = json.loads((folder / "metrics.json").read_text())
@@ -129,7 +129,7 @@ def test_a_grown_grid_trains_what_is_new_alone(
         "[3/4] mf + none, seed 2",
         "[4/4] mf + darec, seed 2",
     ]
-    for before, now in zip(compared.pairs, again.pairs, strict=True):
+    for before, now in zip(compared.variants, again.variants, strict=True):
         assert now.seeds == (2, 1)
         assert now.test["ndcg@20"].values[1] == before.test["ndcg@20"].values[1]
         assert now.runs[1] == before.runs[1]
@@ -146,7 +146,7 @@ def test_a_failing_pair_is_reported_and_the_others_go_on(shop: Path) -> None:
         overrides=[*FAST, "alignment.balance=fixed", "alignment.strength=1e38"],
         progress=False,
     )
-    none, darec = found.pairs
+    none, darec = found.variants
     assert none.seeds == (0,) and none.test
     assert darec.seeds == () and not darec.test and not darec.gains
     assert "training has diverged" in (darec.failed[0].error or "")
@@ -158,9 +158,9 @@ def test_a_failing_pair_is_reported_and_the_others_go_on(shop: Path) -> None:
 def test_a_damaged_run_is_named(shop: Path, compared: Comparison) -> None:
     shutil.copytree(shop / "cmp", shop / "damaged")
     arguments = {"backbones": "mf", "alignments": "none", "overrides": FAST, "progress": False}
-    folder = shop / "damaged" / compared.pairs[0].runs[0].folder
+    folder = shop / "damaged" / compared.variants[0].runs[0].folder
     (folder / "users-test.parquet").write_bytes(b"PAR1")
-    found = compare(shop / "data", out=shop / "damaged", seeds=2, **arguments).pairs[0]
+    found = compare(shop / "data", out=shop / "damaged", seeds=2, **arguments).variants[0]
     error = found.failed[0].error
     assert error is not None and str(folder) in error and "delete" in error
     assert found.seeds == (1,)
@@ -168,7 +168,7 @@ def test_a_damaged_run_is_named(shop: Path, compared: Comparison) -> None:
 
 def test_a_folder_at_work_or_of_another_kind_is_left_alone(shop: Path, tmp_path: Path) -> None:
     arguments = {"backbones": "mf", "alignments": "none", "seeds": 1, "progress": False}
-    with locked(tmp_path / "busy"), pytest.raises(RunError, match="another 'darec compare' is at"):
+    with locked(tmp_path / "busy"), pytest.raises(RunError, match="another darec is at"):
         compare(shop / "data", out=tmp_path / "busy", **arguments)
     with pytest.raises(RunError, match="holds files that are not a comparison's"):
         compare(shop / "data", out=shop / "data", **arguments)
@@ -208,5 +208,5 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_figures(shop: Path, tmp_pat
     settings |= {"options.seed": 2, "options.threads": 1}
     whole = fit(shop / "data", backbone="mf", settings=settings, progress=False)
     for metric, value in whole.evaluate("test").summary().items():
-        assert resumed.pairs[0].test[metric].values == (value,), metric
-    assert resumed.pairs[0].curves[0].epochs == tuple(range(1, 121))
+        assert resumed.variants[0].test[metric].values == (value,), metric
+    assert resumed.variants[0].curves[0].epochs == tuple(range(1, 121))

@@ -8,6 +8,7 @@ import pytest
 from scipy import stats
 
 from darec.compare.gains import correct, gain, gains_over
+from darec.compare.kinds import Title
 from darec.compare.notes import seeds_needed
 from darec.compare.result import Gain
 from darec.evaluation.groups import Group
@@ -99,17 +100,21 @@ def test_holm_runs_over_pairs_and_over_groups_of_one_kind() -> None:
     def with_p(p: float) -> Gain:
         return replace(blank, p_users=p, p_seeds=p)
 
+    kar = Title.of("mf", "kar", None)
     gains = {
-        ("mf", "kar"): {"recall@20": with_p(0.01), "items/1of2/recall@20": with_p(0.004)},
-        ("mf", "darec"): {"recall@20": with_p(0.03), "items/2of2/recall@20": with_p(0.9)},
-        ("sgl", "darec"): {"recall@20": replace(with_p(0.04), p_seeds=None)},
+        kar: {"recall@20": with_p(0.01), "items/1of2/recall@20": with_p(0.004)},
+        Title.of("mf", "darec", None): {
+            "recall@20": with_p(0.03),
+            "items/2of2/recall@20": with_p(0.9),
+        },
+        Title.of("sgl", "darec", None): {"recall@20": replace(with_p(0.04), p_seeds=None)},
     }
     correct(gains)
     found = [by_metric["recall@20"] for by_metric in gains.values()]
     assert [g.p_users_holm for g in found] == pytest.approx([0.03, 0.06, 0.06])
     assert [g.p_seeds_holm for g in found] == [pytest.approx(0.02), pytest.approx(0.03), None]
     assert [g.significant for g in found] == [True, False, False]
-    assert gains["mf", "kar"]["items/1of2/recall@20"].p_users_holm == pytest.approx(0.008)
+    assert gains[kar]["items/1of2/recall@20"].p_users_holm == pytest.approx(0.008)
 
 
 @pytest.mark.parametrize(("tests", "seeds"), [(1, 6), (2, 7), (10, 9)])

@@ -34,7 +34,8 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Dataset:
 
 def jobs(shop: Dataset, *overrides: str, alignment: str = "none", seed: int = 0) -> Job:
     pairs = resolve_pairs([("mf", alignment)], overrides=overrides)
-    return make_jobs(pairs, [seed], shop)["mf", alignment][0]
+    ((job,),) = make_jobs(pairs, [seed], shop).values()
+    return job
 
 
 @given(st.integers(1, 300))

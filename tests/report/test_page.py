@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from darec.compare.result import Comparison, Curve, Gain, Pair, RunRecord, Spread
+from darec.compare.result import Comparison, Curve, Gain, RunRecord, Spread, Variant
 from darec.evaluation.groups import Group
 from darec.report.page import write_markdown, write_page
 from darec.report.plots import accuracy, gains, plots
@@ -21,7 +21,7 @@ def gain(difference: float) -> Gain:
     )  # fmt: skip
 
 
-def pair(backbone: str, alignment: str, mean: float, seeds: int = 2) -> Pair:
+def pair(backbone: str, alignment: str, mean: float, seeds: int = 2) -> Variant:
     test = {"recall@20": Spread.of([mean - 0.001, mean + 0.001][:seeds])}
     gained = {"recall@20": gain(mean - 0.1)} | {
         f"{group.name}/recall@20": gain(mean - 0.1) for group in GROUPS
@@ -32,10 +32,10 @@ def pair(backbone: str, alignment: str, mean: float, seeds: int = 2) -> Pair:
     )
     costs = {"seconds_per_epoch": Spread.of([1.5] * seeds)}
     gains = {} if alignment == "none" else gained
-    return Pair(backbone, alignment, runs, {}, None, test, {}, costs, {}, gains, curves)
+    return Variant(backbone, alignment, runs, {}, None, test, {}, costs, {}, gains, curves)
 
 
-def comparison(*pairs: Pair) -> Comparison:
+def comparison(*pairs: Variant) -> Comparison:
     counts = {"users": 50, "items": 40, "train": 300, "valid": 100, "test": 100}
     return Comparison(
         "a <b>shop</b>", "f", counts, (0, 1), (5, 20), "train", "recall@20", ("recall@20",), GROUPS, pairs,

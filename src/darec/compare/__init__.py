@@ -1,8 +1,20 @@
-"""Fair comparison of pairs of backbone and alignment: the grid, its runs, and what they say."""
+"""Fair comparison of variants: a grid of pairs, a sweep or an ablation of one pair; their runs, and what they say."""
 
 from __future__ import annotations
 
-from darec.compare.result import Comparison, Curve, Gain, Pair, RunRecord, Spread
+from darec.compare.ablate import ablate
+from darec.compare.result import Comparison, Curve, Gain, RunRecord, Spread, Variant
 from darec.compare.run import compare
+from darec.compare.sweep import sweep
 
-__all__ = ["Comparison", "Curve", "Gain", "Pair", "RunRecord", "Spread", "compare"]
+__all__ = [
+    "Comparison",
+    "Curve",
+    "Gain",
+    "RunRecord",
+    "Spread",
+    "Variant",
+    "ablate",
+    "compare",
+    "sweep",
+]

@@ -1,4 +1,4 @@
-"""Gains over ``none`` and their tests.
+"""Gains over the baseline and their tests.
 
 They are paired: the same seeds on both sides, user by user. The interval over users is the percentile bootstrap's, the
 p-value that of a permutation test (see darec.evaluation.significance); both take each user's mean over the seeds. Over
@@ -13,7 +13,7 @@ from typing import Final
 
 import numpy as np
 
-from darec.compare.grid import Names
+from darec.compare.kinds import Title
 from darec.compare.result import CONFIDENCE, Gain
 from darec.evaluation.metrics import Values
 from darec.evaluation.result import Evaluation
@@ -21,18 +21,18 @@ from darec.evaluation.significance import holm, paired_bootstrap, permutation_te
 
 _BOOTSTRAPS: Final = 2_000  # enough for the ends of an interval
 _PERMUTATIONS: Final = (
-    10_000  # p-values are multiplied by the number of pairs, so these must be finer
+    10_000  # p-values are multiplied by the number of variants, so these must be finer
 )
 
 
 def gains_over(
     base: Mapping[int, Evaluation], mine: Mapping[int, Evaluation], metrics: Iterable[str]
 ) -> dict[str, Gain]:
-    """A pair's gain in each metric over the seeds that both sides have, with p-values that are not corrected.
+    """A variant's gain in each metric over the seeds that both sides have, with p-values that are not corrected.
 
     Args:
-        base: the evaluations of ``none``, by seed.
-        mine: those of the pair.
+        base: the evaluations of the baseline, by seed.
+        mine: those of the variant.
         metrics: names of :meth:`Evaluation.names`; those that no user counts for are left out.
     """
     seeds = tuple(seed for seed in mine if seed in base)
@@ -52,8 +52,8 @@ def gain(a: Values, b: Values, seeds: tuple[int, ...]) -> Gain:
     """The gain of ``a`` over ``b``, with p-values that are not corrected.
 
     Args:
-        a: [seeds, users] values of a pair.
-        b: [seeds, users] values of ``none``, for the same seeds and users.
+        a: [seeds, users] values of a variant.
+        b: [seeds, users] values of the baseline, for the same seeds and users.
         seeds: the seeds.
     """
     from scipy import stats
@@ -85,19 +85,19 @@ def gain(a: Values, b: Values, seeds: tuple[int, ...]) -> Gain:
     )
 
 
-def correct(gains: dict[Names, dict[str, Gain]]) -> None:
-    """Holm's correction: over the pairs for a metric of all users, over pairs and groups for one by group."""
-    families: dict[tuple[str, str], list[tuple[Names, str]]] = {}
-    for names, by_metric in gains.items():
+def correct(gains: dict[Title, dict[str, Gain]]) -> None:
+    """Holm's correction: over the variants for a metric of all users, over variants and groups for one by group."""
+    families: dict[tuple[str, str], list[tuple[Title, str]]] = {}
+    for title, by_metric in gains.items():
         for metric in by_metric:
             kind, slash, _ = metric.partition("/")  # "users" or "items" of users/1of3/recall@20
             family = (kind if slash else "", metric.rpartition("/")[2])
-            families.setdefault(family, []).append((names, metric))
+            families.setdefault(family, []).append((title, metric))
     for members in families.values():
-        found = [gains[names][metric] for names, metric in members]
+        found = [gains[title][metric] for title, metric in members]
         users = holm([gain.p_users for gain in found])
         some = [gain.p_seeds for gain in found if gain.p_seeds is not None]
         seeds = iter(holm(some))
-        for (names, metric), gain, p_users in zip(members, found, users, strict=True):
+        for (title, metric), gain, p_users in zip(members, found, users, strict=True):
             p_seeds = None if gain.p_seeds is None else float(next(seeds))
-            gains[names][metric] = replace(gain, p_users_holm=float(p_users), p_seeds_holm=p_seeds)
+            gains[title][metric] = replace(gain, p_users_holm=float(p_users), p_seeds_holm=p_seeds)

@@ -1,4 +1,7 @@
-"""Which runs a comparison is made of: pairs and seeds, each run's settings, and the folder it is found by.
+"""Which runs a comparison is made of: variants and seeds, each run's settings, and the folder it is found by.
+
+A variant is a pair of backbone and alignment with its settings: of a grid every pair, of a sweep or an ablation one
+pair with some settings changed.
 
 A run's folder is named by a hash of everything that decides its result: the resolved settings, the dataset and the
 language vectors. So a finished run is found again whatever else the grid holds, and changed settings never meet it.
@@ -9,13 +12,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
 from darec.api import settled
+from darec.compare.kinds import Title
 from darec.compare.result import BASELINE
-from darec.config import RunConfig, flatten, parse_override, resolve_config
+from darec.config import RunConfig, TextConfig, flatten, parse_override, resolve_config
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError, DataError, did_you_mean
 from darec.model import Model
@@ -29,21 +33,25 @@ Names = tuple[str, str]
 
 
 @dataclass(frozen=True)
-class PairSettings:
-    """One pair of the grid.
+class VariantSettings:
+    """One variant.
 
     Attributes:
         config: its settings; the seed is each run's own.
         file: the file they came from, with a folder of settings.
+        label: as :attr:`darec.compare.result.Variant.label`.
+        changes: as :attr:`darec.compare.result.Variant.changes`.
     """
 
     config: RunConfig
     file: Path | None = None
+    label: str | None = None
+    changes: dict[str, Any] = field(default_factory=dict)
 
     @property
-    def names(self) -> Names:
-        """Backbone and alignment."""
-        return self.config.backbone.name, self.config.alignment.name
+    def title(self) -> Title:
+        """What it is called; known by it among all."""
+        return Title.of(self.config.backbone.name, self.config.alignment.name, self.label)
 
 
 @dataclass(frozen=True)
@@ -51,13 +59,13 @@ class Job:
     """One run of the grid.
 
     Attributes:
-        names: backbone and alignment.
+        title: of its variant.
         seed: its seed.
         config: every setting, settled.
         folder: its name under ``runs/``, such as ``lightgcn+darec-s0-1a2b3c4d5e``.
     """
 
-    names: Names
+    title: Title
     seed: int
     config: RunConfig
     folder: str
@@ -65,7 +73,7 @@ class Job:
     @property
     def label(self) -> str:
         """``lightgcn + darec, seed 0``."""
-        return f"{self.names[0]} + {self.names[1]}, seed {self.seed}"
+        return f"{self.title.name}, seed {self.seed}"
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
@@ -130,7 +138,7 @@ def resolve_pairs(
     config: Path | None = None,
     overrides: Sequence[str] = (),
     folder: Path | None = None,
-) -> list[PairSettings]:
+) -> list[VariantSettings]:
     """Each pair's settings: common ones, or a tuned file for each, and ``KEY=VALUE`` overrides on top.
 
     An override of ``backbone.`` or ``alignment.`` goes to the pairs whose part has that setting, and must go to one.
@@ -171,7 +179,7 @@ def resolve_pairs(
                     "rename it, or tune this pair."
                 )
         settings = resolve_config(given, file=file or config, overrides=own)
-        resolved.append(PairSettings(settings, file))
+        resolved.append(VariantSettings(settings, file))
     for text in overrides:
         if text not in used:
             raise ConfigError(f"--set {text}: no pair of the grid has that setting.")
@@ -180,9 +188,9 @@ def resolve_pairs(
 
 
 def make_jobs(
-    pairs: Sequence[PairSettings], seeds: Sequence[int], dataset: Dataset
-) -> dict[Names, list[Job]]:
-    """The runs of each pair, one a seed, once it is certain that each could begin.
+    variants: Sequence[VariantSettings], seeds: Sequence[int], dataset: Dataset
+) -> dict[Title, list[Job]]:
+    """The runs of each variant, one a seed, once it is certain that each could begin.
 
     Raises:
         ConfigError: settings that do not fit the data or the machine.
@@ -195,35 +203,42 @@ def make_jobs(
                 f"{dataset.path} has no {split} interactions: a comparison needs train, valid and test."
             )
     fingerprint = dataset.fingerprint()
-    texts: dict[tuple[str | None, str], tuple[str | None, str]] = {}
-    jobs: dict[Names, list[Job]] = {}
-    for pair in pairs:
-        config, vectors = pair.config, None
+    texts: dict[TextConfig, tuple[str | None, str]] = {}
+    jobs: dict[Title, list[Job]] = {}
+    for variant in variants:
+        config, vectors = variant.config, None
         check_config(config, dataset.n_items)
         if Model.needs_text(config):
-            wanted = (config.text.encoder, config.text.pooling)
-            if wanted not in texts:  # reading the vectors takes long, and pairs share them
+            wanted = config.text
+            if wanted not in texts:  # reading the vectors takes long, and variants share them
                 read, table = settled(config, dataset)
                 texts[wanted] = (read.text.encoder, table.fingerprint() if table else "")
             encoder, vectors = texts[wanted]
             text = config.text.model_copy(update={"encoder": encoder})
             config = config.model_copy(update={"text": text})
-        jobs[pair.names] = [_job(config, seed, fingerprint, vectors) for seed in seeds]
+        jobs[variant.title] = [
+            _job(variant.title, config, seed, fingerprint, vectors) for seed in seeds
+        ]
     return jobs
 
 
-def _job(config: RunConfig, seed: int, fingerprint: str, vectors: str | None) -> Job:
+def _job(title: Title, config: RunConfig, seed: int, fingerprint: str, vectors: str | None) -> Job:
     options = config.options.model_copy(update={"seed": seed})
     config = config.model_copy(update={"options": options})
     tree = config.model_dump(
-        mode="json", exclude={"options": {"threads"}, "evaluation": {"batch_size"}}
+        mode="json",
+        exclude={
+            "options": {"threads"},
+            "evaluation": {"batch_size"},
+            "text": {"sources", "combine"},  # what comes of them is in the vectors
+        },
     )
     if vectors is None:
         del tree["text"]  # not read, so a change of it changes nothing
     decisive = {"settings": tree, "data": fingerprint, "text": vectors}
     digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:10]
-    names = (config.backbone.name, config.alignment.name)
-    return Job(names, seed, config, f"{'+'.join(names)}-s{seed}-{digest}")
+    folder = f"{config.backbone.name}+{config.alignment.name}-s{seed}-{digest}"
+    return Job(title, seed, config, folder)
 
 
 def _has(pair: Names, override: str) -> bool:
@@ -256,7 +271,7 @@ def _check_named(config: Path) -> None:
             )
 
 
-def _check_comparable(pairs: Sequence[PairSettings]) -> None:
+def _check_comparable(pairs: Sequence[VariantSettings]) -> None:
     """All pairs must be measured alike."""
     first = pairs[0]
     keys = ("evaluation.ks", "evaluation.mask", "train.monitor")

@@ -52,7 +52,7 @@ def locked(out: Path) -> Iterator[None]:
             fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:
             raise RunError(
-                f"another 'darec compare' is at work in {out}: wait for it, or choose another --out."
+                f"another darec is at work in {out}: wait for it, or choose another --out."
             ) from None
         yield
 

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from darec.compare.result import BASELINE, LEVEL, Comparison
+from darec.compare.result import LEVEL, Comparison
 
 
 def notes_on(comparison: Comparison) -> list[str]:
     """The notes, most important first."""
     return [
         *_failures(comparison),
+        *_choice(comparison),
         *_settings(comparison),
         *_tests(comparison),
         *_costs(comparison),
@@ -25,31 +26,46 @@ def seeds_needed(n_tests: int, level: float = LEVEL) -> int:
 
 def _failures(comparison: Comparison) -> list[str]:
     notes = []
-    for pair in comparison.pairs:
+    for pair in comparison.variants:
         for run in pair.failed:
             error = (run.error or "").rstrip(".")
             notes.append(f"{pair.name}, seed {run.seed}, failed: {error}.")
     return notes
 
 
-def _settings(comparison: Comparison) -> list[str]:
-    pairs = comparison.pairs
-    tuned = any(pair.settings_file for pair in pairs)
-    notes = [
-        "Each pair has settings of its own, from --settings."
-        if tuned
-        else "All pairs share one set of settings: none of them is tuned for its pair."
+def _choice(comparison: Comparison) -> list[str]:
+    chosen = comparison.chosen if comparison.kind == "sweep" else None
+    if chosen is None:
+        return []
+    figures = [f"{metric} {chosen.test[metric].mean:.4f}" for metric in comparison.headline]
+    return [
+        f"Validation {comparison.monitor} chooses {chosen.row}, whose test figures are {' and '.join(figures)}. Test "
+        "figures of other values are for looking at, not for choosing from."
     ]
+
+
+def _settings(comparison: Comparison) -> list[str]:
+    pairs, notes = comparison.variants, []
+    if comparison.kind == "pairs":
+        tuned = any(pair.settings_file for pair in pairs)
+        notes.append(
+            "Each pair has settings of its own, from --settings."
+            if tuned
+            else "All pairs share one set of settings: none of them is tuned for its pair."
+        )
     encoders = sorted({str(e) for pair in pairs if (e := pair.settings.get("text.encoder"))})
     if len(encoders) > 1:
-        notes.append(f"Pairs read different language vectors: {', '.join(encoders)}.")
+        notes.append(
+            f"{comparison.words.many.capitalize()} read different language vectors: {', '.join(encoders)}."
+        )
     return notes
 
 
 def _tests(comparison: Comparison) -> list[str]:
-    tests = [pair for pair in comparison.pairs if pair.gains]
-    if not any(pair.alignment == BASELINE for pair in comparison.pairs):
-        return [f"{BASELINE!r} is not in the grid, so there are no gains."]
+    tests = [pair for pair in comparison.variants if pair.gains]
+    words = comparison.words
+    if not any(pair.row == comparison.baseline for pair in comparison.variants):
+        return [words.without]
     if not tests:
         return []
     notes = []
@@ -57,10 +73,11 @@ def _tests(comparison: Comparison) -> list[str]:
     needed = seeds_needed(len(tests))
     if most < needed:
         least = 2 / 2**most
+        many = f"{words.one} needs" if len(tests) == 1 else f"{words.many} need"
         once = "one seed says" if most == 1 else f"{most} seeds say"
         notes.append(
             f"The test over seeds cannot reject here: {once} at best p = {min(least, 1):.2g} before correction, "
-            f"and {len(tests)} {'pair needs' if len(tests) == 1 else 'pairs need'} {needed} seeds for p < {LEVEL}."
+            f"and {len(tests)} {many} {needed} seeds for p < {LEVEL}."
         )
     fewer = [p.name for p in tests if len(p.gains[comparison.headline[0]].seeds) < most]
     if fewer:
@@ -70,7 +87,7 @@ def _tests(comparison: Comparison) -> list[str]:
 
 def _costs(comparison: Comparison) -> list[str]:
     notes = []
-    threads = sorted({r.threads for pair in comparison.pairs for r in pair.runs if r.threads})
+    threads = sorted({r.threads for pair in comparison.variants for r in pair.runs if r.threads})
     if len(threads) > 1:
         notes.append(
             f"Runs were trained with {' or '.join(map(str, threads))} threads: their seconds do not compare."

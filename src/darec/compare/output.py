@@ -21,6 +21,11 @@ from darec.errors import ConfigError
 from darec.files import write_atomic
 
 BEST: Final = "▸"
+_FIGURES: Final = ("split", "figure", "seeds", "mean", "sd")
+_TESTS: Final = (
+    *("low", "high", "n_users", "p_users", "p_users_holm"),
+    *("seeds_low", "seeds_high", "p_seeds", "p_seeds_holm"),
+)
 _LATEX: Final = str.maketrans(
     {
         **{mark: f"\\{mark}" for mark in "_%&#${}"},
@@ -60,10 +65,14 @@ def write_all(comparison: Comparison, out: Path) -> str | None:
 
 def print_tables(comparison: Comparison, console: Console) -> None:
     """The terminal's tables, with legends and notes."""
+    one_pair = comparison.kind != "pairs"
+    if one_pair:  # named once, and not in every table, whose first column it would widen
+        heading = f"{comparison.words.title} of {comparison.sections[0]}"
+        console.print(Text(heading, style="bold"), end="\n\n")
     for sheet in sheets(comparison, brief=True):
         console.print(Text(sheet.title, style="bold"))
-        console.print(_rich(sheet))
-        legend = Text("\n".join(_legend(sheet, BEST)), style="dim")
+        console.print(_rich(sheet, sections=not one_pair))
+        legend = Text("\n".join(_legend(comparison, sheet, BEST)), style="dim")
         console.print(Padding(legend, (0, 0, 1, 0)))
     notes = Table.grid(padding=(0, 1))
     for note in comparison.notes:
@@ -77,15 +86,16 @@ def to_json(comparison: Comparison) -> str:
 
 
 def to_markdown(comparison: Comparison) -> str:
-    """GitHub tables: a row a pair, the best of a backbone in bold."""
-    parts = [f"# Comparison on {comparison.dataset}", _provenance(comparison)]
+    """GitHub tables: a row a variant, the best of a section in bold."""
+    words = comparison.words
+    parts = [f"# {words.title} on {comparison.dataset}", _provenance(comparison)]
     for sheet in sheets(comparison):
-        columns = ("backbone", *sheet.columns)
+        columns = (words.section, *sheet.columns)
         right = [":--" if index < 2 else "--:" for index in range(len(columns))]
         lines = [f"## {_plain(sheet.title)}", "", _line(columns), _line(right)]
-        for backbone, rows in sheet.sections:
-            lines += [_line((backbone, *map(_markdown, row))) for row in rows]
-        legend = [_plain(line) for line in _legend(sheet, "Bold:")]
+        for section, rows in sheet.sections:
+            lines += [_line((section, *map(_markdown, row))) for row in rows]
+        legend = [_plain(line) for line in _legend(comparison, sheet, "Bold:")]
         parts.append("\n".join([*lines, "", "<br>\n".join(legend)]))
     if comparison.notes:
         parts.append("\n".join(["## Notes", "", *(f"- {_plain(n)}" for n in comparison.notes)]))
@@ -111,13 +121,13 @@ def to_latex(comparison: Comparison) -> str:
             r"\toprule",
             " & ".join(map(_latex, sheet.columns)) + r" \\",
         ]
-        for backbone, rows in sheet.sections:
+        for section, rows in sheet.sections:
             lines += [
                 r"\midrule",
-                rf"\multicolumn{{{width}}}{{l}}{{\textit{{{_latex(backbone)}}}}} \\",
+                rf"\multicolumn{{{width}}}{{l}}{{\textit{{{_latex(section)}}}}} \\",
             ]
             lines += [" & ".join(map(_latex_cell, row)) + r" \\" for row in rows]
-        legend = _latex(" ".join(_legend(sheet, "Bold:")))
+        legend = _latex(" ".join(_legend(comparison, sheet, "Bold:")))
         lines += [
             r"\bottomrule",
             r"\end{tabular}}",
@@ -132,60 +142,52 @@ def to_latex(comparison: Comparison) -> str:
 
 
 def to_csv(comparison: Comparison) -> str:
-    """A row a pair and figure: means, spreads and, for test metrics, gains with their tests."""
+    """A row a variant and figure: means, spreads and, for test metrics, gains with their tests."""
     buffer = io.StringIO()
-    writer = csv.DictWriter(buffer, list(_row_names()), lineterminator="\n", restval="")
+    own = () if comparison.kind == "pairs" else ("variant", *comparison.swept)
+    names = ("backbone", "alignment", *own, *_FIGURES, "difference", "relative", *_TESTS)
+    writer = csv.DictWriter(buffer, names, lineterminator="\n", restval="")
     writer.writeheader()
     writer.writerows(_rows(comparison))
     return buffer.getvalue()
 
 
-def _row_names() -> tuple[str, ...]:
-    return (
-        *("backbone", "alignment", "split", "figure", "seeds", "mean", "sd"),
-        *("difference", "relative", "low", "high", "n_users", "p_users", "p_users_holm"),
-        *("seeds_low", "seeds_high", "p_seeds", "p_seeds_holm"),
-    )
-
-
 def _rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
-    for pair in comparison.pairs:
+    for variant in comparison.variants:
+        named: dict[str, Any] = {"backbone": variant.backbone, "alignment": variant.alignment}
+        if comparison.kind != "pairs":
+            named["variant"] = variant.row
+        named |= {key: json.dumps(variant.changes[key]) for key in comparison.swept}
         parts: dict[str, dict[str, Spread]] = {
-            "test": pair.test,
-            "valid": pair.valid,
-            "cost": pair.costs,
-            "diagnostics": pair.diagnostics,
+            "test": variant.test,
+            "valid": variant.valid,
+            "cost": variant.costs,
+            "diagnostics": variant.diagnostics,
         }
         for split, spreads in parts.items():
             for name, spread in spreads.items():
-                row: dict[str, Any] = {
-                    "backbone": pair.backbone,
-                    "alignment": pair.alignment,
-                    "split": split,
-                    "figure": name,
-                    "seeds": len(spread.values),
-                    "mean": spread.mean,
-                    "sd": spread.sd,
-                }
-                gain = pair.gains.get(name) if split == "test" else None
+                figures = (split, name, len(spread.values), spread.mean, spread.sd)
+                row = named | dict(zip(_FIGURES, figures, strict=True))
+                gain = variant.gains.get(name) if split == "test" else None
                 if gain is not None:
-                    row |= {
-                        key: getattr(gain, key) for key in _row_names()[7:] if key != "relative"
-                    }
+                    row |= {key: getattr(gain, key) for key in ("difference", *_TESTS)}
                     row["relative"] = gain.relative[0] if gain.relative else None
                 yield {key: "" if value is None else value for key, value in row.items()}
 
 
-def _rich(sheet: Sheet) -> Table:
+def _rich(sheet: Sheet, *, sections: bool) -> Table:
     table = Table(box=SIMPLE_HEAD, padding=(0, 1, 0, 0), show_edge=False, pad_edge=False)
     for index, column in enumerate(sheet.columns):
-        table.add_column(column, justify="right" if index else "left", overflow="fold")
-    for number, (backbone, rows) in enumerate(sheet.sections):
+        table.add_column(
+            column, justify="right" if index else "left", overflow="fold", no_wrap=index == 0
+        )
+    for number, (section, rows) in enumerate(sheet.sections):
         if number:
             table.add_row()
-        table.add_row(Text(backbone, style="bold"))
+        if sections:
+            table.add_row(Text(section, style="bold"))
         for first, *rest in rows:
-            table.add_row(f"  {first.text}", *map(_rich_cell, rest))
+            table.add_row("  " * sections + first.text, *map(_rich_cell, rest))
     return table
 
 
@@ -228,10 +230,10 @@ def _latex_cell(cell: Cell) -> str:
     return rf"\textbf{{{text}}}" if cell.best else text
 
 
-def _legend(sheet: Sheet, mark: str) -> tuple[str, ...]:
+def _legend(comparison: Comparison, sheet: Sheet, mark: str) -> tuple[str, ...]:
     """The sheet's legend, after what the mark of the best means where it is used."""
     best = any(cell.best for _, rows in sheet.sections for row in rows for cell in row)
-    return (*((f"{mark} best of its backbone.",) if best else ()), *sheet.legend)
+    return (*((f"{mark} {comparison.words.best}.",) if best else ()), *sheet.legend)
 
 
 def _provenance(comparison: Comparison) -> str:

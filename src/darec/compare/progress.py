@@ -15,7 +15,8 @@ from rich.live import Live
 from rich.table import Table
 from rich.text import Text
 
-from darec.compare.grid import Job, Names
+from darec.compare.grid import Job
+from darec.compare.kinds import Title
 
 _TAIL: Final = 8192  # bytes of a history that surely hold its last line
 _ROOM: Final = 8  # lines of a terminal that are not rows
@@ -25,7 +26,7 @@ class Progress:
     """Watches the runs of a grid; see the module.
 
     Args:
-        jobs: the runs of each pair.
+        jobs: the runs of each variant.
         out: the comparison's folder, whose runs' histories are read.
         at_once: number of runs trained at once.
         monitor: the validation metric.
@@ -34,7 +35,7 @@ class Progress:
 
     def __init__(
         self,
-        jobs: Mapping[Names, Sequence[Job]],
+        jobs: Mapping[Title, Sequence[Job]],
         out: Path,
         *,
         at_once: int,
@@ -43,12 +44,12 @@ class Progress:
     ) -> None:
         self.jobs, self.out, self.at_once, self.monitor = jobs, out, at_once, monitor
         self.console = Console(stderr=True, highlight=False, markup=False, quiet=not shown)
-        self.seconds: dict[Names, list[float]] = {pair: [] for pair in jobs}
+        self.seconds: dict[Title, list[float]] = {title: [] for title in jobs}
         self.running: dict[str, tuple[Job, float]] = {}
         self.errors: dict[str, tuple[Job, str]] = {}
         self.total = sum(len(runs) for runs in jobs.values())
-        for pair, runs in jobs.items():
-            self.seconds[pair] = [
+        for title, runs in jobs.items():
+            self.seconds[title] = [
                 metrics["seconds"] for job in runs if (metrics := self._metrics(job))
             ]
         self.found = self.done
@@ -90,7 +91,7 @@ class Progress:
             self._print(f"{job.label} failed: {error}")
             return
         # What a run takes here is more than training: starting, and the measurements at the end.
-        self.seconds[job.names].append(max(metrics["seconds"], time.monotonic() - since))
+        self.seconds[job.title].append(max(metrics["seconds"], time.monotonic() - since))
         if not self.console.is_terminal:
             metric = f"test/{self.monitor}"
             value = f"test {self.monitor} {metrics[metric]:.4f}, " if metric in metrics else ""
@@ -105,27 +106,27 @@ class Progress:
             self.live.refresh()
 
     def table(self) -> Group:
-        """The live table: a row a pair, those at work when there is no room for all."""
+        """The live table: a row a variant, those at work when there is no room for all."""
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
-        for name in ("pair", "done", "running", "failed"):
+        for name in ("", "done", "running", "failed"):
             table.add_column(name, no_wrap=True, overflow="ellipsis")
-        pairs = list(self.jobs)
+        titles = list(self.jobs)
         room = max(self.console.height - _ROOM, self.at_once)
-        if len(pairs) > room:
-            busy = {job.names for job, _ in self.running.values()}
-            pairs = [pair for pair in pairs if pair in busy]
-        for pair in pairs:
-            done, total = len(self.seconds[pair]), len(self.jobs[pair])
-            work = [self._at_work(job) for job, _ in self.running.values() if job.names == pair]
-            failed = [str(job.seed) for job, _ in self.errors.values() if job.names == pair]
+        if len(titles) > room:
+            busy = {job.title for job, _ in self.running.values()}
+            titles = [title for title in titles if title in busy]
+        for title in titles:
+            done, total = len(self.seconds[title]), len(self.jobs[title])
+            work = [self._at_work(job) for job, _ in self.running.values() if job.title == title]
+            failed = [str(job.seed) for job, _ in self.errors.values() if job.title == title]
             table.add_row(
-                " + ".join(pair),
+                title.name,
                 Text(f"{done}/{total}", style="green" if done == total else ""),
                 "; ".join(work),
                 Text(f"seed {', '.join(failed)}" if failed else "", style="red"),
             )
-        hidden = len(self.jobs) - len(pairs)
-        more = f"{hidden} other pairs; " if hidden else ""
+        hidden = len(self.jobs) - len(titles)
+        more = f"{hidden} others; " if hidden else ""
         return Group(table, Text(f"{more}{self.done} of {self.total} runs done, {self._clock()}"))
 
     def _at_work(self, job: Job) -> str:
@@ -137,7 +138,7 @@ class Progress:
         return f"seed {job.seed}: epoch {last['epoch']}, {self.monitor} {value:.4f}"
 
     def _clock(self) -> str:
-        """Time passed, and about how much is left, judged by the pair's finished runs, else by all."""
+        """Time passed, and about how much is left, judged by the variant's finished runs, else by all."""
         now = time.monotonic()
         known = [value for seconds in self.seconds.values() for value in seconds]
         passed = f"{span(now - self.begun)} so far"
@@ -145,13 +146,13 @@ class Progress:
             return passed
         every = sum(known) / len(known)
         left = 0.0
-        for pair, runs in self.jobs.items():
-            mine = self.seconds[pair]
+        for title, runs in self.jobs.items():
+            mine = self.seconds[title]
             each = sum(mine) / len(mine) if mine else every
-            failed = sum(job.names == pair for job, _ in self.errors.values())
+            failed = sum(job.title == title for job, _ in self.errors.values())
             left += each * (len(runs) - len(mine) - failed)
             for job, since in self.running.values():
-                if job.names == pair:
+                if job.title == title:
                     left -= min(now - since, each)
         return f"{passed}, about {span(max(left, 0.0) / self.at_once)} to go"
 

@@ -1,6 +1,6 @@
 """What a comparison found: plain values, saved as ``comparison.json`` and read back equal.
 
-The tree is ``Comparison`` > ``Pair`` > ``Spread``, ``Gain``, ``Curve`` and ``RunRecord``. Metrics go by the names of
+The tree is ``Comparison`` > ``Variant`` > ``Spread``, ``Gain``, ``Curve`` and ``RunRecord``. Metrics go by the names of
 ``metrics.json`` without their split: ``recall@20`` over all users, ``users/1of3/recall@20`` over the third of the users
 with the fewest training items, ``items/1of3/recall@20`` with the third of the items with the fewest training users as
 targets. Tables, files and the HTML page are made from this and nothing else.
@@ -11,10 +11,11 @@ from __future__ import annotations
 import json
 import statistics
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
+from darec.compare.kinds import KINDS, Kind, KindName, Title
 from darec.errors import RunError
 from darec.evaluation.groups import Group
 from darec.files import write_json
@@ -25,12 +26,12 @@ if TYPE_CHECKING:
     _Made = TypeVar("_Made", bound=DataclassInstance)
 
 BASELINE: Final = "none"
-"""The alignment that gains are measured against."""
+"""The alignment that gains are measured against in a grid of pairs."""
 LEVEL: Final = 0.05
 """Chance of any false star in one column of a table."""
 CONFIDENCE: Final = 0.95
 """Of every interval."""
-_SCHEMA_VERSION: Final = 1
+_SCHEMA_VERSION: Final = 2
 
 
 @dataclass(frozen=True)
@@ -40,7 +41,7 @@ class Spread:
     Attributes:
         mean: over the seeds.
         sd: standard deviation over the seeds (n - 1); None with a single one.
-        values: one a seed, in the order of :attr:`Pair.seeds`.
+        values: one a seed, in the order of :attr:`Variant.seeds`.
     """
 
     mean: float
@@ -54,10 +55,22 @@ class Spread:
         sd = statistics.stdev(values) if len(values) > 1 else None
         return cls(statistics.fmean(values), sd, values)
 
+    @property
+    def half_width(self) -> float | None:
+        """Half of Student's 95% interval of the mean over seeds; None with a single one."""
+        if self.sd is None:
+            return None
+        from scipy import stats
+
+        n = len(self.values)
+        return float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * self.sd / n**0.5)
+
 
 @dataclass(frozen=True)
 class Gain:
-    """A pair less ``none`` of the same backbone in one test metric, over the seeds that both have finished.
+    """A variant less its baseline in one test metric, over the seeds that both have finished.
+
+    The baseline is ``none`` of the same backbone in a grid of pairs, else the pair as it is.
 
     Two questions, two tests. *Over users*: each user's values are averaged over the seeds, and users are the sample;
     it says whether these trained models differ. *Over seeds*: each seed's difference is one observation; it says
@@ -65,12 +78,12 @@ class Gain:
 
     Attributes:
         difference: mean over users and seeds.
-        base: mean of ``none`` over the same users and seeds.
+        base: mean of the baseline over the same users and seeds.
         low: lower end of the 95% bootstrap interval over users.
         high: its upper end.
         n_users: users compared.
         p_users: two-sided permutation test over users.
-        p_users_holm: the same, by Holm's correction over the pairs (and groups of one kind) of the grid.
+        p_users_holm: the same, by Holm's correction over the variants (and groups of one kind).
         seeds: the seeds compared.
         by_seed: the difference of each.
         seeds_low: lower end of the 95% t interval over seeds; None with a single one.
@@ -137,7 +150,7 @@ class Curve:
 
 @dataclass(frozen=True)
 class RunRecord:
-    """One run of a pair.
+    """One run of a variant.
 
     Attributes:
         seed: its seed.
@@ -153,23 +166,25 @@ class RunRecord:
 
 
 @dataclass(frozen=True)
-class Pair:
-    """A backbone with an alignment: every figure over its finished seeds.
+class Variant:
+    """A backbone with an alignment under certain settings: every figure over its finished seeds.
 
     Attributes:
         backbone: name.
         alignment: name.
         runs: every run asked for, by seed, failed ones among them.
-        settings: the pair's settings by dotted key, without the run options.
+        settings: its settings by dotted key, without the run options.
         settings_file: the file that they came from, with ``--settings``; else None.
         test: metric -> spread on the test split, by group too; empty where no run finished.
         valid: the same on the validation split.
         costs: ``seconds_per_epoch`` (median of the run's epochs), ``seconds_to_best``, ``seconds``, ``best_epoch``,
             ``epochs``, ``peak_rss_mb``, ``parameters``, ``table_dim``.
         diagnostics: the alignment's own figures at the best epoch; only those that every seed has.
-        gains: metric -> gain over ``none``: recall and NDCG at every K, and by group at the headline K; empty for
-            ``none`` itself and where it is not in the grid.
+        gains: metric -> gain over the baseline: recall and NDCG at every K, and by group at the headline K; empty for
+            the baseline itself and where there is none.
         curves: validation curve of each finished run.
+        label: what a sweep or an ablation calls it; None in a grid of pairs, where its alignment does.
+        changes: the settings that make it what it is, by dotted key; empty in a grid of pairs.
     """
 
     backbone: str
@@ -183,11 +198,28 @@ class Pair:
     diagnostics: dict[str, Spread]
     gains: dict[str, Gain]
     curves: tuple[Curve, ...]
+    label: str | None = None
+    changes: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def title(self) -> Title:
+        """Its section, its row and its name."""
+        return Title.of(self.backbone, self.alignment, self.label)
+
+    @property
+    def section(self) -> str:
+        """What it stands under: its backbone, or the pair that is varied."""
+        return self.title.section
+
+    @property
+    def row(self) -> str:
+        """What it is called there: its alignment, or its label."""
+        return self.title.row
 
     @property
     def name(self) -> str:
-        """``lightgcn + darec``."""
-        return f"{self.backbone} + {self.alignment}"
+        """``lightgcn + darec``, in a sweep ``lightgcn + darec, n_clusters=4``."""
+        return self.title.name
 
     @property
     def seeds(self) -> tuple[int, ...]:
@@ -202,7 +234,7 @@ class Pair:
 
 @dataclass(frozen=True)
 class Comparison:
-    """A grid of pairs on one dataset.
+    """Variants on one dataset: a grid of pairs, or one pair under settings that a sweep or an ablation changes.
 
     Attributes:
         dataset: the dataset folder's name.
@@ -214,13 +246,15 @@ class Comparison:
         monitor: the validation metric that picked each run's best epoch, such as ``recall@20``.
         headline: the metrics to show first: recall and NDCG at the largest K.
         groups: groups of users by activity and of items by popularity, with bounds and sizes.
-        pairs: grouped by backbone, ``none`` first where it is there, otherwise in the order asked for.
+        variants: grouped by section; of pairs ``none`` first where it is there, otherwise in the order asked for.
         command: the command that made it; empty where a program did.
         made: when, ISO 8601.
         machine: processor, or the GPU for runs on one.
         jobs: runs trained at once, at the last call.
         versions: of ``darec``, ``torch`` and ``python``.
         notes: what a reader must know to judge the figures, a sentence each.
+        kind: what the variants are.
+        baseline: the row that gains are measured against, in each section.
     """
 
     dataset: str
@@ -232,27 +266,45 @@ class Comparison:
     monitor: str
     headline: tuple[str, ...]
     groups: tuple[Group, ...]
-    pairs: tuple[Pair, ...]
+    variants: tuple[Variant, ...]
     command: str
     made: str
     machine: str
     jobs: int
     versions: dict[str, str]
     notes: tuple[str, ...]
+    kind: KindName = "pairs"
+    baseline: str = BASELINE
 
     @property
-    def backbones(self) -> tuple[str, ...]:
-        """Names of the backbones, in order."""
-        return tuple(dict.fromkeys(pair.backbone for pair in self.pairs))
+    def words(self) -> Kind:
+        """What it is called."""
+        return KINDS[self.kind]
 
-    def of_backbone(self, backbone: str) -> tuple[Pair, ...]:
-        """The pairs of one backbone, in order."""
-        return tuple(pair for pair in self.pairs if pair.backbone == backbone)
+    @property
+    def sections(self) -> tuple[str, ...]:
+        """What the variants stand under, in order."""
+        return tuple(dict.fromkeys(variant.section for variant in self.variants))
 
-    def best(self, backbone: str, metric: str) -> Pair | None:
-        """The pair of a backbone with the highest test mean; None where none finished."""
-        finished = [pair for pair in self.of_backbone(backbone) if metric in pair.test]
-        return max(finished, key=lambda pair: pair.test[metric].mean, default=None)
+    def of_section(self, section: str) -> tuple[Variant, ...]:
+        """The variants of one section, in order."""
+        return tuple(variant for variant in self.variants if variant.section == section)
+
+    def best(self, section: str, metric: str) -> Variant | None:
+        """The variant of a section with the highest test mean; None where none finished."""
+        finished = [variant for variant in self.of_section(section) if metric in variant.test]
+        return max(finished, key=lambda variant: variant.test[metric].mean, default=None)
+
+    @property
+    def chosen(self) -> Variant | None:
+        """The variant with the highest validation mean, by the metric that picks epochs; None where none finished."""
+        finished = [variant for variant in self.variants if self.monitor in variant.valid]
+        return max(finished, key=lambda variant: variant.valid[self.monitor].mean, default=None)
+
+    @property
+    def swept(self) -> tuple[str, ...]:
+        """The settings that a sweep varies, by dotted key; empty in other kinds."""
+        return tuple(self.variants[0].changes) if self.kind == "sweep" else ()
 
     def tree(self) -> dict[str, Any]:
         """Everything, ready for JSON."""
@@ -279,11 +331,13 @@ class Comparison:
         try:
             tree = json.loads(path.read_text(encoding="utf-8"))
             version = tree.pop("schema_version")
-            if version != _SCHEMA_VERSION:
+            if version == 1:  # before there were sweeps
+                tree["variants"] = tree.pop("pairs")
+            elif version != _SCHEMA_VERSION:
                 raise ValueError(f"schema version {version}")
-            pairs = tuple(_pair(pair) for pair in tree.pop("pairs"))
+            variants = tuple(_variant(variant) for variant in tree.pop("variants"))
             groups = tuple(Group(**group) for group in tree.pop("groups"))
-            return _made(cls, {**tree, "pairs": pairs, "groups": groups})
+            return _made(cls, {**tree, "variants": variants, "groups": groups})
         except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
             raise RunError(
                 f"{path} is not a comparison that this darec reads ({error}): run 'darec compare' again, "
@@ -291,7 +345,7 @@ class Comparison:
             ) from error
 
 
-def _pair(tree: dict[str, Any]) -> Pair:
+def _variant(tree: dict[str, Any]) -> Variant:
     spreads = {
         part: {name: _made(Spread, value) for name, value in tree.pop(part).items()}
         for part in ("test", "valid", "costs", "diagnostics")
@@ -299,7 +353,7 @@ def _pair(tree: dict[str, Any]) -> Pair:
     gains = {name: _made(Gain, value) for name, value in tree.pop("gains").items()}
     curves = tuple(_made(Curve, curve) for curve in tree.pop("curves"))
     runs = tuple(_made(RunRecord, run) for run in tree.pop("runs"))
-    return _made(Pair, {**tree, **spreads, "gains": gains, "curves": curves, "runs": runs})
+    return _made(Variant, {**tree, **spreads, "gains": gains, "curves": curves, "runs": runs})
 
 
 def _made(cls: type[_Made], tree: dict[str, Any]) -> _Made:

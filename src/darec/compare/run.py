@@ -1,58 +1,76 @@
-"""The whole of a comparison: settle the grid, train what is not finished, sum up, write the files."""
+"""The whole of a comparison: settle the variants, train what is not finished, sum up, write the files."""
 
 from __future__ import annotations
 
 import os
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Required, TypedDict, Unpack
 
 from rich.console import Console
 
-from darec.compare.grid import MANY, make_jobs, make_pairs, parse_seeds, resolve_pairs
+from darec.compare.grid import (
+    MANY,
+    VariantSettings,
+    make_jobs,
+    make_pairs,
+    parse_seeds,
+    resolve_pairs,
+)
 from darec.compare.jobs import locked, train
+from darec.compare.kinds import KINDS, KindName
 from darec.compare.output import write_all
 from darec.compare.progress import Progress
-from darec.compare.result import Comparison
+from darec.compare.result import BASELINE, Comparison
 from darec.compare.summary import summarise
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError
 
 
+class How(TypedDict, total=False):
+    """How variants are trained, whatever they are.
+
+    Attributes:
+        out: the comparison's folder.
+        seeds: how many, or a list such as ``"0,3,7"``; 3 by default.
+        jobs: runs trained at once, each in a process of its own; 1 by default.
+        threads: CPU threads of a run; by default the processor's, shared out among the jobs.
+        many: train more than a thousand runs.
+        command: how this was asked for, for the record.
+        progress: show progress on standard error; True by default.
+    """
+
+    out: Required[str | Path]
+    seeds: str | int
+    jobs: int
+    threads: int | None
+    many: bool
+    command: str
+    progress: bool
+
+
 def compare(
     data: str | Path,
     *,
-    out: str | Path,
     backbones: str = "lightgcn",
     alignments: str = "all",
-    seeds: str | int = 3,
-    jobs: int = 1,
-    threads: int | None = None,
     options: dict[str, Any] | None = None,
     config: Path | None = None,
     overrides: Sequence[str] = (),
     settings: Path | None = None,
-    many: bool = False,
-    command: str = "",
-    progress: bool = True,
+    **how: Unpack[How],
 ) -> Comparison:
     """Train every pair with every seed and compare the pairs; what is finished in ``out`` is not trained again.
 
     Args:
         data: dataset folder, written by ``darec import``.
-        out: the comparison's folder.
         backbones: names between commas, or ``all``.
         alignments: likewise; gains are over ``none``, where it is among them.
-        seeds: how many, or a list such as ``"0,3,7"``.
-        jobs: runs trained at once, each in a process of its own.
-        threads: CPU threads of a run; None: the processor's, shared out among the jobs.
         options: settings for all pairs, by dotted key.
         config: YAML file of common settings.
         overrides: ``["train.epochs=5"]``, on top of either.
         settings: folder with a ``BACKBONE+ALIGNMENT.yaml`` for every pair, from ``darec tune``.
-        many: train a grid of more than a thousand runs.
-        command: how this was asked for, for the record.
-        progress: show progress on standard error.
+        **how: see :class:`How`.
 
     Raises:
         ConfigError: names or settings that do not exist or fit, or too many runs.
@@ -61,28 +79,54 @@ def compare(
         RunError: ``out`` is another's.
         KeyboardInterrupt: passed on; finished runs and checkpoints are kept.
     """
-    data, out = Path(data), Path(out)
-    numbers = parse_seeds(str(seeds))
     names, left_out = make_pairs(backbones, alignments)
-    if (runs := len(names) * len(numbers)) > MANY and not many:
-        raise ConfigError(
-            f"{len(names)} pairs with {len(numbers)} seeds are {runs} runs: pass --yes to train more than {MANY}."
-        )
-    if jobs < 1:
-        raise ConfigError(f"--jobs {jobs}: give at least 1.")
     pairs = resolve_pairs(
         names, options=options, config=config, overrides=overrides, folder=settings
     )
-    dataset = Dataset.load(data)
-    grid = make_jobs(pairs, numbers, dataset)
-    by_seed = [job for round_ in zip(*grid.values(), strict=True) for job in round_]
-    console = Console(stderr=True, highlight=False, markup=False, quiet=not progress)
-    for reason in left_out:
-        console.print(reason, soft_wrap=True)
-    with locked(out):
-        watch = Progress(
-            grid, out, at_once=jobs, monitor=pairs[0].config.train.monitor, shown=progress
+    return run_variants(data, pairs, remarks=left_out, **how)
+
+
+def run_variants(
+    data: str | Path,
+    variants: Sequence[VariantSettings],
+    *,
+    kind: KindName = "pairs",
+    baseline: str = BASELINE,
+    remarks: Sequence[str] = (),
+    **how: Unpack[How],
+) -> Comparison:
+    """Train every variant with every seed and compare them; what is finished in ``out`` is not trained again.
+
+    Args:
+        data: dataset folder.
+        variants: each with its settings.
+        kind: what they are.
+        baseline: the row that gains are over, in each section.
+        remarks: notes, shown at once too.
+        **how: see :class:`How`.
+
+    Raises:
+        As :func:`compare`.
+    """
+    data, out, jobs = Path(data), Path(how["out"]), how.get("jobs", 1)
+    shown = how.get("progress", True)
+    seeds = parse_seeds(str(how.get("seeds", 3)))
+    if (runs := len(variants) * len(seeds)) > MANY and not how.get("many"):
+        raise ConfigError(
+            f"{len(variants)} {KINDS[kind].many} with {len(seeds)} seeds are {runs} runs: pass --yes to train more "
+            f"than {MANY}."
         )
+    if jobs < 1:
+        raise ConfigError(f"--jobs {jobs}: give at least 1.")
+    dataset = Dataset.load(data)
+    grid = make_jobs(variants, seeds, dataset)
+    by_seed = [job for round_ in zip(*grid.values(), strict=True) for job in round_]
+    console = Console(stderr=True, highlight=False, markup=False, quiet=not shown)
+    for remark in remarks:
+        console.print(remark, soft_wrap=True)
+    with locked(out):
+        monitor = variants[0].config.train.monitor
+        watch = Progress(grid, out, at_once=jobs, monitor=monitor, shown=shown)
         with watch:
             errors = train(
                 by_seed,
@@ -90,20 +134,22 @@ def compare(
                 data,
                 dataset.fingerprint(),
                 at_once=jobs,
-                threads=threads or max(1, _cores() // jobs),
+                threads=how.get("threads") or max(1, _cores() // jobs),
                 progress=watch,
             )
         with console.status("") as status:
             comparison = summarise(
-                pairs,
+                variants,
                 grid,
                 errors,
                 out,
                 dataset,
-                command=command,
+                kind=kind,
+                baseline=baseline,
+                command=how.get("command", ""),
                 at_once=jobs,
-                remarks=left_out,
-                told=lambda pair: status.update(f"tests of {pair}"),
+                remarks=remarks,
+                told=lambda name: status.update(f"tests of {name}"),
             )
         problem = write_all(comparison, out)
     if problem:

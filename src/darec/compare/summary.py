@@ -14,9 +14,10 @@ from typing import Any, Final
 import torch
 
 from darec.compare.gains import correct, gains_over
-from darec.compare.grid import Job, Names, PairSettings
+from darec.compare.grid import Job, VariantSettings
+from darec.compare.kinds import KindName, Title
 from darec.compare.notes import notes_on
-from darec.compare.result import BASELINE, Comparison, Curve, Gain, Pair, RunRecord, Spread
+from darec.compare.result import BASELINE, Comparison, Curve, Gain, RunRecord, Spread, Variant
 from darec.config import flatten, resolve_config
 from darec.data.dataset import Dataset
 from darec.errors import DarecError, RunError
@@ -32,10 +33,6 @@ COSTS: Final = (
     "peak_rss_mb",
     "parameters",
     "table_dim",
-)
-_BOOTSTRAPS: Final = 2_000  # enough for the ends of an interval
-_PERMUTATIONS: Final = (
-    10_000  # p-values are multiplied by the number of pairs, so these must be finer
 )
 Told = Callable[[str], None]
 
@@ -57,54 +54,58 @@ class _Finished:
 
 
 def summarise(
-    pairs: Sequence[PairSettings],
-    jobs: Mapping[Names, Sequence[Job]],
+    variants: Sequence[VariantSettings],
+    jobs: Mapping[Title, Sequence[Job]],
     errors: Mapping[str, str],
     out: Path,
     dataset: Dataset,
     *,
+    kind: KindName = "pairs",
+    baseline: str = BASELINE,
     command: str = "",
     at_once: int = 1,
     remarks: Sequence[str] = (),
-    told: Told = lambda pair: None,
+    told: Told = lambda name: None,
 ) -> Comparison:
-    """Read every run of a grid and compare the pairs.
+    """Read every run and compare the variants.
 
     Args:
-        pairs: the pairs with their settings.
-        jobs: each pair's runs.
+        variants: each with its settings.
+        jobs: each variant's runs.
         errors: those that failed, by folder.
         out: the comparison's folder.
         dataset: what they were trained on.
+        kind: what the variants are.
+        baseline: the row, in each section, that gains are measured against.
         command: how this was asked for.
         at_once: runs trained at once.
         remarks: further notes.
-        told: called with each pair's name before its tests, which take a second or two.
+        told: called with each variant's name before its tests, which take a second or two.
     """
-    first = pairs[0].config
+    first = variants[0].config
     ks = tuple(sorted(set(first.evaluation.ks)))
     headline = tuple(f"{metric}@{ks[-1]}" for metric in GROUP_METRICS)
-    runs: dict[Names, list[_Finished]] = {}
-    records: dict[Names, list[RunRecord]] = {}
-    for names, wanted in jobs.items():
-        runs[names], records[names] = _read_all(wanted, errors, out, first.train.monitor)
+    runs: dict[Title, list[_Finished]] = {}
+    records: dict[Title, list[RunRecord]] = {}
+    for title, wanted in jobs.items():
+        runs[title], records[title] = _read_all(wanted, errors, out, first.train.monitor)
     groups = next((run.groups for found in runs.values() for run in found), ())
     made = [
-        _pair(pair, jobs[pair.names][0], runs[pair.names], records[pair.names]) for pair in pairs
+        _variant(variant, jobs[variant.title][0], runs[variant.title], records[variant.title])
+        for variant in variants
     ]
     tested = [f"{metric}@{k}" for metric in GROUP_METRICS for k in ks]
     tested += [f"{group.name}/{metric}" for group in groups for metric in headline]
-    gains: dict[Names, dict[str, Gain]] = {}
-    base: dict[int, Evaluation] = {}
-    for pair in made:  # the pairs of a backbone stand together, none first
-        mine = {run.job.seed: run.evaluation() for run in runs[pair.backbone, pair.alignment]}
-        if pair.alignment == BASELINE:
-            base = mine
-        elif (pair.backbone, BASELINE) in runs:
-            told(pair.name)
-            gains[pair.backbone, pair.alignment] = gains_over(base, mine, tested)
+    gains: dict[Title, dict[str, Gain]] = {}
+    for base in (variant for variant in made if variant.row == baseline):
+        values = {run.job.seed: run.evaluation() for run in runs[base.title]}
+        for other in made:
+            if other.section == base.section and other is not base:
+                told(other.name)
+                mine = {run.job.seed: run.evaluation() for run in runs[other.title]}
+                gains[other.title] = gains_over(values, mine, tested)
     correct(gains)
-    made = [replace(pair, gains=gains.get((pair.backbone, pair.alignment), {})) for pair in made]
+    made = [replace(variant, gains=gains.get(variant.title, {})) for variant in made]
     device = first.options.device
     comparison = Comparison(
         dataset=dataset.path.resolve().name if dataset.path else "",
@@ -120,7 +121,7 @@ def summarise(
         monitor=first.train.monitor,
         headline=headline,
         groups=groups,
-        pairs=tuple(made),
+        variants=tuple(made),
         command=command,
         made=time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         machine=_processor() if device == "cpu" else torch.cuda.get_device_name(device),
@@ -131,6 +132,8 @@ def summarise(
             "python": platform.python_version(),
         },
         notes=(),
+        kind=kind,
+        baseline=baseline,
     )
     return replace(comparison, notes=(*notes_on(comparison), *remarks))
 
@@ -169,9 +172,9 @@ def _read(job: Job, folder: Path, monitor: str) -> _Finished:
     return replace(run, groups=run.evaluation().groups)
 
 
-def _pair(
-    pair: PairSettings, job: Job, runs: Sequence[_Finished], records: Sequence[RunRecord]
-) -> Pair:
+def _variant(
+    variant: VariantSettings, job: Job, runs: Sequence[_Finished], records: Sequence[RunRecord]
+) -> Variant:
     everything = [run.metrics for run in runs]
     shared = [
         name for name in (everything[0] if everything else {}) if all(name in m for m in everything)
@@ -184,17 +187,20 @@ def _pair(
             if name.startswith(prefix)
         }
 
-    return Pair(
-        *pair.names,
+    return Variant(
+        backbone=job.config.backbone.name,
+        alignment=job.config.alignment.name,
         runs=tuple(records),
         settings=flatten(job.config.model_dump(mode="json", exclude={"options"})),
-        settings_file=str(pair.file) if pair.file else None,
+        settings_file=str(variant.file) if variant.file else None,
         test=spreads("test/"),
         valid=spreads("valid/"),
         costs={name: Spread.of(m[name] for m in everything) for name in COSTS if name in shared},
         diagnostics=spreads("diagnostics/"),
         gains={},
         curves=tuple(run.curve for run in runs),
+        label=variant.label,
+        changes=variant.changes,
     )
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
-from darec.compare.result import BASELINE, Comparison, Gain, Pair, Spread
+from darec.compare.kinds import Kind
+from darec.compare.result import Comparison, Gain, Spread, Variant
 from darec.evaluation.groups import Group
 
 COST_COLUMNS = {
@@ -17,17 +18,6 @@ COST_COLUMNS = {
     "parameters": "parameters",
 }
 SPREAD_LEGEND = "± standard deviation over seeds."
-GAIN_LEGEND = (
-    "Gain over none of the same backbone, as share of it, with its 95% bootstrap interval over users.",
-    "* differs from none over users: permutation test, p < 0.05 after Holm's correction over the pairs.",
-    "** and over seeds: sign-flip test, corrected alike.",
-)
-TEST_LEGEND = (
-    "Over users: bootstrap interval and permutation test of each user's mean over the seeds.",
-    "Over seeds: Student's interval, seeds of the same sign, and the exact sign-flip test.",
-    "Holm: p corrected over the pairs; * below 0.05.",
-)
-GROUP_LEGEND = ("In percent; stars as above, corrected over the pairs and the groups of one kind.",)
 
 
 @dataclass(frozen=True)
@@ -36,7 +26,7 @@ class Cell:
 
     Attributes:
         text: what it says; numbers are aligned to the right.
-        best: the best of its backbone in its column.
+        best: the best of its section in its column.
         stars: ``"*"`` or ``"**"`` after the text, or nothing; None where there is nothing to star.
         tail: what follows the stars.
     """
@@ -53,8 +43,8 @@ class Sheet:
 
     Attributes:
         title: what it shows.
-        columns: headings; the first is the alignment's.
-        sections: each backbone with its rows.
+        columns: headings; the first is the rows' own.
+        sections: each section's heading with its rows.
         legend: lines to print under it.
     """
 
@@ -75,24 +65,31 @@ def sheets(comparison: Comparison, *, brief: bool = False) -> tuple[Sheet, ...]:
 
 
 def has_gains(comparison: Comparison) -> bool:
-    """Whether any pair has a gain over ``none``."""
-    return any(pair.gains for pair in comparison.pairs)
+    """Whether any variant has a gain over the baseline."""
+    return any(pair.gains for pair in comparison.variants)
 
 
 def accuracy(comparison: Comparison) -> Sheet:
-    """The headline metrics with their gains over ``none``."""
-    gains = has_gains(comparison)
-    columns = ["alignment"]
+    """The headline metrics with their gains; of a sweep with the validation metric, by which a value is chosen."""
+    gains = has_gains(comparison) and comparison.kind != "sweep"
+    chosen, monitor = comparison.chosen, comparison.monitor
+    columns = [comparison.words.row]
+    if comparison.kind == "sweep":
+        columns.append(f"valid {monitor}")
     for metric in comparison.headline:
         columns += [metric, "gain"] if gains else [metric]
 
-    def row(pair: Pair) -> tuple[Cell, ...]:
-        finished = f" ({len(pair.seeds)}/{len(pair.runs)})" if pair.failed else ""
-        cells = [Cell(pair.alignment + finished)]
+    def row(variant: Variant) -> tuple[Cell, ...]:
+        finished = f" ({len(variant.seeds)}/{len(variant.runs)})" if variant.failed else ""
+        cells = [Cell(variant.row + finished)]
+        if comparison.kind == "sweep":
+            spread = variant.valid.get(monitor)
+            text = "failed" if spread is None else spread_text(spread)
+            cells.append(Cell(text, best=variant is chosen))
         for metric in comparison.headline:
-            cells.append(mean_cell(comparison, pair, metric))
+            cells.append(mean_cell(comparison, variant, metric))
             if gains:
-                cells.append(gain_cell(pair.gains.get(metric)))
+                cells.append(gain_cell(variant.gains.get(metric)))
         return tuple(cells)
 
     counts, seeds = comparison.counts, len(comparison.seeds)
@@ -100,19 +97,22 @@ def accuracy(comparison: Comparison) -> Sheet:
         f"{comparison.dataset}, test split: {counts['users']:,} users, {counts['items']:,} items, "
         f"{seeds} seed{'s' * (seeds > 1)}"
     )
-    legend = (*((SPREAD_LEGEND,) if seeds > 1 else ()), *(GAIN_LEGEND if gains else ()))
+    legend = (
+        *((SPREAD_LEGEND,) if seeds > 1 else ()),
+        *(gain_legend(comparison.words) if gains else ()),
+    )
     return Sheet(title, tuple(columns), _sections(comparison, row), legend)
 
 
 def tests(comparison: Comparison, metric: str) -> Sheet:
     """Intervals and p-values of the gains in one metric, over users and over seeds."""
 
-    def row(pair: Pair) -> tuple[Cell, ...]:
-        gain = pair.gains.get(metric)
+    def row(variant: Variant) -> tuple[Cell, ...]:
+        gain = variant.gains.get(metric)
         if gain is None:
-            return (Cell(pair.alignment), *[Cell("")] * 8)
+            return (Cell(variant.row), *[Cell("")] * 8)
         return (
-            Cell(pair.alignment),
+            Cell(variant.row),
             Cell(_short(gain.difference)),
             Cell(f"[{_short(gain.low)}, {_short(gain.high)}]"),
             Cell(p_text(gain.p_users)),
@@ -126,7 +126,10 @@ def tests(comparison: Comparison, metric: str) -> Sheet:
     over = ("95% over users", "p", "Holm", "95% over seeds", "same", "p", "Holm")
     sections = _sections(comparison, row, _gaining(comparison))
     return Sheet(
-        f"{metric}: tests of the gain", ("alignment", "gain", *over), sections, TEST_LEGEND
+        f"{metric}: tests of the gain",
+        (comparison.words.row, "gain", *over),
+        sections,
+        tests_legend(comparison.words),
     )
 
 
@@ -134,25 +137,25 @@ def by_group(comparison: Comparison, metric: str) -> Sheet:
     """Gains in one metric by user activity and item popularity."""
     shown = [group for group in comparison.groups if group.size]
 
-    def row(pair: Pair) -> tuple[Cell, ...]:
-        cells = [Cell(pair.alignment), _percent(pair.gains.get(metric))]
-        cells += [_percent(pair.gains.get(f"{group.name}/{metric}")) for group in shown]
+    def row(variant: Variant) -> tuple[Cell, ...]:
+        cells = [Cell(variant.row), _percent(variant.gains.get(metric))]
+        cells += [_percent(variant.gains.get(f"{group.name}/{metric}")) for group in shown]
         return tuple(cells)
 
-    title = f"{metric}: gain over none, by users' training items and items' training users"
-    columns = ("alignment", "all", *(group_label(group) for group in shown))
+    title = f"{metric}: gain over {_baseline(comparison)}, by users' training items and items' training users"
+    columns = (comparison.words.row, "all", *(group_label(group) for group in shown))
     sections = _sections(comparison, row, _gaining(comparison))
-    return Sheet(title, columns, sections, GROUP_LEGEND)
+    return Sheet(title, columns, sections, group_legend(comparison.words))
 
 
 def costs(comparison: Comparison) -> Sheet:
     """What a run takes: means over seeds."""
 
-    def row(pair: Pair) -> tuple[Cell, ...]:
-        cells = [Cell(cost_text(name, pair.costs.get(name))) for name in COST_COLUMNS.values()]
-        return (Cell(pair.alignment), *cells)
+    def row(variant: Variant) -> tuple[Cell, ...]:
+        cells = [Cell(cost_text(name, variant.costs.get(name))) for name in COST_COLUMNS.values()]
+        return (Cell(variant.row), *cells)
 
-    columns = ("alignment", *COST_COLUMNS)
+    columns = (comparison.words.row, *COST_COLUMNS)
     legend = (f"Means over seeds. {comparison.machine}.",)
     return Sheet("Cost of a run", columns, _sections(comparison, row), legend)
 
@@ -162,14 +165,16 @@ def group_label(group: Group) -> str:
     return f"{group.kind} {group.low}" + (f"-{group.high}" if group.high > group.low else "")
 
 
-def mean_cell(comparison: Comparison, pair: Pair, metric: str) -> Cell:
-    """Mean and standard deviation over seeds."""
-    spread = pair.test.get(metric)
+def mean_cell(comparison: Comparison, variant: Variant, metric: str) -> Cell:
+    """Mean and standard deviation over seeds; the best is marked, but not of values that test must not choose."""
+    spread = variant.test.get(metric)
     if spread is None:
         return Cell("failed")
-    best = comparison.best(pair.backbone, metric)
-    rivals = sum(metric in other.test for other in comparison.of_backbone(pair.backbone)) - 1
-    return Cell(spread_text(spread), best is pair and rivals > 0)
+    if comparison.kind == "sweep":
+        return Cell(spread_text(spread))
+    best = comparison.best(variant.section, metric)
+    rivals = sum(metric in other.test for other in comparison.of_section(variant.section)) - 1
+    return Cell(spread_text(spread), best is variant and rivals > 0)
 
 
 def spread_text(spread: Spread) -> str:
@@ -179,7 +184,7 @@ def spread_text(spread: Spread) -> str:
 
 
 def gain_cell(gain: Gain | None) -> Cell:
-    """``+1.9%`` with its stars and ``[+1.1, +2.8]``; nothing for ``none``."""
+    """``+1.9%`` with its stars and ``[+1.1, +2.8]``; nothing for the baseline."""
     if gain is None:
         return Cell("")
     if gain.relative is None:
@@ -232,18 +237,49 @@ def _percent(gain: Gain | None) -> Cell:
     return Cell(f"{100 * gain.relative[0]:+.1f}", stars=stars(gain))
 
 
-def _gaining(comparison: Comparison) -> list[Pair]:
-    return [pair for pair in comparison.pairs if pair.alignment != BASELINE]
+def gain_legend(words: Kind) -> tuple[str, ...]:
+    """What a gain is and what its stars mean."""
+    return (
+        f"Gain over {words.over}, as share of it, with its 95% bootstrap interval over users.",
+        f"* differs from {words.differs} over users: permutation test, p < 0.05 after Holm's correction over "
+        f"the {words.many}.",
+        "** and over seeds: sign-flip test, corrected alike.",
+    )
+
+
+def tests_legend(words: Kind) -> tuple[str, ...]:
+    """What each interval and p-value is."""
+    return (
+        "Over users: bootstrap interval and permutation test of each user's mean over the seeds.",
+        "Over seeds: Student's interval, seeds of the same sign, and the exact sign-flip test.",
+        f"Holm: p corrected over the {words.many}; * below 0.05.",
+    )
+
+
+def group_legend(words: Kind) -> tuple[str, ...]:
+    """What the figures by group are."""
+    return (
+        f"In percent; stars as above, corrected over the {words.many} and the groups of one kind.",
+    )
+
+
+def _baseline(comparison: Comparison) -> str:
+    """What gains are over, in a title."""
+    return comparison.baseline if comparison.kind == "pairs" else comparison.words.over
+
+
+def _gaining(comparison: Comparison) -> list[Variant]:
+    return [variant for variant in comparison.variants if variant.row != comparison.baseline]
 
 
 def _sections(
     comparison: Comparison,
-    row: Callable[[Pair], tuple[Cell, ...]],
-    pairs: Sequence[Pair] | None = None,
+    row: Callable[[Variant], tuple[Cell, ...]],
+    variants: Sequence[Variant] | None = None,
 ) -> tuple[tuple[str, tuple[tuple[Cell, ...], ...]], ...]:
-    chosen = comparison.pairs if pairs is None else pairs
+    chosen = comparison.variants if variants is None else variants
     rows = {
-        backbone: tuple(row(pair) for pair in chosen if pair.backbone == backbone)
-        for backbone in comparison.backbones
+        section: tuple(row(variant) for variant in chosen if variant.section == section)
+        for section in comparison.sections
     }
-    return tuple((backbone, found) for backbone, found in rows.items() if found)
+    return tuple((section, found) for section, found in rows.items() if found)

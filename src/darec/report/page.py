@@ -9,24 +9,9 @@ from darec.compare.output import to_markdown
 from darec.compare.result import Comparison
 from darec.compare.tables import Cell, Sheet, sheets
 from darec.files import write_atomic
-from darec.report.plots import plots, svg
-
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 64rem; margin: 2rem auto;
-       padding: 0 1rem; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
-.wide { overflow-x: auto; }
-table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92em; }
-th, td { padding: .25rem .7rem; text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
-thead th { border-bottom: 2px solid #1a1a1a; }
-tr.backbone td { font-style: italic; border-top: 1px solid #999; text-align: left; }
-td.best { font-weight: 700; }
-small, figcaption, .legend { color: #555; font-size: .88em; }
-figure { margin: 1rem 0; } figure svg { width: 100%; height: auto; }
-code { background: #f3f3f3; padding: .1em .3em; overflow-wrap: anywhere; }
-@media print { body { max-width: none; margin: 0; } figure, table { break-inside: avoid; } }
-"""
+from darec.report.drawing import svg
+from darec.report.html import figure, listed, write_document
+from darec.report.plots import plots
 
 
 def write_page(comparison: Comparison, path: str | Path) -> None:
@@ -40,7 +25,7 @@ def write_page(comparison: Comparison, path: str | Path) -> None:
         ConfigError: matplotlib is not installed.
     """
     counts = comparison.counts
-    title = f"Comparison on {comparison.dataset}"
+    title = f"{comparison.words.title} on {comparison.dataset}"
     accuracy, *others = sheets(comparison)
     seeds = ", ".join(map(str, comparison.seeds))
     about = (
@@ -49,31 +34,22 @@ def write_page(comparison: Comparison, path: str | Path) -> None:
         f"{comparison.monitor}; the whole catalogue ranked, {comparison.mask} items masked. Made {comparison.made} on "
         f"{comparison.machine}, " + ", ".join(f"{k} {v}" for k, v in comparison.versions.items())
     )
-    parts = [f"<h1>{escape(title)}</h1>", f"<p>{escape(about)}.</p>"]
+    parts = [f"<p>{escape(about)}.</p>"]
     if comparison.command:
         parts.append(f"<p><code>{escape(comparison.command)}</code></p>")
     parts.append(_table(accuracy))
-    parts += [
-        f"<figure>{svg(make())}<figcaption>{escape(caption)}</figcaption></figure>"
-        for _, caption, make in plots(comparison)
-    ]
+    parts += [figure(svg(make()), caption) for _, caption, make in plots(comparison)]
     parts += map(_table, others)
-    failed = [(pair, run) for pair in comparison.pairs for run in pair.failed]
+    failed = [
+        f"{pair.name}, seed {run.seed}: {run.error or ''}"
+        for pair in comparison.variants
+        for run in pair.failed
+    ]
     if failed:
-        lines = [
-            f"<li>{escape(pair.name)}, seed {run.seed}: {escape(run.error or '')}</li>"
-            for pair, run in failed
-        ]
-        parts += ["<h2>Failed runs</h2>", "<ul>", *lines, "</ul>"]
+        parts += ["<h2>Failed runs</h2>", listed(failed)]
     if comparison.notes:
-        notes = [f"<li>{escape(note)}</li>" for note in comparison.notes]
-        parts += ["<h2>Notes</h2>", "<ul>", *notes, "</ul>"]
-    head = (
-        '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
-        f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
-    )
-    write_atomic(Path(path), head + "\n".join(parts) + "\n</body>\n</html>\n")
+        parts += ["<h2>Notes</h2>", listed(comparison.notes)]
+    write_document(Path(path), title, parts)
 
 
 def write_markdown(comparison: Comparison, folder: str | Path, name: str = "README") -> Path:
@@ -105,9 +81,9 @@ def _table(sheet: Sheet) -> str:
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in sheet.columns)
     lines = [f"<h2>{escape(sheet.title)}</h2>", '<div class="wide"><table>']
     lines.append(f"<thead><tr>{head}</tr></thead><tbody>")
-    for backbone, rows in sheet.sections:
+    for section, rows in sheet.sections:
         width = len(sheet.columns)
-        lines.append(f'<tr class="backbone"><td colspan="{width}">{escape(backbone)}</td></tr>')
+        lines.append(f'<tr class="section"><td colspan="{width}">{escape(section)}</td></tr>')
         lines += [f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows]
     lines.append("</tbody></table></div>")
     legend = "<br>".join(map(escape, sheet.legend))

@@ -1,0 +1,82 @@
+"""``darec ablate``: one pair against itself with a term or a choice switched off."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import typer
+
+from darec.cli.comparing import (
+    Alignment,
+    Backbone,
+    CompareFormat,
+    Config,
+    Data,
+    Device,
+    Encoder,
+    FormatOption,
+    Jobs,
+    Out,
+    Quiet,
+    Seeds,
+    Set,
+    Threads,
+    Yes,
+    again,
+    conclude,
+    given,
+)
+
+
+def command(
+    data: Data,
+    out: Out,
+    backbone: Backbone = None,
+    alignment: Alignment = None,
+    part: Annotated[
+        Literal["alignment", "backbone"], typer.Option(help="Whose terms and choices.")
+    ] = "alignment",
+    only: Annotated[
+        list[str] | None,
+        typer.Option(metavar="NAME", help="An ablation to keep; repeat for several."),
+    ] = None,
+    seeds: Seeds = "3",
+    jobs: Jobs = 1,
+    set_: Set = None,
+    config: Config = None,
+    encoder: Encoder = None,
+    device: Device = None,
+    threads: Threads = None,
+    yes: Yes = False,
+    quiet: Quiet = False,
+    format: FormatOption = CompareFormat.TABLE,
+) -> None:
+    """Train a pair, and the same with each term and choice switched off or changed, over several seeds.
+
+    What is switched is declared by the alignment or the backbone; of one that declares nothing, every weight is set to
+    zero and every switch turned. Differences are to the pair as it is, with intervals and tests. The same command goes
+    on where it was stopped. OUT/comparison.json, .md, .tex, .csv and .html hold the result.
+    """
+    from darec.compare.ablate import ablate
+
+    conclude(
+        lambda: ablate(
+            data,
+            part=part,
+            only=only or (),
+            out=out,
+            backbone=backbone,
+            alignment=alignment,
+            seeds=seeds,
+            jobs=jobs,
+            threads=threads,
+            options=given(encoder, device),
+            config=config,
+            overrides=set_ or (),
+            many=yes,
+            command=again(),
+            progress=not quiet,
+        ),
+        out,
+        format,
+    )

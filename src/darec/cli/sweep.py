@@ -1,0 +1,83 @@
+"""``darec sweep``: one pair under every value of a setting."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+import typer
+
+from darec.cli.comparing import (
+    Alignment,
+    Backbone,
+    CompareFormat,
+    Config,
+    Data,
+    Device,
+    Encoder,
+    FormatOption,
+    Jobs,
+    Out,
+    Quiet,
+    Seeds,
+    Set,
+    Threads,
+    Yes,
+    again,
+    conclude,
+    given,
+)
+
+
+def command(
+    data: Data,
+    out: Out,
+    param: Annotated[
+        list[str],
+        typer.Option(
+            metavar="KEY=A,B,...",
+            help="A setting and its values, as alignment.rho=0.1,0.3; K, lambda, rho, N-hat and d are short for "
+            "darec's. Several are combined, each value with each.",
+        ),
+    ],
+    backbone: Backbone = None,
+    alignment: Alignment = None,
+    seeds: Seeds = "3",
+    jobs: Jobs = 1,
+    set_: Set = None,
+    config: Config = None,
+    encoder: Encoder = None,
+    device: Device = None,
+    threads: Threads = None,
+    yes: Yes = False,
+    quiet: Quiet = False,
+    format: FormatOption = CompareFormat.TABLE,
+) -> None:
+    """Train a pair with every value of a setting over several seeds, and plot what becomes of it.
+
+    Several --param are a grid: every combination is trained; to vary one at a time, run the command for each. The value
+    with the best validation mean is marked; the test figures are shown beside. Differences are to the base, the pair's
+    own settings, where its values are among those given. The same command goes on where it was stopped.
+    OUT/comparison.json, .md, .tex, .csv and .html hold the result.
+    """
+    from darec.compare.sweep import sweep
+
+    conclude(
+        lambda: sweep(
+            data,
+            param,
+            out=out,
+            backbone=backbone,
+            alignment=alignment,
+            seeds=seeds,
+            jobs=jobs,
+            threads=threads,
+            options=given(encoder, device),
+            config=config,
+            overrides=set_ or (),
+            many=yes,
+            command=again(),
+            progress=not quiet,
+        ),
+        out,
+        format,
+    )

@@ -1,0 +1,112 @@
+"""One pair as it is against the same with a term or a choice switched off or changed, one at a time.
+
+What can be switched is declared where it belongs, by the alignment or the backbone (``ablations``). Of a part that
+declares nothing, every weight (a number named ``w_...``) is set to zero and every switch turned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Literal, Unpack
+
+from darec.compare.grid import VariantSettings
+from darec.compare.kinds import BASE
+from darec.compare.result import Comparison
+from darec.compare.run import How, run_variants
+from darec.compare.varied import base_config, changed
+from darec.config import PartConfig, RunConfig
+from darec.errors import ConfigError, did_you_mean
+from darec.registry import ALIGNMENTS, BACKBONES
+
+Part = Literal["alignment", "backbone"]
+
+
+def ablate(
+    data: str | Path,
+    *,
+    part: Part = "alignment",
+    only: Sequence[str] = (),
+    backbone: str | None = None,
+    alignment: str | None = None,
+    options: dict[str, Any] | None = None,
+    config: Path | None = None,
+    overrides: Sequence[str] = (),
+    **how: Unpack[How],
+) -> Comparison:
+    """Train a pair and each of its ablations with every seed, and compare them with it.
+
+    Args:
+        data: dataset folder, written by ``darec import``.
+        part: whose terms and choices.
+        only: names of ablations to keep; all where empty.
+        backbone: see :func:`darec.compare.varied.base_config`, as for the rest.
+        alignment: likewise.
+        options: likewise.
+        config: likewise.
+        overrides: likewise.
+        **how: see :class:`darec.compare.run.How`.
+
+    Raises:
+        ConfigError: a part without anything to switch, an unknown name or setting, or too many runs.
+        DataError: no dataset, or one without validation or test interactions.
+        TextError: missing language vectors.
+        RunError: ``out`` is another's.
+        KeyboardInterrupt: passed on; finished runs and checkpoints are kept.
+    """
+    base = base_config(
+        backbone=backbone, alignment=alignment, options=options, config=config, overrides=overrides
+    )
+    variants, left_out = ablation_variants(base, part, only)
+    return run_variants(data, variants, kind="ablation", baseline=BASE, remarks=left_out, **how)
+
+
+def ablations_of(base: RunConfig, part: Part) -> dict[str, dict[str, Any]]:
+    """Name -> settings by dotted key of every ablation of a part, declared or derived; it may be none."""
+    config: PartConfig = getattr(base, part)
+    registry = ALIGNMENTS if part == "alignment" else BACKBONES
+    declared: Mapping[str, Mapping[str, Any]] | None = registry.get(config.name).ablations
+    if declared is None:
+        declared = _derived(config)
+    return {
+        name: {f"{part}.{field}": value for field, value in settings.items()}
+        for name, settings in declared.items()
+    }
+
+
+def ablation_variants(
+    base: RunConfig, part: Part = "alignment", only: Sequence[str] = ()
+) -> tuple[list[VariantSettings], list[str]]:
+    """The base and every ablation; those that would change nothing are left out, with the reason.
+
+    Raises:
+        ConfigError: nothing to switch, an unknown name in ``only``, or a declared setting that does not exist.
+    """
+    found = ablations_of(base, part)
+    for name in only:
+        if name not in found:
+            raise ConfigError(f"--only: no ablation {name!r}: {did_you_mean(name, found)}")
+    variants, left_out = [VariantSettings(base, label=BASE)], []
+    for name in only or found:
+        variant = changed(base, name, found[name])
+        if variant.config == base:
+            left_out.append(f"{name} is left out: the base is so already.")
+        else:
+            variants.append(variant)
+    if len(variants) == 1:
+        named: PartConfig = getattr(base, part)
+        why = (
+            left_out[0] if left_out else "it has no weights or switches and declares no ablations."
+        )
+        raise ConfigError(f"nothing to ablate in {part} {named.name!r}: {why}")
+    return variants, left_out
+
+
+def _derived(config: PartConfig) -> dict[str, dict[str, Any]]:
+    made: dict[str, dict[str, Any]] = {}
+    for name, value in config:
+        if isinstance(value, bool):
+            made[f"{name}={str(not value).lower()}"] = {name: not value}
+        elif isinstance(value, int | float) and name.startswith("w_"):
+            made[f"{name}=0"] = {name: 0}
+    return made

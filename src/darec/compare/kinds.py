@@ -1,0 +1,103 @@
+"""The kinds of comparison: what their rows are called, and what they are compared with."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final, Literal, NamedTuple
+
+KindName = Literal["pairs", "sweep", "ablation"]
+BASE: Final = "base"
+"""The row of a pair as it is, in an ablation."""
+
+
+class Title(NamedTuple):
+    """What a variant is called.
+
+    Attributes:
+        section: what it stands under: its backbone in a grid of pairs, else the pair that is varied.
+        row: what it is called there: its alignment in a grid of pairs, else its label.
+        name: both, as ``lightgcn + darec`` or ``lightgcn + darec, n_clusters=4``.
+    """
+
+    section: str
+    row: str
+    name: str
+
+    @classmethod
+    def of(cls, backbone: str, alignment: str, label: str | None) -> Title:
+        """``label`` is None in a grid of pairs."""
+        pair = f"{backbone} + {alignment}"
+        return (
+            cls(backbone, alignment, pair)
+            if label is None
+            else cls(pair, label, f"{pair}, {label}")
+        )
+
+
+@dataclass(frozen=True)
+class Kind:
+    """Words for tables, pages and messages.
+
+    Attributes:
+        title: of the page, before the dataset's name.
+        command: that makes it.
+        section: heading of the first column: what a table's sections are.
+        row: heading of the second: what their rows are.
+        one: a row, in a sentence.
+        many: rows, in a sentence.
+        over: what gains are over, after "over".
+        differs: the same in short, after "differs from".
+        best: what is marked in a table.
+        without: why there may be no gains.
+    """
+
+    title: str
+    command: str
+    section: str
+    row: str
+    one: str
+    many: str
+    over: str
+    differs: str
+    best: str
+    without: str
+
+
+KINDS: Final[dict[KindName, Kind]] = {
+    "pairs": Kind(
+        title="Comparison",
+        command="darec compare",
+        section="backbone",
+        row="alignment",
+        one="pair",
+        many="pairs",
+        over="none of the same backbone",
+        differs="none",
+        best="best of its backbone",
+        without="'none' is not in the grid, so there are no gains.",
+    ),
+    "sweep": Kind(
+        title="Sweep",
+        command="darec sweep",
+        section="pair",
+        row="settings",
+        one="value",
+        many="values",
+        over="the base",
+        differs="the base",
+        best="chosen by validation",
+        without="The base's own value is not among those of the sweep, so there are no differences to it.",
+    ),
+    "ablation": Kind(
+        title="Ablation",
+        command="darec ablate",
+        section="pair",
+        row="variant",
+        one="variant",
+        many="variants",
+        over="the base",
+        differs="the base",
+        best="best of all",
+        without="The base did not finish, so there are no differences to it.",
+    ),
+}

@@ -1,0 +1,147 @@
+"""One pair under every value of a setting, or every combination of the values of several."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any, Final, Unpack
+
+import yaml
+
+from darec.compare.grid import VariantSettings
+from darec.compare.result import Comparison
+from darec.compare.run import How, run_variants
+from darec.compare.varied import base_config, changed
+from darec.config import RunConfig
+from darec.errors import ConfigError, did_you_mean
+from darec.search import Choice, Range, depends_on, fields, value_of
+
+ALIASES: Final = {
+    "K": "alignment.n_clusters",
+    "lambda": "alignment.strength",
+    "rho": "alignment.rho",
+    "N-hat": "alignment.n_sampled",
+    "d": "alignment.dim",
+}
+"""The symbols of the DaRec paper, and of this project's rho, for settings of alignments that have them."""
+
+
+def sweep(
+    data: str | Path,
+    params: Sequence[str],
+    *,
+    backbone: str | None = None,
+    alignment: str | None = None,
+    options: dict[str, Any] | None = None,
+    config: Path | None = None,
+    overrides: Sequence[str] = (),
+    **how: Unpack[How],
+) -> Comparison:
+    """Train a pair under every combination of the values given, with every seed.
+
+    What is finished in ``out`` is not trained again. Differences are to the base, where its own values are among those
+    of the sweep.
+
+    Args:
+        data: dataset folder, written by ``darec import``.
+        params: ``["alignment.n_clusters=2,4,8", "K=2,4,8"]``, a setting each, with values between commas.
+        backbone: see :func:`darec.compare.varied.base_config`, as for the rest.
+        alignment: likewise.
+        options: likewise.
+        config: likewise.
+        overrides: likewise.
+        **how: see :class:`darec.compare.run.How`.
+
+    Raises:
+        ConfigError: settings or values that do not exist or fit, or too many runs.
+        DataError: no dataset, or one without validation or test interactions.
+        TextError: missing language vectors.
+        RunError: ``out`` is another's.
+        KeyboardInterrupt: passed on; finished runs and checkpoints are kept.
+    """
+    base = base_config(
+        backbone=backbone, alignment=alignment, options=options, config=config, overrides=overrides
+    )
+    values = dict(parse_param(base, text) for text in params)
+    if len(values) < len(params):
+        raise ConfigError("--param: a setting is given twice; write its values between commas.")
+    variants, baseline = sweep_variants(base, values)
+    return run_variants(data, variants, kind="sweep", baseline=baseline, **how)
+
+
+def sweep_variants(
+    base: RunConfig, values: Mapping[str, Sequence[Any]]
+) -> tuple[list[VariantSettings], str]:
+    """Every combination, the last setting changing fastest, and the label of the one that is the base.
+
+    Args:
+        base: all other settings.
+        values: of each setting, by dotted key.
+
+    Raises:
+        ConfigError: a value that the setting refuses or that is given twice, or a setting that means nothing with the
+            others as they are.
+    """
+    _check_meaning(base, values)
+    variants: list[VariantSettings] = []
+    for combination in itertools.product(*values.values()):
+        changes = dict(zip(values, combination, strict=True))
+        label = ", ".join(f"{_short(key)}={_text(value)}" for key, value in changes.items())
+        variant = changed(base, label, changes)
+        same = next((other for other in variants if other.config == variant.config), None)
+        if same is not None:
+            raise ConfigError(f"--param: {same.label} and {label} are the same.")
+        variants.append(variant)
+    baseline = next((v.label or "" for v in variants if v.config == base), "")
+    return variants, baseline
+
+
+def parse_param(base: RunConfig, text: str) -> tuple[str, list[Any]]:
+    """Dotted key and values of ``KEY=a,b,c``; brackets hold a list together. Raises ``ConfigError``."""
+    key, sign, listed = text.partition("=")
+    key = key.strip()
+    try:
+        values = [_number(value) for value in yaml.safe_load(f"[{listed}]")]
+    except yaml.YAMLError:
+        values = []
+    if not sign or not key or not values:
+        raise ConfigError(f"--param {text!r}: write KEY=a,b,c, for example alignment.rho=0.1,0.3.")
+    known = dict(fields(base))
+    key = ALIASES.get(key, key)
+    if key not in known:
+        hint = did_you_mean(key, known)
+        pair = f"{base.backbone.name} + {base.alignment.name}"
+        raise ConfigError(f"--param: {pair} has no setting {key!r}: {hint}")
+    return key, values
+
+
+def _number(value: Any) -> Any:
+    """1e-3 is a number here, though not in YAML."""
+    try:
+        return float(value) if isinstance(value, str) else value
+    except ValueError:
+        return value
+
+
+def _check_meaning(base: RunConfig, values: Mapping[str, Sequence[Any]]) -> None:
+    """Refuse to vary what has no effect, by what the settings declare for ``darec tune``."""
+    for key, field in fields(base):
+        for mark in field.metadata if key in values else ():
+            if not isinstance(mark, Range | Choice) or mark.when is None:
+                continue
+            on, wanted = depends_on(key, mark) or "", mark.when[1]
+            if any(value != wanted for value in values.get(on, [value_of(base, on)])):
+                raise ConfigError(
+                    f"--param {key}: it has an effect with {on}={wanted} alone: add --set {on}={wanted}."
+                )
+
+
+def _short(key: str) -> str:
+    return key.rpartition(".")[2]
+
+
+def _text(value: Any) -> str:
+    return (
+        "null" if value is None else str(value).lower() if isinstance(value, bool) else str(value)
+    )
