@@ -24,16 +24,22 @@ app = typer.Typer(
 # One module of darec.cli a subcommand; each defines `command` and its docstring is the help.
 COMMANDS = {
     "import": "import_",
+    "profile": "profile",
     "encode": "encode",
     "train": "train",
     "tune": "tune",
     "compare": "compare",
+    "sweep": "sweep",
+    "ablate": "ablate",
     "evaluate": "evaluate",
     "recommend": "recommend",
     "similar": "similar",
+    "visualize": "visualize",
     "settings": "settings",
     "demo": "demo",
 }
+# Modules with several subcommands of their own; each defines `app`.
+GROUPS = {"theory": "theory"}
 
 
 def _version(asked: bool) -> None:
@@ -54,6 +60,8 @@ def options(
 
 for _name, _module in COMMANDS.items():
     app.command(_name)(importlib.import_module(f"darec.cli.{_module}").command)
+for _name, _module in GROUPS.items():
+    app.add_typer(importlib.import_module(f"darec.cli.{_module}").app, name=_name)
 
 
 def fail(message: str, status: int = 2) -> int:

@@ -1,0 +1,85 @@
+"""``darec visualize``: what a finished run learned, in pictures."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from darec.cli.output import Format
+
+
+def command(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    out: Annotated[Path, typer.Option(help="Folder for the page and the pictures.")],
+    against: Annotated[
+        Path | None, typer.Option(help="A run on the same data without alignment, to compare with.")
+    ] = None,
+    methods: Annotated[
+        str, typer.Option(metavar="NAME,...", help="Of pca, tsne and umap.")
+    ] = "pca,tsne",
+    clusters: Annotated[
+        int | None, typer.Option(help="Clusters to colour; the alignment's own number by default.")
+    ] = None,
+    rows: Annotated[int, typer.Option(help="Users, and items, in a map.")] = 800,
+    hops: Annotated[
+        int | None,
+        typer.Option(min=2, help="How far apart the users of the case study are at least."),
+    ] = None,
+    seed: Annotated[int, typer.Option(help="Seed of every draw.")] = 0,
+    data: Annotated[Path | None, typer.Option(help="Where the dataset is now.")] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    format: Annotated[Format, typer.Option(help="How to print the figures.")] = Format.TABLE,
+) -> None:
+    """Draw what a run learned: parts in two dimensions, similarities before and after, and pairs of users.
+
+    OUT/index.html is one page that needs no network; every picture is also there as PNG and SVG, and the figures as
+    anatomy.json.
+    """
+    from rich.console import Console
+    from rich.table import Table
+
+    from darec.cli.output import cell, print_json
+    from darec.visualize import visualize
+
+    anatomy = visualize(
+        run,
+        out=out,
+        against=against,
+        methods=methods,
+        n_clusters=clusters,
+        rows=rows,
+        hops=hops,
+        seed=seed,
+        data=data,
+        command=shlex.join(["darec", *sys.argv[1:]]),
+        progress=not quiet,
+    )
+    if format is Format.JSON:
+        print_json(anatomy.tree())
+        return
+    console = Console(highlight=False, markup=False)
+    table = Table(title=anatomy.run, title_justify="left")
+    for column in ("", *(view.kind for view in anatomy.views)):
+        table.add_column(column, justify="right" if column else "left")
+    figures = [view.figures() for view in anatomy.views]
+    for name in figures[0]:
+        label = name.replace("_", " ", 1) if "/" in name else name.replace("_", " ")
+        table.add_row(label.replace("/", " of "), *(cell(found.get(name)) for found in figures))
+    console.print(table)
+    if not anatomy.has_parts:
+        console.print("no shared and specific parts in this alignment: E_C against E_L")
+    study = anatomy.study
+    if study is None:
+        console.print("no two users with text are that far apart in the graph: no case study")
+    else:
+        ranks = "; ".join(f"{name}: {study.median_rank(name):,.0f}" for name in study.cases[0].near)
+        console.print(
+            f"{len(study.cases)} pairs of users at least {study.hops} edges apart whose texts are most alike, median "
+            f"rank as neighbours among {study.n_users:,} users: {ranks}",
+            soft_wrap=True,
+        )
+    console.print(f"written to {out}/index.html", soft_wrap=True)

@@ -1,0 +1,193 @@
+"""The pictures of a run: maps with partners linked, similarity matrices, and what became of pairs of users."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING, Final
+
+import numpy as np
+
+from darec.report.drawing import COLOURS, GREY, WIDTH, empty_panels
+from darec.visualize.anatomy import Anatomy, View
+from darec.visualize.cases import SHOWN, CaseStudy
+from darec.visualize.maps import middles
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+TITLES: Final = {
+    "E_C": "E_C, collaborative",
+    "E_C, other run": "E_C of the other run",
+    "E_L": "E_L, language",
+    "C_sh": "C_sh, collaborative, shared",
+    "L_sh": "L_sh, language, shared",
+    "C_sp": "C_sp, collaborative, specific",
+    "L_sp": "L_sp, language, specific",
+}
+METHOD_TITLES: Final = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
+
+
+def pictures(anatomy: Anatomy) -> Iterator[tuple[str, str, Callable[[], Figure]]]:
+    """Name, caption and maker of every picture."""
+    for view in anatomy.views:
+        for method in view.maps:
+            yield (
+                f"{view.kind}-{method}",
+                map_caption(view, method),
+                lambda view=view, method=method: maps(view, method),  # type: ignore[misc]
+            )
+        yield (
+            f"{view.kind}-similarity",
+            _matrix_caption(view),
+            lambda view=view: matrices(view),  # type: ignore[misc]
+        )
+    study = anatomy.study
+    if study is not None:
+        yield "cases", _case_caption(study), lambda: case_ranks(study)
+
+
+def maps(view: View, method: str) -> Figure:
+    """The compared tables side by side, clusters coloured alike and linked; the specific parts below."""
+    from matplotlib.patches import ConnectionPatch
+
+    places = view.maps[method]
+    figure, panels = empty_panels(len(places) // 2, 2, height=4.2)
+    first, second = view.compared
+    colours = _colours(view.partners.n_clusters)
+    clusters = {first: view.partners.C[view.rows], second: view.partners.L[view.rows]}
+    clusters |= {"C_sp": clusters[first], "L_sp": clusters[second]}
+    for axes, (name, points) in zip(panels, places.items(), strict=True):
+        shades = [colours[cluster] for cluster in clusters[name]]
+        axes.scatter(points[:, 0], points[:, 1], c=shades, s=7, alpha=0.7, lw=0, rasterized=True)
+        _frame(axes, TITLES[name])
+    if view.together:
+        both = np.concatenate([places[first], places[second]])
+        margin = 0.05 * np.ptp(both, axis=0).clip(min=1e-9)
+        for axes in panels[:2]:
+            axes.set_xlim(both[:, 0].min() - margin[0], both[:, 0].max() + margin[0])
+            axes.set_ylim(both[:, 1].min() - margin[1], both[:, 1].max() + margin[1])
+    ends = [middles(places[name], clusters[name], len(colours)) for name in view.compared]
+    for colour, start, end in zip(colours, *ends, strict=True):
+        for axes, place in zip(panels, (start, end), strict=False):
+            axes.plot(*place, "o", color=colour, mec="black", mew=1.2, ms=9, zorder=4)
+        if not np.isnan([start, end]).any():
+            link = ConnectionPatch(
+                start, end, "data", "data", axesA=panels[0], axesB=panels[1], color=colour, lw=1.4,
+                alpha=0.8, zorder=3,
+            )  # fmt: skip
+            link.set_in_layout(False)
+            figure.add_artist(link)
+    return figure
+
+
+def matrices(view: View) -> Figure:
+    """Cosines before, in the upper row, and after; one order of rows in all."""
+    found = view.similarities.matrices
+    before = [name for name in found if name.startswith("E_")]
+    after = [name for name in found if name not in before]
+    columns = max(len(before), 2)
+    figure, panels = empty_panels(1 + bool(after), columns, height=0.88 * WIDTH / columns)
+    rows = [before, after] if after else [before]
+    for line, names in enumerate(rows):
+        for place in range(columns):
+            axes = panels[line * columns + place]
+            if place >= len(names):
+                axes.set_visible(False)
+                continue
+            image = axes.imshow(
+                found[names[place]], vmin=-1, vmax=1, cmap="RdBu_r", interpolation="nearest"
+            )
+            for bound in view.similarities.bounds:
+                axes.axhline(bound - 0.5, color="black", lw=0.4)
+                axes.axvline(bound - 0.5, color="black", lw=0.4)
+            _frame(axes, TITLES[names[place]])
+    shown = [axes for axes in panels if axes.get_visible()]
+    figure.colorbar(image, ax=shown, label="cosine", shrink=0.6)
+    return figure
+
+
+def case_ranks(study: CaseStudy) -> Figure:
+    """Each pair's rank in every table, 1 at the top; a line a pair, the median in black."""
+    figure, (axes,) = empty_panels(1, 1, height=4.0)
+    names = list(study.cases[0].near)
+    for number, case in reversed(list(enumerate(study.cases))):
+        ranks = [case.near[name].mean_rank for name in names]
+        told = number < SHOWN
+        axes.plot(
+            ranks, "o-" if told else "-", ms=5, lw=1.8 if told else 0.6,
+            color=COLOURS[number] if told else GREY, alpha=1 if told else 0.35,
+            label=" and ".join(case.users) if told else None,
+        )  # fmt: skip
+    medians = [study.median_rank(name) for name in names]
+    axes.plot(medians, "s--", color="black", ms=6, label=f"median of {len(study.cases)} pairs")
+    axes.axhline(study.n_users / 2, color=GREY, ls=":", lw=1)
+    axes.annotate("by chance", (len(names) - 1, study.n_users / 2), va="bottom", ha="right")
+    axes.set_yscale("log")
+    axes.set_ylim(study.n_users, 0.8)
+    axes.set_xticks(range(len(names)), [TITLES[name].replace(", ", "\n") for name in names])
+    axes.yaxis.set_major_formatter("{x:,.0f}")
+    axes.set_ylabel("rank as neighbours")
+    axes.spines[["top", "right"]].set_visible(False)
+    handles, labels = axes.get_legend_handles_labels()
+    figure.legend(handles[::-1], labels[::-1], loc="outside lower center", ncols=2, frameon=False)
+    return figure
+
+
+def map_caption(view: View, method: str) -> str:
+    """What a map shows and how it was made."""
+    first, second = view.compared
+    sharing, how = "share one map", "of least distance between their middles"
+    if not view.together:
+        sharing, how = "differ in width, so their axes are unrelated", "with most members in common"
+    partners = view.partners
+    caption = (
+        f"{len(view.rows):,} {view.kind} by {METHOD_TITLES[method]}, rows at unit length. {first} and {second} "
+        f"{sharing}. Colours are {partners.n_clusters} clusters of each side by K-means over all {view.kind}; "
+        f"partners, {how}, have one colour, and a line joins them. {partners.agreement:.0%} of the "
+        f"{view.kind} are in partner clusters ({partners.by_chance:.0%} by chance)."
+    )
+    if len(view.maps[method]) > 2:
+        caption += (
+            f" Specific parts: a map each, coloured by the clusters of {first} and of {second}."
+        )
+    return caption
+
+
+def _matrix_caption(view: View) -> str:
+    found, (first, second) = view.similarities, view.compared
+    rows = len(found.matrices["E_C"])
+
+    def said(a: str, b: str) -> str:
+        r = found.correlation(a, b)
+        return f"{a} and {b}: " + ("one of them is constant" if r is None else f"r = {r:.2f}")
+
+    pairs = dict.fromkeys([("E_C", "E_L"), (first, second)])
+    if "E_C, other run" in found.matrices:
+        pairs = {("E_C, other run", "E_L"): None, **pairs}
+    return (
+        f"Cosines between {rows} {view.kind}, rows in one order in all: by the clusters of {first} (black lines), so "
+        f"blocks there are to be expected, and blocks elsewhere are structure in common. E_C and E_L are centred. "
+        f"Correlation over pairs: {'; '.join(said(a, b) for a, b in pairs)}."
+    )
+
+
+def _case_caption(study: CaseStudy) -> str:
+    return (
+        f"The {len(study.cases)} pairs of users, at least {study.hops} edges apart in the training graph, whose texts "
+        "are most alike: rank of one as the other's neighbour by cosine, the mean of both directions. "
+        "Pairs were chosen by graph and text alone; coloured are the first three."
+    )
+
+
+def _colours(n_clusters: int) -> list[tuple[float, float, float, float]]:
+    from matplotlib import colormaps
+
+    palette = colormaps["tab10" if n_clusters <= 10 else "tab20"]
+    return [palette(cluster % palette.N) for cluster in range(n_clusters)]
+
+
+def _frame(axes: Axes, title: str) -> None:
+    axes.set_title(title, fontsize=10)
+    axes.set_xticks([])
+    axes.set_yticks([])

@@ -1,0 +1,199 @@
+"""The papers' case study: users far apart in the graph whose texts say that they are alike, and where they end up.
+
+The pairs are chosen by graph and text alone, before any representation is looked at (RLMRec, arXiv 2310.15950, and
+DaRec show one of them each). A rank says more than a cosine, which means something else in every table: the rank of
+one user among all others as a neighbour of the other, 1 for the nearest.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from darec.data.dataset import Dataset
+from darec.types import FloatArray, Interactions
+from darec.visualize.sides import Sides, drawn
+
+FAR: Final = (8, 6, 4)
+"""Distances that count as far, the first that half of the drawn users can find somebody at: 2 is to share an item, 4 to
+share none, 6 that no item of one is shared with a user of an item of the other."""
+SHOWN: Final = 3
+"""Pairs that are told in full."""
+_SHOWN_ITEMS: Final = 8
+_CHUNK: Final = 64  # users whose distances to everybody are held at once
+
+
+@dataclass(frozen=True)
+class Nearness:
+    """How near two users are in one table.
+
+    Attributes:
+        cosine: of their rows.
+        rank: of the second among the first's neighbours, from 1; in the middle of those equally near.
+        rank_back: of the first among the second's neighbours.
+    """
+
+    cosine: float
+    rank: float
+    rank_back: float
+
+    @property
+    def mean_rank(self) -> float:
+        """Mean of the two ranks."""
+        return (self.rank + self.rank_back) / 2
+
+
+@dataclass(frozen=True)
+class Case:
+    """Two users.
+
+    Attributes:
+        users: their ids.
+        hops: edges on the shortest path between them in the training graph; None where there is no path.
+        liked: titles of the first training items of each.
+        items: number of training items of each.
+        near: name of a table -> nearness there.
+    """
+
+    users: tuple[str, str]
+    hops: int | None
+    liked: tuple[tuple[str, ...], tuple[str, ...]]
+    items: tuple[int, int]
+    near: dict[str, Nearness]
+
+
+@dataclass(frozen=True)
+class CaseStudy:
+    """Pairs of users, those whose texts are most alike first.
+
+    Attributes:
+        cases: the pairs.
+        hops: least distance of a pair.
+        n_users: U, so that a rank by chance is half of it.
+    """
+
+    cases: tuple[Case, ...]
+    hops: int
+    n_users: int
+
+    def median_rank(self, table: str) -> float:
+        """Median of the pairs' mean ranks in one table."""
+        return float(np.median([case.near[table].mean_rank for case in self.cases]))
+
+
+def study_cases(
+    dataset: Dataset,
+    users: Sides,
+    tables: Mapping[str, Tensor],
+    *,
+    n_pairs: int = 100,
+    anchors: int = 1000,
+    hops: int | None = None,
+    seed: int = 0,
+    told: Callable[[str], None] = lambda what: None,
+) -> CaseStudy | None:
+    """Find pairs that text brings together and the graph does not, and look them up in every table.
+
+    Args:
+        dataset: the run's.
+        users: both sides of its users.
+        tables: name -> [U, d] unit rows, to look the pairs up in.
+        n_pairs: at most so many; each user is in one of them at most.
+        anchors: so many users, drawn at random, look for a partner among all.
+        hops: least distance; None: see :data:`FAR`.
+        seed: of the draw.
+        told: called with what is being done.
+
+    Returns:
+        None where no two users with text are that far apart.
+    """
+    known = users.known.numpy()
+    rows = np.flatnonzero(known)
+    rows = rows[drawn(len(rows), anchors, seed)]
+    text = users.tables["E_L"].numpy()
+    wanted = FAR if hops is None else (hops,)
+    best: dict[int, list[tuple[float, int, int, float]]] = {least: [] for least in wanted}
+    for begin in range(0, len(rows), _CHUNK):
+        told(f"distances of {begin} of {len(rows)} users")
+        part = rows[begin : begin + _CHUNK]
+        distance = user_distances(dataset.train, part)
+        cosine = text[part] @ text.T
+        cosine[:, ~known] = -np.inf
+        cosine[np.arange(len(part)), part] = -np.inf
+        for least, found in best.items():
+            far = np.where(distance >= least, cosine, -np.inf)
+            partner = far.argmax(axis=1)
+            for index, (a, b) in enumerate(zip(part.tolist(), partner.tolist(), strict=True)):
+                if np.isfinite(far[index, b]):
+                    found.append((float(far[index, b]), a, b, float(distance[index, b])))
+    hops = next((least for least in wanted if 2 * len(best[least]) >= len(rows)), wanted[-1])
+    pairs = _each_once(best[hops])[:n_pairs]
+    if not pairs:
+        return None
+    told(f"ranks of {len(pairs)} pairs")
+    return CaseStudy(tuple(_cases(dataset, pairs, tables)), hops, dataset.n_users)
+
+
+def user_distances(train: Interactions, users: NDArray[np.integer]) -> NDArray[np.float64]:
+    """[len(users), U] edges on the shortest path to every user in the bipartite graph; infinity where there is none."""
+    from scipy.sparse import coo_array
+    from scipy.sparse.csgraph import shortest_path
+
+    n = train.n_users + train.n_items
+    edges = (np.ones(len(train)), (train.users, train.n_users + train.items))
+    graph = coo_array(edges, shape=(n, n)).tocsr()
+    found = shortest_path(graph, method="D", directed=False, unweighted=True, indices=users)
+    return np.asarray(found)[:, : train.n_users]
+
+
+def nearness(table: FloatArray, a: int, b: int) -> Nearness:
+    """How near two rows of a table of unit rows are, among all its rows."""
+    return Nearness(float(table[a] @ table[b]), _rank(table, a, b), _rank(table, b, a))
+
+
+def _rank(table: FloatArray, a: int, b: int) -> float:
+    cosine = table @ table[a]
+    others = np.arange(len(table)) != a
+    nearer = (cosine[others] > cosine[b]).sum()
+    equal = (cosine[others] == cosine[b]).sum()  # b among them
+    return float(1 + nearer + (equal - 1) / 2)
+
+
+def _each_once(
+    found: list[tuple[float, int, int, float]],
+) -> list[tuple[float, int, int, float]]:
+    """The most alike first, each user in the first pair that it comes in."""
+    seen: set[int] = set()
+    kept = []
+    for pair in sorted(found, key=lambda pair: (-pair[0], pair[1])):
+        if seen.isdisjoint(pair[1:3]):
+            seen.update(pair[1:3])
+            kept.append(pair)
+    return kept
+
+
+def _cases(
+    dataset: Dataset, pairs: list[tuple[float, int, int, float]], tables: Mapping[str, Tensor]
+) -> list[Case]:
+    arrays = {name: table.numpy() for name, table in tables.items()}
+
+    def titles(user: int) -> tuple[str, ...]:
+        items = dataset.train.of_user(user)[:_SHOWN_ITEMS]
+        return tuple(dataset.title(int(item)) for item in items)
+
+    degree = dataset.train.user_degree
+    return [
+        Case(
+            users=(dataset.users.ids[a], dataset.users.ids[b]),
+            hops=int(distance) if np.isfinite(distance) else None,
+            liked=(titles(a), titles(b)),
+            items=(int(degree[a]), int(degree[b])),
+            near={name: nearness(array, a, b) for name, array in arrays.items()},
+        )
+        for _, a, b, distance in pairs
+    ]

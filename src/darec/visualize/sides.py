@@ -1,0 +1,109 @@
+"""The two sides of a finished run: E_C and E_L of users and of items and, where the alignment has them, their parts."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import Final, cast
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from darec.api import stored_text
+from darec.errors import RunError
+from darec.model import Model
+from darec.run import Run
+from darec.types import IntArray, Tables, TextTable
+
+KINDS: Final = ("users", "items")
+
+
+@dataclass(frozen=True)
+class Sides:
+    """Both sides of the users, or of the items, of a run.
+
+    Attributes:
+        kind: ``users`` or ``items``.
+        tables: ``E_C``, ``E_L`` and, from an alignment with parts, ``C_sh``, ``C_sp``, ``L_sh`` and ``L_sp``: [n, d]
+            float32 rows of unit length, of a width each. E_C and E_L are centred first, since what all rows have in
+            common says nothing; the parts are as the alignment made them.
+        known: [n] bool, False where an entity had no text and E_L is the mean.
+    """
+
+    kind: str
+    tables: dict[str, Tensor]
+    known: Tensor
+
+    @property
+    def compared(self) -> tuple[str, str]:
+        """The pair of tables whose structures ought to agree: the shared parts, else E_C and E_L."""
+        return ("C_sh", "L_sh") if "C_sh" in self.tables else ("E_C", "E_L")
+
+    @property
+    def specific(self) -> tuple[str, ...]:
+        """The specific parts, where there are any."""
+        return tuple(name for name in ("C_sp", "L_sp") if name in self.tables)
+
+
+def sides_of(run: Run) -> dict[str, Sides]:
+    """Encode a run's entities again, from the weights of its best epoch, on the CPU.
+
+    Raises:
+        RunError: a run kept in memory, weights that do not fit, or language vectors that have changed since.
+        TextError: the dataset has no language vectors.
+    """
+    model, text = _restored(run)
+    E_L = Tables(torch.from_numpy(text.users), torch.from_numpy(text.items))
+    known = {"users": text.user_mask, "items": text.item_mask}
+    with torch.no_grad():
+        encoded = model.encode()
+        parts = model.alignment.parts(encoded, E_L)
+        made = {}
+        for kind in KINDS:
+            tables = {"E_C": getattr(encoded, kind), "E_L": getattr(E_L, kind)}
+            tables = {name: table - table.mean(0) for name, table in tables.items()}
+            tables |= parts.get(kind, {})
+            units = {name: F.normalize(table.float(), dim=1) for name, table in tables.items()}
+            made[kind] = Sides(kind, units, torch.from_numpy(known[kind]))
+    return made
+
+
+def clusters_of(run: Run, most: int = 12, usual: int = 8) -> int:
+    """How many clusters to colour: as many as the alignment made, where that is few enough to tell apart."""
+    asked = getattr(run.config.alignment, "n_clusters", usual)
+    return int(asked) if isinstance(asked, int) and 1 < asked <= most else usual
+
+
+def drawn(n: int, most: int, seed: int) -> IntArray:
+    """At most so many of ``n`` rows, without repeats, in ascending order."""
+    generator = torch.Generator().manual_seed(seed)
+    return cast(IntArray, torch.randperm(n, generator=generator)[:most].sort().values.numpy())
+
+
+def _restored(run: Run) -> tuple[Model, TextTable]:
+    from safetensors import SafetensorError
+    from safetensors.torch import load_file
+
+    if run.path is None:
+        raise RunError("this run is in memory and kept no weights: train it with out=FOLDER.")
+    text = stored_text(run.dataset, run.config.text)
+    try:
+        read = json.loads((run.path / "run.json").read_text())["text"]
+        if read not in (None, text.fingerprint()):
+            raise RunError(
+                f"the language vectors {text.name!r} of {run.dataset.path} are not those that the run at {run.path} "
+                "was trained with: encode as then, or train anew."
+            )
+        model = Model(run.config, run.dataset.train, text, torch.Generator().manual_seed(0))
+        model.load_state_dict(load_file(run.path / "model.safetensors"))
+    except (OSError, ValueError, KeyError, SafetensorError) as error:
+        raise RunError(f"the run at {run.path} is damaged ({error}): train it again.") from error
+    except RuntimeError as error:
+        if isinstance(error, RunError):
+            raise
+        raise RunError(
+            f"the weights of {run.path} are not those of {run.config.backbone.name} + {run.config.alignment.name} in "
+            "this version of darec: train it again."
+        ) from error
+    return model.eval(), text
