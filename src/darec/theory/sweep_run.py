@@ -90,6 +90,10 @@ class Task:
     def config(self) -> RunConfig:
         """Every setting of the run. Few steps an epoch, so each is larger than the papers' 1e-3, as in the demo."""
         strength = {} if self.method == ZERO else {"alignment.rho": self.strength}
+        # Text may only come in through the losses that the strength scales, so that strength zero is none.
+        losses_alone = {
+            "darec": {"alignment.start": "random", "alignment.smoothing": 0.0},
+        }
         return resolve_config(
             {
                 "backbone": "lightgcn",
@@ -102,6 +106,7 @@ class Task:
                 "options.seed": self.seed,
                 "options.threads": 1,
                 **strength,
+                **losses_alone.get(self.method, {}),
             }
         )
 
