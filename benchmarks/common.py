@@ -61,8 +61,10 @@ def write_result(name: str, result: Mapping[str, Any]) -> None:
 
 
 def write_between(document: Path, mark: str, content: str) -> None:
-    """Replace what stands between ``<!-- mark -->`` and ``<!-- end -->``."""
-    before, _, rest = document.read_text().partition(f"<!-- {mark} -->")
+    """Replace what stands between ``<!-- mark -->`` and ``<!-- end -->``. ``ValueError``: it has neither."""
+    before, found, rest = document.read_text().partition(f"<!-- {mark} -->")
+    if not found or "<!-- end -->" not in rest:
+        raise ValueError(f"{document} has no place marked {mark!r}.")
     after = rest.partition("<!-- end -->")[2]
     document.write_text(f"{before}<!-- {mark} -->\n\n{content}\n\n<!-- end -->{after}")
 

@@ -14,6 +14,7 @@ import argparse
 import json
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -232,27 +233,31 @@ def draw(found: list[dict[str, Any]]) -> None:
     """docs/theory/complexity.svg: log-log, a panel for each dimension that grows."""
     from darec.report.drawing import COLOURS, empty_panels, svg
 
-    dimensions = ("n", "d", "K", "P")
+    titles = {"n": "rows n", "d": "width d", "K": "clusters K", "P": "pairs drawn P"}
+    colours = dict(zip(dict.fromkeys(case["term"] for case in found), cycle(COLOURS), strict=False))
     figure, panels = empty_panels(2, 2, height=3.6)
-    for along, axes in zip(dimensions, panels, strict=True):
-        here = [case for case in found if case["along"] == along]
-        for index, case in enumerate(here):
-            colour = COLOURS[index % len(COLOURS)]
-            style = "--" if index >= len(COLOURS) else "-"
+    for (along, title), axes in zip(titles.items(), panels, strict=True):
+        sizes: set[int] = set()
+        for case in (case for case in found if case["along"] == along):
+            style = "--" if "pairwise" in case["term"] else "-"  # beside ours, in another colour
             label = f"{case['term']}: {case['slope']:.2f}"
-            axes.loglog(
+            axes.plot(
                 case["sizes"],
                 case["milliseconds"],
                 style,
                 marker="o",
                 ms=3,
                 lw=1,
-                color=colour,
+                color=colours[case["term"]],
                 label=label,
             )
-        axes.set_xlabel(
-            {"P": "pairs drawn P", "n": "rows n", "d": "width d", "K": "clusters K"}[along]
-        )
+            sizes |= set(case["sizes"])
+        axes.set_xscale("log")
+        axes.set_yscale("log")
+        axes.minorticks_off()
+        shown = sorted(sizes)[:: 2 if len(sizes) > 6 else 1]
+        axes.set_xticks(shown, [str(size) if size < 2048 else f"{size // 1024}k" for size in shown])
+        axes.set_xlabel(title)
         axes.set_ylabel("ms")
         axes.spines[["top", "right"]].set_visible(False)
         axes.legend(fontsize=6.5, frameon=False)

@@ -1,4 +1,4 @@
-"""Writes what the docs take from the code: the grid of pairs and the settings on each part's page.
+"""Writes what the docs take from elsewhere: the grid of pairs, each part's settings, what the theory's sweep found.
 
     python docs/tables.py
 
@@ -65,6 +65,12 @@ def settings(kind: str, name: str) -> str:
     return "\n".join(lines) if len(lines) > 2 else "None."
 
 
+def swept() -> str:
+    """What the committed run of ``darec theory sweep`` found, a line a method, as the command wrote it."""
+    page = (DOCS / "theory" / "sweep" / "README.md").read_text()
+    return "\n".join(line for line in page.splitlines() if line.startswith("- **"))
+
+
 def replaced(page: str, mark: str, content: str) -> str:
     """The page with what stands between ``<!-- mark -->`` and ``<!-- end -->`` replaced."""
     before, _, rest = page.partition(f"<!-- {mark} -->")
@@ -75,9 +81,10 @@ def replaced(page: str, mark: str, content: str) -> str:
 
 def pages() -> dict[Path, str]:
     """Every page that has a part made from the code, as it should read."""
+    theory = DOCS / "theory.md"
+    found = {theory: replaced(theory.read_text(), "sweep", swept())}
     overview = DOCS / "grid.md"
     text = replaced(overview.read_text(), "grid", grid())
-    found = {}
     for kind, registry in FOLDERS.items():
         text = replaced(text, f"{kind}s", parts(kind, registry))
         for name in registry:

@@ -42,7 +42,7 @@ def trade_off_plot(curves: Mapping[str, TradeOff]) -> Figure:
 
 def recall_plot(points: Sequence[Point]) -> Figure:
     """Recall@20 against the gap, a line a method by strength, with 95% intervals; the black diamond is none."""
-    figure, (axes,) = empty_panels(1, 1, height=3.4)
+    figure, (axes,) = empty_panels(1, 1, height=4.2)
     zero = points[0]
     for (method, own), colour in zip(_by_method(points).items(), COLOURS, strict=False):
         path = [zero, *own]
