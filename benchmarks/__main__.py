@@ -14,7 +14,15 @@ from typing import Any
 from benchmarks.common import RESULTS, write_between
 
 ROOT = RESULTS.parents[1]
-MODULES = ("training_step", "darec_epoch", "ranking", "global_structure", "step_cost", "accuracy")
+MODULES = (
+    "training_step",
+    "darec_epoch",
+    "ranking",
+    "global_structure",
+    "step_cost",
+    "complexity",
+    "accuracy",
+)
 
 
 def load(name: str) -> dict[str, Any]:
