@@ -34,7 +34,7 @@ def tables(seed: int = 0) -> Tables:
 def test_bpr_is_minus_log_sigmoid() -> None:
     positive, negative = torch.tensor([1.0, -2.0]), torch.tensor([0.5, 3.0])
     expected = -(math.log(1 / (1 + math.exp(-0.5))) + math.log(1 / (1 + math.exp(5.0)))) / 2
-    assert bpr_loss(positive, negative).item() == pytest.approx(expected, rel=1e-6)
+    assert bpr_loss(positive - negative).item() == pytest.approx(expected, rel=1e-6)
 
 
 def test_softmax_is_cross_entropy_without_weights() -> None:
@@ -113,7 +113,7 @@ def test_bpr_batches_and_tables() -> None:
         table.items[batch.items],
         table.items[batch.negatives],
     )
-    torch.testing.assert_close(ranking(table, batch), bpr_loss((u * p).sum(1), (u * n).sum(1)))
+    torch.testing.assert_close(ranking(table, batch), bpr_loss((u * p).sum(1) - (u * n).sum(1)))
     assert ranking.scored(table).users is table.users
 
 

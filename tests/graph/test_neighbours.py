@@ -14,6 +14,10 @@ def table(n: int, d: int, seed: int = 0) -> torch.Tensor:
     return torch.randn(n, d, generator=generator, dtype=torch.float64)
 
 
+def mean(graph: NeighbourGraph, values: torch.Tensor) -> torch.Tensor:
+    return graph.smooth(values, 1.0) - values
+
+
 def dense(x: torch.Tensor, count: int, temperature: float) -> torch.Tensor:
     """[n, n] weights by sorting every row."""
     unit = F.normalize(x, dim=1)
@@ -42,33 +46,33 @@ def test_more_neighbours_than_other_rows_are_refused(count: int) -> None:
         nearest_neighbours(table(30, 5), count)
 
 
-def test_mean_is_the_product_with_the_dense_weights_and_so_is_its_gradient() -> None:
+def test_smoothing_is_the_product_with_the_dense_weights_and_so_is_its_gradient() -> None:
     x, values = table(25, 4), table(25, 3, seed=1).requires_grad_()
-    weights = dense(x, 5, 0.3)
-    mean = NeighbourGraph(x, 5, 0.3).mean(values)
-    torch.testing.assert_close(mean, weights @ values)
-    (mean * table(25, 3, seed=2)).sum().backward()
-    torch.testing.assert_close(values.grad, weights.T @ table(25, 3, seed=2))
+    smoothing = torch.eye(25, dtype=torch.float64) + 0.7 * dense(x, 5, 0.3)
+    smooth = NeighbourGraph(x, 5, 0.3).smooth(values, 0.7)
+    torch.testing.assert_close(smooth, smoothing @ values)
+    (smooth * table(25, 3, seed=2)).sum().backward()
+    torch.testing.assert_close(values.grad, smoothing.T @ table(25, 3, seed=2))
 
 
 def test_weights_of_a_row_sum_to_one_and_favour_the_nearest_when_cold() -> None:
     x = table(25, 4)
     ones = torch.ones(25, 1, dtype=torch.float64)
-    torch.testing.assert_close(NeighbourGraph(x, 6, 0.1).mean(ones), ones)
+    torch.testing.assert_close(mean(NeighbourGraph(x, 6, 0.1), ones), ones)
     nearest, _ = nearest_neighbours(x, 1)
     values = table(25, 3, seed=1)
-    torch.testing.assert_close(NeighbourGraph(x, 6, 1e-5).mean(values), values[nearest[:, 0]])
+    torch.testing.assert_close(mean(NeighbourGraph(x, 6, 1e-5), values), values[nearest[:, 0]])
 
 
 def test_rows_that_say_nothing_have_no_neighbours_and_are_nobodys() -> None:
     x, values = table(25, 4), table(25, 3, seed=1)
     known = torch.arange(25) % 3 != 0
-    mean = NeighbourGraph(x, 5, 0.3, known).mean(values)
-    assert not mean[~known].any()
-    torch.testing.assert_close(mean[known], dense(x[known], 5, 0.3) @ values[known])
+    graph = NeighbourGraph(x, 5, 0.3, known)
+    assert torch.equal(graph.smooth(values, 1.0)[~known], values[~known])
+    torch.testing.assert_close(mean(graph, values)[known], dense(x[known], 5, 0.3) @ values[known])
 
 
 def test_there_are_no_more_neighbours_than_other_rows() -> None:
     values = table(3, 2, seed=1)
     others = (values.sum(0) - values) / 2
-    torch.testing.assert_close(NeighbourGraph(table(3, 4), 10, 1e9).mean(values), others)
+    torch.testing.assert_close(mean(NeighbourGraph(table(3, 4), 10, 1e9), values), others)

@@ -16,7 +16,6 @@ from typing import Annotated, ClassVar, Literal, cast
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 from torch.utils.checkpoint import checkpoint
 
 from darec.alignments.base import Alignment, AlignmentConfig, AlignmentInputs
@@ -63,7 +62,7 @@ class Contrastive(Alignment):
         if batch.step % self.config.every:
             return {}
         items, place = torch.cat([batch.items, batch.negatives]).unique(return_inverse=True)
-        of_items = self.mlp(F.embedding(items, text.items))
+        of_items = self.mlp(text.items.index_select(0, items))
         positives, negatives = place.split([len(batch.items), len(batch.negatives)])
         return {
             "text_users": self._users(encoded.users, text.users, batch.users),
@@ -76,11 +75,11 @@ class Contrastive(Alignment):
         candidates = None
         if self.config.user_candidates == "all":
             candidates = project_all(self.mlp, E_L)
-            own = F.embedding(users, candidates)
+            own = candidates.index_select(0, users)
         else:
-            own = self.mlp(F.embedding(users, E_L))
+            own = self.mlp(E_L.index_select(0, users))
         return info_nce(
-            F.embedding(users, E_C),
+            E_C.index_select(0, users),
             own,
             candidates,
             temperature=self.config.temperature,
@@ -91,8 +90,8 @@ class Contrastive(Alignment):
         """Among the distinct items at ``place`` in ``items``, whose projected text is ``of_items``."""
         place, counts = place.unique(return_counts=True)
         return info_nce(
-            F.embedding(items[place], E_C),
-            F.embedding(place, of_items),
+            E_C.index_select(0, items[place]),
+            of_items.index_select(0, place),
             temperature=self.config.temperature,
             counts=counts,
         )

@@ -62,8 +62,8 @@ class Direct(Alignment):
 
     def _gap(self, E_C: Tensor, E_L: Tensor, rows: Tensor) -> Tensor:
         rows, counts = rows.unique(return_counts=True)
-        C = F.normalize(self.of_C(F.embedding(rows, E_C)), dim=1)
-        L = F.normalize(self.of_L(F.embedding(rows, E_L)), dim=1)
+        C = F.normalize(self.of_C(E_C.index_select(0, rows)), dim=1)
+        L = F.normalize(self.of_L(E_L.index_select(0, rows)), dim=1)
         gap: Tensor = (counts * (C - L).square().sum(1)).sum() / counts.sum()
         return gap
 

@@ -18,7 +18,6 @@ from typing import Annotated, ClassVar, Literal, cast
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from darec.alignments.base import Alignment, AlignmentConfig, AlignmentInputs
 from darec.config import PartConfig
@@ -81,8 +80,10 @@ class Generative(Alignment):
         masked, self._masked = self._masked[: self.config.n_reconstructed], None
         users, items = masked[masked < len(text.users)], masked[masked >= len(text.users)]
         items = items - len(text.users)
-        E_C = torch.cat([F.embedding(users, encoded.users), F.embedding(items, encoded.items)])
-        E_L = torch.cat([F.embedding(users, text.users), F.embedding(items, text.items)])
+        E_C = torch.cat(
+            [encoded.users.index_select(0, users), encoded.items.index_select(0, items)]
+        )
+        E_L = torch.cat([text.users.index_select(0, users), text.items.index_select(0, items)])
         loss = info_nce(self.mlp(E_C), E_L, temperature=self.config.temperature)
         return {"text_reconstruction": loss}
 

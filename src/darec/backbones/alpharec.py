@@ -71,8 +71,8 @@ class AlphaRec(Backbone):
 
     def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
         """InfoNCE of each positive against the batch's negatives, shared by its rows."""
-        users = F.embedding(batch.users, encoded.users) / self.config.temperature
-        rows = F.embedding(torch.cat([batch.items, batch.negatives]), encoded.items)
+        users = encoded.users.index_select(0, batch.users) / self.config.temperature
+        rows = encoded.items.index_select(0, torch.cat([batch.items, batch.negatives]))
         positives, negatives = rows.split([len(batch.items), len(batch.negatives)])
         loss = sampled_softmax_loss(
             (users * positives).sum(1), users @ negatives.T, batch.log_weight, batch.blocked

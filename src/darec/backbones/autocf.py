@@ -135,8 +135,13 @@ class AutoCF(GraphBackbone):
         tables = self.ranking.scored(encoded)
         users, user_counts = batch.users.unique(return_counts=True)
         items = batch.items.unique()
-        of_users, of_items = F.embedding(users, tables.users), F.embedding(items, tables.items)
-        positives = F.embedding(batch.users, tables.users) * F.embedding(batch.items, tables.items)
+        of_users, of_items = (
+            tables.users.index_select(0, users),
+            tables.items.index_select(0, items),
+        )
+        positives = tables.users.index_select(0, batch.users) * tables.items.index_select(
+            0, batch.items
+        )
         spread = log_partition(of_users, tables.users) + log_partition(of_items, tables.items)
         terms = {
             "reconstruction": -positives.sum(1).mean(),

@@ -90,8 +90,8 @@ class DCCF(GraphBackbone):
                     (items, neighbours.items, other.items),
                 ):
                     total = total + info_nce(
-                        F.embedding(rows, one),
-                        F.embedding(rows, two),
+                        one.index_select(0, rows),
+                        two.index_select(0, rows),
                         temperature=self.config.temperature,
                     )
         return {**terms, "contrast": self.config.contrast * total}

@@ -48,8 +48,8 @@ def contrast_views(first: Tables, second: Tables, batch: Batch, config: Contrast
     ):
         rows, counts = torch.unique(entities, return_counts=True)
         total = total + info_nce(
-            F.embedding(rows, one),
-            F.embedding(rows, other),
+            one.index_select(0, rows),
+            other.index_select(0, rows),
             other if config.candidates == "all" else None,
             temperature=config.temperature,
             counts=counts,

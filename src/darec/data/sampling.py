@@ -40,12 +40,16 @@ class Sampler(nn.Module):
             )
         self.n_items = train.n_items
         rank = np.arange(len(train)) - train.indptr[train.users]
+        gaps = train.users * (train.n_items + 1) + train.items - rank
+        small = (
+            train.n_users * (train.n_items + 1) < 2**31
+        )  # half the memory that a search walks through
         arrays = {
             "users": train.users,
             "items": train.items,
             "indptr": train.indptr,
             "item_degree": train.item_degree,
-            "_gaps": train.users * (train.n_items + 1) + train.items - rank,
+            "_gaps": gaps.astype(np.int32 if small else np.int64),
             "_slot": np.full(train.n_items, -1, np.int64),
         }
         for name, array in arrays.items():
@@ -56,22 +60,23 @@ class Sampler(nn.Module):
 
     def epoch(self, batch_size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         """Every training pair once, in random batches of ([B] users, [B] items), each sorted by user."""
-        order = torch.randperm(len(self), generator=generator, device=generator.device)
-        for rows in order.split(batch_size):
-            rows = (
-                rows.sort().values
-            )  # the batch's look-ups then walk through memory in one direction
-            yield self.users[rows], self.items[rows]
+        # Random batch numbers, sorted stably: a batch's rows stand in the order of the data, so that its look-ups walk
+        # through memory in one direction.
+        shuffled = torch.randperm(len(self), generator=generator, device=generator.device)
+        rows = shuffled.div_(batch_size, rounding_mode="floor").sort(stable=True).indices
+        users, items = self.users.index_select(0, rows), self.items.index_select(0, rows)
+        yield from zip(users.split(batch_size), items.split(batch_size), strict=True)
 
     def negatives(self, users: Tensor, generator: torch.Generator) -> Tensor:
         """[B] one item for each user, uniform among those the user does not have in training."""
-        start, stop = self.indptr[users], self.indptr[users + 1]
-        free = self.n_items - (stop - start)
+        start = self.indptr.index_select(0, users)
+        free = self.n_items + start - self.indptr.index_select(0, users + 1)
         uniform = torch.rand(
             len(users), dtype=torch.float64, generator=generator, device=generator.device
         )
         rank = (uniform * free).long()
-        before = torch.searchsorted(self._gaps, users * (self.n_items + 1) + rank, right=True)
+        key = (users * (self.n_items + 1) + rank).to(self._gaps.dtype)
+        before = torch.searchsorted(self._gaps, key, right=True)
         return rank + before - start
 
     def blocked(self, users: Tensor, items: Tensor) -> Tensor:

@@ -39,21 +39,22 @@ def nearest_neighbours(x: Tensor, count: int, block: int = 1024) -> tuple[Tensor
     return torch.cat([top.indices for top in found]), torch.cat([top.values for top in found])
 
 
-class _Mean(torch.autograd.Function):
-    """``S x``, whose backward is ``S^T g``: both kept as compressed rows."""
+class _Smoothed(torch.autograd.Function):
+    """``x + s M x``, whose backward is ``g + s M^T g``: both M and its transpose kept as compressed rows."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, *csr: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, strength: float, *csr: Tensor) -> Tensor:
+        ctx.strength = strength
         ctx.save_for_backward(*csr[3:])
-        return csr_product(x, *csr[:3])
+        return csr_product(x, *csr[:3]).mul_(strength).add_(x)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
         grad = csr_product(grads[0].contiguous(), *ctx.saved_tensors)
-        return grad, None, None, None, None, None, None
+        return grad.mul_(ctx.strength).add_(grads[0]), *[None] * 7
 
 
-_mean: Callable[..., Tensor] = _Mean.apply
+_smoothed: Callable[..., Tensor] = _Smoothed.apply
 
 
 class NeighbourGraph(nn.Module):
@@ -98,7 +99,15 @@ class NeighbourGraph(nn.Module):
         for name, array in arrays.items():  # made anew from the embeddings, so not saved
             self.register_buffer(name, array, persistent=False)
 
-    def mean(self, table: Tensor) -> Tensor:
-        """The weighted mean of each row's neighbours, [n, d] to [n, d], with gradient; zero for one without."""
+    def smooth(self, table: Tensor, strength: float) -> Tensor:
+        """Each row plus ``strength`` times the weighted mean of its neighbours, zero for one without; with gradient.
+
+        Args:
+            table: [n, d].
+            strength: s.
+
+        Returns:
+            [n, d], ``(I + s M) table``.
+        """
         csr = [self.get_buffer(name) for name in self._names]
-        return _mean(table, *csr)
+        return _smoothed(table, strength, *csr)

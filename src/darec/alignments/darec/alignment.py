@@ -7,7 +7,6 @@ from typing import Any, ClassVar, cast
 
 import torch
 from torch import Tensor
-from torch.nn import functional as F
 
 from darec.alignments.base import Alignment, AlignmentInputs
 from darec.alignments.darec.ablations import ABLATIONS
@@ -107,8 +106,8 @@ class DaRec(Alignment):
         """Items as ``(I + s M) ego``, M the mean over neighbours in text, s the smoothing; users as they are."""
         if self.neighbours is None:
             return ego
-        users, items = ego.tensor_split([self.n_users])
-        return torch.cat([users, items + self.config.smoothing * self.neighbours.mean(items)])
+        users, items = ego.split([self.n_users, len(ego) - self.n_users])
+        return torch.cat([users, self.neighbours.smooth(items, self.config.smoothing)])
 
     @property
     def _n_drawn(self) -> int | None:
@@ -123,7 +122,7 @@ class DaRec(Alignment):
         for index, (E_C, E_L) in enumerate(self._sets(encoded, text)):
             rows = self._draw(len(E_C), batch.generator)
             if rows is not None:
-                E_C, E_L = F.embedding(rows, E_C), F.embedding(rows, E_L)
+                E_C, E_L = E_C.index_select(0, rows), E_L.index_select(0, rows)
             for name, term in self._terms(*self._project(E_C, E_L), index, batch):
                 term = term / len(self.sizes)
                 totals[name] = totals[name] + term if name in totals else term
