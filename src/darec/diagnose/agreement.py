@@ -123,4 +123,4 @@ def _places(values: NDArray[np.float64], k: int) -> NDArray[np.float64]:
         return np.ones(len(values))
     last = np.partition(values, len(values) - k)[len(values) - k]
     above, tied = values > last + _TIE, np.abs(values - last) <= _TIE
-    return above + tied * (k - above.sum()) / tied.sum()
+    return np.asarray(above + tied * (k - above.sum()) / tied.sum(), np.float64)

@@ -63,8 +63,8 @@ def _verdict(found: Figures) -> tuple[Verdict, str]:
     if not agrees and text.low <= SIGNAL * chance:
         lift = "no two items share a user" if shared is None else f"{shared.lift:.1f} times chance"
         return "says little", (
-            f"neighbour agreement ({lift}) and recall@20 of text alone ({text}; at random {chance:.4f}) are not clearly "
-            f"above {SIGNAL:g} times chance."
+            f"neighbour agreement ({lift}) and recall@20 of text alone ({text}; at random {chance:.4f}) are not "
+            f"clearly above {SIGNAL:g} times chance."
         )
     more = f"the sum of both finds {_percent(gain, alone)} more than the better one alone"
     if _helps(gain, alone):

@@ -6,12 +6,14 @@ no figure is flattered by the choice.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 import torch
+from torch import Tensor
 
 from darec.data.dataset import Dataset
 from darec.diagnose.estimate import THIRDS
@@ -19,10 +21,10 @@ from darec.diagnose.scorers import Scorer, matrix_of
 from darec.errors import DataError
 from darec.evaluation.evaluate import Evaluator
 from darec.evaluation.metrics import Values
-from darec.types import FloatArray, Interactions
+from darec.types import FloatArray, IntArray, Interactions
 
 K: Final = 20
-WEIGHTS: Final = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
+WEIGHTS: Final = (0.1, 0.2, 0.3, 0.5, 0.7)
 """Of text in the sum of standardised scores."""
 LEAST_USERS: Final = 50
 _BLOCK = 256  # users whose scores of all items are held at once
@@ -84,25 +86,42 @@ class Recalls:
 
     def of(self, scorer: Scorer) -> Values:
         """[4, n] recall@20 of each user: all targets, then those of each third of the items; NaN without any."""
-        lists = []
+        return self._rank(lambda users: [("it", torch.from_numpy(scorer(users)))])["it"]
+
+    def of_sums(self, one: Scorer, other: Scorer) -> dict[str, Values]:
+        """The same for sums of two scores, each standardised over all items of a user, by the weight of ``other``."""
+
+        def sums(users: IntArray) -> Iterator[tuple[str, Tensor]]:
+            first, second = standardised(one(users)), standardised(other(users))
+            for weight in WEIGHTS:
+                yield f"{weight:g}", torch.lerp(first, second, weight)
+
+        return self._rank(sums)
+
+    def _rank(
+        self, scores_of: Callable[[IntArray], Iterable[tuple[str, Tensor]]]
+    ) -> dict[str, Values]:
+        lists: dict[str, list[IntArray]] = defaultdict(list)
         for start in range(0, len(self.users), _BLOCK):
             users = self.users[start : start + _BLOCK]
-            scores = scorer(users)
             seen = self._matrix[users].tocoo()
-            scores[seen.row, seen.col] = -np.inf
-            best = torch.from_numpy(scores).topk(K, dim=1)
-            lists.append(best.indices.where(best.values > -torch.inf, -1).numpy())
-        found = self.evaluator.judge(np.concatenate(lists), ["recall"]).per_user
+            rows, columns = torch.from_numpy(seen.row).long(), torch.from_numpy(seen.col).long()
+            for name, scores in scores_of(users):
+                scores[rows, columns] = -torch.inf
+                best = scores.topk(K, dim=1)
+                lists[name].append(best.indices.where(best.values > -torch.inf, -1).numpy())
+        return {name: self._columns(np.concatenate(found)) for name, found in lists.items()}
+
+    def _columns(self, items: IntArray) -> Values:
+        found = self.evaluator.judge(items, ["recall"]).per_user
         names = [f"items/{third + 1}of{THIRDS}/recall@{K}" for third in range(THIRDS)]
         none = np.full(len(self.users), np.nan)  # ties can leave a third without items
         return np.stack([found[f"recall@{K}"], *(found.get(name, none) for name in names)])
 
-    def at_random(self) -> Values:
-        """[4, n] the exact expectation of :meth:`of` for a ranking at random."""
+    def at_random(self, like: Values) -> Values:
+        """[4, n] the exact expectation for a ranking at random; NaN where ``like`` has it."""
         left = self.train.n_items - self.train.user_degree[self.users]
-        expected = np.minimum(K / np.maximum(left, 1), 1)
-        groups = self.of(lambda users: np.zeros((len(users), self.train.n_items), np.float32))
-        return np.where(np.isnan(groups), np.nan, expected)
+        return np.where(np.isnan(like), np.nan, np.minimum(K / np.maximum(left, 1), 1))
 
     def best(self, candidates: Mapping[str, Values]) -> Chosen:
         """The candidate of highest recall, chosen by the other half of the users; the first of equals."""
@@ -113,14 +132,9 @@ class Recalls:
         return Chosen((names[0], names[1]), columns)
 
 
-def mixed(one: Scorer, other: Scorer, weight: float) -> Scorer:
-    """The sum of two scores, each standardised over all items of a user; ``weight`` in 0..1 is that of ``other``."""
-    return lambda users: (1 - weight) * _standard(one(users)) + weight * _standard(other(users))
-
-
-def _standard(scores: FloatArray) -> FloatArray:
-    centre = scores - scores.mean(1, keepdims=True)
-    width = centre.std(1, keepdims=True)
-    return np.asarray(
-        np.divide(centre, width, out=np.zeros_like(centre), where=width > 1e-12), np.float32
-    )
+def standardised(scores: FloatArray) -> Tensor:
+    """[n, I] each user's scores less their mean over all items, by their deviation; 0 where all are equal."""
+    centre = torch.from_numpy(scores)
+    centre = centre - centre.mean(1, keepdim=True)
+    width = centre.square().mean(1, keepdim=True).sqrt()
+    return centre / width.clamp(min=1e-12)

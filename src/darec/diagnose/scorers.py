@@ -72,9 +72,12 @@ def neighbours(
         items: [I, d] from :func:`centred`.
         train: the training pairs.
     """
-    n, k = near.shape
-    entries = (cosines.clip(min=0).ravel(), (rows[near].ravel(), rows.repeat(k)))
-    weights = sparse.csr_array(entries, (train.n_items, train.n_items), dtype=np.float32)
+    counts = np.zeros(train.n_items, np.int64)
+    counts[rows] = near.shape[1]
+    starts = np.concatenate([[0], counts.cumsum()])
+    entries = (cosines.clip(min=0).ravel(), rows[near].ravel(), starts)
+    of_items = sparse.csc_array(entries, shape=(train.n_items, train.n_items))  # a column an item
+    weights = sparse.csr_array(of_items)
     matrix, ties = matrix_of(train), profile(items, train)
     return lambda users: (matrix[users] @ weights).toarray() + _TIE * ties(users)
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
+from darec.diagnose.coverage import NEAR
 from darec.diagnose.estimate import Estimate, Spread
 from darec.diagnose.text_report import Figures, TextReport
 
@@ -15,13 +16,13 @@ if TYPE_CHECKING:
 RECALLS: Final = {
     "random": "random ranking",
     "popular": "most popular",
-    "profile": "text, user's mean",
-    "neighbours": "text, item neighbours",
+    "profile": "text, user mean",
+    "neighbours": "text, neighbours",
     "interactions": "interactions",
-    "own": "interactions, the regression's width",
-    "predicted": "the same, items predicted from text",
+    "own": "interactions, factors",
+    "predicted": "factors from text",
     "alone": "better alone",
-    "sum": "sum of text and interactions",
+    "sum": "sum of both",
 }
 """Names of the recommenders on screen."""
 
@@ -56,7 +57,10 @@ def rich_table(table: Table) -> RichTable:
         title=table.title, title_justify="left", caption=table.note, caption_justify="left"
     )
     for place, column in enumerate(table.columns):
-        made.add_column(column, justify="right" if place else "left", overflow="fold")
+        # Rather names than numbers are folded on a narrow terminal.
+        made.add_column(
+            column, justify="right" if place else "left", overflow="fold", no_wrap=place > 0
+        )
     for row in table.rows:
         made.add_row(*row)
     return made
@@ -72,7 +76,7 @@ def markdown(table: Table) -> str:
 
 def thirds(found: Figures) -> list[str]:
     """What to call the thirds of the items."""
-    return [f"{group.low} to {group.high} users" if group.size else "-" for group in found.groups]
+    return [f"{group.low}-{group.high} users" if group.size else "-" for group in found.groups]
 
 
 def _texts(report: TextReport) -> Table:
@@ -83,7 +87,7 @@ def _texts(report: TextReport) -> Table:
         ("items", f"{cover.items:,}"),
         ("without text", _share(cover.without_text, cover.items)),
         ("with another's text, word for word", _share(cover.repeated, has)),
-        ("with another's text, nearly (cosine > 0.98)", _share(cover.near_repeated, has)),
+        (f"with another's text, nearly (cosine > {NEAR:g})", _share(cover.near_repeated, has)),
         ("words: median (least, 95%, most)", f"{median} ({least}, {high}, {most})"),
         ("training interactions with text", f"{cover.interactions:.1%}"),
         ("users without any text", _share(cover.users_without_text, cover.users)),
@@ -101,12 +105,12 @@ def _taste(found: Figures) -> Table:
     if shared is not None:
         chance = [f"{value:.4f}" if value is not None else "-" for value in shared.chance]
         rows += [
-            (f"agreement of {shared.k} neighbours", *_cells(shared.share)),
+            (f"agreement of {shared.k}", *_cells(shared.share)),
             ("by chance", *chance),
         ]
-    rows.append(("R² of text for factors", str(linear.r2), "", "", ""))
+    rows.append(("R² of factors", _cell(linear.r2), "", "", ""))
     note = (
-        f"Intervals of 95% over items; {linear.items:,} items with text and training users."
+        f"± half the 95% interval over items. {linear.items:,} items with text and training users."
         if shared
         else "No two items with text share a user: agreement cannot be told."
     )
@@ -115,11 +119,11 @@ def _taste(found: Figures) -> Table:
 
 def _recalls(found: Figures) -> Table:
     rows = [(label, *_cells(found.recalls[name])) for name, label in RECALLS.items()]
-    rows.append(("sum less better alone", *_cells(found.gain, signed=True)))
-    rows.append(("text less interactions", *_cells(found.lead, signed=True)))
+    rows.append(("sum - better", *_cells(found.gain, signed=True)))
+    rows.append(("text - interactions", *_cells(found.lead, signed=True)))
     chosen = found.chosen
     note = (
-        f"Intervals of 95% over users. Chosen on one half of the users, read on the other: interactions "
+        f"± half the 95% interval over users. Chosen on one half of the users, read on the other: interactions "
         f"{' / '.join(chosen['interactions'])}, text {' / '.join(chosen['text'])}, better alone "
         f"{' / '.join(chosen['alone'])}, weight of text {' / '.join(chosen['sum'])}."
     )
@@ -129,11 +133,12 @@ def _recalls(found: Figures) -> Table:
 
 def _cells(figure: Spread, *, signed: bool = False) -> Iterator[str]:
     for estimate in (figure.overall, *figure.thirds):
-        yield "-" if estimate is None else _signed(estimate) if signed else str(estimate)
+        yield "-" if estimate is None else _cell(estimate, "+" if signed else "")
 
 
-def _signed(found: Estimate) -> str:
-    return f"{found.value:+.4f} ({found.low:+.4f} to {found.high:+.4f})"
+def _cell(found: Estimate, sign: str = "") -> str:
+    half = f"{(found.high - found.low) / 2:.4f}"
+    return f"{found.value:{sign}.4f}±{half.removeprefix('0')}"
 
 
 def _share(count: int, of: int) -> str:

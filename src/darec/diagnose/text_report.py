@@ -17,7 +17,7 @@ from darec.diagnose.agreement import Agreement, agreement, text_neighbours
 from darec.diagnose.coverage import Coverage, Shape, coverage, shape
 from darec.diagnose.estimate import Spread, spread
 from darec.diagnose.reading import Reading, read
-from darec.diagnose.recall import WEIGHTS, Chosen, Recalls, mixed
+from darec.diagnose.recall import Chosen, Recalls
 from darec.diagnose.regression import FOLDS, Regression, out_of_fold, regression
 from darec.diagnose.scorers import (
     Scorer,
@@ -157,10 +157,11 @@ def text_report(
         "own": inner(users_c[:, :FACTORS], factors),
         "predicted": inner(users_c[:, :FACTORS], predicted),
     }
-    found: dict[str, Values] = {"random": recalls.at_random()}
+    found: dict[str, Values] = {}
     for name, scorer in (of_text | of_both | others).items():
         told(f"recall of {name}")
         found[name] = recalls.of(scorer)
+    found["random"] = recalls.at_random(found["popular"])
     text_best = recalls.best({name: found[name] for name in of_text})
     interactions = recalls.best({name: found[name] for name in of_both})
     alone = recalls.best({name: found[name] for name in of_text | of_both})
@@ -197,11 +198,9 @@ def _sum(
     made: dict[tuple[str, str], Chosen] = {}
     pairs = list(zip(interactions.names, text.names, strict=True))
     for one, other in dict.fromkeys(pairs):
-        weights = {"0": found[one]}
-        for weight in WEIGHTS:
-            told(f"recall of {one} and {other}, weight of text {weight:g}")
-            weights[f"{weight:g}"] = recalls.of(mixed(of_both[one], of_text[other], weight))
-        made[one, other] = recalls.best({**weights, "1": found[other]})
+        told(f"recall of sums of {one} and {other}")
+        sums = recalls.of_sums(of_both[one], of_text[other])
+        made[one, other] = recalls.best({"0": found[one], **sums, "1": found[other]})
     first, second = (made[pair] for pair in pairs)
     columns = np.where(recalls.first, first.columns, second.columns)
     return Chosen((first.names[0], second.names[1]), columns)
