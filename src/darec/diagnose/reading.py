@@ -66,9 +66,9 @@ def _verdict(found: Figures) -> tuple[Verdict, str]:
             f"neighbour agreement ({lift}) and recall@20 of text alone ({text}; at random {chance:.4f}) are not "
             f"clearly above {SIGNAL:g} times chance."
         )
-    more = f"the sum of both finds {_percent(gain, alone)} more than the better one alone"
+    more = f"the sum of both changes recall@20 of the better one alone by {_percent(gain, alone)}"
     if _helps(gain, alone):
-        return "can help", f"{more}: recall@20 {alone:.4f}, gain {_signed(gain)}."
+        return "can help", f"{more}: {_signed(gain)} on {alone:.4f}."
     tail, tail_alone = found.gain.thirds[0], recalls["alone"].thirds[0]
     if tail and tail_alone and _helps(tail, tail_alone.value):
         return "helps only the tail", (
@@ -83,8 +83,7 @@ def _verdict(found: Figures) -> tuple[Verdict, str]:
         )
     if gain.high < MATERIAL * alone:
         return "adds little", (
-            f"text says something of taste (recall@20 {text}), but {more}, clearly less than {MATERIAL:.0%}: "
-            "interactions tell most of it, too."
+            f"text says something of taste (recall@20 {text}), but {more}, clearly less than {MATERIAL:.0%}."
         )
     return "unclear", (
         f"{more}: the interval reaches from no gain to one above {MATERIAL:.0%}."
@@ -96,13 +95,22 @@ def _verdict(found: Figures) -> tuple[Verdict, str]:
 def _remarks(found: Figures) -> list[str]:
     lines = []
     recalls, cover = found.recalls, found.coverage
-    thirds = list(zip(_THIRDS, found.gain.thirds, strict=True))
-    better = [name for name, gain in thirds if gain and gain.low > 0]
-    worse = [name for name, gain in thirds if gain and gain.high < 0]
-    if better or worse:
-        said = [f"gains among the {' and '.join(better)} third"] * bool(better)
-        said += [f"loses among the {' and '.join(worse)} third"] * bool(worse)
-        lines.append(f"By item popularity, the sum {' and '.join(said)}.")
+    for says, wanted in (("gains", 1), ("loses", -1)):
+        names = [
+            name
+            for name, gain in zip(_THIRDS, found.gain.thirds, strict=True)
+            if _sign(gain) == wanted
+        ]
+        if names:
+            lines.append(
+                f"By item popularity, the sum {says} in the {', '.join(names)} third of the items."
+            )
+    rare, of_text = recalls["interactions"].thirds[0], recalls["text"].thirds[0]
+    if rare and of_text and _sign(found.lead.thirds[0]) > 0:
+        lines.append(
+            "Among the least popular third of the items text alone finds more than interactions alone: "
+            f"{of_text} against {rare}."
+        )
     shared = found.agreement
     if shared is not None:
         lines.append(
@@ -113,7 +121,7 @@ def _remarks(found: Figures) -> list[str]:
     linear, own = recalls["predicted"].overall, recalls["own"].overall
     lines.append(
         f"A linear map of the text predicts {max(found.regression.r2.value, 0):.1%} of the variance of the items' "
-        f"collaborative factors (most of which may be noise); items ranked by predicted factors alone, as if each were "
+        f"collaborative factors (their noise included); items ranked by predicted factors alone, as if each were "
         f"new, reach {linear.value / max(own.value, 1e-12):.0%} of the recall of their own factors."
     )
     if recalls["interactions"].overall.low <= recalls["popular"].overall.value:
@@ -131,6 +139,11 @@ def _remarks(found: Figures) -> list[str]:
             "equal text beside them: longer or richer texts could tell more."
         )
     return lines
+
+
+def _sign(gain: Estimate | None) -> int:
+    """1 or -1 where the interval is on one side of zero, else 0."""
+    return 0 if gain is None else int(gain.low > 0) - int(gain.high < 0)
 
 
 def _helps(gain: Estimate, alone: float) -> bool:

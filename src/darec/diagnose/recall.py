@@ -93,15 +93,16 @@ class Recalls:
 
         def sums(users: IntArray) -> Iterator[tuple[str, Tensor]]:
             first, second = standardised(one(users)), standardised(other(users))
+            held = torch.empty_like(first)
             for weight in WEIGHTS:
-                yield f"{weight:g}", torch.lerp(first, second, weight)
+                yield f"{weight:g}", torch.lerp(first, second, weight, out=held)
 
         return self._rank(sums)
 
     def _rank(
         self, scores_of: Callable[[IntArray], Iterable[tuple[str, Tensor]]]
     ) -> dict[str, Values]:
-        lists: dict[str, list[IntArray]] = defaultdict(list)
+        lists: dict[str, IntArray] = defaultdict(lambda: np.empty((len(self.users), K), np.int64))
         for start in range(0, len(self.users), _BLOCK):
             users = self.users[start : start + _BLOCK]
             seen = self._matrix[users].tocoo()
@@ -109,8 +110,9 @@ class Recalls:
             for name, scores in scores_of(users):
                 scores[rows, columns] = -torch.inf
                 best = scores.topk(K, dim=1)
-                lists[name].append(best.indices.where(best.values > -torch.inf, -1).numpy())
-        return {name: self._columns(np.concatenate(found)) for name, found in lists.items()}
+                listed = best.indices.where(best.values > -torch.inf, -1).numpy()
+                lists[name][start : start + _BLOCK] = listed
+        return {name: self._columns(found) for name, found in lists.items()}
 
     def _columns(self, items: IntArray) -> Values:
         found = self.evaluator.judge(items, ["recall"]).per_user

@@ -19,7 +19,7 @@ RECALLS: Final = {
     "profile": "text, user mean",
     "neighbours": "text, neighbours",
     "interactions": "interactions",
-    "own": "interactions, factors",
+    "own": "own factors",
     "predicted": "factors from text",
     "alone": "better alone",
     "sum": "sum of both",
