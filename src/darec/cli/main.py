@@ -31,6 +31,7 @@ COMMANDS = {
     "compare": "compare",
     "sweep": "sweep",
     "ablate": "ablate",
+    "text-report": "text_report",
     "evaluate": "evaluate",
     "recommend": "recommend",
     "similar": "similar",

@@ -112,10 +112,25 @@ class Evaluator:
             DataError: tables that do not fit the dataset.
             RunError: NaN or infinity in the tables.
         """
-        for name in metrics:
-            if name not in m.METRICS:
-                raise ConfigError(f"unknown metric {name!r}: {did_you_mean(name, m.METRICS)}")
-        items, _ = self._ranker.top_k(tables, self.ks[-1])
+        _check(metrics)
+        return self.judge(self._ranker.top_k(tables, self.ks[-1])[0], metrics)
+
+    def judge(self, items: IntArray, metrics: Sequence[str] = m.METRICS) -> Evaluation:
+        """Score lists that were made elsewhere, for scores that are no inner product of two tables.
+
+        Args:
+            items: [n, K] item rows, best first, for each of ``self.users`` and the largest K; -1 where a list ends.
+            metrics: names from :data:`darec.evaluation.metrics.METRICS`.
+
+        Raises:
+            ConfigError: an unknown metric.
+            DataError: lists for other users or of another length.
+        """
+        _check(metrics)
+        if items.shape != (len(self.users), self.ks[-1]):
+            raise DataError(
+                f"lists of shape {list(items.shape)}: {len(self.users)} users with {self.ks[-1]} items each are judged."
+            )
         hits = self.target.contains(self.users[:, None], items) & (items >= 0)
         per_user: dict[str, m.Values] = {}
         overall: dict[str, float] = {}
@@ -201,6 +216,12 @@ def exclusion(dataset: Dataset, split: str, mask: str = "train") -> Interactions
     if mask == "train" or split == "valid":
         return dataset.train
     return dataset.train.union(dataset.valid)
+
+
+def _check(metrics: Sequence[str]) -> None:
+    for name in metrics:
+        if name not in m.METRICS:
+            raise ConfigError(f"unknown metric {name!r}: {did_you_mean(name, m.METRICS)}")
 
 
 def _digest(target: Interactions, exclude: Interactions) -> str:

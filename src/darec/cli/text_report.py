@@ -1,0 +1,73 @@
+"""``darec text-report``: how much of the text says anything about taste, before any training."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from darec.cli.output import Format
+
+
+def command(
+    data: Annotated[
+        Path, typer.Argument(help="Dataset folder, from 'darec import' and 'darec encode'.")
+    ],
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for a page, plots and the figures as JSON.")
+    ] = None,
+    encoder: Annotated[
+        str | None, typer.Option(help="Which embeddings of 'darec encode'; the newest by default.")
+    ] = None,
+    k: Annotated[int, typer.Option("-k", help="Neighbours of an item.")] = 10,
+    users: Annotated[int, typer.Option(help="Most users ranked for, drawn at random.")] = 20_000,
+    seed: Annotated[int, typer.Option(min=0, help="Of all draws.")] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    format: Annotated[Format, typer.Option(help="How to print the figures.")] = Format.TABLE,
+) -> None:
+    """Report how much of the text says anything about taste, before any training.
+
+    From training interactions and stored embeddings; recall is on the validation split, and the test split is not
+    looked at. OUT/index.html is one page that needs no network; README.md has the same with its plots as SVG files, and
+    text-report.json the figures.
+    """
+    import shlex
+    import sys
+
+    from rich.console import Console
+
+    from darec.cli.output import print_json
+    from darec.data.dataset import Dataset
+    from darec.diagnose import text_report
+    from darec.diagnose.tables import rich_table, tables
+    from darec.report.text_page import check_out, write_report
+    from darec.text import load_text
+
+    if out is not None:
+        check_out(out)
+    dataset = Dataset.load(data)
+    text = load_text(dataset, encoder)
+    with Console(stderr=True, highlight=False, markup=False, quiet=quiet).status("") as status:
+        report = text_report(
+            dataset,
+            text,
+            k=k,
+            max_users=users,
+            seed=seed,
+            told=lambda stage: status.update(f"{stage} ..."),
+        )
+        if out is not None:
+            status.update("drawing ...")
+            write_report(report, out, command=shlex.join(["darec", *sys.argv[1:]]))
+    if format is Format.JSON:
+        print_json(report.to_dict())
+        return
+    console = Console(highlight=False, markup=False)
+    for table in tables(report):
+        console.print(rich_table(table))
+    console.print(f"\nText {report.reading.verdict}:", report.reading.reason, soft_wrap=True)
+    for line in report.reading.remarks:
+        console.print(line, soft_wrap=True)
+    if out is not None:
+        console.print(f"written to {out}/index.html", soft_wrap=True)

@@ -1,0 +1,126 @@
+"""How many of an item's nearest neighbours in text are also its nearest neighbours in co-interactions.
+
+Both kinds of neighbours are sought among the items that have text. Co-interaction neighbours are the k of greatest
+*positive* cosine of the training columns, so an item that shares no user with another has none and is left out. Cosines
+of small counts are often equal: where several items tie for the last places, each counts for the share of the places
+that is left, which is its chance to be among the k if ties are broken at random. So nothing depends on the order of
+rows.
+
+If the texts were dealt out at random, each item's text neighbours would be k of the other n - 1 items with equal
+chances, and m of their n - 1 places would be taken by co-interaction neighbours (m <= k, by the above): the expected
+agreement is exactly m / (n - 1).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+
+from darec.diagnose.estimate import THIRDS, Spread, spread
+from darec.evaluation.groups import group_by_count
+from darec.graph.neighbours import nearest_neighbours
+from darec.types import FloatArray, IntArray, Interactions
+
+_BLOCK = 1024  # items whose cosines with all others are held at once
+_TIE = 1e-9  # cosines this near are equal up to rounding
+
+
+@dataclass(frozen=True)
+class Agreement:
+    """Share of text neighbours that are co-interaction neighbours.
+
+    Attributes:
+        k: neighbours of each kind.
+        share: mean over items, overall and by popularity; the intervals are over items.
+        chance: what texts dealt out at random would give: exact, overall and by popularity.
+        reach: mean over items of the most that could be had, below 1 where items have fewer than k co-interaction
+            neighbours.
+        items: items counted.
+        left_out: items with text that share no user with another such item.
+    """
+
+    k: int
+    share: Spread
+    chance: tuple[float | None, ...]
+    reach: float
+    items: int
+    left_out: int
+
+    @property
+    def lift(self) -> float:
+        """The overall share as a multiple of chance."""
+        return self.share.overall.value / self.chance[0] if self.chance[0] else 0.0
+
+
+def text_neighbours(unit: FloatArray, k: int, seed: int) -> tuple[IntArray, FloatArray]:
+    """[n, k] rows and cosines of the nearest rows; equal ones in random order, since rows are often in time's order."""
+    order = np.random.default_rng(seed).permutation(len(unit))
+    near, cosines = nearest_neighbours(torch.from_numpy(unit[order]), k)
+    back = np.argsort(order)
+    return order[near.numpy()][back], cosines.numpy()[back]
+
+
+def agreement(near: IntArray, rows: IntArray, train: Interactions) -> Agreement | None:
+    """Compare neighbours in text with neighbours in training interactions.
+
+    Args:
+        near: [n, k] for each item with text the places in ``rows`` of its nearest neighbours in text.
+        rows: [n] the rows of the items that have text.
+        train: the training pairs.
+
+    Returns:
+        None where no two items with text share a user.
+    """
+    n, k = near.shape
+    share, most = item_agreement(near, rows, train)
+    counted = most > 0
+    if not counted.any():
+        return None
+    third = group_by_count(train.item_degree, THIRDS)[rows]
+    inside = np.stack([counted, *(counted & (third == group) for group in range(THIRDS))])
+    return Agreement(
+        k=k,
+        share=spread(np.where(inside, share, np.nan)),
+        chance=tuple(float(most[i].mean()) / (n - 1) if i.any() else None for i in inside),
+        reach=float(most[counted].mean()) / k,
+        items=int(counted.sum()),
+        left_out=int((~counted).sum()),
+    )
+
+
+def item_agreement(
+    near: IntArray, rows: IntArray, train: Interactions
+) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    """[n] each item's share, and [n] m, how many co-interaction neighbours it has (at most k)."""
+    n, k = near.shape
+    ones = np.ones(len(train))
+    matrix = sparse.csc_array((ones, (train.users, train.items)), (train.n_users, train.n_items))
+    columns = sparse.csc_array(matrix[:, rows])
+    columns = columns @ sparse.diags_array(1 / np.sqrt(np.maximum(train.item_degree[rows], 1)))
+    transposed = sparse.csr_array(columns.T)
+    share, most = np.zeros(n), np.zeros(n)
+    weight = np.zeros(n)
+    for start in range(0, n, _BLOCK):
+        cosines = sparse.csr_array(transposed[start : start + _BLOCK] @ columns)
+        for i in range(cosines.shape[0]):
+            part = slice(cosines.indptr[i], cosines.indptr[i + 1])
+            others, values = cosines.indices[part], cosines.data[part]
+            others, values = others[others != start + i], values[others != start + i]
+            weight[others] = _places(values, k)
+            most[start + i] = weight[others].sum()
+            share[start + i] = weight[near[start + i]].sum() / k
+            weight[others] = 0
+    return share, most
+
+
+def _places(values: NDArray[np.float64], k: int) -> NDArray[np.float64]:
+    """Each value's chance to be among the k greatest, ties broken at random; they add up to min(k, their number)."""
+    if len(values) <= k:
+        return np.ones(len(values))
+    last = np.partition(values, len(values) - k)[len(values) - k]
+    above, tied = values > last + _TIE, np.abs(values - last) <= _TIE
+    return np.asarray(above + tied * (k - above.sum()) / tied.sum(), np.float64)

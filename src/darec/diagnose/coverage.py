@@ -1,0 +1,115 @@
+"""Which items and users have text, how much of it repeats, and how the embeddings fill their space."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+
+from darec.data.dataset import Dataset
+from darec.diagnostics import effective_rank, mean_similarity
+from darec.types import FloatArray, TextTable
+
+NEAR: Final = 0.98
+"""Cosine above which two texts count as nearly the same."""
+WORD_BINS: Final = (1, 2, 3, 5, 9, 17, 33, 65, 129, 257)
+"""First number of words of each bin of the histogram."""
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """What text there is.
+
+    Attributes:
+        items: I.
+        without_text: items that have no embedding.
+        repeated: items whose text another item has, word for word.
+        near_repeated: items with another one at a cosine above :data:`NEAR`, repeated ones among them.
+        words: least, median, 95th percentile and most words (parts between spaces) of a text.
+        word_counts: [10] items in each bin of :data:`WORD_BINS`.
+        interactions: share of training interactions whose item has text.
+        users_without_text: users with training items, none of which has text.
+        users: users with training items.
+        user_share: least, 5th percentile and median share of a user's training items that have text.
+    """
+
+    items: int
+    without_text: int
+    repeated: int
+    near_repeated: int
+    words: tuple[int, int, int, int]
+    word_counts: tuple[int, ...]
+    interactions: float
+    users_without_text: int
+    users: int
+    user_share: tuple[float, float, float]
+
+
+@dataclass(frozen=True)
+class Shape:
+    """How the embeddings of the items that have text fill their space.
+
+    Attributes:
+        dim: d_L.
+        effective_rank: of the rows at unit length (Roy & Vetterli 2007), at most d_L.
+        effective_rank_centred: the same after the mean row is taken off: what is left apart from what all texts share.
+        mean_cosine: of two items; near 1 all texts look alike to the encoder.
+        spectrum: share of the variance of each principal component, in falling order.
+        components_90: principal components that hold 90% of the variance.
+    """
+
+    dim: int
+    effective_rank: float
+    effective_rank_centred: float
+    mean_cosine: float
+    spectrum: tuple[float, ...]
+    components_90: int
+
+
+def coverage(dataset: Dataset, text: TextTable, nearest: FloatArray) -> Coverage:
+    """Count texts.
+
+    Args:
+        dataset: its training interactions and the items' texts are looked at.
+        text: E_L; an item without a row of its own is without text.
+        nearest: [n] cosine of each item that has text with its nearest neighbour.
+    """
+    train, has = dataset.train, text.item_mask
+    texts = [t for t, known in zip(dataset.catalogue["text"].to_list(), has, strict=True) if known]
+    texts = [t or "" for t in texts]
+    _, which, times = np.unique(np.array(texts, object), return_inverse=True, return_counts=True)
+    words = np.array([len(t.split()) for t in texts])
+    places = np.searchsorted(WORD_BINS, words, side="right") - 1
+    known = np.bincount(train.users, has[train.items], minlength=train.n_users)
+    active = train.user_degree > 0
+    share = known[active] / train.user_degree[active]
+    return Coverage(
+        items=len(has),
+        without_text=int((~has).sum()),
+        repeated=int((times[which] > 1).sum()),
+        near_repeated=int((nearest > NEAR).sum()),
+        words=tuple(np.quantile(words, [0, 0.5, 0.95, 1], method="lower").tolist()),
+        word_counts=tuple(np.bincount(places[places >= 0], minlength=len(WORD_BINS)).tolist()),
+        interactions=float(has[train.items].mean()),
+        users_without_text=int((share == 0).sum()),
+        users=int(active.sum()),
+        user_share=tuple(np.quantile(share, [0, 0.05, 0.5]).tolist()),
+    )
+
+
+def shape(unit: FloatArray) -> Shape:
+    """Rank and spectrum of [n, d] rows at unit length."""
+    wide = unit.astype(np.float64)
+    centred = wide - wide.mean(0)
+    variance = np.linalg.eigvalsh(centred.T @ centred)[::-1].clip(min=0)
+    spectrum = variance / max(variance.sum(), np.finfo(float).tiny)
+    return Shape(
+        dim=unit.shape[1],
+        effective_rank=effective_rank(torch.from_numpy(wide)),
+        effective_rank_centred=effective_rank(torch.from_numpy(centred)),
+        mean_cosine=mean_similarity(torch.from_numpy(wide)),
+        spectrum=tuple(spectrum.tolist()),
+        components_90=int(np.searchsorted(spectrum.cumsum(), 0.9 - 1e-9) + 1),
+    )

@@ -1,0 +1,65 @@
+"""A mean with its interval, overall and by item popularity: the form of every figure of the report."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+
+from darec.evaluation.metrics import Values
+from darec.evaluation.significance import paired_bootstrap
+
+THIRDS: Final = 3
+_RESAMPLES: Final = 2000
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """A mean with its 95% percentile bootstrap interval.
+
+    Attributes:
+        value: the mean.
+        low: lower end.
+        high: upper end.
+        n: users or items it is the mean of.
+    """
+
+    value: float
+    low: float
+    high: float
+    n: int
+
+    def __str__(self) -> str:
+        return f"{self.value:.4f} ({self.low:.4f} to {self.high:.4f})"
+
+
+@dataclass(frozen=True)
+class Spread:
+    """A figure overall and by item popularity.
+
+    Attributes:
+        overall: of all users or items.
+        thirds: of the least popular third of the items, the middle one and the most popular one, by training users;
+            None where a third counts nobody.
+    """
+
+    overall: Estimate
+    thirds: tuple[Estimate | None, ...]
+
+
+def mean(values: Values, seed: int = 0) -> Estimate | None:
+    """The mean of the values that are no NaN; None where there are none."""
+    values = values[~np.isnan(values)]
+    if not len(values):
+        return None
+    found = paired_bootstrap(values, np.zeros_like(values), n_resamples=_RESAMPLES, seed=seed)
+    return Estimate(found.difference, found.low, found.high, len(values))
+
+
+def spread(columns: Values) -> Spread:
+    """From [4, n] values: all, then the thirds. Raises ``ValueError`` if the first counts nobody."""
+    overall, *thirds = (mean(column) for column in columns)
+    if overall is None:
+        raise ValueError("no value to take a mean of.")
+    return Spread(overall, tuple(thirds))

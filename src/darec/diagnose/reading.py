@@ -1,0 +1,159 @@
+"""From the report's figures to a verdict in words, by explicit rules; the thresholds are conventions, not results.
+
+The first rule that applies decides:
+
+1. *says little*: neither agreement nor the recall of text alone is, with its whole interval, above :data:`SIGNAL` times
+   chance.
+2. *can help*: the sum of text and interactions beats the better of them alone, with its whole interval above zero, and
+   by at least :data:`MATERIAL` of it.
+3. *helps only the tail*: rule 2 holds among the items of the least popular third; or, among them, text alone beats
+   interactions alone, with the whole interval above zero, and :data:`SIGNAL` times chance.
+4. *adds little*: the gain's whole interval is below :data:`MATERIAL` of the better one alone.
+5. *unclear*: otherwise; more users with held-out items would have to tell.
+
+A verdict is about this encoder's vectors and recommenders in closed form. A trained model may gain more or less.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Final, Literal
+
+from darec.diagnose.estimate import Estimate
+
+if TYPE_CHECKING:
+    from darec.diagnose.text_report import Figures
+
+Verdict = Literal["says little", "can help", "helps only the tail", "adds little", "unclear"]
+
+SIGNAL: Final = 2.0
+"""Multiple of chance that text must pass to count as saying anything."""
+MATERIAL: Final = 0.02
+"""Least gain that counts, as a share of the recall of the better one alone."""
+_THIN = 0.2  # share of items without text, or with repeated text, that is worth a word
+_THIRDS = ("least popular", "middle", "most popular")
+
+
+@dataclass(frozen=True)
+class Reading:
+    """What the figures say.
+
+    Attributes:
+        verdict: in a few words.
+        reason: the rule that decided, with its figures.
+        remarks: further sentences, each derived from figures.
+    """
+
+    verdict: Verdict
+    reason: str
+    remarks: tuple[str, ...]
+
+
+def read(found: Figures) -> Reading:
+    """Apply the rules in the head of this file."""
+    verdict, reason = _verdict(found)
+    return Reading(verdict, reason, tuple(_remarks(found)))
+
+
+def _verdict(found: Figures) -> tuple[Verdict, str]:
+    recalls, gain = found.recalls, found.gain.overall
+    alone, chance = recalls["alone"].overall.value, recalls["random"].overall.value
+    shared, text = found.agreement, recalls["text"].overall
+    agrees = shared is not None and shared.share.overall.low > SIGNAL * (shared.chance[0] or 0.0)
+    if not agrees and text.low <= SIGNAL * chance:
+        lift = "no two items share a user" if shared is None else f"{shared.lift:.1f} times chance"
+        return "says little", (
+            f"neighbour agreement ({lift}) and recall@20 of text alone ({text}; at random {chance:.4f}) are not "
+            f"clearly above {SIGNAL:g} times chance."
+        )
+    more = f"the sum of both changes recall@20 of the better one alone by {_percent(gain, alone)}"
+    if _helps(gain, alone):
+        return "can help", f"{more}: {_signed(gain)} on {alone:.4f}."
+    tail, tail_alone = found.gain.thirds[0], recalls["alone"].thirds[0]
+    if tail and tail_alone and _helps(tail, tail_alone.value):
+        return "helps only the tail", (
+            f"overall {more}, which is not clearly at least {MATERIAL:.0%}; among the least popular third of the items "
+            f"the gain is {_signed(tail)} on {tail_alone.value:.4f}."
+        )
+    lead, rare = found.lead.thirds[0], recalls["text"].thirds[0]
+    if lead and rare and lead.low > 0 and rare.low > SIGNAL * chance:
+        return "helps only the tail", (
+            f"overall {more}, which is not clearly at least {MATERIAL:.0%}; among the least popular third of the items "
+            f"text alone has recall@20 {rare}, {_signed(lead)} above interactions."
+        )
+    if gain.high < MATERIAL * alone:
+        return "adds little", (
+            f"text says something of taste (recall@20 {text}), but {more}, clearly less than {MATERIAL:.0%}."
+        )
+    return "unclear", (
+        f"{more}: the interval reaches from no gain to one above {MATERIAL:.0%}."
+        if gain.low <= 0
+        else f"{more}: a gain, but not clearly at least {MATERIAL:.0%}."
+    )
+
+
+def _remarks(found: Figures) -> list[str]:
+    lines = []
+    recalls, cover = found.recalls, found.coverage
+    for says, wanted in (("gains", 1), ("loses", -1)):
+        names = [
+            name
+            for name, gain in zip(_THIRDS, found.gain.thirds, strict=True)
+            if _sign(gain) == wanted
+        ]
+        if names:
+            lines.append(
+                f"By item popularity, the sum {says} in the {', '.join(names)} third of the items."
+            )
+    rare, of_text = recalls["interactions"].thirds[0], recalls["text"].thirds[0]
+    if rare and of_text and _sign(found.lead.thirds[0]) > 0:
+        lines.append(
+            "Among the least popular third of the items text alone finds more than interactions alone: "
+            f"{of_text} against {rare}."
+        )
+    shared = found.agreement
+    if shared is not None:
+        lines.append(
+            f"Of an item's {shared.k} nearest neighbours in text, {shared.k * shared.share.overall.value:.2f} are "
+            f"among its {shared.k} nearest in co-interactions; {shared.k * (shared.chance[0] or 0):.2f} would be by "
+            "chance."
+        )
+    linear, own = recalls["predicted"].overall, recalls["own"].overall
+    lines.append(
+        f"A linear map of the text predicts {max(found.regression.r2.value, 0):.1%} of the variance of the items' "
+        f"collaborative factors (their noise included); items ranked by predicted factors alone, as if each were "
+        f"new, reach {linear.value / max(own.value, 1e-12):.0%} of the recall of their own factors."
+    )
+    if recalls["interactions"].overall.low <= recalls["popular"].overall.value:
+        lines.append(
+            "Interactions alone are not clearly above the most popular items: there is little but popularity to be "
+            "found here, with or without text."
+        )
+    if cover.without_text > _THIN * cover.items:
+        lines.append(
+            f"{cover.without_text / cover.items:.0%} of the items have no text and gain nothing."
+        )
+    if cover.near_repeated > _THIN * (cover.items - cover.without_text):
+        lines.append(
+            f"{cover.near_repeated / (cover.items - cover.without_text):.0%} of the items with text have a nearly "
+            "equal text beside them: longer or richer texts could tell more."
+        )
+    return lines
+
+
+def _sign(gain: Estimate | None) -> int:
+    """1 or -1 where the interval is on one side of zero, else 0."""
+    return 0 if gain is None else int(gain.low > 0) - int(gain.high < 0)
+
+
+def _helps(gain: Estimate, alone: float) -> bool:
+    return gain.low > 0 and gain.value >= MATERIAL * alone
+
+
+def _percent(gain: Estimate, alone: float) -> str:
+    base = max(alone, 1e-12)
+    return f"{gain.value / base:+.1%} ({gain.low / base:+.1%} to {gain.high / base:+.1%})"
+
+
+def _signed(gain: Estimate) -> str:
+    return f"{gain.value:+.4f} ({gain.low:+.4f} to {gain.high:+.4f})"

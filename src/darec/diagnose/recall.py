@@ -1,0 +1,142 @@
+"""Recall@20 on the validation split of scorers, of the best of several, and of sums of two.
+
+Whatever is chosen, a setting or a weight, is chosen on one half of the users and read on the other, both ways, so that
+no figure is flattered by the choice.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from darec.data.dataset import Dataset
+from darec.diagnose.estimate import THIRDS
+from darec.diagnose.scorers import Scorer, matrix_of
+from darec.errors import DataError
+from darec.evaluation.evaluate import Evaluator
+from darec.evaluation.metrics import Values
+from darec.types import FloatArray, IntArray, Interactions
+
+K: Final = 20
+WEIGHTS: Final = (0.1, 0.2, 0.3, 0.5, 0.7)
+"""Of text in the sum of standardised scores."""
+LEAST_USERS: Final = 50
+_BLOCK = 256  # users whose scores of all items are held at once
+
+
+@dataclass(frozen=True)
+class Chosen:
+    """The best of several, each half of the users by the other.
+
+    Attributes:
+        names: what the second half chose for the first, and the first for the second.
+        columns: [4, n] recall of each user: all targets, then those of each third of the items.
+    """
+
+    names: tuple[str, str]
+    columns: Values
+
+
+class Recalls:
+    """Ranks all items for users with validation items.
+
+    Args:
+        dataset: training pairs are masked, validation pairs are sought.
+        max_users: so many users at most, drawn at random.
+        seed: of the draw and the halves.
+
+    Raises:
+        DataError: too few users with validation items, or no more items than the list is long.
+    """
+
+    def __init__(self, dataset: Dataset, max_users: int, seed: int) -> None:
+        if not len(dataset.valid):
+            raise DataError(
+                "the dataset has no validation split, on which recall is measured: import it again with --split "
+                "random, or with a split column that says 'valid' for some interactions."
+            )
+        if dataset.n_items <= K:
+            raise DataError(
+                f"{dataset.n_items} items: recall@{K} needs more than {K}. Import more items."
+            )
+        rng = np.random.default_rng(seed)
+        users = rng.permutation(np.flatnonzero(dataset.valid.user_degree))[:max_users]
+        if len(users) < LEAST_USERS:
+            raise DataError(
+                f"{len(users)} users have validation interactions and at least {LEAST_USERS} are needed: import with "
+                "a split that has more, or more data."
+            )
+        kept = np.isin(dataset.valid.users, users)
+        target = Interactions.from_pairs(
+            dataset.valid.users[kept], dataset.valid.items[kept], dataset.n_users, dataset.n_items
+        )
+        self.train = dataset.train
+        self.evaluator = Evaluator(
+            target, dataset.train, dataset.train, (K,), user_groups=0, item_groups=THIRDS
+        )
+        self.users = self.evaluator.users
+        self.first = rng.permutation(len(self.users)) % 2 == 0
+        self._matrix = matrix_of(dataset.train)
+
+    def of(self, scorer: Scorer) -> Values:
+        """[4, n] recall@20 of each user: all targets, then those of each third of the items; NaN without any."""
+        return self._rank(lambda users: [("it", torch.from_numpy(scorer(users)))])["it"]
+
+    def of_sums(self, one: Scorer, other: Scorer) -> dict[str, Values]:
+        """The same for sums of two scores, each standardised over all items of a user, by the weight of ``other``."""
+
+        def sums(users: IntArray) -> Iterator[tuple[str, Tensor]]:
+            first, second = standardised(one(users)), standardised(other(users))
+            held = torch.empty_like(first)
+            for weight in WEIGHTS:
+                yield f"{weight:g}", torch.lerp(first, second, weight, out=held)
+
+        return self._rank(sums)
+
+    def _rank(
+        self, scores_of: Callable[[IntArray], Iterable[tuple[str, Tensor]]]
+    ) -> dict[str, Values]:
+        lists: dict[str, IntArray] = defaultdict(lambda: np.empty((len(self.users), K), np.int64))
+        for start in range(0, len(self.users), _BLOCK):
+            users = self.users[start : start + _BLOCK]
+            seen = self._matrix[users].tocoo()
+            rows, columns = torch.from_numpy(seen.row).long(), torch.from_numpy(seen.col).long()
+            for name, scores in scores_of(users):
+                scores[rows, columns] = -torch.inf
+                best = scores.topk(K, dim=1)
+                listed = best.indices.where(best.values > -torch.inf, -1).numpy()
+                lists[name][start : start + _BLOCK] = listed
+        return {name: self._columns(found) for name, found in lists.items()}
+
+    def _columns(self, items: IntArray) -> Values:
+        found = self.evaluator.judge(items, ["recall"]).per_user
+        names = [f"items/{third + 1}of{THIRDS}/recall@{K}" for third in range(THIRDS)]
+        none = np.full(len(self.users), np.nan)  # ties can leave a third without items
+        return np.stack([found[f"recall@{K}"], *(found.get(name, none) for name in names)])
+
+    def at_random(self, like: Values) -> Values:
+        """[4, n] the exact expectation for a ranking at random; NaN where ``like`` has it."""
+        left = self.train.n_items - self.train.user_degree[self.users]
+        return np.where(np.isnan(like), np.nan, np.minimum(K / np.maximum(left, 1), 1))
+
+    def best(self, candidates: Mapping[str, Values]) -> Chosen:
+        """The candidate of highest recall, chosen by the other half of the users; the first of equals."""
+        names = []
+        for half in (~self.first, self.first):
+            names.append(max(candidates, key=lambda name: float(candidates[name][0, half].mean())))
+        columns = np.where(self.first, candidates[names[0]], candidates[names[1]])
+        return Chosen((names[0], names[1]), columns)
+
+
+def standardised(scores: FloatArray) -> Tensor:
+    """[n, I] each user's scores less their mean over all items, by their deviation; 0 where all are equal."""
+    centre = torch.from_numpy(scores)
+    centre = centre - centre.mean(1, keepdim=True)
+    width = centre.square().mean(1, keepdim=True).sqrt()
+    return centre / width.clamp(min=1e-12)

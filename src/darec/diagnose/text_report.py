@@ -1,0 +1,206 @@
+"""The report: coverage, shape, agreement, recall without training, regression, and what they say together.
+
+Computed from training interactions and stored embeddings; recall is on the validation split. The test split is never
+looked at.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from typing import Any, Final
+
+import numpy as np
+
+from darec.data.dataset import Dataset
+from darec.diagnose.agreement import Agreement, agreement, text_neighbours
+from darec.diagnose.coverage import Coverage, Shape, coverage, shape
+from darec.diagnose.estimate import Spread, spread
+from darec.diagnose.reading import Reading, read
+from darec.diagnose.recall import Chosen, Recalls
+from darec.diagnose.regression import FOLDS, Regression, out_of_fold, regression
+from darec.diagnose.scorers import (
+    Scorer,
+    centred,
+    inner,
+    low_pass,
+    neighbours,
+    popularity,
+    profile,
+    unit,
+)
+from darec.errors import ConfigError, DataError
+from darec.evaluation.groups import Group
+from darec.evaluation.metrics import Values
+from darec.types import TextTable
+
+WIDTHS: Final = (64, 128, 256)
+"""Of the collaborative tables, chosen by validation."""
+FACTORS: Final = 128
+"""Collaborative factors that are predicted from text."""
+
+
+@dataclass(frozen=True)
+class Figures:
+    """What was measured.
+
+    Attributes:
+        coverage: which items and users have text.
+        shape: how the embeddings fill their space.
+        agreement: of neighbours; None where no two items with text share a user.
+        regression: from text to collaborative factors.
+        recalls: recall@20 of ``random``, ``popular``, ``profile``, ``neighbours``, ``text`` (the better of the two),
+            ``interactions`` (the best of several widths), ``predicted`` and ``own`` (items' factors from their text,
+            and their own of the same width), ``alone`` (the best of all without a sum) and ``sum``.
+        gain: ``sum`` less ``alone``, paired by user.
+        lead: ``text`` less ``interactions``, paired by user.
+        chosen: what each half of the users was read with, chosen on the other.
+        groups: the thirds of the items.
+        users: users with validation items that were ranked for.
+    """
+
+    coverage: Coverage
+    shape: Shape
+    agreement: Agreement | None
+    regression: Regression
+    recalls: dict[str, Spread]
+    gain: Spread
+    lead: Spread
+    chosen: dict[str, tuple[str, str]]
+    groups: tuple[Group, ...]
+    users: int
+
+
+@dataclass(frozen=True)
+class TextReport:
+    """Figures, what they say, and where they are from.
+
+    Attributes:
+        dataset: its folder's name.
+        encoder: as given to ``darec encode``.
+        seed: of all draws.
+        figures: what was measured.
+        reading: what they say.
+    """
+
+    dataset: str
+    encoder: str
+    seed: int
+    figures: Figures
+    reading: Reading
+
+    def to_dict(self) -> dict[str, Any]:
+        """As plain values."""
+        return asdict(self)
+
+
+def text_report(
+    dataset: Dataset,
+    text: TextTable,
+    *,
+    k: int = 10,
+    max_users: int = 20_000,
+    seed: int = 0,
+    told: Callable[[str], None] = lambda stage: None,
+) -> TextReport:
+    """Measure how much of the text space says anything about taste.
+
+    Args:
+        dataset: with training and validation interactions.
+        text: E_L.
+        k: neighbours of an item, in text and in co-interactions.
+        max_users: users ranked for at most, drawn at random.
+        seed: of all draws.
+        told: called with the name of each stage.
+
+    Raises:
+        ConfigError: k or ``max_users`` below 1.
+        DataError: no training or validation interactions, too few users or items, or too few items with text for k.
+    """
+    if k < 1 or max_users < 1:
+        raise ConfigError(f"{k} neighbours, {max_users} users: give at least 1 of each.")
+    if not len(dataset.train):
+        raise DataError("the dataset has no training interactions: nothing can be told from them.")
+    recalls = Recalls(dataset, max_users, seed)
+    rows = np.flatnonzero(text.item_mask)
+    known = text.item_mask & (dataset.train.item_degree > 0)
+    if len(rows) <= k:
+        raise DataError(
+            f"{len(rows)} items have text, too few for {k} neighbours: lower -k, or encode more."
+        )
+    if known.sum() < 2 * FOLDS:
+        raise DataError(
+            f"{known.sum()} items have both text and training users and at least {2 * FOLDS} are needed."
+        )
+    told("neighbours in text")
+    near, cosines = text_neighbours(unit(text.items[rows]), k, seed)
+    told("neighbours in interactions")
+    agreed = agreement(near, rows, dataset.train)
+
+    told("closed forms of text and interactions")
+    train, items = dataset.train, centred(text.items, text.item_mask)
+    users_c, items_c = low_pass(train, max(WIDTHS), seed)
+    widths = sorted({min(width, items_c.shape[1]) for width in WIDTHS})
+    factors = items_c[:, :FACTORS]
+    told("regression from text to factors")
+    predicted = out_of_fold(items, factors, known, text.item_mask, seed)
+
+    of_text: dict[str, Scorer] = {
+        "profile": profile(items, train),
+        "neighbours": neighbours(near, cosines, rows, items, train),
+    }
+    of_both: dict[str, Scorer] = {
+        f"width {width}": inner(users_c[:, :width], items_c[:, :width]) for width in widths
+    }
+    others = {
+        "popular": popularity(train),
+        "own": inner(users_c[:, :FACTORS], factors),
+        "predicted": inner(users_c[:, :FACTORS], predicted),
+    }
+    found: dict[str, Values] = {}
+    for name, scorer in (of_text | of_both | others).items():
+        told(f"recall of {name}")
+        found[name] = recalls.of(scorer)
+    found["random"] = recalls.at_random(found["popular"])
+    text_best = recalls.best({name: found[name] for name in of_text})
+    interactions = recalls.best({name: found[name] for name in of_both})
+    alone = recalls.best({name: found[name] for name in of_text | of_both})
+    total = _sum(recalls, found, of_text, of_both, text_best, interactions, told)
+    chosen = {"text": text_best, "interactions": interactions, "alone": alone, "sum": total}
+    found |= {name: choice.columns for name, choice in chosen.items()}
+    told("intervals")
+    figures = Figures(
+        coverage=coverage(dataset, text, cosines[:, 0]),
+        shape=shape(unit(text.items[rows])),
+        agreement=agreed,
+        regression=regression(factors, predicted, known, seed),
+        recalls={name: spread(columns) for name, columns in found.items() if name not in of_both},
+        gain=spread(total.columns - alone.columns),
+        lead=spread(text_best.columns - interactions.columns),
+        chosen={name: choice.names for name, choice in chosen.items()},
+        groups=recalls.evaluator.groups,
+        users=len(recalls.users),
+    )
+    name = dataset.path.name if dataset.path else "dataset"
+    return TextReport(name, text.name, seed, figures, read(figures))
+
+
+def _sum(
+    recalls: Recalls,
+    found: dict[str, Values],
+    of_text: dict[str, Scorer],
+    of_both: dict[str, Scorer],
+    text: Chosen,
+    interactions: Chosen,
+    told: Callable[[str], None],
+) -> Chosen:
+    """The sum of the chosen scorers at the chosen weight of text, 0 and 1 among them."""
+    made: dict[tuple[str, str], Chosen] = {}
+    pairs = list(zip(interactions.names, text.names, strict=True))
+    for one, other in dict.fromkeys(pairs):
+        told(f"recall of sums of {one} and {other}")
+        sums = recalls.of_sums(of_both[one], of_text[other])
+        made[one, other] = recalls.best({"0": found[one], **sums, "1": found[other]})
+    first, second = (made[pair] for pair in pairs)
+    columns = np.where(recalls.first, first.columns, second.columns)
+    return Chosen((first.names[0], second.names[1]), columns)

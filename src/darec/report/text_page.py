@@ -1,0 +1,82 @@
+"""A text report as one self-contained HTML page, and as Markdown with its plots beside it."""
+
+from __future__ import annotations
+
+from html import escape
+from pathlib import Path
+from typing import Final
+
+from darec.diagnose.tables import Table, markdown, tables
+from darec.diagnose.text_report import TextReport
+from darec.errors import RunError
+from darec.files import write_atomic, write_json
+from darec.report.drawing import empty_panels, svg
+from darec.report.html import figure, listed, write_document
+from darec.report.text_plots import text_plots
+
+_MARKER: Final = "text-report.json"
+_LIMITS: Final = (
+    "Limits: one encoder's vectors, recommenders in closed form, held-out items like those of the validation split. A "
+    "trained model may gain more or less. Intervals cover the sample of users or items alone."
+)
+
+
+def check_out(out: Path) -> None:
+    """Whether a report can be written to a folder, before anything takes long.
+
+    Raises:
+        RunError: it holds something else.
+        ConfigError: matplotlib is not installed.
+    """
+    if out.exists() and (not out.is_dir() or any(out.iterdir())) and not (out / _MARKER).exists():
+        raise RunError(f"{out} holds other files: choose another --out.")
+    empty_panels(1, 1, height=1)
+
+
+def write_report(report: TextReport, out: Path, *, command: str = "") -> None:
+    """Write ``index.html``, ``README.md`` with its plots as SVG files, and ``text-report.json``.
+
+    Args:
+        report: what to write.
+        out: the folder, made where it is not there.
+        command: how this was asked for.
+
+    Raises:
+        RunError: the folder holds something else.
+        ConfigError: matplotlib is not installed.
+    """
+    check_out(out)
+    out.mkdir(parents=True, exist_ok=True)
+    write_json(out / _MARKER, report.to_dict())
+    title = f"What the text of {report.dataset} says about taste"
+    reading = report.reading
+    drawn = [(name, caption, svg(make())) for name, caption, make in text_plots(report)]
+    for name, _, drawing in drawn:
+        write_atomic(out / f"{name}.svg", drawing)
+    page = [
+        f"<p><strong>Text {escape(reading.verdict)}</strong>: {escape(reading.reason)}</p>",
+        listed(reading.remarks),
+        f'<p class="legend">{escape(_LIMITS)}</p>',
+        *(figure(drawing, caption) for _, caption, drawing in drawn),
+        *map(_html, tables(report)),
+    ]
+    lines = [f"# {title}\n", f"**Text {reading.verdict}**: {reading.reason}\n"]
+    lines += [*(f"- {line}" for line in reading.remarks), "", f"{_LIMITS}\n"]
+    lines += [f"![{caption}]({name}.svg)\n\n{caption}\n" for name, caption, _ in drawn]
+    lines += map(markdown, tables(report))
+    if command:
+        page.append(f"<p><code>{escape(command)}</code></p>")
+        lines.append(f"Written by `{command}`.\n")
+    write_document(out / "index.html", title, page)
+    write_atomic(out / "README.md", "\n".join(lines))
+
+
+def _html(table: Table) -> str:
+    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in table.columns)
+    rows = "".join(
+        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in table.rows
+    )
+    return (
+        f'<h2>{escape(table.title)}</h2><div class="wide"><table><thead><tr>{head}</tr></thead>'
+        f'<tbody>{rows}</tbody></table></div><p class="legend">{escape(table.note)}</p>'
+    )
