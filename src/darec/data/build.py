@@ -15,6 +15,7 @@ import polars as pl
 
 from darec.data import cleaning
 from darec.data.cleaning import Tally, ordered, rows_of
+from darec.data.cold import cold_in_manifest
 from darec.data.dataset import SPLITS, Dataset, check_target
 from darec.data.idmap import IdMap
 from darec.data.import_options import ImportOptions, import_options
@@ -105,6 +106,7 @@ def import_dataset(
             "options": {key: value for key, value in settings.items() if value is not None},
             "tally": tally.counts,
             "notices": tally.notices,
+            **cold_in_manifest(frame),
         },
     )
     return dataset if out is None else dataset.save(out, overwrite=overwrite)
