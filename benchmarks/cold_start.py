@@ -3,9 +3,9 @@
     python -m benchmarks.cold_start --data data/cold --runs runs/cold
     python -m benchmarks.cold_start --data data/cold --runs runs/cold --report
 
-A tenth of the items is held out with all its interactions (``darec import --split cold-items``), half for validation and
-half for test; LightGCN is trained on the warm part, which never meets them. Then the cold items get rows by their text
-and are ranked among themselves for every user who has one. Runs are taken up where they stopped.
+A tenth of the items is held out with all its interactions (``darec import --split cold-items``), half for validation
+and half for test; LightGCN is trained on the warm part, which never meets them. Then the cold items get rows by their
+text and are ranked among themselves for every user who has one. Runs are taken up where they stopped.
 """
 
 from __future__ import annotations
@@ -25,9 +25,8 @@ from darec.text import encode_dataset
 
 DATA = ("toys", "steam")
 ALIGNMENTS = ("none", "darec")
-SETTINGS = {
+SETTINGS = {  # the loss is BPR by default
     "backbone.dim": 64,
-    "ranking.name": "bpr",
     "train.lr": 2e-3,
     "options.seed": 0,
     "options.threads": 1,
@@ -51,7 +50,9 @@ def cold_dataset(name: str, seed: int, folder: Path) -> tuple[Dataset, Path]:
     encode_dataset(data, "minilm")
     if not (warm / "manifest.json").is_file():
         warm_part(data).save(warm)
-        shutil.copytree(whole / "text", warm / "text")  # by hash of the text: nothing is encoded twice
+        shutil.copytree(
+            whole / "text", warm / "text"
+        )  # by hash of the text: nothing is encoded twice
         encode_dataset(warm, "minilm")  # drops the vectors of cold items
     return data, warm
 
@@ -78,7 +79,9 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
     parser.add_argument("--data", type=Path, default=Path("data/cold"))
     parser.add_argument("--runs", type=Path, default=Path("runs/cold"))
-    parser.add_argument("--splits", type=int, nargs="+", default=[0], help="seeds of the cold items")
+    parser.add_argument(
+        "--splits", type=int, nargs="+", default=[0], help="seeds of the cold items"
+    )
     parser.add_argument("--report", action="store_true")
     arguments = parser.parse_args()
     for name, seed, _, alignment, run in runs(arguments.splits, arguments.data, arguments.runs):

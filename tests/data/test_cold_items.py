@@ -44,7 +44,11 @@ def test_an_item_is_cold_with_all_its_interactions_or_not_at_all(
 def log(n_users: int = 50, n_items: int = 60) -> pl.DataFrame:
     rng = np.random.default_rng(0)
     return pl.DataFrame(
-        [(f"u{u}", f"i{i}") for u in range(n_users) for i in rng.choice(n_items, 12, replace=False)],
+        [
+            (f"u{u}", f"i{i}")
+            for u in range(n_users)
+            for i in rng.choice(n_items, 12, replace=False)
+        ],
         schema=["user_id", "item_id"],
         orient="row",
     )
@@ -58,7 +62,9 @@ def texts(n_items: int = 60) -> pl.DataFrame:
 
 def test_the_manifest_says_what_is_cold(tmp_path: Path) -> None:
     made = import_dataset(log(), items=texts(), split="cold-items", seed=3, out=tmp_path / "d")
-    again = import_dataset(log().sample(fraction=1, shuffle=True, seed=1), split="cold-items", seed=3)
+    again = import_dataset(
+        log().sample(fraction=1, shuffle=True, seed=1), split="cold-items", seed=3
+    )
     other = import_dataset(log(), split="cold-items", seed=4)
     assert again.manifest["cold"] == made.manifest["cold"] != other.manifest["cold"]
     data = Dataset.load(tmp_path / "d")

@@ -9,7 +9,7 @@ import numpy as np
 import polars as pl
 
 from darec.data.cleaning import ordered
-from darec.data.dataset import SPLITS, Dataset
+from darec.data.dataset import Dataset
 from darec.data.idmap import IdMap
 from darec.errors import DataError
 from darec.types import IntArray, Interactions
@@ -62,15 +62,15 @@ def warm_part(dataset: Dataset) -> Dataset:
     def kept(pairs: Interactions) -> Interactions:
         items = new_row[pairs.items]
         there = items >= 0
-        return Interactions.from_pairs(
-            pairs.users[there], items[there], dataset.n_users, len(warm)
-        )
+        return Interactions.from_pairs(pairs.users[there], items[there], dataset.n_users, len(warm))
 
     return replace(
         dataset,
         items=IdMap("item", [dataset.items.ids[row] for row in warm]),
         catalogue=dataset.catalogue[warm],
-        **{name: kept(dataset.split(name)) for name in SPLITS},
+        train=kept(dataset.train),
+        valid=kept(dataset.valid),
+        test=kept(dataset.test),
         manifest={key: value for key, value in dataset.manifest.items() if key != "cold"},
         path=None,
     )

@@ -44,8 +44,9 @@ def split_interactions(
           (half of the items) or in test (the others). The warm items' interactions are split as by ``random``, so that
           early stopping and settings rest on warm items as well, and one run tells of both.
 
-    Counts of a user with n items, for the first three (and of n warm items, for the last): test gets n times its share of the ratios, rounded half up
-    (leave-last-out: 1), but leaves one item; valid likewise, and leaves one too; train gets the rest, so at least one.
+    Counts of a user with n items, for the first three (and with n warm items, for the last): test gets n times its
+    share of the ratios, rounded half up (leave-last-out: 1), but leaves one item; valid likewise, and leaves one too;
+    train gets the rest, so at least one.
     At 3:1:1 the items of users with one or two are all in train. Equal times are ordered by the hash.
 
     Args:
