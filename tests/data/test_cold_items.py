@@ -10,10 +10,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from darec.cold.evaluate import cold_part
 from darec.data.build import import_dataset
-from darec.data.cold import cold_rows, warm_part
 from darec.data.dataset import SPLITS, Dataset
 from darec.data.split import split_interactions
+from darec.data.statistics import statistics
 from darec.errors import ConfigError, DataError
 
 PAIRS = st.sets(st.tuples(st.integers(0, 8), st.integers(0, 40)), min_size=40)
@@ -60,51 +61,46 @@ def texts(n_items: int = 60) -> pl.DataFrame:
     )
 
 
-def test_the_manifest_says_what_is_cold(tmp_path: Path) -> None:
+def test_cold_items_stand_aside_and_the_manifest_names_them(tmp_path: Path) -> None:
     made = import_dataset(log(), items=texts(), split="cold-items", seed=3, out=tmp_path / "d")
-    again = import_dataset(
-        log().sample(fraction=1, shuffle=True, seed=1), split="cold-items", seed=3
-    )
+    shuffled = log().sample(fraction=1, shuffle=True, seed=1)
+    again = import_dataset(shuffled, split="cold-items", seed=3)
     other = import_dataset(log(), split="cold-items", seed=4)
     assert again.manifest["cold"] == made.manifest["cold"] != other.manifest["cold"]
+    assert again.fingerprint() == made.fingerprint()
     data = Dataset.load(tmp_path / "d")
-    valid, test = (cold_rows(data, name) for name in ("valid", "test"))
-    assert (len(valid), len(test)) == (3, 3) and not set(valid) & set(test)
-    assert data.train.item_degree[np.concatenate([valid, test])].sum() == 0
-    assert data.test.item_degree[valid].sum() == data.valid.item_degree[test].sum() == 0
-    assert (data.valid.item_degree[valid] > 0).all() and (data.test.item_degree[test] > 0).all()
-    # The warm part is split as the warm interactions alone would be.
-    for name, count in zip(SPLITS, (3 / 5, 1 / 5, 1 / 5), strict=True):
-        warm = np.isin(data.split(name).items, [*valid, *test], invert=True).sum()
-        assert warm == pytest.approx(count * 50 * 12 * 0.9, rel=0.1)
-
-
-def test_the_warm_part_knows_nothing_of_cold_items(tmp_path: Path) -> None:
-    data = import_dataset(log(), items=texts(), split="cold-items", cold_share=0.2)
-    warm = warm_part(data)
-    cold = {*data.manifest["cold"]["valid"], *data.manifest["cold"]["test"]}
-    assert len(cold) == 12 and warm.items.ids == [i for i in data.items.ids if i not in cold]
-    assert warm.users.ids == data.users.ids and "cold" not in warm.manifest
-    for name in SPLITS:
-        ours, theirs = warm.split(name), data.split(name)
-        pairs = {(int(u), warm.items.ids[i]) for u, i in zip(ours.users, ours.items, strict=True)}
-        ids = data.items.ids
-        assert pairs == {
-            (int(u), ids[i])
-            for u, i in zip(theirs.users, theirs.items, strict=True)
-            if ids[i] not in cold
-        }
-    assert warm.title(5) == data.title(data.items.row(warm.items.ids[5]))
+    assert data.fingerprint() == made.fingerprint()
+    pairs = {
+        (data.users.ids[u], ids[i])
+        for ids, split in (
+            *((data.items.ids, data.split(name)) for name in SPLITS),
+            *((part.catalogue["item_id"].to_list(), part.pairs) for part in data.cold.values()),
+        )
+        for u, i in zip(split.users, split.items, strict=True)
+    }
+    sizes = [len(data.split(name)) for name in SPLITS]
+    sizes += [len(part.pairs) for part in data.cold.values()]
+    assert pairs == set(log().rows()) and sum(sizes) == len(pairs)  # all there, each once
+    for name in ("valid", "test"):
+        cold = data.cold[name].catalogue
+        assert cold["item_id"].to_list() == data.manifest["cold"][name] and len(cold) == 3
+        assert cold["title"].to_list() == [f"T{i[1:]} x" for i in cold["item_id"]]
+        assert not set(cold["item_id"]) & set(data.items.ids)
+    assert data.n_items == 54
+    # The warm interactions are split as any are.
+    for size, share in zip(sizes, (3 / 5, 1 / 5, 1 / 5), strict=False):
+        assert size == pytest.approx(share * sum(sizes[:3]), rel=0.1)
+    figures = statistics(data)
+    assert (figures["cold_items/test"], figures["cold_interactions/test"]) == (3, sizes[4])
 
 
 def test_refusals() -> None:
     with pytest.raises(DataError, match="import it with --split cold-items"):
-        warm_part(import_dataset(log()))
-    with pytest.raises(DataError, match="choose valid or test"):
-        cold_rows(import_dataset(log(), split="cold-items"), "train")
+        cold_part(import_dataset(log()), "test")
+    with pytest.raises(ConfigError, match="choose valid or test"):
+        cold_part(import_dataset(log(), split="cold-items"), "train")
     with pytest.raises(ConfigError, match="is for the split 'cold-items'"):
         import_dataset(log(), cold_share=0.2)
-    few = log().filter(pl.col("item_id") != "i1").head(0).vstack(log().head(24))
-    one = pl.DataFrame({"user_id": ["a"] * 3, "item_id": ["x", "y", "z"]}).vstack(few)
+    one = pl.DataFrame({"user_id": ["a"] * 3, "item_id": ["x", "y", "z"]}).vstack(log().head(24))
     with pytest.raises(DataError, match="--users-without-train drop"):
         import_dataset(one, split="cold-items", cold_share=0.9)

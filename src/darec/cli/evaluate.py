@@ -20,6 +20,13 @@ def command(
     groups: Annotated[
         int, typer.Option(help="User-activity and item-popularity groups; 0 for none.")
     ] = 3,
+    cold: Annotated[
+        bool,
+        typer.Option("--cold", help="Rank the items that the split cold-items held out, by text."),
+    ] = False,
+    how: Annotated[
+        str, typer.Option(help="With --cold, the map from text to rows: ridge or neighbours.")
+    ] = "ridge",
     data: Annotated[Path | None, typer.Option(help="Where the dataset is now.")] = None,
     format: Annotated[Format, typer.Option(help="How to print the result.")] = Format.TABLE,
 ) -> None:
@@ -32,17 +39,24 @@ def command(
 
     loaded = Run.load(run, dataset=data)
     ks = tuple(k) if k else loaded.config.evaluation.ks
-    with Console(stderr=True).status("ranking the catalogue for every user ..."):
-        evaluation = loaded.evaluate(split, ks=ks, mask=mask, groups=groups)
+    if cold:
+        from darec.cold import ColdStart
+
+        with Console(stderr=True).status("ranking the cold items for every user ..."):
+            evaluation = ColdStart(loaded, how=how).fit().evaluate(split, ks)
+    else:
+        with Console(stderr=True).status("ranking the catalogue for every user ..."):
+            evaluation = loaded.evaluate(split, ks=ks, mask=mask, groups=groups)
     summary = evaluation.summary()
     if format is Format.JSON:
         print_json({f"{split}/{name}": value for name, value in summary.items()})
         return
     console = Console(markup=False)
+    what = f"cold items of the {split} split" if cold else f"{split} split"
     plain = {name: value for name, value in summary.items() if "/" not in name}
-    console.print(metrics_table(plain, f"{split} split, {evaluation.n_users} users"))
+    console.print(metrics_table(plain, f"{what}, {evaluation.n_users} users"))
     shown = [f"{metric}@{max(ks)}" for metric in GROUP_METRICS]
-    for kind, what in (("users", "users by activity"), ("items", "items by popularity")):
+    for kind, title in (("users", "users by activity"), ("items", "items by popularity")):
         rows = [
             {
                 "group": f"{group.index} of {group.of}",
@@ -54,4 +68,4 @@ def command(
             if group.kind == kind
         ]
         if rows:
-            print_rows(rows, ListFormat.TABLE, what)
+            print_rows(rows, ListFormat.TABLE, title)

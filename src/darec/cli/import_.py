@@ -159,12 +159,20 @@ def _table(figures: dict[str, float], title: str) -> Table:
     from rich.table import Table
 
     n_items = figures["items"]
+    cold = [name for name in SPLITS if f"cold_items/{name}" in figures]
     rows: list[tuple[str, str]] = [
         ("users", f"{figures['users']:,}"),
         ("items", f"{n_items:,}"),
         ("  with text", f"{figures['items_with_text']:,}"),
         ("interactions", f"{figures['interactions']:,}"),
         *((f"  {name}", f"{figures[f'interactions/{name}']:,}") for name in SPLITS),
+        *(
+            (
+                f"cold items for {name}",
+                f"{figures[f'cold_items/{name}']:,} in {figures[f'cold_interactions/{name}']:,} interactions",
+            )
+            for name in cold
+        ),
         ("density", f"{figures['density']:.3%}"),
     ]
     for kind in ("users", "items"):

@@ -4,6 +4,7 @@
 rows to new items by it. See docs/cold-start.md, and docs/studies/cold-start.md for what it is worth.
 """
 
+from darec.cold.evaluate import evaluate_cold
 from darec.cold.items import NewItems, read_new_items
 from darec.cold.maps import MAPS, NeighbourMap, RidgeMap
 from darec.cold.start import ColdRecommendation, ColdStart
@@ -15,5 +16,6 @@ __all__ = [
     "NeighbourMap",
     "NewItems",
     "RidgeMap",
+    "evaluate_cold",
     "read_new_items",
 ]

@@ -12,17 +12,20 @@ import polars as pl
 import torch
 from torch.nn import functional as F
 
+from darec.cold.evaluate import cold_part, evaluate_cold
 from darec.cold.items import NewItems, read_new_items
 from darec.cold.maps import MAPS, TextMap
+from darec.cold.text import RunText
 from darec.data.idmap import IdMap
 from darec.errors import ConfigError, RunError, TextError, did_you_mean
+from darec.evaluation.evaluate import KS
 from darec.evaluation.ranking import check_k, top_k
+from darec.evaluation.result import Evaluation
 from darec.run import Recommendation, Run
-from darec.text import load_text
-from darec.text.new import NewTexts
 from darec.types import FloatArray, IntArray, Interactions, Tables
 
 LEAST: Final = 3  # warm items that a map can be fitted on
+NAMES: Final = ("text", "title")
 
 
 @dataclass(frozen=True)
@@ -89,17 +92,8 @@ class ColdStart:
         new = NewItems("", [], [], [])
         if items is not None:
             new = read_new_items(data, items, id_column=id_column)
-        settings = self.run.config.text
-        tables = [
-            load_text(data, settings.encoder, sources=(source,)) for source in settings.sources
-        ]
-        self._encoders = [
-            NewTexts(data, table.name, source=source, device=self.device)
-            for source, table in zip(settings.sources, tables, strict=True)
-        ]
-        self._means = [table.items[table.item_mask].mean(axis=0) for table in tables]
-        known = np.all([table.item_mask for table in tables], axis=0)
-        warm = np.flatnonzero(known & (data.train.item_degree > 0))
+        text = RunText(self.run, device=self.device)
+        warm = np.flatnonzero(text.known & (data.train.item_degree > 0))
         if len(warm) < LEAST:
             raise RunError(
                 f"{len(warm)} items of {data.path} have both text and training interactions: too few to learn what "
@@ -109,17 +103,13 @@ class ColdStart:
         lengths = torch.linalg.vector_norm(rows, dim=1)[warm]
         self._length = float(lengths.mean())
         self._equal = bool((lengths - self._length).abs().max() <= 1e-3 * self._length)
-        text = np.concatenate([table.items for table in tables], axis=1)
-        self.map_ = MAPS[self.how]().fit(text[warm], rows.numpy()[warm])
-        self.items_ = new
+        self._text = text
+        self.map_ = MAPS[self.how]().fit(text.items[warm], rows.numpy()[warm])
+        self.items_, self.notices_ = new, new.notices
         self._ids = IdMap("item", [*data.items.ids, *new.ids])
-        self.rows_ = np.zeros((0, rows.shape[1]), np.float32)
-        if len(new):
-            self.rows_ = self.transform(new.texts, new.titles)
-        self.relative_length_ = (
-            float(np.linalg.norm(self.rows_, axis=1).mean()) / self._length if len(new) else 1.0
-        )
-        self.notices_ = new.notices
+        self.rows_ = self.transform(new.texts, new.titles)
+        mean_length = np.linalg.norm(self.rows_, axis=1).mean() if len(new) else self._length
+        self.relative_length_ = float(mean_length) / self._length
         return self
 
     def transform(
@@ -134,22 +124,40 @@ class ColdStart:
         Raises:
             TextError: a text in which the encoder finds nothing.
         """
-        titles = texts if titles is None else titles
-        made = []
-        for encoder, mean, source in zip(
-            self._encoders, self._means, self.run.config.text.sources, strict=True
-        ):
-            vectors, found = encoder.encode(titles if source == "titles" else texts)
-            made.append(np.where(found[:, None], vectors, mean))
-            empty = np.flatnonzero(~found)
-            if len(empty) and source != "titles":
-                raise TextError(
-                    f"encoder {encoder.name!r} finds nothing that it knows in {texts[empty[0]]!r} ({len(empty)} such "
-                    "texts): leave such items out, or write words that the catalogue's texts use."
-                )
-        rows = self.map_.predict(np.concatenate(made, axis=1))
+        if not len(texts):
+            return np.zeros((0, self.run.tables.items.shape[1]), np.float32)
+        vectors, found = self._text.encode(texts, texts if titles is None else titles)
+        empty = np.flatnonzero(~found)
+        if len(empty):
+            raise TextError(
+                f"the encoder finds nothing that it knows in {texts[empty[0]]!r} ({len(empty)} such texts): leave such "
+                "items out, or write words that the catalogue's texts use."
+            )
+        return self._mapped(vectors)
+
+    def evaluate(self, split: str = "test", ks: Sequence[int] = KS) -> Evaluation:
+        """Rank the cold items that the split ``cold-items`` held out, for every user who has one.
+
+        A held-out item without text is given the mean of the catalogue's.
+
+        Args:
+            split: ``test``, or ``valid`` to choose settings by.
+            ks: cut-offs.
+
+        Raises:
+            DataError: a dataset that holds no items out.
+        """
+        part = cold_part(self.run.dataset, split)
+        vectors, _ = self._text.encode(*(part.catalogue[name].to_list() for name in NAMES))
+        rows = torch.from_numpy(self._mapped(vectors))
+        return evaluate_cold(self.run.tables.users.float(), rows, part, ks)
+
+    def _mapped(self, vectors: FloatArray) -> FloatArray:
+        """Text vectors to rows, as long as the warm ones where these are equally long."""
+        rows = self.map_.predict(vectors)
         if self._equal:
-            rows = rows * (self._length / np.maximum(np.linalg.norm(rows, axis=1), 1e-12))[:, None]
+            lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
+            rows = rows * (self._length / lengths)
         return np.asarray(rows, np.float32)
 
     def recommend(

@@ -7,7 +7,7 @@ cannot be right is refused before anything is written.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +15,7 @@ import polars as pl
 
 from darec.data import cleaning
 from darec.data.cleaning import Tally, ordered, rows_of
-from darec.data.cold import cold_in_manifest
+from darec.data.cold import PARTS, hold_out
 from darec.data.dataset import SPLITS, Dataset, check_target
 from darec.data.idmap import IdMap
 from darec.data.import_options import ImportOptions, import_options
@@ -106,9 +106,12 @@ def import_dataset(
             "options": {key: value for key, value in settings.items() if value is not None},
             "tally": tally.counts,
             "notices": tally.notices,
-            **cold_in_manifest(frame),
         },
     )
+    if "cold" in frame.columns:
+        held = frame.filter(pl.col("cold"))
+        cold = {name: ordered(held.filter(split=name)["item"].unique()) for name in PARTS}
+        dataset = hold_out(replace(dataset, manifest={**dataset.manifest, "cold": cold}), cold)
     return dataset if out is None else dataset.save(out, overwrite=overwrite)
 
 

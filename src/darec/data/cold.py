@@ -1,76 +1,111 @@
-"""Items held out of training altogether: what the split ``cold-items`` leaves in a dataset."""
+"""Items held out of training altogether, by the split ``cold-items``.
+
+A dataset does not number them among its items: no table, graph, text encoder or negative ever meets them. They stand
+aside, those for validation and those for test apart, in two files of the dataset's folder::
+
+    cold-items.parquet          part ("valid" or "test"), item_id, title, text
+    cold-interactions.parquet   part, user (row), item (place among the part's items)
+"""
 
 from __future__ import annotations
 
-from dataclasses import replace
-from typing import Any
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 import polars as pl
 
-from darec.data.cleaning import ordered
-from darec.data.dataset import Dataset
 from darec.data.idmap import IdMap
-from darec.errors import DataError
 from darec.types import IntArray, Interactions
 
-COLD_SPLITS = ("valid", "test")
+if TYPE_CHECKING:
+    from darec.data.dataset import Dataset
+
+PARTS: Final = ("valid", "test")
+_ITEMS: Final = "cold-items.parquet"
+_PAIRS: Final = "cold-interactions.parquet"
 
 
-def cold_in_manifest(frame: pl.DataFrame) -> dict[str, Any]:
-    """The manifest's entry ``cold``, ids of the items held out for ``valid`` and for ``test``; none without such items.
+@dataclass(frozen=True)
+class HeldOut:
+    """Cold items of one part.
+
+    Attributes:
+        catalogue: one row an item: ``item_id``, ``title`` and ``text``.
+        pairs: all their interactions, [U] users by the items in that order.
+    """
+
+    catalogue: pl.DataFrame
+    pairs: Interactions
+
+
+def hold_out(whole: Dataset, cold: Mapping[str, list[str]]) -> Dataset:
+    """The dataset without its cold items, which stand aside.
 
     Args:
-        frame: interactions with ``item`` and ``split``, and ``cold`` where the split held items out.
+        whole: with all items, the cold ones' interactions in the split that they are held out for.
+        cold: ids of the cold items for ``valid`` and for ``test``.
     """
-    if "cold" not in frame.columns:
-        return {}
-    held = frame.filter(pl.col("cold"))
-    return {
-        "cold": {name: ordered(held.filter(split=name)["item"].unique()) for name in COLD_SPLITS}
-    }
-
-
-def cold_rows(dataset: Dataset, split: str) -> IntArray:
-    """Rows of the items that a dataset holds out for a split, ascending.
-
-    Raises:
-        DataError: not ``valid`` or ``test``, or a dataset that holds no items out.
-    """
-    if split not in COLD_SPLITS:
-        raise DataError(f"no cold items for {split!r}: choose valid or test.")
-    if "cold" not in dataset.manifest:
-        raise DataError(
-            f"the dataset {dataset.path or 'in memory'} holds no items out: import it with --split cold-items."
-        )
-    return np.sort(dataset.items.rows(dataset.manifest["cold"][split]))
-
-
-def warm_part(dataset: Dataset) -> Dataset:
-    """The dataset as if its cold items did not exist yet: same users in the same rows, warm items only.
-
-    A run trained on it has never met the cold items, not even as negatives or as texts.
-
-    Raises:
-        DataError: a dataset that holds no items out.
-    """
-    cold = np.concatenate([cold_rows(dataset, name) for name in COLD_SPLITS])
-    warm = np.setdiff1d(np.arange(dataset.n_items), cold)
-    new_row = np.full(dataset.n_items, -1, np.int64)
-    new_row[warm] = np.arange(len(warm))
-
-    def kept(pairs: Interactions) -> Interactions:
-        items = new_row[pairs.items]
-        there = items >= 0
-        return Interactions.from_pairs(pairs.users[there], items[there], dataset.n_users, len(warm))
-
+    parts = {name: whole.items.rows(cold[name]) for name in PARTS}
+    warm = np.setdiff1d(np.arange(whole.n_items), np.concatenate(list(parts.values())))
     return replace(
-        dataset,
-        items=IdMap("item", [dataset.items.ids[row] for row in warm]),
-        catalogue=dataset.catalogue[warm],
-        train=kept(dataset.train),
-        valid=kept(dataset.valid),
-        test=kept(dataset.test),
-        manifest={key: value for key, value in dataset.manifest.items() if key != "cold"},
-        path=None,
+        whole,
+        items=IdMap("item", [whole.items.ids[row] for row in warm]),
+        catalogue=whole.catalogue[warm],
+        train=_among(whole.train, warm),
+        valid=_among(whole.valid, warm),
+        test=_among(whole.test, warm),
+        cold={
+            name: HeldOut(whole.catalogue[rows], _among(whole.split(name), rows))
+            for name, rows in parts.items()
+        },
     )
+
+
+def write_cold(cold: Mapping[str, HeldOut], folder: Path) -> None:
+    """Write the two files; none where nothing is held out."""
+    if not cold:
+        return
+    pl.concat(
+        part.catalogue.select(pl.lit(name).alias("part"), pl.all()) for name, part in cold.items()
+    ).write_parquet(folder / _ITEMS)
+    pl.concat(
+        pl.DataFrame(
+            {
+                "part": np.full(len(part.pairs), name),
+                "user": part.pairs.users.astype(np.uint32),
+                "item": part.pairs.items.astype(np.uint32),
+            },
+            schema={"part": pl.String, "user": pl.UInt32, "item": pl.UInt32},
+        )
+        for name, part in cold.items()
+    ).write_parquet(folder / _PAIRS)
+
+
+def read_cold(folder: Path, n_users: int) -> dict[str, HeldOut]:
+    """What :func:`write_cold` wrote; nothing where there are no such files."""
+    if not (folder / _ITEMS).is_file():
+        return {}
+    items, pairs = pl.read_parquet(folder / _ITEMS), pl.read_parquet(folder / _PAIRS)
+    parts = {}
+    for name in PARTS:
+        catalogue = items.filter(part=name).drop("part")
+        rows = pairs.filter(part=name)
+        parts[name] = HeldOut(
+            catalogue,
+            Interactions.from_pairs(
+                rows["user"].to_numpy(), rows["item"].to_numpy(), n_users, len(catalogue)
+            ),
+        )
+    return parts
+
+
+def _among(pairs: Interactions, rows: IntArray) -> Interactions:
+    """The pairs with some items, numbered by their place in ``rows``."""
+    place = np.full(pairs.n_items, -1, np.int64)
+    place[rows] = np.arange(len(rows))
+    items = place[pairs.items]
+    there = items >= 0
+    return Interactions.from_pairs(pairs.users[there], items[there], pairs.n_users, len(rows))
