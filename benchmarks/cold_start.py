@@ -78,8 +78,10 @@ def trained(data: Dataset, alignment: str, folder: Path) -> Run:
     return run
 
 
-def values_of(data: Dataset, runs: dict[str, Run]) -> dict[tuple[str, str], dict[str, Values]]:
-    """Each user's metrics, [U] with NaN where they have no cold item, by method and part."""
+def values_of(
+    data: Dataset, runs: dict[str, Run]
+) -> tuple[dict[tuple[str, str], dict[str, Values]], dict[str, float]]:
+    """Each user's metrics, [U] with NaN where they have no cold item, by method and part; what each map explains."""
     encoder, stored = NewTexts(data, "minilm"), load_text(data, "minilm")
     unit = F.normalize(torch.from_numpy(stored.items), dim=1)
     # The inner product with a mean of unit rows is the mean cosine.
@@ -87,7 +89,7 @@ def values_of(data: Dataset, runs: dict[str, Run]) -> dict[tuple[str, str], dict
     tastes.index_add_(0, torch.from_numpy(data.train.users), unit[data.train.items])
     tastes /= torch.from_numpy(data.train.user_degree)[:, None]
     fitted = {
-        (alignment, how): ColdStart(run, how=how).fit()
+        f"LightGCN + {alignment}, {how}": (run, ColdStart(run, how=how).fit().map_)
         for alignment, run in runs.items()
         for how in MAPS
     }
@@ -98,11 +100,10 @@ def values_of(data: Dataset, runs: dict[str, Run]) -> dict[tuple[str, str], dict
         cosines = F.normalize(torch.from_numpy(vectors), dim=1)
         found[RANDOM, name] = expected_at_random(part)
         found[TEXT, name] = by_user(tastes, cosines, part)
-        for (alignment, how), cold in fitted.items():
-            rows = torch.from_numpy(cold.map_.predict(vectors))
-            method = f"LightGCN + {alignment}, {how}"
-            found[method, name] = by_user(runs[alignment].tables.users, rows, part)
-    return found
+        for method, (run, text_map) in fitted.items():
+            rows = torch.from_numpy(text_map.predict(vectors))
+            found[method, name] = by_user(run.tables.users, rows, part)
+    return found, {method: text_map.explained_ for method, (_, text_map) in fitted.items()}
 
 
 def by_user(users: torch.Tensor, rows: torch.Tensor, part: HeldOut) -> dict[str, Values]:
@@ -136,10 +137,14 @@ def spread(values: Values, users: np.ndarray[Any, Any], part: HeldOut) -> Values
 def study(name: str, splits: list[int], folder: Path, out: Path) -> dict[str, Any]:
     """All runs of one data set, and what they came to."""
     found, sizes = [], []
+    explained: dict[str, list[float]] = {}
     for seed in splits:
         data = cold_dataset(name, seed, folder)
         runs = {alignment: trained(data, alignment, out) for alignment in ALIGNMENTS}
-        found.append((data.users.ids, values_of(data, runs)))
+        values_here, explained_here = values_of(data, runs)
+        found.append((data.users.ids, values_here))
+        for method, share in explained_here.items():
+            explained.setdefault(method, []).append(share)
         sizes.append({part: len(held.catalogue) for part, held in data.cold.items()})
         sizes[-1]["users"] = int((data.cold["test"].pairs.user_degree > 0).sum())
     assert all(ids == found[0][0] for ids, _ in found), "other users in another split"
@@ -161,6 +166,7 @@ def study(name: str, splits: list[int], folder: Path, out: Path) -> dict[str, An
     return {
         "splits": sizes,
         "chosen_on_validation": chosen,
+        "explained": explained,
         "methods": {
             method: {
                 part: {metric: figure(values[method, part, metric]) for metric in METRICS}
@@ -209,14 +215,17 @@ def page(results: dict[str, Any]) -> str:
         lines += [
             f"### {name} ({counts})",
             "",
-            f"| method | valid {METRICS[1]} | test {METRICS[0]} | test {METRICS[1]} | {METRICS[0]}, split by split |",
-            "|---|---|---|---|---|",
+            f"| method | explained | valid {METRICS[1]} | test {METRICS[0]} | test {METRICS[1]} "
+            f"| {METRICS[0]}, split by split |",
+            "|---|---|---|---|---|---|",
         ]
         for method, figures in result["methods"].items():
             mark = "**" if method in result["chosen_on_validation"].values() else ""
             recall, ndcg = (figures["test"][metric] for metric in METRICS)
             splits = ", ".join(f"{value:.4f}" for value in recall["by_split"])
-            cells = [f"{figures['valid'][METRICS[1]]['mean']:.4f}", shown(recall), shown(ndcg)]
+            shares = result["explained"].get(method)
+            cells = [f"{np.mean(shares):.0%}" if shares else ""]
+            cells += [f"{figures['valid'][METRICS[1]]['mean']:.4f}", shown(recall), shown(ndcg)]
             lines.append(f"| {mark}{method}{mark} | {' | '.join(cells)} | {splits} |")
         lines += ["", "| difference on test | recall@20 | ndcg@20 |", "|---|---|---|"]
         for row in result["differences"]:

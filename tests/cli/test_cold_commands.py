@@ -113,6 +113,12 @@ def test_refusals(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "did you mean 'New 1' (n1)" in no("--liked", "Nwe 1", "--cold-items", new)
     assert "or --about WORDS" in no("--user", "u1", "--about", "theme1")
     assert "name their file with --cold-items" in no("--user", "u1", "--with-warm")
+    assert "--how goes with" in no("--user", "u1", "--how", "ridge")
+    assert "--item-id goes with" in no("--user", "u1", "--item-id", "sku")
+    assert "--mask does not go with --cold" in refused(
+        capsys, "evaluate", shop / "run", "--cold", "--mask", "train"
+    )
+    assert "--how goes with" in refused(capsys, "evaluate", shop / "run", "--how", "ridge")
     assert "write what the user likes" in no("--about", " ")
     assert "finds nothing that it knows in 'xyzzy'" in no("--about", "xyzzy")
     assert "no liked items" in no("--liked", ",")

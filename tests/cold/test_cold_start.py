@@ -158,5 +158,11 @@ def test_evaluate_ranks_each_part_among_itself(tmp_path: Path) -> None:
         values.append(len(liked & set(best.tolist())) / len(liked))
     assert evaluation.values("recall@3") == pytest.approx(values)
     assert len(values) == (part.pairs.user_degree > 0).sum()
+    assert {name for name in again.evaluate("valid").per_user if "recall" in name} == {
+        "recall@5",
+        "recall@10",
+    }  # of 5, 10 and 20, what twelve items allow
+    with pytest.raises(ConfigError, match="K = 13 is larger"):
+        again.evaluate("test", ks=(13,))
     # A user's own group is a quarter of the items and most of what they like: text must find it.
     assert np.mean(values) > 1.3 * 3 / len(part.catalogue)

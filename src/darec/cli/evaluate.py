@@ -25,8 +25,11 @@ def command(
         typer.Option("--cold", help="Rank the items that the split cold-items held out, by text."),
     ] = False,
     how: Annotated[
-        str, typer.Option(help="With --cold, the map from text to rows: ridge or neighbours.")
-    ] = "ridge",
+        str | None,
+        typer.Option(
+            help="With --cold, the map from text to rows: ridge (the default) or neighbours."
+        ),
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Where the dataset is now.")] = None,
     format: Annotated[Format, typer.Option(help="How to print the result.")] = Format.TABLE,
 ) -> None:
@@ -34,18 +37,23 @@ def command(
     from rich.console import Console
 
     from darec.cli.output import metrics_table, print_json, print_rows
+    from darec.errors import ConfigError
     from darec.evaluation.result import GROUP_METRICS
     from darec.run import Run
 
+    if how is not None and not cold:
+        raise ConfigError("--how goes with --cold.")
+    if mask is not None and cold:
+        raise ConfigError("--mask does not go with --cold: no user has a cold item in training.")
     loaded = Run.load(run, dataset=data)
-    ks = tuple(k) if k else loaded.config.evaluation.ks
     if cold:
         from darec.cold import ColdStart
 
         with Console(stderr=True).status("ranking the cold items for every user ..."):
-            evaluation = ColdStart(loaded, how=how).fit().evaluate(split, ks)
+            evaluation = ColdStart(loaded, how=how or "ridge").fit().evaluate(split, k)
     else:
         with Console(stderr=True).status("ranking the catalogue for every user ..."):
+            ks = tuple(k) if k else None
             evaluation = loaded.evaluate(split, ks=ks, mask=mask, groups=groups)
     summary = evaluation.summary()
     if format is Format.JSON:
@@ -55,7 +63,8 @@ def command(
     what = f"cold items of the {split} split" if cold else f"{split} split"
     plain = {name: value for name, value in summary.items() if "/" not in name}
     console.print(metrics_table(plain, f"{what}, {evaluation.n_users} users"))
-    shown = [f"{metric}@{max(ks)}" for metric in GROUP_METRICS]
+    most = max(int(name.partition("@")[2]) for name in plain)
+    shown = [f"{metric}@{most}" for metric in GROUP_METRICS]
     for kind, title in (("users", "users by activity"), ("items", "items by popularity")):
         rows = [
             {

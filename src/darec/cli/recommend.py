@@ -35,8 +35,11 @@ def command(
         bool, typer.Option("--with-warm", help="Rank the new items among the catalogue.")
     ] = False,
     how: Annotated[
-        str, typer.Option(help="Map from text to what the run scores: ridge or neighbours.")
-    ] = "ridge",
+        str | None,
+        typer.Option(
+            help="Map from text to what the run scores, for new items and --about: ridge (the default) or neighbours."
+        ),
+    ] = None,
     item_id: Annotated[str | None, typer.Option(help="Id column of the new items.")] = None,
     k: Annotated[int, typer.Option("-k", help="How many.")] = 10,
     include_seen: Annotated[
@@ -56,6 +59,10 @@ def command(
         raise ConfigError("--about is empty: write what the user likes.")
     if with_warm and cold_items is None:
         raise ConfigError("--with-warm goes with new items: name their file with --cold-items.")
+    if cold_items is None and item_id is not None:
+        raise ConfigError("--item-id goes with new items: name their file with --cold-items.")
+    if cold_items is None and about is None and how is not None:
+        raise ConfigError("--how goes with --cold-items or --about.")
     loaded = Run.load(run, dataset=data)
     seen: dict[str, Any] = {"exclude_seen": not include_seen}
     title = f"for user {user}" if user is not None else f"for one who likes {liked or about}"
@@ -74,7 +81,7 @@ def command(
 
     console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
     with console.status("learning what text says of the warm items ..."):
-        cold = ColdStart(loaded, how=how).fit(cold_items, id_column=item_id)
+        cold = ColdStart(loaded, how=how or "ridge").fit(cold_items, id_column=item_id)
         if user is not None:
             listed = cold.recommend(user, k, with_warm=with_warm, **seen)
         elif liked is not None:

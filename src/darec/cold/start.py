@@ -18,7 +18,6 @@ from darec.cold.maps import MAPS, TextMap
 from darec.cold.text import RunText
 from darec.data.idmap import IdMap
 from darec.errors import ConfigError, RunError, TextError, did_you_mean
-from darec.evaluation.evaluate import KS
 from darec.evaluation.ranking import check_k, top_k
 from darec.evaluation.result import Evaluation
 from darec.run import Recommendation, Run
@@ -135,19 +134,23 @@ class ColdStart:
             )
         return self._mapped(vectors)
 
-    def evaluate(self, split: str = "test", ks: Sequence[int] = KS) -> Evaluation:
+    def evaluate(self, split: str = "test", ks: Sequence[int] | None = None) -> Evaluation:
         """Rank the cold items that the split ``cold-items`` held out, for every user who has one.
 
         A held-out item without text is given the mean of the catalogue's.
 
         Args:
             split: ``test``, or ``valid`` to choose settings by.
-            ks: cut-offs.
+            ks: cut-offs; None: the run's, as far as there are so many cold items.
 
         Raises:
+            ConfigError: a cut-off above the number of cold items.
             DataError: a dataset that holds no items out.
         """
         part = cold_part(self.run.dataset, split)
+        most = len(part.catalogue)
+        if ks is None:
+            ks = [k for k in self.run.config.evaluation.ks if k <= most] or [max(most, 1)]
         vectors, _ = self._text.encode(*(part.catalogue[name].to_list() for name in NAMES))
         rows = torch.from_numpy(self._mapped(vectors))
         return evaluate_cold(self.run.tables.users.float(), rows, part, ks)
