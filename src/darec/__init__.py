@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from darec.api import fit, load_dataset, load_run
+    from darec.cold import ColdStart
     from darec.config import RunConfig, resolve_config
     from darec.data.dataset import Dataset
     from darec.errors import DarecError
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from darec.text import encode_dataset
 
 __all__ = [
+    "ColdStart",
     "DarecError",
     "Dataset",
     "Run",
@@ -29,6 +31,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "ColdStart": "darec.cold",
     "DarecError": "darec.errors",
     "Dataset": "darec.data.dataset",
     "Run": "darec.run",

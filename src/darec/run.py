@@ -103,7 +103,7 @@ class Run:
         except (OSError, ValueError, KeyError, SafetensorError) as error:
             raise RunError(f"the run at {path} is damaged ({error}): train it again.") from error
         if not isinstance(dataset, Dataset):
-            dataset = Dataset.load(dataset or about["dataset"])
+            dataset = Dataset.load(dataset or _home(about, path))
         check_dataset(about, dataset, path)
         return cls(config, dataset, known, metrics, path)
 
@@ -201,6 +201,20 @@ class Run:
             for rank, (item, score) in enumerate(zip(items, scores, strict=True), 1)
             if item >= 0
         ]
+
+
+def _home(about: dict[str, Any], path: Path) -> Path:
+    """Where the dataset of a run was; ``RunError`` if it is not there."""
+    if about["dataset"] is None:
+        raise RunError(
+            f"the run at {path} was trained on a dataset in memory: save it, and name its folder with --data."
+        )
+    home = Path(about["dataset"])
+    if not home.is_dir():
+        raise RunError(
+            f"the dataset of the run at {path} is not at {home} any more: name its folder with --data."
+        )
+    return home
 
 
 def check_dataset(about: dict[str, Any], dataset: Dataset, path: Path) -> None:

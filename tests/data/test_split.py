@@ -73,7 +73,7 @@ def test_the_order_of_rows_does_not_matter(
     try:
         split = split_interactions(frame, method, seed=seed)
     except DataError:  # few distinct times: a global cut leaves a part empty
-        assert method == "global-time"
+        assert method == "global-time" or frame["item"].n_unique() < 3
         return
     assert split.equals(split_interactions(frame, method, seed=seed))
     rows = list(range(len(frame)))
@@ -82,7 +82,7 @@ def test_the_order_of_rows_does_not_matter(
 
 
 @settings(deadline=None, max_examples=60)
-@given(frame=frames(), method=st.sampled_from(SPLIT_METHODS[1:]))
+@given(frame=frames(), method=st.sampled_from(SPLIT_METHODS[1:4]))
 def test_time_runs_from_train_through_valid_to_test(frame: pl.DataFrame, method: str) -> None:
     try:
         split = split_interactions(frame, method)
@@ -226,6 +226,8 @@ FRAME = pl.DataFrame({"user": [0, 0, 1], "item": [0, 1, 0], "time": [1.0, 2.0, 3
         (FRAME, "global-time", {"time_cuts": (5, 6)}, DataError, "leave valid empty"),
         (FRAME, "global-time", {"time_cuts": (0, 2)}, DataError, "leave train empty"),
         (FRAME.with_columns(time=1.0), "global-time", {}, DataError, "times run from 1 to 1"),
+        (FRAME, "cold-items", {"cold_share": 1.0}, ConfigError, "cold share 1.0"),
+        (FRAME, "cold-items", {}, DataError, "2 of 2 items would be cold"),
         (FRAME.drop("time"), "temporal-user", {}, DataError, "needs the time"),
         (FRAME.with_columns(time=pl.lit("x")), "temporal-user", {}, DataError, "must be numeric"),
         (

@@ -20,6 +20,16 @@ def command(
     groups: Annotated[
         int, typer.Option(help="User-activity and item-popularity groups; 0 for none.")
     ] = 3,
+    cold: Annotated[
+        bool,
+        typer.Option("--cold", help="Rank the items that the split cold-items held out, by text."),
+    ] = False,
+    how: Annotated[
+        str | None,
+        typer.Option(
+            help="With --cold, the map from text to rows: ridge (the default) or neighbours."
+        ),
+    ] = None,
     data: Annotated[Path | None, typer.Option(help="Where the dataset is now.")] = None,
     format: Annotated[Format, typer.Option(help="How to print the result.")] = Format.TABLE,
 ) -> None:
@@ -27,22 +37,35 @@ def command(
     from rich.console import Console
 
     from darec.cli.output import metrics_table, print_json, print_rows
+    from darec.errors import ConfigError
     from darec.evaluation.result import GROUP_METRICS
     from darec.run import Run
 
+    if how is not None and not cold:
+        raise ConfigError("--how goes with --cold.")
+    if mask is not None and cold:
+        raise ConfigError("--mask does not go with --cold: no user has a cold item in training.")
     loaded = Run.load(run, dataset=data)
-    ks = tuple(k) if k else loaded.config.evaluation.ks
-    with Console(stderr=True).status("ranking the catalogue for every user ..."):
-        evaluation = loaded.evaluate(split, ks=ks, mask=mask, groups=groups)
+    if cold:
+        from darec.cold import ColdStart
+
+        with Console(stderr=True).status("ranking the cold items for every user ..."):
+            evaluation = ColdStart(loaded, how=how or "ridge").fit().evaluate(split, k)
+    else:
+        with Console(stderr=True).status("ranking the catalogue for every user ..."):
+            ks = tuple(k) if k else None
+            evaluation = loaded.evaluate(split, ks=ks, mask=mask, groups=groups)
     summary = evaluation.summary()
     if format is Format.JSON:
         print_json({f"{split}/{name}": value for name, value in summary.items()})
         return
     console = Console(markup=False)
+    what = f"cold items of the {split} split" if cold else f"{split} split"
     plain = {name: value for name, value in summary.items() if "/" not in name}
-    console.print(metrics_table(plain, f"{split} split, {evaluation.n_users} users"))
-    shown = [f"{metric}@{max(ks)}" for metric in GROUP_METRICS]
-    for kind, what in (("users", "users by activity"), ("items", "items by popularity")):
+    console.print(metrics_table(plain, f"{what}, {evaluation.n_users} users"))
+    most = max(int(name.partition("@")[2]) for name in plain)
+    shown = [f"{metric}@{most}" for metric in GROUP_METRICS]
+    for kind, title in (("users", "users by activity"), ("items", "items by popularity")):
         rows = [
             {
                 "group": f"{group.index} of {group.of}",
@@ -54,4 +77,4 @@ def command(
             if group.kind == kind
         ]
         if rows:
-            print_rows(rows, ListFormat.TABLE, what)
+            print_rows(rows, ListFormat.TABLE, title)

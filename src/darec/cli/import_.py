@@ -46,8 +46,8 @@ def command(
     split: Annotated[
         str | None,
         typer.Option(
-            help="column, random (per user), leave-last-out, temporal-user or global-time; by default the "
-            "column if there is one, else random."
+            help="column, random (per user), leave-last-out, temporal-user, global-time or cold-items; by default "
+            "the column if there is one, else random."
         ),
     ] = None,
     ratios: Annotated[str, typer.Option(help="Shares of train, valid and test.")] = "3:1:1",
@@ -57,6 +57,10 @@ def command(
             help="Times, with a comma between, from which on interactions are valid, and test, for the split "
             "global-time: numbers, or dates such as 2024-01-01,2024-02-01; by default by the ratios."
         ),
+    ] = None,
+    cold_share: Annotated[
+        float | None,
+        typer.Option(help="Share of the items that cold-items holds out of training; a tenth."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of the random split.")] = 0,
     keep_cold_items: Annotated[
@@ -103,6 +107,7 @@ def command(
             split=split,
             ratios=_ratios(ratios),
             time_cuts=_time_cuts(time_cuts) if time_cuts else None,
+            cold_share=cold_share,
             seed=seed,
             keep_cold_items=keep_cold_items,
             unknown_items=unknown_items,
@@ -154,12 +159,20 @@ def _table(figures: dict[str, float], title: str) -> Table:
     from rich.table import Table
 
     n_items = figures["items"]
+    cold = [name for name in SPLITS if f"cold_items/{name}" in figures]
     rows: list[tuple[str, str]] = [
         ("users", f"{figures['users']:,}"),
         ("items", f"{n_items:,}"),
         ("  with text", f"{figures['items_with_text']:,}"),
         ("interactions", f"{figures['interactions']:,}"),
         *((f"  {name}", f"{figures[f'interactions/{name}']:,}") for name in SPLITS),
+        *(
+            (
+                f"cold items for {name}",
+                f"{figures[f'cold_items/{name}']:,} in {figures[f'cold_interactions/{name}']:,} interactions",
+            )
+            for name in cold
+        ),
         ("density", f"{figures['density']:.3%}"),
     ]
     for kind in ("users", "items"):

@@ -1,22 +1,46 @@
-"""``darec recommend``: the best items for a user, known by id or by what they like."""
+"""``darec recommend``: the best items, new ones too, for a user known by id, by what they like, or by words."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from darec.cli.output import ListFormat
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from darec.run import Recommendation, Run
 
 
 def command(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     user: Annotated[str | None, typer.Option(help="Id of a known user.")] = None,
     liked: Annotated[
-        str | None, typer.Option(help="Ids of items that a new user likes, with commas between.")
+        str | None,
+        typer.Option(help="Ids or titles of items that a new user likes, with commas between."),
     ] = None,
+    about: Annotated[str | None, typer.Option(help="What a new user likes, in words.")] = None,
+    cold_items: Annotated[
+        Path | None,
+        typer.Option(
+            help="New items, which have only text: .jsonl, .csv, .tsv or .parquet with the fields of the import. They "
+            "are ranked among themselves."
+        ),
+    ] = None,
+    with_warm: Annotated[
+        bool, typer.Option("--with-warm", help="Rank the new items among the catalogue.")
+    ] = False,
+    how: Annotated[
+        str | None,
+        typer.Option(
+            help="Map from text to what the run scores, for new items and --about: ridge (the default) or neighbours."
+        ),
+    ] = None,
+    item_id: Annotated[str | None, typer.Option(help="Id column of the new items.")] = None,
     k: Annotated[int, typer.Option("-k", help="How many.")] = 10,
     include_seen: Annotated[
         bool, typer.Option("--include-seen", help="Also list items the user has already.")
@@ -29,14 +53,60 @@ def command(
     from darec.errors import ConfigError
     from darec.run import Run
 
-    if (user is None) == (liked is None):
-        raise ConfigError("name either --user ID or --liked ID,ID,...")
+    if sum(given is not None for given in (user, liked, about)) != 1:
+        raise ConfigError("name either --user ID or --liked ITEM,ITEM,... or --about WORDS.")
+    if about is not None and not about.strip():
+        raise ConfigError("--about is empty: write what the user likes.")
+    if with_warm and cold_items is None:
+        raise ConfigError("--with-warm goes with new items: name their file with --cold-items.")
+    if cold_items is None and item_id is not None:
+        raise ConfigError("--item-id goes with new items: name their file with --cold-items.")
+    if cold_items is None and about is None and how is not None:
+        raise ConfigError("--how goes with --cold-items or --about.")
     loaded = Run.load(run, dataset=data)
-    if user is not None:
-        listed = loaded.recommend(user, k, exclude_seen=not include_seen)
-        title = f"for user {user}"
-    else:
-        items = [item.strip() for item in (liked or "").split(",") if item.strip()]
-        listed = loaded.recommend_for(items, k, exclude_seen=not include_seen)
-        title = f"for one who likes {', '.join(items)}"
-    print_rows([asdict(item) for item in listed], format, title)
+    seen: dict[str, Any] = {"exclude_seen": not include_seen}
+    title = f"for user {user}" if user is not None else f"for one who likes {liked or about}"
+    listed: Sequence[Recommendation]
+    if cold_items is None and about is None:
+        if user is not None:
+            listed = loaded.recommend(user, k, **seen)
+        else:
+            listed = loaded.recommend_for(_named(liked or "", loaded), k, **seen)
+        print_rows([asdict(item) for item in listed], format, title)
+        return
+
+    from rich.console import Console
+
+    from darec.cold import ColdStart
+
+    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    with console.status("learning what text says of the warm items ..."):
+        cold = ColdStart(loaded, how=how or "ridge").fit(cold_items, id_column=item_id)
+        if user is not None:
+            listed = cold.recommend(user, k, with_warm=with_warm, **seen)
+        elif liked is not None:
+            new = list(zip(cold.items_.ids, cold.items_.titles, strict=True))
+            listed = cold.recommend_for(_named(liked, loaded, new), k, with_warm=with_warm, **seen)
+        else:
+            listed = cold.recommend_about(about or "", k, with_warm=with_warm)
+    for notice in cold.notices_:
+        console.print(f"darec: {notice}")
+    if with_warm:
+        console.print(
+            f"darec: text tells {cold.map_.explained_:.0%} of the warm items' vectors, and those of the new items are "
+            f"{cold.relative_length_:.2f} times as long on average: where below 1, a new item stands lower in this mix "
+            "than an old one that is liked as well."
+        )
+    rows = [asdict(item) for item in listed]
+    if not with_warm:  # all are new, or none is
+        rows = [{name: value for name, value in row.items() if name != "new"} for row in rows]
+    print_rows(rows, format, title)
+
+
+def _named(text: str, run: Run, new: Sequence[tuple[str, str | None]] = ()) -> list[str]:
+    """Ids of the items that a user names, of the catalogue and of the new ones."""
+    from darec.data.names import find_items
+
+    ids = [*run.dataset.items.ids, *(identifier for identifier, _ in new)]
+    titles = [*run.dataset.catalogue["title"].to_list(), *(title for _, title in new)]
+    return find_items(text, ids, titles)

@@ -7,7 +7,7 @@ cannot be right is refused before anything is written.
 from __future__ import annotations
 
 import hashlib
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +15,7 @@ import polars as pl
 
 from darec.data import cleaning
 from darec.data.cleaning import Tally, ordered, rows_of
+from darec.data.cold import PARTS, hold_out
 from darec.data.dataset import SPLITS, Dataset, check_target
 from darec.data.idmap import IdMap
 from darec.data.import_options import ImportOptions, import_options
@@ -107,6 +108,10 @@ def import_dataset(
             "notices": tally.notices,
         },
     )
+    if "cold" in frame.columns:
+        held = frame.filter(pl.col("cold"))
+        cold = {name: ordered(held.filter(split=name)["item"].unique()) for name in PARTS}
+        dataset = hold_out(replace(dataset, manifest={**dataset.manifest, "cold": cold}), cold)
     return dataset if out is None else dataset.save(out, overwrite=overwrite)
 
 

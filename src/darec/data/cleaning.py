@@ -18,7 +18,7 @@ from darec.data.import_options import ImportOptions
 from darec.data.ingest import Source
 from darec.data.ingest.source import OPTIONS, plain
 from darec.data.kcore import k_core
-from darec.data.split import split_interactions
+from darec.data.split import COLD_SHARE, cold_items, split_interactions
 from darec.errors import DataError
 from darec.types import IntArray
 
@@ -185,7 +185,10 @@ def keep_core(frame: pl.DataFrame, k: int, tally: Tally) -> pl.DataFrame:
 def assign_splits(
     frame: pl.DataFrame, source: Source, method: str, options: ImportOptions
 ) -> pl.DataFrame:
-    """Give every pair its split, unless it is given. Errors as :func:`split_interactions`."""
+    """Give every pair its split, unless it is given, and ``cold`` where items are held out.
+
+    Errors as :func:`split_interactions`.
+    """
     if method == "column":
         return frame
     order = plain(source.columns.get("time", ""))
@@ -199,9 +202,18 @@ def assign_splits(
         for kind in ("user", "item")
     )
     split = split_interactions(
-        numbered, method, seed=options.seed, ratios=options.ratios, time_cuts=options.time_cuts
+        numbered,
+        method,
+        seed=options.seed,
+        ratios=options.ratios,
+        time_cuts=options.time_cuts,
+        cold_share=options.cold_share,
     )
-    return frame.with_columns(split.alias("split"))
+    frame = frame.with_columns(split.alias("split"))
+    if method != "cold-items":
+        return frame
+    codes = cold_items(numbered["item"].to_numpy(), options.seed, options.cold_share or COLD_SHARE)
+    return frame.with_columns(pl.Series("cold", codes > 0))
 
 
 def settle_users_without_train(

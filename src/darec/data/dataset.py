@@ -6,6 +6,7 @@ On disk a dataset is a folder::
     users.parquet          user_id, in row order
     items.parquet          item_id, title, text, in row order
     interactions.parquet   user, item (rows), split ("train", "valid" or "test")
+    cold-*.parquet         items held out altogether and their interactions (see darec.data.cold)
     text/ENCODER/          vectors made by ``darec encode`` (see darec.text.store)
     profiles/NAME/         answers of a language model, by ``darec profile`` (see darec.text.profiles.store)
 """
@@ -16,6 +17,7 @@ import hashlib
 import json
 import os
 import shutil
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final
@@ -23,6 +25,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
+from darec.data.cold import HeldOut, read_cold, write_cold
 from darec.data.idmap import IdMap
 from darec.errors import DataError
 from darec.types import Interactions
@@ -44,6 +47,8 @@ class Dataset:
         catalogue: one row an item, in row order: ``item_id``, ``title`` and ``text`` (null where missing).
         manifest: how the dataset came about; see :mod:`darec.data.dataset`.
         path: the folder it was loaded from or saved to.
+        cold: items that are none of these, held out of training altogether for ``valid`` and for ``test`` by the split
+            ``cold-items``; empty for every other split.
     """
 
     users: IdMap
@@ -54,6 +59,7 @@ class Dataset:
     catalogue: pl.DataFrame
     manifest: dict[str, Any] = field(default_factory=dict)
     path: Path | None = None
+    cold: Mapping[str, HeldOut] = field(default_factory=dict)
 
     def split(self, name: str) -> Interactions:
         """The pairs of ``train``, ``valid`` or ``test``. Raises ``DataError`` on another name."""
@@ -114,6 +120,7 @@ class Dataset:
             )
             self.catalogue.write_parquet(partial / "items.parquet")
             self._interactions().write_parquet(partial / "interactions.parquet")
+            write_cold(self.cold, partial)
             (partial / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
             if path.exists():
                 replaced = path.with_name(f".{path.name}.replaced-{os.getpid()}")
@@ -173,6 +180,7 @@ class Dataset:
             catalogue = pl.read_parquet(path / "items.parquet")
             items = IdMap("item", catalogue["item_id"].to_list())
             pairs = pl.read_parquet(path / "interactions.parquet")
+            cold = read_cold(path, len(users))
         except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
             if isinstance(error, DataError):
                 raise
@@ -183,7 +191,9 @@ class Dataset:
             splits[name] = Interactions.from_pairs(
                 rows["user"].to_numpy(), rows["item"].to_numpy(), len(users), len(items)
             )
-        return cls(users, items, **splits, catalogue=catalogue, manifest=manifest, path=path)
+        return cls(
+            users, items, **splits, catalogue=catalogue, manifest=manifest, path=path, cold=cold
+        )
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:

@@ -32,6 +32,7 @@ class ImportOptions:
         seed: of the random split, and of the order of equal times.
         ratios: train, valid and test.
         time_cuts: times from which on an interaction is valid, and test, for ``global-time``.
+        cold_share: share of the items that ``cold-items`` holds out of training; None: a tenth.
         keep_cold_items: keep items of the item file that have no interactions.
         unknown_items: what to do with interactions whose item is not in the item file: refuse them, drop them, or keep
             them with an item without text.
@@ -50,6 +51,7 @@ class ImportOptions:
     seed: int = 0
     ratios: tuple[float, float, float] = (3, 1, 1)
     time_cuts: tuple[float, float] | None = None
+    cold_share: float | None = None
     keep_cold_items: bool = False
     unknown_items: Literal["error", "drop", "keep"] = "error"
     users_without_train: Literal["error", "drop"] = "error"
@@ -79,5 +81,9 @@ def import_options(options: Mapping[str, Any]) -> ImportOptions:
     if chosen.time_cuts is not None and chosen.split != "global-time":
         raise ConfigError(
             "time cuts are for the split 'global-time': choose it, or leave them out."
+        )
+    if chosen.cold_share is not None and chosen.split != "cold-items":
+        raise ConfigError(
+            "a share of cold items is for the split 'cold-items': choose it, or leave the share out."
         )
     return chosen

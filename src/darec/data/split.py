@@ -1,4 +1,4 @@
-"""Splitting interactions into train, valid and test: at random per user, by time per user, or by time overall.
+"""Splitting interactions into train, valid and test: at random per user, by time per user, by time overall, or by item.
 
 The random choices come from a hash of (seed, user, item) and not from a stream of random numbers: what happens to a
 pair depends on the pair alone, never on the order of the rows.
@@ -16,7 +16,8 @@ from darec.data.dataset import SPLITS
 from darec.errors import ConfigError, DataError, did_you_mean
 from darec.types import IntArray
 
-SPLIT_METHODS: Final = ("random", "leave-last-out", "temporal-user", "global-time")
+SPLIT_METHODS: Final = ("random", "leave-last-out", "temporal-user", "global-time", "cold-items")
+COLD_SHARE: Final = 0.1
 
 TRAIN, VALID, TEST = range(3)
 
@@ -28,6 +29,7 @@ def split_interactions(
     seed: int = 0,
     ratios: tuple[float, float, float] = (3, 1, 1),
     time_cuts: tuple[float, float] | None = None,
+    cold_share: float | None = None,
 ) -> pl.Series:
     """Assign every interaction to ``"train"``, ``"valid"`` or ``"test"``.
 
@@ -38,9 +40,13 @@ def split_interactions(
         - ``global-time``: train before the first cut, valid from there to before the second, test from there on.
           Without ``time_cuts`` the cuts are the times at the quantiles that the ratios ask for. Users and items may be
           left without a training interaction; what becomes of them is the caller's choice.
+        - ``cold-items``: a share of the items is cold, drawn by :func:`cold_items`; all their interactions are in valid
+          (half of the items) or in test (the others). The warm items' interactions are split as by ``random``, so that
+          early stopping and settings rest on warm items as well, and one run tells of both.
 
-    Counts of a user with n items, for the first three: test gets n times its share of the ratios, rounded half up
-    (leave-last-out: 1), but leaves one item; valid likewise, and leaves one too; train gets the rest, so at least one.
+    Counts of a user with n items, for the first three (and with n warm items, for the last): test gets n times its
+    share of the ratios, rounded half up (leave-last-out: 1), but leaves one item; valid likewise, and leaves one too;
+    train gets the rest, so at least one.
     At 3:1:1 the items of users with one or two are all in train. Equal times are ordered by the hash.
 
     Args:
@@ -49,6 +55,7 @@ def split_interactions(
         seed: any integer; draws the random split and orders equal times.
         ratios: weights of train, valid and test in any unit; train above 0. Not used by leave-last-out.
         time_cuts: the two cuts of ``global-time``, in the unit of ``time``, the first one before the second.
+        cold_share: share of the items that ``cold-items`` makes cold; None: 0.1.
 
     Returns:
         A String series named ``split``, aligned with the frame.
@@ -60,7 +67,13 @@ def split_interactions(
     """
     _check_options(method, ratios, time_cuts)
     users, items = _pairs(frame)
-    if method == "global-time":
+    if method == "cold-items":
+        codes = cold_items(items, seed, COLD_SHARE if cold_share is None else cold_share)
+        warm = codes == TRAIN
+        if len(codes):
+            split = split_interactions(frame.filter(warm), "random", seed=seed, ratios=ratios)
+            codes[warm] = split.replace_strict(SPLITS, range(3), return_dtype=pl.Int8).to_numpy()
+    elif method == "global-time":
         codes = _by_cuts(_times(frame, method), ratios, time_cuts)
     else:
         times = {} if method == "random" else {"time": _times(frame, method)}
@@ -73,6 +86,40 @@ def split_interactions(
         shares = (0.0, 0.0) if method == "leave-last-out" else _shares(ratios)
         codes = _by_rank(users, order, shares, last_out=method == "leave-last-out")
     return pl.Series("split", SPLITS, dtype=pl.String).gather(codes)
+
+
+def cold_items(items: IntArray, seed: int = 0, share: float = COLD_SHARE) -> NDArray[np.int8]:
+    """Which items the split ``cold-items`` holds out: 0 where an item is warm, 1 for valid, 2 for test.
+
+    Of n distinct items, n times the share, rounded half up and at least 2, are cold: those with the smallest hash of
+    seed and item. The first of them is for test, the second for validation, and so on by turns.
+
+    Args:
+        items: [E] row of each interaction's item.
+        seed: of the draw.
+        share: of the items, above 0 and below 1.
+
+    Returns:
+        [E] the code of each interaction's item.
+
+    Raises:
+        ConfigError: a share that is none.
+        DataError: so few items that valid, test or train would have none.
+    """
+    if not 0 < share < 1:
+        raise ConfigError(f"cold share {share}: give a share of the items between 0 and 1.")
+    known, place = np.unique(items, return_inverse=True)
+    n_cold = max(2, int(np.floor(len(known) * share + 0.5 + 1e-9)))
+    if len(known) and n_cold >= len(known):
+        raise DataError(
+            f"{n_cold} of {len(known)} items would be cold and none left for training: choose a smaller share of cold "
+            "items, or another split."
+        )
+    nobody = np.full(len(known), 2**31, np.int64)  # no user's row: a draw apart from those of pairs
+    codes = np.zeros(len(known), np.int8)
+    cold = np.argsort(pair_hash(nobody, known, seed))[:n_cold]
+    codes[cold] = TEST - np.arange(len(cold)) % 2
+    return codes[place]
 
 
 def pair_hash(users: IntArray, items: IntArray, seed: int) -> NDArray[np.uint64]:

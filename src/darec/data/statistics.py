@@ -11,7 +11,8 @@ def statistics(dataset: Dataset) -> dict[str, float]:
     """Flat figures: counts, density, interactions per user and item, popularity, texts.
 
     ``users/...`` and ``items/...`` describe the number of interactions of each, over all splits;
-    ``popular_share`` is the share of training interactions on the most popular fifth of the items.
+    ``popular_share`` is the share of training interactions on the most popular fifth of the items; ``cold_...`` are
+    there for items held out altogether, which count for nothing else.
     """
     every = dataset.train.union(dataset.valid).union(dataset.test)
     figures: dict[str, float] = {
@@ -30,5 +31,8 @@ def statistics(dataset: Dataset) -> dict[str, float]:
         }
     popular = np.sort(dataset.train.item_degree)[::-1][: -(-dataset.n_items // 5)]
     figures["popular_share"] = float(popular.sum() / max(len(dataset.train), 1))
+    for name, part in dataset.cold.items():
+        figures[f"cold_items/{name}"] = len(part.catalogue)
+        figures[f"cold_interactions/{name}"] = len(part.pairs)
     figures["items_with_text"] = dataset.n_items - dataset.catalogue["text"].null_count()
     return figures

@@ -49,13 +49,13 @@ def load_text(
         )
     tables: list[TextTable] = []
     for source in sources:
-        encoder, store = _find(dataset, encoder, source)
+        encoder, store = find_store(dataset, encoder, source)
         vectors = _read(dataset, encoder, source, store)
         tables.append(make_table(vectors, dataset.train, user_pooling, encoder))
     return combine(tables, how)
 
 
-def _find(dataset: Dataset, encoder: str | None, source: str) -> tuple[str, TextStore]:
+def find_store(dataset: Dataset, encoder: str | None, source: str) -> tuple[str, TextStore]:
     """The store of an encoder and source; the latest, if no encoder is named."""
     folder = None if encoder is None else store_name(encoder, source)
     stores = _stores(dataset, folder)

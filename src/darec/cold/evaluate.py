@@ -1,0 +1,55 @@
+"""How well cold items are told apart: each user's held-out ones ranked among all cold items of a part."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from torch import Tensor
+
+from darec.data.cold import PARTS, HeldOut
+from darec.data.dataset import Dataset
+from darec.errors import ConfigError, DataError
+from darec.evaluation.evaluate import KS, evaluate_tables
+from darec.evaluation.metrics import ACCURACY
+from darec.evaluation.result import Evaluation
+from darec.types import Interactions, Tables
+
+
+def cold_part(dataset: Dataset, split: str) -> HeldOut:
+    """The cold items of ``valid`` or ``test``.
+
+    Raises:
+        ConfigError: another split.
+        DataError: a dataset that holds no items out.
+    """
+    if split not in PARTS:
+        raise ConfigError(f"no cold items for {split!r}: choose valid or test.")
+    if split not in dataset.cold:
+        raise DataError(
+            f"the dataset {dataset.path or 'in memory'} holds no items out: import it with --split cold-items."
+        )
+    return dataset.cold[split]
+
+
+def evaluate_cold(users: Tensor, rows: Tensor, part: HeldOut, ks: Sequence[int] = KS) -> Evaluation:
+    """Accuracy over the users who have one of the cold items; all of these items are candidates.
+
+    Args:
+        users: [U, d].
+        rows: [n, d], of the part's items.
+        part: the cold items and who has them.
+        ks: cut-offs.
+    """
+    nothing = np.zeros(0, np.int64)
+    none = Interactions.from_pairs(nothing, nothing, part.pairs.n_users, part.pairs.n_items)
+    return evaluate_tables(
+        Tables(users, rows),
+        target=part.pairs,
+        exclude=none,
+        train=none,
+        ks=ks,
+        metrics=tuple(ACCURACY),
+        user_groups=0,
+        item_groups=0,
+    )

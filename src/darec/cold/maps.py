@@ -1,0 +1,117 @@
+"""From text to the rows that a run scores: two maps, fitted on warm items, in the manner of scikit-learn."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Final, Protocol, Self
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch.nn import functional as F
+
+from darec.types import FloatArray
+
+PENALTIES: Final = np.logspace(-3, 5, 33)
+"""Tried, in units of the mean eigenvalue of the centred X^T X."""
+_TINY: Final = float(np.finfo(np.float64).tiny)
+
+
+class TextMap(Protocol):
+    """A map from text vectors to rows of the item table.
+
+    Attributes:
+        explained_: share of the warm rows' variance that the map tells, each from the others (leave one out).
+    """
+
+    explained_: float
+
+    def fit(self, X: FloatArray, Y: FloatArray) -> Self:
+        """Learn from warm items.
+
+        Args:
+            X: [n, d_L] their text vectors.
+            Y: [n, d] their rows.
+        """
+
+    def predict(self, X: FloatArray) -> FloatArray:
+        """[m, d_L] text vectors to [m, d] rows, float32."""
+
+
+class RidgeMap:
+    """Ridge regression of the rows on the text, with an intercept (Hoerl & Kennard 1970).
+
+    The penalty has the least squared error of leaving one item out, which has a closed form (Allen's PRESS, 1974).
+
+    Attributes:
+        penalty_: the chosen one.
+    """
+
+    def __init__(self, penalties: NDArray[np.float64] = PENALTIES) -> None:
+        self.penalties = penalties
+
+    def fit(self, X: FloatArray, Y: FloatArray) -> Self:
+        """See :class:`TextMap`."""
+        from sklearn.linear_model import RidgeCV
+
+        x, y = X.astype(np.float64), Y.astype(np.float64)
+        unit = max(float(x.var(axis=0).sum()) * len(x) / x.shape[1], _TINY)
+        self._ridge = RidgeCV(self.penalties * unit).fit(x, y)
+        self.penalty_ = float(self._ridge.alpha_)
+        self.explained_ = 1 + float(self._ridge.best_score_) / max(
+            float(y.var(axis=0).mean()), _TINY
+        )
+        return self
+
+    def predict(self, X: FloatArray) -> FloatArray:
+        """See :class:`TextMap`."""
+        return np.asarray(self._ridge.predict(X.astype(np.float64)), np.float32)
+
+
+class NeighbourMap:
+    """The mean of the rows of the nearest warm items in text, weighted by a softmax of cosines.
+
+    DaRec averages its items over their neighbours in text alike; count and temperature are its defaults.
+
+    Attributes:
+        explained_: 1 - squared error / total sum of squares, each item from its neighbours without itself.
+    """
+
+    def __init__(self, neighbours: int = 10, temperature: float = 0.1) -> None:
+        self.neighbours, self.temperature = neighbours, temperature
+
+    def fit(self, X: FloatArray, Y: FloatArray) -> Self:
+        """See :class:`TextMap`."""
+        self._unit = F.normalize(torch.from_numpy(X), dim=1)
+        self._rows = torch.from_numpy(Y)
+        told = self._mean(self._unit, leave_out=True)
+        centred = self._rows - self._rows.mean(0)
+        total = float((centred**2).sum())
+        error = float(((self._rows - told) ** 2).sum())
+        self.explained_ = 1 - error / max(total, _TINY)
+        return self
+
+    def predict(self, X: FloatArray) -> FloatArray:
+        """See :class:`TextMap`."""
+        unit = F.normalize(torch.from_numpy(X), dim=1)
+        return np.asarray(self._mean(unit).numpy(), np.float32)
+
+    def _mean(
+        self, unit: torch.Tensor, *, leave_out: bool = False, block: int = 1024
+    ) -> torch.Tensor:
+        count = max(1, min(self.neighbours, len(self._unit) - leave_out))
+        made = []
+        for start in range(0, len(unit), block):
+            cosines = unit[start : start + block] @ self._unit.T
+            if leave_out:
+                cosines.diagonal(start).fill_(-torch.inf)
+            near, which = cosines.topk(count, dim=1)
+            weights = torch.softmax(near / self.temperature, dim=1)
+            made.append((weights[:, :, None] * self._rows[which]).sum(1))
+        return torch.cat(made) if made else self._rows[:0]
+
+
+MAPS: Final[Mapping[str, type[RidgeMap] | type[NeighbourMap]]] = {
+    "ridge": RidgeMap,
+    "neighbours": NeighbourMap,
+}

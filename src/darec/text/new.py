@@ -1,0 +1,106 @@
+"""Vectors of texts that a dataset does not have, by an encoder that has encoded the dataset."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darec.data.dataset import Dataset
+from darec.errors import TextError
+from darec.text.inputs import SOURCES, TEXT, Entities, item_inputs, make_encoder
+from darec.text.load import find_store
+from darec.types import FloatArray
+
+WITNESSES = 3
+AGREEMENT = 0.999
+"""Least cosine of a stored vector and the same text encoded now; batches of other lengths move the last digits only."""
+
+
+class NewTexts:
+    """An encoder as ``darec encode`` used it on a dataset, for texts that came later.
+
+    Encoders that are fitted on the whole corpus (``tfidf``) are fitted again on the dataset's own texts, which gives
+    the vocabulary that they had; new words count for nothing. Some stored texts are encoded along, and their vectors
+    have to come out as they are stored.
+
+    Args:
+        dataset: encoded, on disk.
+        encoder: as given to ``darec encode``; None: the latest.
+        source: ``text`` or ``titles``.
+        device: where a neural encoder runs.
+
+    Raises:
+        TextError: nothing stored; vectors of ids or of profiles, which new texts cannot have.
+        ConfigError: an encoder that needs what is not installed.
+    """
+
+    def __init__(
+        self,
+        dataset: Dataset,
+        encoder: str | None = None,
+        *,
+        source: str = TEXT,
+        device: str = "cpu",
+    ) -> None:
+        if source not in (TEXT, "titles"):
+            raise TextError(
+                f"the vectors of {source!r} cannot be made for new items: they are of texts that neither the dataset "
+                f"nor a file of new items holds. Train on {SOURCES[0]} or {SOURCES[1]}."
+            )
+        self.name, self._store = find_store(dataset, encoder, source)
+        stored = self._store.read()
+        if stored is None:  # another process is writing it anew
+            raise TextError(f"{self._store.folder} holds no vectors: run 'darec encode' first.")
+        if stored.meta["reads"] != "text":
+            raise TextError(
+                f"encoder {self.name!r} looks vectors up and cannot encode new texts: add the new items' vectors to "
+                "its file and import them, or encode with tfidf, minilm or another model of text."
+            )
+        self._known = item_inputs(dataset, "text", source)
+        self._stored = stored
+        self._encoder, _ = make_encoder(self.name, stored.meta["options"], device=device)
+
+    def encode(self, texts: Sequence[str | None]) -> tuple[FloatArray, NDArray[np.bool_]]:
+        """Vectors of some texts.
+
+        Args:
+            texts: n texts; None or blank where there is none.
+
+        Returns:
+            [n, d_L] float32 and [n] bool: False (and zeros) where there is no text or the encoder found nothing in it.
+
+        Raises:
+            TextError: the encoder no longer makes the vectors that are stored.
+        """
+        new = Entities.make("item", [""] * len(texts), texts).texts
+        present = [row for row, text in enumerate(new) if text is not None]
+        rows = self._stored.rows()
+        known = [
+            (text, rows[key])
+            for text, key in zip(self._known.texts, self._known.keys, strict=True)
+            if text is not None and key in rows
+        ]
+        witnesses = known[:: max(1, len(known) // WITNESSES)][:WITNESSES]
+        corpus = [text for text in self._known.texts if text is not None]
+        made = self._encoder.encode(
+            [text for text, _ in witnesses] + [str(new[row]) for row in present],
+            None if self._encoder.incremental else corpus,
+        )
+        self._check(made[: len(witnesses)], self._stored.vectors[[row for _, row in witnesses]])
+        vectors = np.zeros((len(texts), self._stored.vectors.shape[1]), np.float32)
+        vectors[present] = made[len(witnesses) :]
+        found: NDArray[np.bool_] = np.any(vectors, axis=1)
+        return vectors, found
+
+    def _check(self, now: FloatArray, then: FloatArray) -> None:
+        same = now.shape == then.shape
+        if same:
+            lengths = np.linalg.norm(now, axis=1) * np.linalg.norm(then, axis=1)
+            same = bool(((now * then).sum(axis=1) >= AGREEMENT * lengths).all())
+        if not same:
+            raise TextError(
+                f"encoder {self.name!r} no longer makes the vectors that are stored in {self._store.folder} (other "
+                "weights, texts or version): encode the dataset again and train anew."
+            )

@@ -1,0 +1,168 @@
+"""New items and new users by a finished run, in a world where text decides everything."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import polars as pl
+import pytest
+import torch
+
+import darec
+from darec.cold import ColdStart
+from darec.config import resolve_config
+from darec.data.build import import_dataset
+from darec.errors import ConfigError, DataError, RunError, TextError
+from darec.run import Run
+from darec.testing.worlds import tiny_dataset
+from darec.text import encode_dataset
+from darec.types import Tables
+
+NEW = pl.DataFrame(
+    {
+        "item_id": [f"new{g}" for g in range(4)],
+        "title": [f"New of {g}" for g in range(4)],
+        "text": [f"theme{g} word{g}a word{g}b" for g in range(4)],
+    }
+)
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """Users and items lie on the axis of their group, so a new item's row is known from its text's theme."""
+    data = tiny_dataset().save(tmp_path_factory.mktemp("cold") / "data")
+    encode_dataset(data, "tfidf", progress=False)
+    axes = 3 * torch.eye(4)
+    users, items = (torch.arange(n) % 4 for n in (data.n_users, data.n_items))
+    return Run(resolve_config(), data, Tables(axes[users], axes[items]), {})
+
+
+@pytest.mark.parametrize("how", ["ridge", "neighbours"])
+def test_a_new_item_is_for_the_users_of_its_group(run: Run, how: str) -> None:
+    cold = ColdStart(run, how=how).fit(NEW)
+    assert cold.rows_ == pytest.approx(3 * np.eye(4), abs=0.3)
+    assert cold.map_.explained_ > 0.9
+    for user in range(8):
+        listed = cold.recommend(f"u{user}")
+        assert [item.rank for item in listed] == [1, 2, 3, 4]  # as many as there are
+        assert listed[0].item_id == f"new{user % 4}" and listed[0].title == f"New of {user % 4}"
+        scores = cold.rows_ @ run.tables.users[user].numpy()
+        assert [item.score for item in listed] == pytest.approx(sorted(scores)[::-1], abs=1e-5)
+
+
+def test_new_items_among_the_catalogue(run: Run) -> None:
+    cold = ColdStart(run).fit(NEW)
+    n = run.dataset.n_items
+    everything = cold.recommend("u1", n + 4, with_warm=True, exclude_seen=False)
+    table = np.concatenate([run.tables.items.numpy(), cold.rows_])
+    scores = table @ run.tables.users[1].numpy()
+    ids = [*run.dataset.items.ids, *NEW["item_id"]]
+    assert {item.item_id: item.score for item in everything} == pytest.approx(
+        dict(zip(ids, scores.tolist(), strict=True)), abs=1e-5
+    )
+    assert {item.item_id for item in everything if item.new} == set(NEW["item_id"])
+    known = cold.recommend("u1", 5, with_warm=True)
+    seen = {run.dataset.items.ids[i] for i in run.dataset.train.of_user(1)}
+    assert not seen & {item.item_id for item in known}
+    with pytest.raises(ConfigError, match="larger than the list of candidates"):
+        cold.recommend("u1", n + 5, with_warm=True)
+
+
+def test_users_known_by_items_old_and_new_or_by_words(run: Run) -> None:
+    cold = ColdStart(run).fit(NEW)
+    assert cold.recommend_for(["i2", "i6"], 1)[0].item_id == "new2"
+    listed = cold.recommend_for(["new2"], 9, with_warm=True)
+    assert "new2" not in {item.item_id for item in listed}
+    assert all(int(item.item_id[1:]) % 4 == 2 for item in listed)
+    both = cold.recommend_for(["new1", "i3"], 4, exclude_seen=False)
+    assert {item.item_id for item in both[:2]} == {"new1", "new3"}
+    assert cold.recommend_about("word3a theme3", 1)[0].item_id == "new3"
+    catalogue = ColdStart(run).fit().recommend_about("word3a theme3", 3)
+    assert all(int(item.item_id[1:]) % 4 == 3 and not item.new for item in catalogue)
+
+
+def test_without_new_items_liked_ones_are_recommended_for_as_ever(run: Run) -> None:
+    ours = ColdStart(run).fit().recommend_for(["i2", "i5"], 6)
+    theirs = run.recommend_for(["i2", "i5"], 6)
+    assert [(item.item_id, item.title) for item in ours] == [
+        (item.item_id, item.title) for item in theirs
+    ]
+
+
+def test_rows_of_a_run_that_scores_by_cosine_are_as_long_as_its_own(run: Run) -> None:
+    unit = torch.nn.functional.normalize(torch.randn(40, 4), dim=1)
+    cold = ColdStart(Run(run.config, run.dataset, Tables(run.tables.users, unit), {})).fit(NEW)
+    assert np.linalg.norm(cold.rows_, axis=1) == pytest.approx(np.ones(4), rel=1e-5)
+    assert cold.relative_length_ == pytest.approx(1, rel=1e-5)
+
+
+def test_items_without_interactions_or_text_do_not_teach_the_map(run: Run) -> None:
+    """Their rows are what training never touched: making them absurd must change nothing."""
+    data = tiny_dataset(missing_text=3).save(run.dataset.path.parent / "gaps")  # type: ignore[union-attr]
+    encode_dataset(data, "tfidf", progress=False)
+    rows = 3 * torch.eye(4)[torch.arange(40) % 4]
+    absurd = rows.clone()
+    absurd[-3:] = 1e4
+    made = [
+        ColdStart(Run(run.config, data, Tables(run.tables.users, table), {})).fit(NEW).rows_
+        for table in (rows, absurd)
+    ]
+    assert made[0] == pytest.approx(made[1])
+
+
+def test_refusals(run: Run) -> None:
+    with pytest.raises(ConfigError, match="did you mean 'ridge'"):
+        ColdStart(run, how="rigde")
+    with pytest.raises(TextError, match="finds nothing that it knows in 'xyzzy'"):
+        ColdStart(run).fit(pl.DataFrame({"item_id": ["x"], "text": ["xyzzy"]}))
+    cold = ColdStart(run).fit(NEW)
+    with pytest.raises(ConfigError, match="at least 1"):
+        cold.recommend("u1", 0)
+    with pytest.raises(ConfigError, match="no liked items"):
+        cold.recommend_for([])
+    with pytest.raises(DataError, match="no user 'u999'"):
+        cold.recommend("u999")
+    with pytest.raises(DataError, match="import it with --split cold-items"):
+        cold.evaluate()
+    in_memory = Run(run.config, tiny_dataset(), run.tables, {})
+    with pytest.raises(TextError, match="save it first"):
+        ColdStart(in_memory).fit()
+    data = tiny_dataset(missing_text=38).save(run.dataset.path.parent / "two")  # type: ignore[union-attr]
+    encode_dataset(data, "tfidf", progress=False)
+    with pytest.raises(RunError, match="too few to learn"):
+        ColdStart(Run(run.config, data, run.tables, {})).fit()
+
+
+def test_evaluate_ranks_each_part_among_itself(tmp_path: Path) -> None:
+    whole = tiny_dataset(n_users=80, n_items=60)
+    pairs = whole.train.union(whole.valid).union(whole.test)
+    log = pl.DataFrame(
+        {"user_id": np.char.add("u", pairs.users.astype(str)), "item_id": np.char.add("i", pairs.items.astype(str))}
+    )  # fmt: skip
+    data = import_dataset(
+        log, items=whole.catalogue, text_fields=("text",), split="cold-items", cold_share=0.4,
+        out=tmp_path / "d",
+    )  # fmt: skip
+    encode_dataset(data, "tfidf", progress=False)
+    run = darec.fit(data, settings={"train.epochs": 8}, out=tmp_path / "run", progress=False)
+    assert len(run.tables.items) == 36
+    again = ColdStart(Run.load(tmp_path / "run")).fit()
+    evaluation = again.evaluate("test", ks=(3,))
+    part = data.cold["test"]
+    rows = again.transform(part.catalogue["text"].to_list())
+    scores = run.tables.users.numpy() @ rows.T
+    values = []
+    for user in evaluation.users:
+        best, liked = np.argsort(-scores[user])[:3], set(part.pairs.of_user(user).tolist())
+        values.append(len(liked & set(best.tolist())) / len(liked))
+    assert evaluation.values("recall@3") == pytest.approx(values)
+    assert len(values) == (part.pairs.user_degree > 0).sum()
+    assert {name for name in again.evaluate("valid").per_user if "recall" in name} == {
+        "recall@5",
+        "recall@10",
+    }  # of 5, 10 and 20, what twelve items allow
+    with pytest.raises(ConfigError, match="K = 13 is larger"):
+        again.evaluate("test", ks=(13,))
+    # A user's own group is a quarter of the items and most of what they like: text must find it.
+    assert np.mean(values) > 1.3 * 3 / len(part.catalogue)

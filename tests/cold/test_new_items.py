@@ -1,0 +1,85 @@
+"""New items are read as the import reads items; what cannot be used is refused with file and line."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import pytest
+
+from darec.cold import read_new_items
+from darec.data.build import import_dataset
+from darec.data.dataset import Dataset
+from darec.errors import DataError
+from darec.testing.worlds import tiny_dataset
+
+LOG = pl.DataFrame({"user_id": ["u", "u", "v"], "item_id": ["a", "b", "a"]})
+FIELDS: list[dict[str, Any]] = [
+    {"item_id": "a", "name": "Heat", "genres": ["Crime", "Drama"], "year": 1995},
+    {"item_id": "b", "name": "Alien", "genres": ["Horror"], "year": 1979},
+    {"item_id": "c", "name": "Tron", "genres": [], "year": None},
+]
+
+
+def dataset(**options: Any) -> Dataset:
+    return import_dataset(LOG, items=pl.DataFrame(FIELDS[:2], strict=False), **options)
+
+
+def written(path: Path, *rows: dict[str, Any]) -> Path:
+    path.write_text("".join(json.dumps(row) + "\n" for row in rows))
+    return path
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{}, {"text_template": "{name} ({year}). {genres}"}, {"text_fields": ("genres", "name")}],
+)
+def test_texts_are_those_of_an_import_of_all_items(options: dict[str, Any], tmp_path: Path) -> None:
+    whole = import_dataset(
+        LOG, items=pl.DataFrame(FIELDS, strict=False), keep_cold_items=True, title="name", **options
+    )
+    row = whole.items.row("c")
+    file = written(tmp_path / "new.jsonl", FIELDS[2] | {"extra": 1})
+    new = read_new_items(dataset(title="name", **options), file)
+    assert (new.ids, new.titles) == (["c"], ["Tron"])
+    assert new.texts == [whole.catalogue["text"][row]]
+    assert new.title(0) == whole.title(row)
+
+
+def test_fields_that_no_new_item_has_are_told(tmp_path: Path) -> None:
+    file = written(tmp_path / "new.jsonl", {"item_id": "c", "name": "Tron"})
+    new = read_new_items(dataset(), file)
+    assert new.texts == ["name: Tron"]
+    assert new.notices == ("no new item has 'genres': their texts go without it.",)
+
+
+def test_a_dataset_without_template_takes_text_as_it_is() -> None:
+    frame = pl.DataFrame({"item_id": ["n"], "text": ["theme1 word"]})
+    new = read_new_items(tiny_dataset(), frame)
+    assert new.texts == ["theme1 word"] and new.title(0) == "theme1 word"
+
+
+@pytest.mark.parametrize(
+    ("rows", "words"),
+    [
+        ([{"item_id": "c", "name": "X"}, {"item_id": "a", "name": "Heat"}], "line 2: item 'a' is in the catalogue"),
+        ([{"item_id": "c", "name": "X"}, {"item_id": "d", "name": " "}], "line 2: item 'd' has no text in 'name', 'g"),
+        ([{"item_id": "c", "price": 3}], "made of|make their text of 'name', 'genres', and the new items have none"),
+        ([{"item_id": "c", "name": "X"}, {"item_id": "c", "name": "Y"}], "item 'c' stands in line 1 already"),
+        ([{"name": "X"}], "no column for the item id"),
+    ],
+)  # fmt: skip
+def test_what_cannot_be_used_is_refused(
+    rows: list[dict[str, Any]], words: str, tmp_path: Path
+) -> None:
+    with pytest.raises(DataError, match=words):
+        read_new_items(dataset(), written(tmp_path / "new.jsonl", *rows))
+
+
+def test_missing_and_empty_files(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="no file"):
+        read_new_items(dataset(), tmp_path / "none.jsonl")
+    with pytest.raises(DataError, match="is empty"):
+        read_new_items(dataset(), written(tmp_path / "new.jsonl"))
