@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -10,15 +11,15 @@ from darec.config import BPRConfig
 from darec.data.sampling import Sampler
 from darec.graph import Graph
 from darec.losses import RankingLoss
-from darec.testing.worlds import tiny_dataset
-from darec.types import Batch, Encoded, Tables
+from darec.types import Batch, Encoded, Interactions, Tables
 
 
 def inputs(
     n_users: int, n_items: int, out_dim: int, text_dim: int, seed: int = 0
 ) -> AlignmentInputs:
-    """What an alignment over a backbone of width ``out_dim`` is built from."""
-    train = tiny_dataset().train
+    """What an alignment over a backbone of width ``out_dim`` is built from; every third pair is a training pair."""
+    pairs = np.arange(0, n_users * n_items, 3)
+    train = Interactions.from_pairs(pairs // n_items, pairs % n_items, n_users, n_items)
     return AlignmentInputs(
         n_users=n_users,
         n_items=n_items,

@@ -13,6 +13,7 @@ from building import encoded, inputs, table, text
 from darec.alignments.darec import DaRec, DaRecConfig
 from darec.config import resolve_config
 from darec.errors import ConfigError
+from darec.graph import NeighbourGraph, beyond_chance
 from darec.testing.suites import AlignmentSuite, train_steps
 from darec.testing.worlds import linear_probe_r2, planted_embeddings, tiny_dataset
 from darec.types import Batch, Encoded, Tables
@@ -213,7 +214,7 @@ def test_items_are_averaged_with_their_neighbours_in_text_and_users_are_not() ->
     items = torch.eye(2)[kinds] + 1e-4 * table(10, 2)
     given = inputs(7, 10, 3, 2)
     given = dataclasses.replace(given, text=Tables(table(7, 2), items))
-    model = DaRec(DaRecConfig(smoothing=0.5, neighbours=4, n_clusters=2), given)
+    model = DaRec(DaRecConfig(smoothing=0.5, discount=False, neighbours=4, n_clusters=2), given)
     ego = table(17, 3)
     fused = model.fuse(ego, given.text, None)
     assert torch.equal(fused[:7], ego[:7])
@@ -222,6 +223,15 @@ def test_items_are_averaged_with_their_neighbours_in_text_and_users_are_not() ->
         others = [j for j in range(10) if j != item and kinds[j] == kinds[item]]
         expected = own[item] + 0.5 * own[others].mean(0)
         torch.testing.assert_close(fused[7 + item], expected, rtol=1e-3, atol=1e-4)
+
+
+def test_smoothing_is_discounted_by_what_chance_explains() -> None:
+    given = inputs(30, 20, 3, 6)
+    graph = NeighbourGraph(given.text.items, 10, 0.1, given.item_mask)
+    trusted = beyond_chance(graph, given.graph)
+    model = DaRec(DaRecConfig(smoothing=2.0, n_clusters=2), given)
+    assert model.smoothing == 2.0 * trusted < 2.0
+    assert model.diagnostics(encoded(30, 20, 3), given.text)["smoothing"] == model.smoothing
 
 
 @pytest.mark.parametrize("entities", ["apart", "together"])

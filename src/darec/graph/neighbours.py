@@ -60,6 +60,11 @@ _smoothed: Callable[..., Tensor] = _Smoothed.apply
 class NeighbourGraph(nn.Module):
     """Every row's nearest neighbours, weighted by a softmax of their cosines.
 
+    Attributes:
+        indptr: [n + 1] int, where each row's neighbours start.
+        indices: [n k] int, the neighbours.
+        weights: [n k] theirs, adding up to 1 in each row that has any.
+
     Args:
         x: [n, d] embeddings that say who is near whom.
         count: k, neighbours of each row; no more than n - 1 are taken.
@@ -69,6 +74,10 @@ class NeighbourGraph(nn.Module):
     Raises:
         ValueError: fewer than two known rows.
     """
+
+    indptr: Tensor
+    indices: Tensor
+    weights: Tensor
 
     def __init__(
         self, x: Tensor, count: int, temperature: float, known: Tensor | None = None

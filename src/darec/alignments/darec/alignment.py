@@ -27,7 +27,7 @@ from darec.diagnostics import (
     similarity_spread,
 )
 from darec.errors import ConfigError
-from darec.graph import NeighbourGraph
+from darec.graph import NeighbourGraph, beyond_chance
 from darec.types import Batch, Encoded, Tables
 
 SIDES = ("C", "L")
@@ -75,10 +75,13 @@ class DaRec(Alignment):
 
         self.n_users = inputs.n_users
         self.neighbours: NeighbourGraph | None = None
+        self.smoothing = config.smoothing
         if config.smoothing and inputs.item_mask.sum() > 1:
             self.neighbours = NeighbourGraph(
                 inputs.text.items, config.neighbours, config.temperature, inputs.item_mask
             )
+            if config.discount:
+                self.smoothing *= beyond_chance(self.neighbours, inputs.graph)
         widths = {"C": inputs.out_dim, "L": inputs.text_dim}
         self.shared = torch.nn.ModuleDict({side: projector(widths[side]) for side in SIDES})
         self.specific = torch.nn.ModuleDict({side: projector(widths[side]) for side in SIDES})
@@ -107,7 +110,7 @@ class DaRec(Alignment):
         if self.neighbours is None:
             return ego
         users, items = ego.split([self.n_users, len(ego) - self.n_users])
-        return torch.cat([users, self.neighbours.smooth(items, self.config.smoothing)])
+        return torch.cat([users, self.neighbours.smooth(items, self.smoothing)])
 
     @property
     def _n_drawn(self) -> int | None:
@@ -169,7 +172,8 @@ class DaRec(Alignment):
     def diagnostics(self, encoded: Encoded, text: Tables) -> dict[str, float]:
         """Ranks, spreads and gaps over all rows of each set of entities, averaged over the sets.
 
-        ``collapsed`` is 1 where the shared part of either side has become one direction in any set.
+        ``collapsed`` is 1 where the shared part of either side has become one direction in any set; ``smoothing`` is
+        what is left of the setting after its discount.
         """
         sets = []
         for E_C, E_L in self._sets(encoded, text):
@@ -188,6 +192,7 @@ class DaRec(Alignment):
                 }
             )
         means = {name: sum(found[name] for found in sets) / len(sets) for name in sets[0]}
+        means["smoothing"] = self.smoothing if self.neighbours else 0.0
         return {**means, "collapsed": max(found["collapsed"] for found in sets)}
 
     def parts(self, encoded: Encoded, text: Tables) -> dict[str, dict[str, Tensor]]:

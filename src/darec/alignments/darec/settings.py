@@ -41,6 +41,9 @@ class DaRecConfig(AlignmentConfig):
     """Each item enters the backbone as its own row plus this much of the mean row of its neighbours in text: global
     structure aligned where encoding starts. An item without text has no neighbours. 0 in the paper
     (docs/studies/structure.md)."""
+    discount: bool = True
+    """Multiply the smoothing by the share of the neighbours' common users that chance does not explain, between 0 and
+    1, so that text which says nothing of taste changes nothing (docs/studies/structure.md)."""
     neighbours: Annotated[int, Choice(5, 10, 20)] = Field(10, ge=1)
     """Nearest neighbours of each item in text, by cosine."""
     temperature: float = Field(0.1, gt=0)
