@@ -73,6 +73,10 @@ def command(
     merge: Annotated[
         bool, typer.Option("--merge", help="Encode nothing: put all N shards together.")
     ] = False,
+    ray: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Encode with N Ray workers, on RAY_ADDRESS or here."),
+    ] = None,
     device: Annotated[str, typer.Option(help="Where a neural encoder runs: cpu, cuda.")] = "cpu",
     format: Annotated[Format, typer.Option(help="How to print the report.")] = Format.TABLE,
 ) -> None:
@@ -103,6 +107,7 @@ def command(
         pca=pca,
         shard=shard,
         merge=merge,
+        ray=ray,
     )
     values = report.to_dict()
     if format is Format.JSON:

@@ -27,7 +27,7 @@ from darec.text.inputs import (
     store_name,
     user_inputs,
 )
-from darec.text.job import Job
+from darec.text.job import EncodeBatches, Job
 from darec.text.progress import Progress
 from darec.text.reduce import Reduction
 from darec.text.report import EncodeReport
@@ -52,6 +52,7 @@ def encode_dataset(
     pca: int | None = None,
     shard: str | None = None,
     merge: bool = False,
+    ray: int | None = None,
     progress: bool = True,
 ) -> EncodeReport:
     """Make the language vectors of a dataset and keep them in its ``text`` folder.
@@ -74,6 +75,7 @@ def encode_dataset(
         pca: readers get only so many principal components, fitted on the items' texts.
         shard: encode only this part of the texts, as ``2/8``, into a store of its own.
         merge: encode nothing, but put all shards together.
+        ray: encode with so many Ray workers (:mod:`darec.text.ray_job`); None: in this process.
         progress: show progress on standard error.
 
     Raises:
@@ -120,6 +122,7 @@ def encode_dataset(
         Progress(encoder, show=progress),
         precision=precision,
         part=only is not None,
+        encode_batches=None if ray is None else _on_ray(encoder, part, options, device, ray),
     )
     if dataset.path is None:
         store = None
@@ -212,6 +215,16 @@ def _user_texts(
     if unknown:
         notices.append(f"{unknown} of {len(texts)} user texts belong to no user of the dataset.")
     return group
+
+
+def _on_ray(
+    encoder: str, part: Encoder, options: Mapping[str, Any] | None, device: str, workers: int
+) -> EncodeBatches:
+    from darec.text.ray_job import RayBatches
+
+    if not part.incremental:
+        raise ConfigError(f"encoder {encoder!r} needs all texts at once: run it without --ray.")
+    return RayBatches(encoder, options or {}, device, part.revision, workers)
 
 
 def _check_shards(

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -20,13 +20,16 @@ from darec.text.reduce import BLOCK, Reduction
 from darec.text.store import INDEX_SCHEMA, Block, TextStore
 from darec.text.table import not_zero, spread
 from darec.text.users import TextVectors
-from darec.types import IntArray
+from darec.types import FloatArray, IntArray
 
 KEPT_AT_ONCE: Final = 256
 """Texts in a batch that is kept: what a kill costs at most."""
 COUNTED_AT_ONCE: Final = 4096
 MANY: Final = 20_000
 """Texts whose tokens take seconds to count."""
+
+
+EncodeBatches = Callable[[Sequence[Sequence[str]]], Iterator[tuple[int, FloatArray]]]
 
 
 class Job:
@@ -39,6 +42,7 @@ class Job:
         progress: where progress goes.
         precision: of the vectors; None: the encoder's.
         part: whether this is a shard, in which there may be nothing to find.
+        encode_batches: gives each batch's number and vectors, in any order; None: this process makes them.
 
     Attributes:
         identity: hash of all that a vector depends on beside its own text.
@@ -63,6 +67,7 @@ class Job:
         *,
         precision: Precision | None = None,
         part: bool = False,
+        encode_batches: EncodeBatches | None = None,
     ) -> None:
         self.encoder, self.groups, self.progress = encoder, list(groups), progress
         self.texts: dict[str, str] = {}
@@ -76,6 +81,7 @@ class Job:
         self.identity = self._identify(config)
         self.dtype: np.dtype[Any] = np.dtype(precision or encoder.precision)
         self.part = part
+        self.encode_batches = encode_batches or self._one_by_one
         self.matrix: NDArray[Any] | None = None
         self.reduced: NDArray[Any] | None = None
         self.about: dict[str, Any] | None = None
@@ -174,12 +180,15 @@ class Job:
         tokens = self._count(new)
         order = sorted(range(len(new)), key=lambda n: (-tokens[n], -len(texts[new[n]]), new[n]))
         blocks = [order[n : n + KEPT_AT_ONCE] for n in range(0, len(order), KEPT_AT_ONCE)]
+        batches = [[texts[new[row]] for row in rows] for rows in blocks]
         with self.progress.counting(len(new), reused) as advance:
-            for rows in blocks:
-                keys = [new[row] for row in rows]
-                vectors = self.encoder.encode([texts[key] for key in keys])
-                yield Block(keys, vectors, tokens[rows])
-                advance(len(rows))
+            for n, vectors in self.encode_batches(batches):
+                yield Block([new[row] for row in blocks[n]], vectors, tokens[blocks[n]])
+                advance(len(blocks[n]))
+
+    def _one_by_one(self, batches: Sequence[Sequence[str]]) -> Iterator[tuple[int, FloatArray]]:
+        for n, batch in enumerate(batches):
+            yield n, self.encoder.encode(batch)
 
     def _count(self, keys: list[str]) -> IntArray:
         """Tokens of each text; -1 where the encoder does not count."""
