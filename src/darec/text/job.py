@@ -198,7 +198,7 @@ class Job:
             for start in range(0, len(keys), COUNTED_AT_ONCE):
                 some = [self.texts[key] for key in keys[start : start + COUNTED_AT_ONCE]]
                 counted = self.encoder.count_tokens(some)
-                if counted is None:
+                if counted is None:  # nor will it count the others
                     return np.full(len(keys), -1, np.int64)
                 counts.append(counted)
                 advance(len(some))
@@ -232,13 +232,10 @@ class Job:
 
     def _report_cut(self) -> None:
         """How many texts the encoder's own tokenizer cuts."""
-        if not len(self.tokens) or self.tokens.max() < 0:
-            return
-        unknown = int((self.tokens < 0).sum())
-        if unknown:
-            self.notices.append(
-                f"tokens of {unknown} texts, encoded by an earlier darec, are not known."
-            )
+        unknown = [key for key, row in self.rows.items() if self.tokens[row] < 0]
+        if unknown and self.encoder.incremental:  # vectors of an earlier darec, or no counter
+            self.tokens[[self.rows[key] for key in unknown]] = self._count(unknown)
+        if not len(self.tokens) or self.tokens.min() < 0:
             return
         self.limit = self.limit or self.encoder.limit
         self.cut = int((self.tokens > self.limit).sum()) if self.limit else 0
@@ -252,6 +249,11 @@ class Job:
         of_items = np.zeros(len(self.rows), np.bool_)
         of_items[[self.rows[key] for key in self.groups[0].keys if key is not None]] = True
         self.reduced, self.about = reduction.apply(self.full, of_items)
+        if reduction.kind == "first":
+            self.notices.append(
+                f"the first {reduction.dim} of {self.full.shape[1]} dimensions are used, which only models trained for "
+                "it stand well (Matryoshka); --pca suits the others."
+            )
 
     @property
     def full(self) -> NDArray[Any]:

@@ -8,9 +8,10 @@ started on this machine for the time of the job. Every worker needs darec and th
 from __future__ import annotations
 
 import importlib.util
+import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
@@ -58,7 +59,9 @@ class RayBatches:
             raise ConfigError(f"--ray {workers}: give at least one worker.")
         self.arguments = (spec, dict(options), device, revision)
         self.workers = workers
-        self.resources = {"num_cpus": 1} | ({} if device == "cpu" else {"num_gpus": 1})
+        self.resources: dict[str, Any] = {"num_cpus": 1} | (
+            {} if device == "cpu" else {"num_gpus": 1}
+        )
 
     def __call__(self, batches: Sequence[Sequence[str]]) -> Iterator[tuple[int, FloatArray]]:
         """Number of each batch and its vectors. Raises ``TextError`` if a worker fails."""
@@ -72,7 +75,7 @@ class RayBatches:
         try:
             rows = [{"batch": n, "texts": list(texts)} for n, texts in enumerate(batches)]
             done = ray.data.from_items(rows, override_num_blocks=min(len(rows), 10_000)).map(
-                Worker,
+                cast(Any, Worker),  # Ray's types know functions alone
                 fn_constructor_args=self.arguments,
                 compute=ray.data.ActorPoolStrategy(size=min(self.workers, len(rows))),
                 **self.resources,
@@ -94,8 +97,10 @@ class RayBatches:
         import ray
 
         if os.environ.get("RAY_ADDRESS"):
-            ray.init(log_to_driver=False, logging_level="ERROR")
+            ray.init(log_to_driver=False, logging_level=logging.ERROR)
             return
         # Actors beyond the CPUs would wait for ever.
         cpus = max(self.workers + 1, os.cpu_count() or 1)
-        ray.init(num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level="ERROR")
+        ray.init(
+            num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
+        )
