@@ -106,12 +106,15 @@ def neighbours_kept(dims: tuple[int, ...] = (64, 128, 192, 256)) -> dict[str, An
 def main() -> None:
     """Measure and write."""
     result: dict[str, Any] = {"texts": TEXTS * ROUNDS, "rounds": ROUNDS, "fixed_batch": FIXED}
+    kept = neighbours_kept()
     for name in ("toys", "steam"):
         with tempfile.TemporaryDirectory() as folder:
             catalogue = shared_dataset(name, Path(folder) / name).catalogue
         texts = catalogue["text"].drop_nulls().sample(TEXTS * ROUNDS, seed=0).to_list()
-        result[name] = {str(threads): measure(texts, threads) for threads in (1, 2)}
-        write_result("encoding", {**result, "neighbours_kept": neighbours_kept()})
+        result[name] = {}
+        for threads in (1, 2):
+            result[name][str(threads)] = measure(texts, threads)
+            write_result("encoding", {**result, "neighbours_kept": kept})  # each case takes minutes
 
 
 if __name__ == "__main__":
