@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated, cast
 
 import typer
 
 from darec.cli.output import Format
+
+if TYPE_CHECKING:
+    from darec.text.encoders.base import Precision
 
 
 def command(
@@ -46,6 +49,34 @@ def command(
         list[str] | None,
         typer.Option("--set", metavar="KEY=VALUE", help="A setting of the encoder, as dim=64."),
     ] = None,
+    precision: Annotated[
+        str | None,
+        typer.Option(
+            metavar="float16|float32",
+            help="Of the numbers on disk. Default: float16 for neural encoders, else float32.",
+        ),
+    ] = None,
+    dimensions: Annotated[
+        int | None,
+        typer.Option(
+            help="Use the first N coordinates alone, renormalised: for models trained for it (Matryoshka)."
+        ),
+    ] = None,
+    pca: Annotated[
+        int | None,
+        typer.Option(help="Use N principal components alone, fitted on the items' texts."),
+    ] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help="Encode the I-th of N parts only, apart from the others."),
+    ] = None,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Encode nothing: put all N shards together.")
+    ] = False,
+    ray: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Encode with N Ray workers, on RAY_ADDRESS or here."),
+    ] = None,
     device: Annotated[str, typer.Option(help="Where a neural encoder runs: cpu, cuda.")] = "cpu",
     format: Annotated[Format, typer.Option(help="How to print the report.")] = Format.TABLE,
 ) -> None:
@@ -55,13 +86,28 @@ def command(
     """
     from darec.cli.output import print_json
     from darec.config import parse_override
+    from darec.errors import ConfigError
     from darec.text import encode_dataset
 
     options = dict(parse_override(setting, example="dim=64") for setting in settings or [])
     if base_url is not None:
         options["base_url"] = base_url
+    if precision not in (None, "float16", "float32"):
+        raise ConfigError(f"precision {precision!r}: choose float16 or float32.")
     report = encode_dataset(
-        data, encoder, source=text, options=options, users=users, ids=ids, device=device
+        data,
+        encoder,
+        source=text,
+        options=options,
+        users=users,
+        ids=ids,
+        device=device,
+        precision=cast("Precision | None", precision),
+        dimensions=dimensions,
+        pca=pca,
+        shard=shard,
+        merge=merge,
+        ray=ray,
     )
     values = report.to_dict()
     if format is Format.JSON:
@@ -70,8 +116,12 @@ def command(
     for notice in values.pop("notices"):
         typer.echo(f"note: {notice}", err=True)
     for name, value in values.items():
+        if value is None:
+            continue
         shown = (
-            f"{value:,.1f}"
+            f"{value:.1%} of the variance"
+            if name == "explained"
+            else f"{value:,.1f}"
             if isinstance(value, float)
             else f"{value:,}"
             if isinstance(value, int)

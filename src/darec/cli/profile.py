@@ -79,6 +79,13 @@ def command(
         Path | None, typer.Option(help="Write the requests as a vendor's batch file; ask nothing.")
     ] = None,
     batch_in: Annotated[Path | None, typer.Option(help="Take in the answers of a batch.")] = None,
+    shard: Annotated[
+        str | None,
+        typer.Option(metavar="I/N", help="Ask the I-th of N parts only, apart from the others."),
+    ] = None,
+    merge: Annotated[
+        bool, typer.Option("--merge", help="Ask nothing: put all N shards together.")
+    ] = False,
     settings: Annotated[
         list[str] | None,
         typer.Option(
@@ -103,6 +110,8 @@ def command(
 
     if sum([dry_run, batch_out is not None, batch_in is not None]) > 1:
         raise ConfigError("--dry-run, --batch-out and --batch-in exclude each other.")
+    if merge and (shard or dry_run or batch_out is not None or batch_in is not None):
+        raise ConfigError("--merge goes without --shard, --dry-run, --batch-out and --batch-in.")
     named: dict[str, Any] = {
         "base_url": base_url,
         "key_env": key_env,
@@ -130,6 +139,7 @@ def command(
         limit=limit,
         price=Price.parse(price) if price else None,
         budget=budget,
+        shard=shard,
     )
     if dry_run:
         estimate = profiler.estimate()
@@ -143,7 +153,10 @@ def command(
             typer.echo(f"{count:,} requests in {batch_out}")
         return
     try:
-        report = profiler.batch_in(batch_in) if batch_in else profiler.run(progress=not quiet)
+        if merge:
+            report = profiler.merge()
+        else:
+            report = profiler.batch_in(batch_in) if batch_in else profiler.run(progress=not quiet)
     except KeyboardInterrupt:
         again = shlex.join(["darec", *sys.argv[1:]])
         typer.echo(f"darec: interrupted; what is answered is kept, go on with: {again}", err=True)

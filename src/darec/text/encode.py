@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass, field, fields
+from dataclasses import fields
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,6 +17,7 @@ from typing import Any
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError, TextError
 from darec.lock import locked
+from darec.text.encoders.base import Encoder, Precision
 from darec.text.inputs import (
     TEXT,
     Entities,
@@ -26,62 +27,15 @@ from darec.text.inputs import (
     store_name,
     user_inputs,
 )
-from darec.text.job import Job
+from darec.text.job import EncodeBatches, Job
 from darec.text.progress import Progress
+from darec.text.reduce import Reduction
+from darec.text.report import EncodeReport
+from darec.text.shards import Shard, gather, shards_of
 from darec.text.sources import read_texts
 from darec.text.store import TextStore
-from darec.text.users import TextVectors, UserPooling, make_table
+from darec.text.users import UserPooling, make_table
 from darec.types import TextTable
-
-
-@dataclass(frozen=True)
-class EncodeReport:
-    """What an encoding did. Counts of texts are of distinct ones.
-
-    Attributes:
-        encoder: as given.
-        source: as given.
-        revision: of the encoder's weights.
-        path: the store's folder; None for a dataset that is not on disk.
-        items: I.
-        users: users looked for in the user texts; 0 where users are pooled from their items.
-        texts: distinct texts that have a vector.
-        new: of these, encoded now.
-        reused: of these, taken from the store or from an interrupted run.
-        missing_items: items without a vector, which get the mean.
-        missing_users: users without text, where there are user texts.
-        dim: d_L.
-        seconds: time of the whole call.
-        texts_per_second: new texts over the time spent in encoding.
-        notices: what was dropped, capped or assumed, one sentence each.
-        vectors: the vectors, rows in the dataset's order.
-    """
-
-    encoder: str
-    source: str
-    revision: str
-    path: Path | None
-    items: int
-    users: int
-    texts: int
-    new: int
-    reused: int
-    missing_items: int
-    missing_users: int
-    dim: int
-    seconds: float
-    texts_per_second: float
-    notices: tuple[str, ...]
-    vectors: TextVectors = field(repr=False, compare=False)
-
-    def to_dict(self) -> dict[str, Any]:
-        """All but the vectors, fit for JSON."""
-        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "vectors"}
-        return {
-            **values,
-            "path": str(self.path) if self.path else None,
-            "notices": list(self.notices),
-        }
 
 
 def encode_dataset(
@@ -93,6 +47,12 @@ def encode_dataset(
     users: str | Path | Mapping[str, str | None] | None = None,
     ids: str | Path | None = None,
     device: str = "cpu",
+    precision: Precision | None = None,
+    dimensions: int | None = None,
+    pca: int | None = None,
+    shard: str | None = None,
+    merge: bool = False,
+    ray: int | None = None,
     progress: bool = True,
 ) -> EncodeReport:
     """Make the language vectors of a dataset and keep them in its ``text`` folder.
@@ -110,12 +70,19 @@ def encode_dataset(
             items they have in training, when the vectors are loaded.
         ids: for ``file:``, the ids of its rows.
         device: where a neural encoder runs.
+        precision: of the numbers on disk; None: float16 for neural encoders, else float32.
+        dimensions: readers get only the first so many coordinates, renormalised: for models trained for that.
+        pca: readers get only so many principal components, fitted on the items' texts.
+        shard: encode only this part of the texts, as ``2/8``, into a store of its own.
+        merge: encode nothing, but put all shards together.
+        ray: encode with so many Ray workers (:mod:`darec.text.ray_job`); None: in this process.
         progress: show progress on standard error.
 
     Raises:
         ConfigError: unknown encoder or setting, or options that do not go together.
         DataError: no dataset there.
-        TextError: texts or vectors that cannot be used, or a store that another process is writing.
+        TextError: texts or vectors that cannot be used, a store that another process is writing, or shards that do not
+            make one whole.
     """
     started = time.perf_counter()
     if not isinstance(dataset, Dataset):
@@ -124,6 +91,8 @@ def encode_dataset(
         if encoder.partition(":")[0] != "file":
             raise ConfigError(f"ids go with file:VECTORS.npy, not with encoder {encoder!r}.")
         options = {**(options or {}), "ids": Path(ids)}
+    reduction = Reduction.choose(dimensions, pca)
+    only = None if shard is None else Shard.parse(shard)
     part, config = make_encoder(encoder, options, device=device)
     notices: list[str] = []
     if part.reads == "id" and source != TEXT:
@@ -142,14 +111,31 @@ def encode_dataset(
         what = "a title" if source == "titles" else "text"
         raise TextError(f"no item of the dataset has {what}: import it with --items.")
 
-    job = Job(part, config, groups, Progress(encoder, show=progress))
+    if only or merge:
+        _check_shards(dataset, encoder, part, only, merge, reduction)
+    if only:
+        groups = [group.keep(only.holds) for group in groups]
+    job = Job(
+        part,
+        config,
+        groups,
+        Progress(encoder, show=progress),
+        precision=precision,
+        part=only is not None,
+        encode_batches=None if ray is None else _on_ray(encoder, part, options, device, ray),
+    )
     if dataset.path is None:
         store = None
         job.run()
+        if reduction:
+            job.reduce(reduction)
     else:
-        store = TextStore(dataset.path / "text" / store_name(encoder, source))
+        folder = dataset.path / "text" / store_name(encoder, source)
+        store = TextStore(shards_of(folder) / only.name if only else folder)
         with locked(store.folder):
-            job.run(store)
+            job.run(store, gather(folder, job) if merge else None)
+            if reduction:
+                job.reduce(reduction)
             meta = {
                 "encoder": encoder,
                 "source": source,
@@ -157,29 +143,39 @@ def encode_dataset(
                 "revision": part.revision,
                 "options": config.model_dump(mode="json"),
                 "identity": job.identity,
+                "shard": str(only) if only else None,
                 "user_texts": len(groups) > 1,
                 # Profiles of users tell what was training: they do not fit another split.
                 "fingerprint": dataset.fingerprint() if profiled and users is None else None,
-                "shape": list(job.matrix.shape),
+                "shape": list(job.table.shape),
+                "precision": str(job.dtype),
+                "reduction": job.about,
+                "limit": job.limit,
+                "truncated": job.cut,
                 "import": dataset.manifest.get("options"),
                 "darec": version("darec"),
                 "written": datetime.now(UTC).isoformat(timespec="microseconds"),
             }
-            store.commit(meta, job.index(), job.matrix)
+            store.commit(meta, job.index(), job.full, job.reduced)
     vectors = job.vectors()
     return EncodeReport(
         encoder=encoder,
         source=source,
         revision=part.revision,
         path=store.folder if store else None,
-        items=dataset.n_items,
-        users=dataset.n_users if len(groups) > 1 else 0,
+        items=len(groups[0].ids),
+        users=len(groups[1].ids) if len(groups) > 1 else 0,
         texts=len(job.rows),
         new=job.n_new,
         reused=len(job.rows) - job.n_new,
         missing_items=int((~vectors.item_mask).sum()),
         missing_users=0 if vectors.user_mask is None else int((~vectors.user_mask).sum()),
-        dim=job.matrix.shape[1],
+        dim=job.table.shape[1],
+        precision=str(job.dtype),
+        truncated=job.cut,
+        limit=job.limit,
+        explained=(job.about or {}).get("explained"),
+        shard=str(only) if only else None,
         seconds=time.perf_counter() - started,
         texts_per_second=job.n_new / job.seconds if job.n_new else 0.0,
         notices=(*notices, *job.notices, *part.notices),
@@ -219,3 +215,31 @@ def _user_texts(
     if unknown:
         notices.append(f"{unknown} of {len(texts)} user texts belong to no user of the dataset.")
     return group
+
+
+def _on_ray(
+    encoder: str, part: Encoder, options: Mapping[str, Any] | None, device: str, workers: int
+) -> EncodeBatches:
+    from darec.text.ray_job import RayBatches
+
+    if not part.incremental:
+        raise ConfigError(f"encoder {encoder!r} needs all texts at once: run it without --ray.")
+    return RayBatches(encoder, options or {}, device, part.revision, workers)
+
+
+def _check_shards(
+    dataset: Dataset,
+    encoder: str,
+    part: Encoder,
+    only: Shard | None,
+    merge: bool,
+    reduction: Reduction | None,
+) -> None:
+    if only and merge:
+        raise ConfigError("--shard and --merge exclude each other: merge when every shard is done.")
+    if not part.incremental:
+        raise ConfigError(f"encoder {encoder!r} needs all texts at once: run it without shards.")
+    if dataset.path is None:
+        raise ConfigError("this dataset is in memory and has no place for shards: save it first.")
+    if only and reduction:
+        raise ConfigError("dimensions are reduced with --merge, not in a shard.")

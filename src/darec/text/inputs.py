@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, Final, Literal, cast
@@ -96,6 +96,12 @@ class Entities:
             for text in present
         ]
         return cls(kind, list(ids), present, keys)
+
+    def keep(self, wanted: Callable[[str], bool]) -> Entities:
+        """Those whose text's hash is wanted."""
+        rows = [n for n, key in enumerate(self.keys) if key is not None and wanted(key)]
+        columns = ([column[n] for n in rows] for column in (self.ids, self.texts, self.keys))
+        return Entities(self.kind, *columns)  # type: ignore[arg-type]
 
 
 def item_inputs(dataset: Dataset, reads: str, source: str = TEXT) -> Entities:

@@ -5,23 +5,31 @@ from __future__ import annotations
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Sequence
-from typing import Final
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any, Final
 
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
 from darec.errors import TextError
-from darec.text.encoders.base import Encoder, EncoderConfig
+from darec.text.encoders.base import Encoder, EncoderConfig, Precision
 from darec.text.inputs import Entities
 from darec.text.progress import Progress
-from darec.text.store import INDEX_SCHEMA, TextStore
+from darec.text.reduce import BLOCK, Reduction
+from darec.text.store import INDEX_SCHEMA, Block, TextStore
+from darec.text.table import not_zero, spread
 from darec.text.users import TextVectors
-from darec.types import FloatArray
+from darec.types import FloatArray, IntArray
 
 KEPT_AT_ONCE: Final = 256
 """Texts in a batch that is kept: what a kill costs at most."""
+COUNTED_AT_ONCE: Final = 4096
+MANY: Final = 20_000
+"""Texts whose tokens take seconds to count."""
+
+
+EncodeBatches = Callable[[Sequence[Sequence[str]]], Iterator[tuple[int, FloatArray]]]
 
 
 class Job:
@@ -32,11 +40,19 @@ class Job:
         config: its settings.
         groups: the items, and the users if there are texts about them.
         progress: where progress goes.
+        precision: of the vectors; None: the encoder's.
+        part: whether this is a shard, in which there may be nothing to find.
+        encode_batches: gives each batch's number and vectors, in any order; None: this process makes them.
 
     Attributes:
         identity: hash of all that a vector depends on beside its own text.
-        rows: row of each distinct text in ``matrix``, by its hash; set by :meth:`run`.
-        matrix: [n, d] float32, set by :meth:`run`.
+        rows: row of each distinct text in ``matrix``, by its hash.
+        dtype: of the vectors.
+        matrix: [n, d] of ``dtype``, set by :meth:`run`; None where there is no text at all.
+        reduced: [n, d'] of ``dtype``, set by :meth:`reduce`; None without it; ``about`` tells of it.
+        tokens: [n] tokens of each text before any cut; -1 where not counted.
+        limit: tokens after which texts are cut; None: never, or not counted.
+        cut: texts that are; None: not counted.
         n_new: distinct texts that were encoded.
         seconds: time spent in encoding.
         notices: sentences for the report.
@@ -48,6 +64,10 @@ class Job:
         config: EncoderConfig,
         groups: Sequence[Entities],
         progress: Progress,
+        *,
+        precision: Precision | None = None,
+        part: bool = False,
+        encode_batches: EncodeBatches | None = None,
     ) -> None:
         self.encoder, self.groups, self.progress = encoder, list(groups), progress
         self.texts: dict[str, str] = {}
@@ -59,7 +79,16 @@ class Job:
                     self.owners[key] = f"{group.kind} {identifier!r}"
         self.rows = {key: row for row, key in enumerate(self.texts)}
         self.identity = self._identify(config)
-        self.matrix: FloatArray = np.empty((0, 0), np.float32)
+        self.dtype: np.dtype[Any] = np.dtype(precision or encoder.precision)
+        self.part = part
+        self.encode_batches = encode_batches or self._one_by_one
+        self.matrix: NDArray[Any] | None = None
+        self.reduced: NDArray[Any] | None = None
+        self.about: dict[str, Any] | None = None
+        self.tokens = np.full(len(self.rows), -1, np.int64)
+        self.limit: int | None = None
+        self.cut: int | None = None
+        self._done = np.zeros(len(self.rows), np.bool_)
         self.n_new = 0
         self.seconds = 0.0
         self.notices: list[str] = []
@@ -74,87 +103,171 @@ class Job:
         }
         return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()
 
-    def run(self, store: TextStore | None = None) -> None:
+    def run(self, store: TextStore | None = None, blocks: Sequence[Block] | None = None) -> None:
         """Fill ``matrix``.
+
+        Args:
+            store: whose vectors are reused and where finished batches are kept; None: nothing is kept.
+            blocks: vectors to use in place of what the store holds.
 
         Raises:
             TextError: vectors that cannot be used, or nothing found in any item's text.
         """
-        keys, blocks = self._known(store) if store else ([], [])
-        known = {key: n for n, key in enumerate(keys) if key in self.texts}
-        new = [key for key in self.texts if key not in known]
+        if blocks is None:
+            blocks = self._known(store) if store else []
+        for block in blocks:
+            self._take(block)
+        new = [key for key, row in self.rows.items() if not self._done[row]]
         if new and not self.encoder.incremental:
-            known, new = {}, list(self.texts)
-        have = np.concatenate(blocks) if known else None
+            new, self.matrix = list(self.texts), None
         self.n_new = len(new)
         started = time.perf_counter()
-        made: list[tuple[list[str], FloatArray]] = []
-        for batch, vectors in self._encode(new, reused=len(known)):
-            width = have.shape[1] if have is not None else made[0][1].shape[1] if made else None
-            self._check(batch, vectors, width)
+        for block in self._encode(new, reused=len(self.texts) - len(new)):
+            self._check(block)
+            rounded = self._round(block)
             if store and self.encoder.incremental:
-                store.add(self.identity, batch, vectors)
-            made.append((batch, vectors))
+                store.add(self.identity, rounded)
+            self._take(rounded)
         self.seconds = time.perf_counter() - started
+        self._report_cut()
+        if not self.part:
+            self._report_nothing_found()
 
-        dim = made[0][1].shape[1] if made else have.shape[1] if have is not None else 0
-        self.matrix = np.empty((len(self.texts), dim), np.float32)
-        if have is not None:
-            self.matrix[[self.rows[key] for key in known]] = have[list(known.values())]
-        for batch, vectors in made:
-            self.matrix[[self.rows[key] for key in batch]] = vectors
-        self._report_nothing_found()
+    def _take(self, block: Block) -> None:
+        """Put the vectors that are wanted into their rows."""
+        if block.vectors.dtype.itemsize < self.dtype.itemsize:
+            return  # kept in a lower precision than is asked for now
+        places = [(n, self.rows[key]) for n, key in enumerate(block.keys) if key in self.rows]
+        if not places:
+            return
+        sources, rows = np.array(places).T
+        if self.matrix is None:
+            self.matrix = np.empty((len(self.texts), block.vectors.shape[1]), self.dtype)
+        for start in range(0, len(rows), BLOCK):
+            some = slice(start, start + BLOCK)
+            self.matrix[rows[some]] = block.vectors[sources[some]]
+        self.tokens[rows] = block.tokens[sources]
+        self._done[rows] = True
 
-    def _known(self, store: TextStore) -> tuple[list[str], list[FloatArray]]:
-        """Keys and vectors that the store holds under this identity."""
-        keys, blocks, damaged = store.pending(self.identity)
-        if keys:
-            self.notices.append(f"{len(keys)} texts come from an interrupted run.")
+    def _known(self, store: TextStore) -> list[Block]:
+        """What the store holds under this identity."""
+        blocks, damaged = store.pending(self.identity)
+        if blocks:
+            n = sum(len(block.keys) for block in blocks)
+            self.notices.append(f"{n} texts come from an interrupted run.")
         if damaged:
             self.notices.append(f"{damaged} damaged batches of an interrupted run are made again.")
         try:
             stored = store.read()
         except TextError as error:
             self.notices.append(f"the vectors stored before are not used: {error}")
-            return keys, blocks
+            return blocks
         if stored is not None and stored.meta.get("identity") == self.identity:
-            rows = stored.rows()
-            keys += rows
-            blocks.append(stored.vectors[list(rows.values())])
-        return keys, blocks
+            self.limit = stored.meta.get("limit")
+            blocks.append(stored.block())
+        return blocks
 
-    def _encode(self, new: list[str], reused: int) -> Iterator[tuple[list[str], FloatArray]]:
+    def _encode(self, new: list[str], reused: int) -> Iterator[Block]:
         texts = self.texts
         if not new:
             return
         if not self.encoder.incremental:
             corpus = [text for text in self.groups[0].texts if text is not None]
             with self.progress.working(len(new)):
-                yield new, self.encoder.encode([texts[key] for key in new], corpus)
+                vectors = self.encoder.encode([texts[key] for key in new], corpus)
+            yield Block(new, vectors, np.full(len(new), -1, np.int64))
             return
-        new = sorted(new, key=lambda key: (-len(texts[key]), key))
+        tokens = self._count(new)
+        order = sorted(range(len(new)), key=lambda n: (-tokens[n], -len(texts[new[n]]), new[n]))
+        blocks = [order[n : n + KEPT_AT_ONCE] for n in range(0, len(order), KEPT_AT_ONCE)]
+        batches = [[texts[new[row]] for row in rows] for rows in blocks]
         with self.progress.counting(len(new), reused) as advance:
-            for start in range(0, len(new), KEPT_AT_ONCE):
-                batch = new[start : start + KEPT_AT_ONCE]
-                yield batch, self.encoder.encode([texts[key] for key in batch])
-                advance(len(batch))
+            for n, vectors in self.encode_batches(batches):
+                yield Block([new[row] for row in blocks[n]], vectors, tokens[blocks[n]])
+                advance(len(blocks[n]))
 
-    def _check(self, batch: list[str], vectors: FloatArray, width: int | None) -> None:
-        expected = (len(batch), width or vectors.shape[-1])
-        if vectors.shape != expected or not vectors.shape[-1]:
+    def _one_by_one(self, batches: Sequence[Sequence[str]]) -> Iterator[tuple[int, FloatArray]]:
+        for n, batch in enumerate(batches):
+            yield n, self.encoder.encode(batch)
+
+    def _count(self, keys: list[str]) -> IntArray:
+        """Tokens of each text; -1 where the encoder does not count."""
+        counts = []
+        progress = self.progress.doing_else("counting the tokens of", show=len(keys) > MANY)
+        with progress.counting(len(keys), 0) as advance:
+            for start in range(0, len(keys), COUNTED_AT_ONCE):
+                some = [self.texts[key] for key in keys[start : start + COUNTED_AT_ONCE]]
+                counted = self.encoder.count_tokens(some)
+                if counted is None:  # nor will it count the others
+                    return np.full(len(keys), -1, np.int64)
+                counts.append(counted)
+                advance(len(some))
+        self.limit = self.encoder.limit
+        return np.concatenate(counts)
+
+    def _check(self, block: Block) -> None:
+        vectors = block.vectors
+        width = vectors.shape[-1] if self.matrix is None else self.matrix.shape[1]
+        expected = (len(block.keys), width)
+        if vectors.shape != expected or not width:
             raise TextError(
                 f"the encoder made {list(vectors.shape)} numbers where {list(expected)} were expected."
             )
         bad = ~np.isfinite(vectors).all(axis=1)
         if bad.any():
             raise TextError(
-                f"the encoder made NaN or infinity of the text of {self.owners[batch[int(bad.argmax())]]}: "
+                f"the encoder made NaN or infinity of the text of {self.owners[block.keys[int(bad.argmax())]]}: "
                 "mend the text or the model."
             )
 
+    def _round(self, block: Block) -> Block:
+        """In the precision that is kept, so that what is in memory is what a later run reads."""
+        with np.errstate(over="ignore"):
+            vectors = block.vectors.astype(self.dtype)
+        if not np.isfinite(vectors).all():
+            raise TextError(
+                "the encoder made numbers beyond 65,504, the largest of float16: pass --precision float32."
+            )
+        return Block(block.keys, vectors, block.tokens)
+
+    def _report_cut(self) -> None:
+        """How many texts the encoder's own tokenizer cuts."""
+        unknown = [key for key, row in self.rows.items() if self.tokens[row] < 0]
+        if unknown and self.encoder.incremental:  # vectors of an earlier darec, or no counter
+            self.tokens[[self.rows[key] for key in unknown]] = self._count(unknown)
+        if not len(self.tokens) or self.tokens.min() < 0:
+            return
+        self.limit = self.limit or self.encoder.limit
+        self.cut = int((self.tokens > self.limit).sum()) if self.limit else 0
+        if self.cut:
+            self.notices.append(
+                f"{self.cut} of {len(self.tokens)} texts are cut to {self.limit} tokens."
+            )
+
+    def reduce(self, reduction: Reduction) -> None:
+        """Set ``reduced``. Raises ``ConfigError``: see :class:`darec.text.reduce.Reduction`."""
+        of_items = np.zeros(len(self.rows), np.bool_)
+        of_items[[self.rows[key] for key in self.groups[0].keys if key is not None]] = True
+        self.reduced, self.about = reduction.apply(self.full, of_items)
+        if reduction.kind == "first":
+            self.notices.append(
+                f"the first {reduction.dim} of {self.full.shape[1]} dimensions are used, which only models trained for "
+                "it stand well (Matryoshka); --pca suits the others."
+            )
+
+    @property
+    def full(self) -> NDArray[Any]:
+        """[n, d] what the encoder made, rounded to ``dtype``."""
+        return np.empty((0, 0), self.dtype) if self.matrix is None else self.matrix
+
+    @property
+    def table(self) -> NDArray[Any]:
+        """What readers get: the reduced vectors, else the full ones."""
+        return self.full if self.reduced is None else self.reduced
+
     def _report_nothing_found(self) -> None:
         """Texts that are there, but in which the encoder found nothing, have rows of zeros and count as missing."""
-        nothing = ~not_zero(self.matrix)
+        nothing = ~not_zero(self.full)
         if not self.vectors().item_mask.any():
             raise TextError("the encoder found nothing in the text of any item: check the texts.")
         if nothing.any() and self.encoder.reads == "text":
@@ -164,33 +277,25 @@ class Job:
             )
 
     def index(self) -> pl.DataFrame:
-        """Each entity's text hash and row, as the store keeps it."""
-        return pl.DataFrame(
-            [
-                (group.kind, identifier, key, None if key is None else self.rows[key])
-                for group in self.groups
-                for identifier, key in zip(group.ids, group.keys, strict=True)
-            ],
-            schema=INDEX_SCHEMA,
-            orient="row",
-        )
+        """Each entity's text hash, row and tokens, as the store keeps them."""
+        frames = []
+        for group in self.groups:
+            rows = self._rows_of(group)
+            tokens = np.where(rows < 0, -1, self.tokens[rows]) if len(self.tokens) else rows
+            columns = {"kind": [group.kind] * len(rows), "id": group.ids, "sha256": group.keys}
+            frame = pl.DataFrame({**columns, "row": rows, "tokens": tokens})
+            unknown = pl.col("row", "tokens") < 0
+            frames.append(
+                frame.with_columns(pl.when(~unknown).then(pl.col("row", "tokens"))).cast(
+                    INDEX_SCHEMA  # type: ignore[arg-type]
+                )
+            )
+        return pl.concat(frames)
 
     def vectors(self) -> TextVectors:
-        """The matrix, spread over the entities' rows."""
-        tables = [
-            spread(self.matrix, [self.rows.get(key or "") for key in g.keys]) for g in self.groups
-        ]
+        """The table, spread over the entities' rows."""
+        tables = [spread(self.table, self._rows_of(group)) for group in self.groups]
         return TextVectors(*tables[0], *(tables[1] if len(tables) > 1 else ()))
 
-
-def spread(matrix: FloatArray, rows: Sequence[int | None]) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """Rows of a matrix by number, zeros for None, and a mask that is False where a row is all zeros."""
-    present = np.array([n for n, row in enumerate(rows) if row is not None], np.int64)
-    table = np.zeros((len(rows), matrix.shape[1]), np.float32)
-    table[present] = matrix[[row for row in rows if row is not None]]
-    return table, not_zero(table)
-
-
-def not_zero(table: FloatArray) -> NDArray[np.bool_]:
-    """[n] whether each row holds anything but zeros."""
-    return np.asarray(table.any(axis=1), np.bool_)
+    def _rows_of(self, group: Entities) -> IntArray:
+        return np.array([-1 if key is None else self.rows[key] for key in group.keys], np.int64)

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
+import numpy as np
+
 from darec.data.dataset import Dataset
 from darec.errors import TextError
 from darec.text.combine import Combine, combine
 from darec.text.inputs import TEXT, item_inputs, store_name
-from darec.text.job import spread
-from darec.text.store import Stored, TextStore
+from darec.text.store import TextStore
+from darec.text.table import spread
 from darec.text.users import TextVectors, UserPooling, make_table
 from darec.types import TextTable
 
@@ -108,23 +110,17 @@ def _read(dataset: Dataset, name: str, source: str, store: TextStore) -> TextVec
         )
     if source in (TEXT, "titles"):
         items = item_inputs(dataset, stored.meta["reads"], source)
-        rows = stored.rows()
-        changed = [n for n, key in enumerate(items.keys) if key is not None and key not in rows]
+        item_rows = stored.find("sha256", items.keys)
+        changed = [n for n in np.flatnonzero(item_rows < 0) if items.keys[n] is not None]
         if changed:
             raise TextError(
                 f"{len(changed)} items of {dataset.path} are new or have other text since {name!r} was encoded "
                 f"(first: {items.ids[changed[0]]!r}): run '{again}' again."
             )
-        item_rows = [rows.get(key or "") for key in items.keys]
     else:  # texts that the dataset does not hold: what was encoded counts
-        item_rows = _by_id(stored, "item", dataset.items.ids)
+        item_rows = stored.find("id", dataset.items.ids, "item")
     tables = spread(stored.vectors, item_rows)
     if not stored.meta["user_texts"]:
         return TextVectors(*tables)
-    return TextVectors(*tables, *spread(stored.vectors, _by_id(stored, "user", dataset.users.ids)))
-
-
-def _by_id(stored: Stored, kind: str, ids: Sequence[str]) -> list[int | None]:
-    index = stored.index.filter(kind=kind)
-    rows = dict(zip(index["id"].to_list(), index["row"].to_list(), strict=True))
-    return [rows.get(identifier) for identifier in ids]
+    user_rows = stored.find("id", dataset.users.ids, "user")
+    return TextVectors(*tables, *spread(stored.vectors, user_rows))

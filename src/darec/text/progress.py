@@ -33,6 +33,11 @@ class Progress:
         self.label, self.doing, self.unit = label, doing, unit
         self.console = Console(stderr=True, quiet=not show, highlight=False, soft_wrap=True)
 
+    def doing_else(self, doing: str, *, show: bool = True) -> Progress:
+        """The same for another kind of work."""
+        show = show and not self.console.quiet
+        return Progress(self.label, show=show, doing=doing, unit=self.unit)
+
     @contextmanager
     def counting(self, total: int, reused: int) -> Iterator[Callable[[int], None]]:
         """Count ``total`` of them; yields a function that is told how many more are done."""

@@ -3,15 +3,19 @@
 ::
 
     text/SLUG/
-      meta.json               encoder, revision, settings, counts, and the names and hashes of the two files below
-      vectors-HASH.npy        [n, d] float32, one row a distinct text
-      index-HASH.parquet      kind ("item" or "user"), id, sha256 of the text, row; null where there is no text
+      meta.json               encoder, revision, settings, counts, and the names and hashes of the files below
+      vectors-HASH.npy        [n, d] float16 or float32, one row a distinct text
+      reduced-HASH.npy        [n, d'] likewise, where dimensions were reduced: what readers get
+      index-HASH.parquet      kind ("item" or "user"), id, sha256 of the text, row, tokens of the text before any cut;
+                              null where there is no text, or tokens are not counted
       pending-IDENTITY/       finished batches of a run that has not ended, one .safetensors each
       .lock                   held while a process writes (darec.lock)
 
 A finished batch appears by one rename. At the end the new vectors and index are written under names of their own, one
 rename of ``meta.json`` puts them in force, and only then are the old ones and the batches deleted. *Identity* is a hash
-of everything but its own text on which a vector depends; what was made under another identity is never reused.
+of everything but its own text on which a vector depends; what was made under another identity is never reused. The
+full vectors stay beside reduced ones, so that neither a new text nor another choice of dimensions costs an encoding.
+Format 1 had no ``reduced``, no ``tokens`` and float32 alone; it is read as well.
 """
 
 from __future__ import annotations
@@ -23,7 +27,7 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 import numpy as np
 import polars as pl
@@ -33,15 +37,32 @@ from numpy.typing import NDArray
 
 from darec.errors import TextError
 from darec.files import write_atomic, write_json
-from darec.types import FloatArray
+from darec.types import IntArray
 
-FORMAT: Final = 1
+FORMAT: Final = 2
+READ: Final = (1, 2)
 INDEX_SCHEMA: Final = {
     "kind": pl.String,
     "id": pl.String,
     "sha256": pl.String,
     "row": pl.UInt32,
+    "tokens": pl.UInt32,
 }
+
+
+@dataclass(frozen=True)
+class Block:
+    """Vectors of some texts.
+
+    Attributes:
+        keys: SHA-256 of each text, in hexadecimal.
+        vectors: [len(keys), d] float16 or float32.
+        tokens: [len(keys)] tokens of each text before any cut; -1 where not counted.
+    """
+
+    keys: Sequence[str]
+    vectors: NDArray[Any]
+    tokens: IntArray
 
 
 @dataclass(frozen=True)
@@ -50,18 +71,31 @@ class Stored:
 
     Attributes:
         meta: the content of ``meta.json``.
-        index: one row an entity: kind, id, sha256, row.
-        vectors: [n, d] float32, one row a distinct text.
+        index: one row an entity: kind, id, sha256, row, tokens.
+        full: [n, d] float16 or float32, one row a distinct text; the file itself, mapped into memory.
+        vectors: the reduced ones, likewise, where there are any; else ``full``.
     """
 
     meta: dict[str, Any]
     index: pl.DataFrame
-    vectors: FloatArray
+    full: NDArray[Any]
+    vectors: NDArray[Any]
 
-    def rows(self) -> dict[str, int]:
-        """Row of each text by its hash."""
-        present = self.index.drop_nulls("row")
-        return dict(zip(present["sha256"].to_list(), present["row"].to_list(), strict=True))
+    def find(
+        self, column: Literal["sha256", "id"], values: Sequence[str | None], kind: str | None = None
+    ) -> IntArray:
+        """[len(values)] rows of the texts with these hashes, or of the entities of a kind with these ids; -1: none."""
+        index = self.index if kind is None else self.index.filter(kind=kind)
+        known = index.select(column, "row").drop_nulls().unique(column)
+        wanted = pl.DataFrame({column: values}, schema={column: pl.String}).with_row_index("place")
+        rows = wanted.join(known, on=column, how="left").sort("place")["row"]
+        return np.asarray(rows.cast(pl.Int64).fill_null(-1).to_numpy(), np.int64)
+
+    def block(self) -> Block:
+        """The full vectors with their texts' hashes."""
+        texts = self.index.drop_nulls("row").unique("row").sort("row")
+        tokens = texts["tokens"].cast(pl.Int64).fill_null(-1).to_numpy()
+        return Block(texts["sha256"].to_list(), self.full, np.asarray(tokens, np.int64))
 
 
 class TextStore:
@@ -74,14 +108,14 @@ class TextStore:
         """The content of ``meta.json``; None before the first run has ended. Raises ``TextError``."""
         try:
             meta = json.loads((self.folder / "meta.json").read_text(encoding="utf-8"))
-            known = meta["format"] == FORMAT
+            known = meta["format"] in READ
         except (FileNotFoundError, NotADirectoryError):
             return None
         except (ValueError, KeyError, TypeError) as error:
             raise TextError(f"{self.folder / 'meta.json'} is damaged: encode again.") from error
         if not known:
             raise TextError(
-                f"{self.folder} has format {meta['format']!r} and this darec reads {FORMAT}: encode again."
+                f"{self.folder} has format {meta['format']!r} and this darec reads {READ}: encode again."
             )
         return dict(meta)
 
@@ -95,43 +129,45 @@ class TextStore:
                 with (self.folder / name).open("rb") as handle:
                     if hashlib.file_digest(handle, "sha256").hexdigest() != expected:
                         raise TextError(f"{self.folder / name} is damaged: encode again.")
-            vectors_name, index_name = meta["files"]
-            vectors = np.load(self.folder / vectors_name, allow_pickle=False)
-            index = pl.read_parquet(self.folder / index_name)
+            names = {name.partition("-")[0]: self.folder / name for name in meta["files"]}
+            # Mapped, "c" for copy-on-write: what reads it as it is needs no memory for it, and none can write to it.
+            arrays = {
+                stem: np.load(path, mmap_mode="c", allow_pickle=False)
+                for stem, path in names.items()
+                if stem != "index"
+            }
+            index = pl.read_parquet(names["index"])
+            if "tokens" not in index.columns:
+                index = index.with_columns(tokens=pl.lit(None, pl.UInt32))
+            full = arrays["vectors"]
         except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
             if isinstance(error, TextError):
                 raise
             raise TextError(f"{self.folder} is damaged ({error}): encode again.") from error
-        return Stored(meta, index, vectors)
+        return Stored(meta, index, full, arrays.get("reduced", full))
 
-    def add(self, identity: str, keys: Sequence[str], vectors: FloatArray) -> None:
-        """Keep one finished batch.
-
-        Args:
-            identity: see the head of this file.
-            keys: SHA-256 of each text, in hexadecimal.
-            vectors: [len(keys), d] float32.
-        """
+    def add(self, identity: str, block: Block) -> None:
+        """Keep one finished batch; identity: see the head of this file."""
         folder = self._pending(identity)
         folder.mkdir(parents=True, exist_ok=True)
-        hashes = np.frombuffer(bytes.fromhex("".join(keys)), np.uint8).reshape(len(keys), 32)
+        hashes = np.frombuffer(bytes.fromhex("".join(block.keys)), np.uint8).reshape(-1, 32)
         tensors: dict[str, NDArray[Any]] = {
             "keys": hashes,
-            "vectors": np.ascontiguousarray(vectors, np.float32),
+            "vectors": np.ascontiguousarray(block.vectors),
+            "tokens": block.tokens,
         }
         name = hashlib.sha256(hashes.tobytes()).hexdigest()[:16]
         data = safetensors.numpy.save(tensors, {"sha256": _checksum(tensors)})
         write_atomic(folder / f"{name}.safetensors", data)
 
-    def pending(self, identity: str) -> tuple[list[str], list[FloatArray], int]:
-        """The batches of an interrupted run: keys, their vectors by batch, and how many were damaged and deleted."""
-        keys: list[str] = []
-        blocks: list[FloatArray] = []
+    def pending(self, identity: str) -> tuple[list[Block], int]:
+        """The batches of an interrupted run, and how many were damaged and deleted."""
+        blocks: list[Block] = []
         damaged = 0
         for file in sorted(self._pending(identity).glob("*.safetensors")):
             try:
                 with safetensors.safe_open(file, framework="np") as opened:
-                    tensors = {name: opened.get_tensor(name) for name in ("keys", "vectors")}
+                    tensors = {name: opened.get_tensor(name) for name in opened.keys()}  # noqa: SIM118, no dict
                     whole = (opened.metadata() or {}).get("sha256") == _checksum(tensors)
             except (safetensors.SafetensorError, OSError):
                 whole = False
@@ -139,22 +175,30 @@ class TextStore:
                 file.unlink()
                 damaged += 1
                 continue
-            keys += [row.tobytes().hex() for row in tensors["keys"]]
-            blocks.append(tensors["vectors"])
-        return keys, blocks, damaged
+            keys = [row.tobytes().hex() for row in tensors["keys"]]
+            tokens = tensors.get("tokens", np.full(len(keys), -1, np.int64))
+            blocks.append(Block(keys, tensors["vectors"], tokens))
+        return blocks, damaged
 
-    def commit(self, meta: dict[str, Any], index: pl.DataFrame, vectors: FloatArray) -> None:
+    def commit(
+        self,
+        meta: dict[str, Any],
+        index: pl.DataFrame,
+        vectors: NDArray[Any],
+        reduced: NDArray[Any] | None = None,
+    ) -> None:
         """Put new vectors in force, then delete the old ones and all pending batches."""
-        vectors = np.ascontiguousarray(vectors, np.float32)
+        arrays = {"vectors": vectors} | ({} if reduced is None else {"reduced": reduced})
         files = {}
-        for stem, suffix in (("vectors", "npy"), ("index", "parquet")):
+        for stem in (*arrays, "index"):
+            suffix = "parquet" if stem == "index" else "npy"
             partial = self.folder / f".{stem}.partial"
             try:
                 with partial.open("wb") as handle:
-                    if stem == "vectors":
-                        np.save(handle, vectors, allow_pickle=False)
-                    else:
+                    if stem == "index":
                         index.write_parquet(handle)
+                    else:
+                        np.save(handle, np.ascontiguousarray(arrays[stem]), allow_pickle=False)
                     handle.flush()
                     os.fsync(handle.fileno())
                 with partial.open("rb") as handle:
@@ -168,7 +212,9 @@ class TextStore:
         for entry in self.folder.iterdir():
             if entry.is_dir() and entry.name.startswith("pending-"):
                 shutil.rmtree(entry)
-            elif entry.name.startswith(("vectors-", "index-", ".")) and entry.name not in {
+            elif entry.name.startswith(
+                ("vectors-", "reduced-", "index-", ".")
+            ) and entry.name not in {
                 *files,
                 ".lock",
             }:

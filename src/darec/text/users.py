@@ -15,7 +15,7 @@ of their table's other rows.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Literal
+from typing import Final, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -25,6 +25,8 @@ from darec.errors import TextError
 from darec.types import FloatArray, Interactions, TextTable
 
 UserPooling = Literal["mean", "idf"]
+_COLUMNS: Final = 64
+_ROWS: Final = 65_536
 
 
 @dataclass(frozen=True)
@@ -68,12 +70,16 @@ def pool_users(
     matrix = sparse.csr_array(
         (weight[train.items], train.items, train.indptr), shape=(train.n_users, train.n_items)
     )
-    pooled = matrix @ items.astype(np.float64)
+    pooled = np.empty((train.n_users, items.shape[1]))
+    for start in range(0, items.shape[1], _COLUMNS):  # never the whole table in float64
+        some = slice(start, start + _COLUMNS)
+        pooled[:, some] = matrix @ items[:, some].astype(np.float64)
     total = np.asarray(matrix.sum(axis=1), np.float64)
     lengths = np.linalg.norm(pooled, axis=1)
     # Opposite vectors can cancel out: what rounding leaves of them is no direction.
     mask = lengths > 1e-6 * total
-    scale = np.linalg.norm(items[item_mask], axis=1).mean() if item_mask.any() else 0.0
+    norms = [np.linalg.norm(items[n : n + _ROWS], axis=1) for n in range(0, len(items), _ROWS)]
+    scale = np.concatenate(norms)[item_mask].mean() if item_mask.any() else 0.0
     factor = np.divide(scale, lengths, out=np.zeros_like(lengths), where=mask)
     return (pooled * factor[:, None]).astype(np.float32), mask
 
@@ -83,7 +89,9 @@ def fill_missing(table: FloatArray, mask: NDArray[np.bool_]) -> FloatArray:
     if mask.all():
         return table
     mean = table[mask].mean(axis=0, dtype=np.float64).astype(np.float32) if mask.any() else 0.0
-    return np.where(mask[:, None], table, mean).astype(np.float32)
+    filled = table.copy()
+    filled[~mask] = mean
+    return filled
 
 
 def make_table(

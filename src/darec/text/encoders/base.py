@@ -12,7 +12,10 @@ from collections.abc import Sequence
 from typing import ClassVar, Literal
 
 from darec.config import Settings
-from darec.types import FloatArray
+from darec.types import FloatArray, IntArray
+
+Precision = Literal["float16", "float32"]
+"""Of the numbers on disk; float16 keeps 11 bits of each, a relative error of at most 0.0005."""
 
 
 class EncoderConfig(Settings):
@@ -41,6 +44,8 @@ class Encoder(ABC):
     """Whether ``encode`` is given each entity's text or its id."""
     incremental: ClassVar[bool] = True
     """Whether a vector depends on its own text alone; if not, all are made again when any text changes."""
+    precision: ClassVar[Precision] = "float32"
+    """In which vectors are kept unless asked otherwise: float16 where the encoder makes unit rows of its own."""
 
     def __init__(self, config: EncoderConfig, argument: str = "", *, device: str = "cpu") -> None:
         self.argument = argument
@@ -63,3 +68,12 @@ class Encoder(ABC):
         Returns:
             [n, d] float32. A row of zeros says that the encoder found nothing in that text.
         """
+
+    def count_tokens(self, texts: Sequence[str]) -> IntArray | None:
+        """[n] tokens of each text before any cut, exactly; None where the encoder cannot tell."""
+        return None
+
+    @property
+    def limit(self) -> int | None:
+        """Tokens after which a text is cut; None: no limit, or an encoder that does not count."""
+        return None

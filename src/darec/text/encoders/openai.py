@@ -17,7 +17,7 @@ import numpy as np
 from pydantic import Field
 
 from darec.errors import ConfigError, EndpointError
-from darec.text.encoders.base import Encoder, EncoderConfig
+from darec.text.encoders.base import Encoder, EncoderConfig, Precision
 from darec.text.endpoint import Endpoint, run_async
 from darec.types import FloatArray
 
@@ -75,6 +75,7 @@ class OpenAIEncoder(Encoder):
 
     Config: ClassVar[type[EncoderConfig]] = OpenAIConfig
     argument_name: ClassVar[str | None] = "MODEL"
+    precision: ClassVar[Precision] = "float16"
 
     def __init__(self, config: OpenAIConfig, argument: str = "", *, device: str = "cpu") -> None:
         super().__init__(config, argument, device=device)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -19,8 +19,10 @@ from darec.text.profiles.costs import Ledger, Price
 from darec.text.profiles.prompts import Prompt, make_prompts
 from darec.text.profiles.report import Estimate, ProfileReport
 from darec.text.profiles.schema import Kind
-from darec.text.profiles.store import FOLDER, AnswerStore
+from darec.text.profiles.shards import gather_answers
+from darec.text.profiles.store import FOLDER, Answer, AnswerStore
 from darec.text.progress import Progress
+from darec.text.shards import Shard, shards_of
 
 KINDS: Final[tuple[Kind, ...]] = ("item", "user")
 
@@ -38,6 +40,7 @@ class Profiler:
         limit: prompts to ask, at most.
         price: dollars for a million tokens read and written.
         budget: dollars of this run.
+        shard: only this part of the prompts, as ``2/8``, kept apart from the others until :meth:`merge`.
 
     Raises:
         ConfigError: settings, templates or options that do not fit.
@@ -56,6 +59,7 @@ class Profiler:
         limit: int | None = None,
         price: Price | None = None,
         budget: float | None = None,
+        shard: str | None = None,
     ) -> None:
         self.dataset = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
         if self.dataset.path is None:
@@ -68,6 +72,15 @@ class Profiler:
         self.prompts = {
             kind: make_prompts(self.config, self.dataset, kind) for kind in KINDS if kind in kinds
         }
+        entities = {"item": self.dataset.n_items, "user": self.dataset.n_users}
+        self._silent = {kind: entities[kind] - len(found) for kind, found in self.prompts.items()}
+        if shard is not None:
+            part = Shard.parse(shard)
+            self.folder = shards_of(self.folder) / part.name
+            self.prompts = {
+                kind: [prompt for prompt in prompts if part.holds(prompt.key)]
+                for kind, prompts in self.prompts.items()
+            }
 
     def estimate(self) -> Estimate:
         """What :meth:`run` would ask; nothing is asked or written."""
@@ -129,11 +142,32 @@ class Profiler:
     def batch_in(self, path: str | Path) -> ProfileReport:
         """Keep the answers of a batch. Raises ``TextError`` if the file is none, and then keeps nothing."""
         started = time.perf_counter()
+        report, strange = self._take_in(
+            started, lambda: read_answers(Path(path), self._by_key(), self.config.model)
+        )
+        if not strange:
+            return report
+        notice = (
+            f"{strange} answers of {path} belong to no prompt of now: they were asked of another model, with another "
+            "template, or of other texts."
+        )
+        return replace(report, notices=(*report.notices, notice))
+
+    def merge(self) -> ProfileReport:
+        """Keep the answers of all shards. Raises ``TextError`` if they make no whole, and then keeps nothing."""
+        started = time.perf_counter()
+        answers = gather_answers(self.folder, self._by_key().keys())
+        return self._take_in(started, lambda: (answers, 0))[0]
+
+    def _take_in(
+        self, started: float, read: Callable[[], tuple[Iterable[Answer], int]]
+    ) -> tuple[ProfileReport, int]:
+        """Keep answers that come from elsewhere; a profile that is there stays."""
         with locked(self.folder):
             store = AnswerStore(self.folder)
             store.begin()
             reused = self._count(store)
-            answers, strange = read_answers(Path(path), self._by_key(), self.config.model)
+            answers, strange = read()
             new = 0
             for answer in answers:
                 known = store.answers.get(answer.key)
@@ -143,14 +177,7 @@ class Profiler:
                     self.ledger.tokens_in += answer.tokens_in
                     self.ledger.tokens_out += answer.tokens_out
             self._publish(store)
-        report = self._report(store, reused, new, started, None)
-        if not strange:
-            return report
-        notice = (
-            f"{strange} answers of {path} belong to no prompt of now: they were asked of another model, with another "
-            "template, or of other texts."
-        )
-        return replace(report, notices=(*report.notices, notice))
+        return self._report(store, reused, new, started, None), strange
 
     def _by_key(self) -> dict[str, Prompt]:
         return {prompt.key: prompt for prompts in self.prompts.values() for prompt in prompts}
@@ -218,11 +245,11 @@ class Profiler:
             long = int((dataset.catalogue["text"].str.len_chars() > limit).sum())
             if long:
                 notices.append(f"{long} texts are cut to {limit:,} characters (max_characters).")
-            silent = dataset.n_items - len(self.prompts["item"])
+            silent = self._silent["item"]
             if silent:
                 notices.append(f"{silent} items have neither title nor text.")
         if "user" in self.prompts:
-            silent = self.dataset.n_users - len(self.prompts["user"])
+            silent = self._silent["user"]
             if silent:
                 notices.append(f"{silent} users have no training item with a title or text.")
         if store.damaged:

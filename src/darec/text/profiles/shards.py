@@ -1,0 +1,45 @@
+"""The answers of all shards of a set of profiles: ``profiles/NAME.shards/2-of-8`` and so on, each a set by itself.
+
+A prompt belongs to the shard that its own key says (:mod:`darec.text.shards`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from pathlib import Path
+
+from darec.errors import TextError
+from darec.text.profiles.store import Answer, AnswerStore
+from darec.text.shards import found_shards
+
+
+def gather_answers(folder: Path, keys: Collection[str]) -> list[Answer]:
+    """The answers to all prompts.
+
+    Args:
+        folder: of the set.
+        keys: of every prompt of now.
+
+    Raises:
+        TextError: a shard is missing, unfinished, of other prompts, or holds answers that belong to another.
+    """
+    answers = []
+    for shard, place in found_shards(folder, "answers.jsonl"):
+        held = AnswerStore(place).answers
+        again = f"run the same command with --shard {shard} again."
+        expected = {key for key in keys if shard.holds(key)}
+        others = sum(not shard.holds(key) for key in held)
+        if others:
+            raise TextError(
+                f"{place} holds {others} answers that belong to other shards, so that two overlap: delete that "
+                f"folder and {again}"
+            )
+        lacking = len(expected - set(held))
+        if lacking:
+            foreign = len(set(held) - expected)
+            raise TextError(
+                f"{place} lacks {lacking} of its {len(expected)} prompts and holds {foreign} answers to none of them: "
+                f"it is not finished, or was asked of another model, with another template or of other texts; {again}"
+            )
+        answers += [held[key] for key in expected]
+    return answers

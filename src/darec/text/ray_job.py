@@ -1,0 +1,106 @@
+"""Encode over a Ray cluster (extra ``ray``): Ray Data hands batches to workers, each with an encoder of its own.
+
+Texts, batches and the store are those of a single process, which stays the only writer: what comes back is checked and
+kept batch by batch, so that a killed job goes on where it stopped. The cluster is that of ``RAY_ADDRESS``, else one is
+started on this machine for the time of the job. Every worker needs darec and the model, with the same weights.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import logging
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any, cast
+
+import numpy as np
+
+from darec.errors import ConfigError, TextError
+from darec.text.inputs import make_encoder
+from darec.types import FloatArray
+
+
+class Worker:
+    """What runs on a Ray worker: loads the encoder once, then encodes one batch a call."""
+
+    def __init__(self, spec: str, options: Mapping[str, Any], device: str, revision: str) -> None:
+        self.encoder, _ = make_encoder(spec, options, device=device)
+        if self.encoder.revision != revision:
+            raise TextError(
+                f"a worker has {spec} as {self.encoder.revision}, but the job as {revision}: give all the same."
+            )
+
+    def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
+        """From the number of a batch and its texts to the number and its vectors."""
+        vectors = np.ascontiguousarray(self.encoder.encode(list(row["texts"])), np.float32)
+        return {"batch": row["batch"], "dim": vectors.shape[1], "vectors": vectors.tobytes()}
+
+
+class RayBatches:
+    """Encodes batches on Ray, in whatever order they are done.
+
+    Args:
+        spec: the encoder, as given to ``darec encode``; likewise ``options`` and ``device``.
+        options: its settings.
+        device: where it runs; any but ``cpu`` takes a GPU for each worker.
+        revision: of its weights here.
+        workers: how many work at a time, one CPU each.
+
+    Raises:
+        ConfigError: Ray is not installed.
+    """
+
+    def __init__(
+        self, spec: str, options: Mapping[str, Any], device: str, revision: str, workers: int
+    ) -> None:
+        if importlib.util.find_spec("ray") is None:
+            raise ConfigError("--ray needs Ray: pip install 'darec[ray]'")
+        if workers < 1:
+            raise ConfigError(f"--ray {workers}: give at least one worker.")
+        self.arguments = (spec, dict(options), device, revision)
+        self.workers = workers
+        self.resources: dict[str, Any] = {"num_cpus": 1} | (
+            {} if device == "cpu" else {"num_gpus": 1}
+        )
+
+    def __call__(self, batches: Sequence[Sequence[str]]) -> Iterator[tuple[int, FloatArray]]:
+        """Number of each batch and its vectors. Raises ``TextError`` if a worker fails."""
+        import ray
+
+        started = not ray.is_initialized()
+        if started:
+            self._start()
+        context = ray.data.DataContext.get_current()
+        context.enable_progress_bars = False
+        try:
+            rows = [{"batch": n, "texts": list(texts)} for n, texts in enumerate(batches)]
+            done = ray.data.from_items(rows, override_num_blocks=min(len(rows), 10_000)).map(
+                cast(Any, Worker),  # Ray's types know functions alone
+                fn_constructor_args=self.arguments,
+                compute=ray.data.ActorPoolStrategy(size=min(self.workers, len(rows))),
+                **self.resources,
+            )
+            for row in done.iter_rows():
+                vectors = np.frombuffer(row["vectors"], np.float32).reshape(-1, row["dim"])
+                yield int(row["batch"]), vectors
+        except ray.exceptions.RayError as error:
+            lines = [line for line in str(error).splitlines() if line.strip()]
+            raise TextError(
+                f"a Ray worker failed ({lines[-1].strip() if lines else type(error).__name__}). Finished batches are "
+                "kept: mend it and run the same command again."
+            ) from error
+        finally:
+            if started:
+                ray.shutdown()
+
+    def _start(self) -> None:
+        import ray
+
+        if os.environ.get("RAY_ADDRESS"):
+            ray.init(log_to_driver=False, logging_level=logging.ERROR)
+            return
+        # Actors beyond the CPUs would wait for ever.
+        cpus = max(self.workers + 1, os.cpu_count() or 1)
+        ray.init(
+            num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
+        )

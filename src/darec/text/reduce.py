@@ -1,0 +1,114 @@
+"""Fewer dimensions: the first ones of a model trained for that, or the principal components of the items' texts.
+
+- *first*: the first N coordinates, scaled to the length that the row had. Only models trained so that their leading
+  coordinates suffice (Matryoshka representation learning, Kusupati et al. 2022) keep their quality; others lose more
+  than by PCA.
+- *pca*: ``(x - mean) @ W``, W the N leading eigenvectors of the covariance of the distinct item texts' vectors. Rows
+  keep the lengths that come of it.
+
+Rows of zeros (nothing found in the text) stay what they are and are not fitted on.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Final, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darec.errors import ConfigError
+from darec.types import FloatArray
+
+BLOCK: Final = 65_536
+"""Rows that are worked on at once, so that a table too large for the memory can be read from its file."""
+
+
+@dataclass(frozen=True)
+class Reduction:
+    """What to keep: ``dim`` coordinates, chosen by ``kind``."""
+
+    kind: Literal["first", "pca"]
+    dim: int
+
+    @classmethod
+    def choose(cls, dimensions: int | None, pca: int | None) -> Reduction | None:
+        """Of the two options at most one. Raises ``ConfigError`` for both, or for none at all of a table."""
+        if dimensions is not None and pca is not None:
+            raise ConfigError("--dimensions and --pca exclude each other: choose one.")
+        if min(dimensions or 1, pca or 1) < 1 or 0 in (dimensions, pca):
+            raise ConfigError("at least 1 dimension has to stay: raise --dimensions or --pca.")
+        if dimensions is not None:
+            return cls("first", dimensions)
+        return None if pca is None else cls("pca", pca)
+
+    def apply(
+        self, matrix: NDArray[Any], fit_on: NDArray[np.bool_]
+    ) -> tuple[NDArray[Any], dict[str, Any]]:
+        """The reduced table and what the store's manifest says of it.
+
+        Args:
+            matrix: [n, d] float16 or float32.
+            fit_on: [n] True for texts of items.
+
+        Returns:
+            [n, dim] of the same type; kind, dim and for PCA the share of the variance that is explained, in all
+            (``explained``) and by each component (``ratios``).
+
+        Raises:
+            ConfigError: more dimensions than there are, or for PCA than the texts span.
+        """
+        n, d = matrix.shape
+        if self.dim > d:
+            raise ConfigError(f"{self.dim} dimensions of {d}: keep {d} at most.")
+        about: dict[str, Any] = {"kind": self.kind, "dim": self.dim, "of": d}
+        table = np.zeros((n, self.dim), matrix.dtype)
+        if self.kind == "first":
+            for rows, block in _blocks(matrix):
+                kept = block[:, : self.dim]
+                lengths, short = (np.linalg.norm(x, axis=1, keepdims=True) for x in (block, kept))
+                table[rows] = kept * np.divide(
+                    lengths, short, out=np.zeros_like(short), where=short > 0
+                )
+            return table, about
+        mean, values, axes = principal_axes(matrix, fit_on)
+        spanned = int((values > 1e-9 * values.max(initial=0.0)).sum())
+        if self.dim > spanned:
+            raise ConfigError(
+                f"the items' texts span {spanned} dimensions: --pca {self.dim} is too much."
+            )
+        for rows, block in _blocks(matrix):
+            found = block.any(axis=1, keepdims=True)
+            table[rows] = np.where(found, (block - mean) @ axes[:, : self.dim], 0.0)
+        ratios = values[: self.dim] / values.sum()
+        about |= {"explained": float(ratios.sum()), "ratios": [float(ratio) for ratio in ratios]}
+        return table, about
+
+
+def principal_axes(
+    matrix: NDArray[Any], fit_on: NDArray[np.bool_]
+) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
+    """Mean [d], eigenvalues [d] and eigenvectors [d, d] (columns) of the covariance, largest first, exactly.
+
+    One pass for the mean and one for the covariance, in float64. Of the two signs of an axis the one is taken that
+    makes its largest coordinate positive.
+    """
+    d = matrix.shape[1]
+    total, count, cross = np.zeros(d), 0, np.zeros((d, d))
+    for rows, block in _blocks(matrix):
+        chosen = block[fit_on[rows] & block.any(axis=1)]
+        total, count = total + chosen.sum(axis=0), count + len(chosen)
+    mean = total / max(count, 1)
+    for rows, block in _blocks(matrix):
+        chosen = block[fit_on[rows] & block.any(axis=1)] - mean
+        cross += chosen.T @ chosen
+    values, axes = np.linalg.eigh(cross / max(count, 1))
+    values, axes = np.maximum(values[::-1], 0.0), axes[:, ::-1]
+    signs = np.sign(axes[np.abs(axes).argmax(axis=0), np.arange(d)])
+    return mean, values, axes * signs
+
+
+def _blocks(matrix: NDArray[Any]) -> list[tuple[slice, FloatArray]] | Any:
+    for start in range(0, len(matrix), BLOCK):
+        rows = slice(start, start + BLOCK)
+        yield rows, np.asarray(matrix[rows], np.float64)

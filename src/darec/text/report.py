@@ -1,0 +1,69 @@
+"""What an encoding tells."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from darec.text.users import TextVectors
+
+
+@dataclass(frozen=True)
+class EncodeReport:
+    """What an encoding did. Counts of texts are of distinct ones.
+
+    Attributes:
+        encoder: as given.
+        source: as given.
+        revision: of the encoder's weights.
+        path: the store's folder; None for a dataset that is not on disk.
+        items: I.
+        users: users looked for in the user texts; 0 where users are pooled from their items.
+        texts: distinct texts that have a vector.
+        new: of these, encoded now.
+        reused: of these, taken from the store or from an interrupted run.
+        missing_items: items without a vector, which get the mean.
+        missing_users: users without text, where there are user texts.
+        dim: d_L.
+        precision: of the numbers on disk.
+        truncated: texts that the encoder cuts; None: it does not count tokens.
+        limit: tokens after which it does; None: never, or not counted.
+        explained: share of the variance that PCA keeps; None without PCA.
+        shard: as ``2/8``; None: the whole.
+        seconds: time of the whole call.
+        texts_per_second: new texts over the time spent in encoding.
+        notices: what was dropped, capped or assumed, one sentence each.
+        vectors: the vectors, rows in the dataset's order.
+    """
+
+    encoder: str
+    source: str
+    revision: str
+    path: Path | None
+    items: int
+    users: int
+    texts: int
+    new: int
+    reused: int
+    missing_items: int
+    missing_users: int
+    dim: int
+    precision: str
+    truncated: int | None
+    limit: int | None
+    explained: float | None
+    shard: str | None
+    seconds: float
+    texts_per_second: float
+    notices: tuple[str, ...]
+    vectors: TextVectors = field(repr=False, compare=False)
+
+    def to_dict(self) -> dict[str, Any]:
+        """All but the vectors, fit for JSON."""
+        values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "vectors"}
+        return {
+            **values,
+            "path": str(self.path) if self.path else None,
+            "notices": list(self.notices),
+        }

@@ -1,0 +1,123 @@
+"""One encoding in n parts, on machines that need not know of each other, and one whole of them.
+
+A text belongs to the shard that its own SHA-256 says, so a shard can be found without the others, equal texts are
+encoded once, and a new text changes no other's shard. Shard 2 of 8 of ``text/minilm`` is a store of the same format in
+``text/minilm.shards/2-of-8``, resumable like any other; machines without a common disk copy that folder.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from darec.errors import ConfigError, TextError
+from darec.text.store import Block, TextStore
+
+if TYPE_CHECKING:
+    from darec.text.job import Job
+
+
+@dataclass(frozen=True)
+class Shard:
+    """The ``number``-th of ``of`` parts, from 1."""
+
+    number: int
+    of: int
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """From ``2/8``. Raises ``ConfigError``."""
+        match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
+        if match:
+            number, of = map(int, match.groups())
+            if 1 <= number <= of:
+                return cls(number, of)
+        raise ConfigError(f"shard {text!r}: write it as 2/8, the second of eight.")
+
+    def __str__(self) -> str:
+        return f"{self.number}/{self.of}"
+
+    @property
+    def name(self) -> str:
+        """Of its folder."""
+        return f"{self.number}-of-{self.of}"
+
+    def holds(self, key: str) -> bool:
+        """Whether what has this SHA-256 (hexadecimal) belongs to it."""
+        return int(key[:16], 16) % self.of == self.number - 1
+
+
+def shards_of(folder: Path) -> Path:
+    """Where the shards of a store lie."""
+    return folder.with_name(f"{folder.name}.shards")
+
+
+def found_shards(folder: Path, file: str) -> list[tuple[Shard, Path]]:
+    """The folders of all shards of a store, in order.
+
+    Args:
+        folder: of the store.
+        file: what a shard's folder holds as soon as there is something to merge.
+
+    Raises:
+        TextError: none, some missing, or shards of different numbers.
+    """
+    place = shards_of(folder)
+    found = {}
+    for path in place.glob(f"*-of-*/{file}"):
+        shard = Shard.parse(path.parent.name.replace("-of-", "/"))
+        found[shard] = path.parent
+    if not found:
+        raise TextError(f"no shards in {place}: run the same command with --shard 1/N, 2/N, ...")
+    numbers = sorted({shard.of for shard in found})
+    if len(numbers) > 1:
+        raise TextError(
+            f"{place} holds shards of {' and of '.join(map(str, numbers))}: they overlap. Delete one set."
+        )
+    every = [Shard(number, numbers[0]) for number in range(1, numbers[0] + 1)]
+    missing = [str(shard) for shard in every if shard not in found]
+    if missing:
+        more = f" and {len(missing) - 5} more" if len(missing) > 5 else ""
+        raise TextError(
+            f"{place} lacks shard {', '.join(missing[:5])}{more}: run the same command with "
+            f"--shard {missing[0]}, or copy its folder there."
+        )
+    return [(shard, found[shard]) for shard in every]
+
+
+def gather(folder: Path, job: Job) -> Sequence[Block]:
+    """The vectors of all shards of an encoding.
+
+    Raises:
+        TextError: a shard is missing, damaged, of other texts or settings, or holds what belongs to another.
+    """
+    blocks = []
+    for shard, place in found_shards(folder, "meta.json"):
+        stored = TextStore(place).read()
+        assert stored is not None  # its meta.json has been found
+        again = f"run the same command with --shard {shard} again."
+        if stored.meta.get("shard") != str(shard):
+            raise TextError(
+                f"{place} holds shard {stored.meta.get('shard')}, so that two overlap: {again}"
+            )
+        if stored.meta["identity"] != job.identity:
+            raise TextError(
+                f"{place} was made with other settings or another version of the model: {again}"
+            )
+        block = stored.block()
+        expected = {key for key in job.rows if shard.holds(key)}
+        lacking = len(expected - set(block.keys))
+        foreign = len(set(block.keys) - expected)
+        if lacking or foreign:
+            raise TextError(
+                f"{place} lacks {lacking} texts of this dataset and holds {foreign} that are not in it, or not of "
+                f"that shard: the texts have changed, or it is of another dataset; {again}"
+            )
+        if block.vectors.dtype.itemsize < job.dtype.itemsize and len(block.keys):
+            raise TextError(f"{place} was kept as {block.vectors.dtype}, not {job.dtype}: {again}")
+        job.limit = job.limit or stored.meta.get("limit")
+        blocks.append(block)
+    return blocks
