@@ -29,6 +29,15 @@ def test_known_texts_get_their_stored_vectors(data: Dataset) -> None:
     assert vectors[found] == pytest.approx(stored.items[found], abs=1e-5)
 
 
+@pytest.mark.parametrize("reduction", [{"pca": 3}, {"dimensions": 3}])
+def test_known_texts_get_their_reduced_vectors(data: Dataset, reduction: dict[str, int]) -> None:
+    encode_dataset(data, "tfidf", options={"dim": 6}, progress=False, **reduction)
+    stored = load_text(data, "tfidf")
+    vectors, found = NewTexts(data).encode(data.catalogue["text"].to_list())
+    assert vectors.shape == (data.n_items, 3)
+    assert vectors[found] == pytest.approx(stored.items[found], abs=1e-5)
+
+
 def test_a_new_text_is_told_by_the_fitted_vocabulary(data: Dataset) -> None:
     text = str(data.catalogue["text"][0])
     encoder = NewTexts(data, "tfidf")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,8 @@ from darec.data.dataset import Dataset
 from darec.errors import TextError
 from darec.text.inputs import SOURCES, TEXT, Entities, item_inputs, make_encoder
 from darec.text.load import find_store
-from darec.types import FloatArray
+from darec.text.reduce import Reduction
+from darec.types import FloatArray, IntArray
 
 WITNESSES = 3
 AGREEMENT = 0.999
@@ -76,11 +78,12 @@ class NewTexts:
         """
         new = Entities.make("item", [""] * len(texts), texts).texts
         present = [row for row, text in enumerate(new) if text is not None]
-        rows = self._stored.rows()
+        stored = self._stored
+        rows = stored.find("sha256", self._known.keys)
         known = [
-            (text, rows[key])
-            for text, key in zip(self._known.texts, self._known.keys, strict=True)
-            if text is not None and key in rows
+            (text, row)
+            for text, row in zip(self._known.texts, rows, strict=True)
+            if text is not None and row >= 0
         ]
         witnesses = known[:: max(1, len(known) // WITNESSES)][:WITNESSES]
         corpus = [text for text in self._known.texts if text is not None]
@@ -88,13 +91,23 @@ class NewTexts:
             [text for text, _ in witnesses] + [str(new[row]) for row in present],
             None if self._encoder.incremental else corpus,
         )
-        self._check(made[: len(witnesses)], self._stored.vectors[[row for _, row in witnesses]])
-        vectors = np.zeros((len(texts), self._stored.vectors.shape[1]), np.float32)
-        vectors[present] = made[len(witnesses) :]
+        self._check(made[: len(witnesses)], stored.full[[row for _, row in witnesses]])
+        vectors = np.zeros((len(texts), stored.vectors.shape[1]), np.float32)
+        vectors[present] = self._reduced(made[len(witnesses) :], rows[rows >= 0])
         found: NDArray[np.bool_] = np.any(vectors, axis=1)
         return vectors, found
 
-    def _check(self, now: FloatArray, then: FloatArray) -> None:
+    def _reduced(self, made: FloatArray, of_items: IntArray) -> FloatArray:
+        """In the dimensions that are stored."""
+        about = self._stored.meta.get("reduction")
+        if not about:
+            return made
+        fit_on = np.zeros(len(self._stored.full), np.bool_)
+        fit_on[of_items] = True
+        reduced, _ = Reduction(about["kind"], about["dim"]).fit(self._stored.full, fit_on)
+        return np.asarray(reduced(made), np.float32)
+
+    def _check(self, now: FloatArray, then: NDArray[Any]) -> None:
         same = now.shape == then.shape
         if same:
             lengths = np.linalg.norm(now, axis=1) * np.linalg.norm(then, axis=1)

@@ -11,6 +11,7 @@ Rows of zeros (nothing found in the text) stay what they are and are not fitted 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Final, Literal
 
@@ -58,31 +59,38 @@ class Reduction:
         Raises:
             ConfigError: more dimensions than there are, or for PCA than the texts span.
         """
-        n, d = matrix.shape
+        reduced, about = self.fit(matrix, fit_on)
+        table = np.zeros((len(matrix), self.dim), matrix.dtype)
+        for rows, block in _blocks(matrix):
+            table[rows] = reduced(block)
+        return table, about
+
+    def fit(
+        self, matrix: NDArray[Any], fit_on: NDArray[np.bool_]
+    ) -> tuple[Callable[[FloatArray], FloatArray], dict[str, Any]]:
+        """The map from [m, d] to [m, dim] float64 rows, whatever their number; else as :meth:`apply`."""
+        d = matrix.shape[1]
         if self.dim > d:
             raise ConfigError(f"{self.dim} dimensions of {d}: keep {d} at most.")
         about: dict[str, Any] = {"kind": self.kind, "dim": self.dim, "of": d}
-        table = np.zeros((n, self.dim), matrix.dtype)
         if self.kind == "first":
-            for rows, block in _blocks(matrix):
-                kept = block[:, : self.dim]
-                lengths, short = (np.linalg.norm(x, axis=1, keepdims=True) for x in (block, kept))
-                table[rows] = kept * np.divide(
-                    lengths, short, out=np.zeros_like(short), where=short > 0
-                )
-            return table, about
+            return self._first, about
         mean, values, axes = principal_axes(matrix, fit_on)
         spanned = int((values > 1e-9 * values.max(initial=0.0)).sum())
         if self.dim > spanned:
             raise ConfigError(
                 f"the items' texts span {spanned} dimensions: --pca {self.dim} is too much."
             )
-        for rows, block in _blocks(matrix):
-            found = block.any(axis=1, keepdims=True)
-            table[rows] = np.where(found, (block - mean) @ axes[:, : self.dim], 0.0)
         ratios = values[: self.dim] / values.sum()
         about |= {"explained": float(ratios.sum()), "ratios": [float(ratio) for ratio in ratios]}
-        return table, about
+        kept = axes[:, : self.dim]
+        return (lambda x: np.where(x.any(axis=1, keepdims=True), (x - mean) @ kept, 0.0)), about
+
+    def _first(self, x: FloatArray) -> FloatArray:
+        kept = np.asarray(x, np.float64)[:, : self.dim]
+        lengths, short = (np.linalg.norm(rows, axis=1, keepdims=True) for rows in (x, kept))
+        scale = np.divide(lengths, short, out=np.zeros_like(short), where=short > 0)
+        return np.asarray(kept * scale)
 
 
 def principal_axes(
