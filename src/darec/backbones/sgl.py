@@ -7,74 +7,47 @@ thinned by dropping nodes with their edges, edges, or other edges in each layer,
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from darec.backbones.base import BackboneConfig, GraphBackbone
-from darec.backbones.views import Candidates, contrast_views
-from darec.search import Choice, Range
-from darec.types import Batch, Encoded
+from darec.backbones.base import BackboneConfig
+from darec.backbones.views import Candidates, TwoViews, TwoViewsConfig
 
 
-class SGLConfig(BackboneConfig):
+class SGLConfig(TwoViewsConfig):
     """Settings of :class:`SGL`; defaults as in the RLMRec code for Amazon-book."""
 
     name: Literal["sgl"] = "sgl"
     """Name of the backbone."""
-    layers: Annotated[int, Choice(1, 2, 3)] = Field(3, ge=0)
-    """Propagation steps L."""
-    combine: Literal["sum", "mean"] = "sum"
-    """How the layers' outputs are combined; the mean in the paper, the sum in the RLMRec code."""
     augmentation: Literal["node_dropout", "edge_dropout", "random_walk"] = "edge_dropout"
     """What thins the graph of a view."""
     keep: float = Field(0.8, gt=0, le=1)
     """Share of nodes or edges that a view keeps."""
     renormalise: bool = False
     """Normalise a thinned graph by its own degrees. The authors' code does; the RLMRec code does not."""
-    contrast: Annotated[float, Range(0.01, 1.0, log=True)] = Field(0.1, ge=0)
-    """Weight lambda_1 of the contrast between the views."""
-    temperature: Annotated[float, Range(0.1, 0.5, log=True)] = Field(0.2, gt=0)
-    """Temperature of the contrast."""
     candidates: Candidates = "all"
     """Tell an entity from all others, as in the paper, or from those of the batch, which is several times faster."""
 
 
-class SGL(GraphBackbone):
+class SGL(TwoViews):
     """LightGCN with a contrast between two thinned graphs."""
 
     Config: ClassVar[type[BackboneConfig]] = SGLConfig
     config: SGLConfig
 
-    def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
-        """E_C over the whole graph; in training also two views."""
-        encoded = self.split(self._combine(self.graph.layer_sum(ego, self.config.layers)))
-        if generator is None or not self.config.contrast:
-            return encoded
-        views = (self._view(ego, generator), self._view(ego, generator))
-        return Encoded(encoded.users, encoded.items, views)
-
-    def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
-        """The ranking loss and, where there are views, their weighted contrast."""
-        terms = {"ranking": self.ranking(encoded, batch)}
-        if encoded.views:
-            first, second = encoded.views
-            terms["contrast"] = contrast_views(first, second, batch, self.config)
-        return terms
-
-    def _view(self, ego: Tensor, generator: torch.Generator) -> Encoded:
+    def view(self, ego: Tensor, generator: torch.Generator) -> Tensor:
+        """The layers of a thinned graph; of another one in each layer for a random walk."""
         layers = self.config.layers
         if self.config.augmentation != "random_walk":
-            return self.split(
-                self._combine(self.graph.layer_sum(ego, layers, self._thin(generator)))
-            )
+            return self.graph.layer_sum(ego, layers, self._thin(generator))
         total = walked = ego
         for _ in range(layers):
             walked = self.graph.propagate(walked, self._thin(generator))
             total = total + walked
-        return self.split(self._combine(total))
+        return total
 
     def _thin(self, generator: torch.Generator) -> Tensor:
         """Edge weights of a thinned graph, [nnz]."""
@@ -90,6 +63,3 @@ class SGL(GraphBackbone):
         if config.renormalise:
             return graph.subgraph(kept)
         return graph.weights * kept.index_select(0, graph.edges)
-
-    def _combine(self, total: Tensor) -> Tensor:
-        return total / (self.config.layers + 1) if self.config.combine == "mean" else total

@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
-from typing import Literal, Protocol
+from abc import ABC, abstractmethod
+from typing import Annotated, Literal, Protocol
 
 import torch
+from pydantic import Field
 from torch import Tensor
 from torch.nn import functional as F
 
+from darec.backbones.base import BackboneConfig, GraphBackbone
 from darec.infonce import info_nce
-from darec.types import Batch, Tables
+from darec.search import Choice, Range
+from darec.types import Batch, Encoded, Tables
 
 Candidates = Literal["all", "batch"]
 
@@ -28,6 +32,51 @@ class ContrastSettings(Protocol):
     @property
     def candidates(self) -> Candidates:
         """Tell an entity from all others (SGL, eq. 10), or from those of the batch (SimGCL, eq. 4)."""
+
+
+class TwoViewsConfig(BackboneConfig):
+    """Settings of models that contrast two views (:class:`TwoViews`); defaults as in the RLMRec code."""
+
+    layers: Annotated[int, Choice(1, 2, 3)] = Field(3, ge=0)
+    """Propagation steps L."""
+    combine: Literal["sum", "mean"] = "sum"
+    """How the layers' outputs are combined; the mean in the paper, the sum in the RLMRec code."""
+    contrast: Annotated[float, Range(0.01, 1.0, log=True)] = Field(0.1, ge=0)
+    """Weight lambda of the contrast between the views."""
+    temperature: Annotated[float, Range(0.1, 0.5, log=True)] = Field(0.2, gt=0)
+    """Temperature of the contrast."""
+    candidates: Candidates = "batch"
+    """Tell an entity from those of the batch, or from all others, which takes several times as long."""
+
+
+class TwoViews(GraphBackbone, ABC):
+    """LightGCN with a contrast between two views of the graph, drawn anew in every step."""
+
+    config: TwoViewsConfig
+
+    @abstractmethod
+    def view(self, ego: Tensor, generator: torch.Generator) -> Tensor:
+        """[N, d], the sum of the layers of one view."""
+
+    def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
+        """E_C as LightGCN has it; in training also two views."""
+        encoded = self._combined(self.graph.layer_sum(ego, self.config.layers))
+        if generator is None or not self.config.contrast:
+            return encoded
+        views = tuple(self._combined(self.view(ego, generator)) for _ in range(2))
+        return Encoded(encoded.users, encoded.items, views)
+
+    def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
+        """The ranking loss and, where there are views, their weighted contrast."""
+        terms = {"ranking": self.ranking(encoded, batch)}
+        if encoded.views:
+            first, second = encoded.views
+            terms["contrast"] = contrast_views(first, second, batch, self.config)
+        return terms
+
+    def _combined(self, total: Tensor) -> Encoded:
+        mean = self.config.combine == "mean"
+        return self.split(total / (self.config.layers + 1) if mean else total)
 
 
 def contrast_views(first: Tables, second: Tables, batch: Batch, config: ContrastSettings) -> Tensor:
