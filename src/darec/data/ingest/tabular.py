@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import codecs
 import csv
 import io
 import json
@@ -112,8 +113,10 @@ def read_unquoted(
         data = data.partition(b"\n")[2]
     if not len(lines):
         return pl.DataFrame(schema={**dict.fromkeys(names, pl.String), LINE: pl.UInt32})
+    # The mark of UTF-8 in front, which polars takes off: a text that happens to begin like a compressed file ("x^") is
+    # otherwise taken for one.
     frame = pl.read_csv(
-        data,
+        codecs.BOM_UTF8 + data,
         separator=separator,
         quote_char=None,
         has_header=False,
