@@ -70,6 +70,19 @@ def test_figures_are_those_of_the_runs_and_runs_those_of_fit(
     assert darec.test["recall@20"].sd == pytest.approx(np.std(values, ddof=1))
 
 
+def test_gains_over_another_alignment(shop: Path, compared: Comparison) -> None:
+    shutil.copytree(shop / "cmp", shop / "turned")
+    same = {"backbones": "mf", "alignments": "darec,none", "progress": False, "overrides": FAST}
+    turned = compare(shop / "data", out=shop / "turned", seeds=2, baseline="darec", **same)
+    none, darec = turned.variants
+    gain = none.gains["recall@20"]
+    assert not darec.gains
+    assert gain.difference == pytest.approx(-compared.variants[1].gains["recall@20"].difference)
+    assert "Gain over darec of the same backbone" in (shop / "turned" / "comparison.md").read_text()
+    with pytest.raises(ConfigError, match="'kar' is not compared: choose one of darec, none"):
+        compare(shop / "data", out=shop / "turned", baseline="kar", **same)
+
+
 def test_gains_are_those_of_the_stored_values_by_user(shop: Path, compared: Comparison) -> None:
     none, darec = compared.variants
     stored = [

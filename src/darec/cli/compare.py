@@ -36,7 +36,7 @@ def command(
         str,
         typer.Option(
             metavar="NAME,...",
-            help=f"{', '.join(ALIGNMENTS)}; or all. Gains are measured over none.",
+            help=f"{', '.join(ALIGNMENTS)}; or all.",
         ),
     ] = "all",
     seeds: Seeds = "3",
@@ -56,6 +56,9 @@ def command(
         Path | None,
         typer.Option(help="Folder of BACKBONE+ALIGNMENT.yaml, one a pair, from 'darec tune'."),
     ] = None,
+    baseline: Annotated[
+        str, typer.Option(metavar="NAME", help="Alignment that gains are measured over.")
+    ] = "none",
     encoder: Encoder = None,
     device: Device = None,
     threads: Threads = None,
@@ -84,6 +87,7 @@ def command(
             config=config,
             overrides=set_ or (),
             settings=settings,
+            baseline=baseline,
             many=yes,
             command=again(),
             progress=not quiet,

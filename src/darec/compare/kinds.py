@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final, Literal, NamedTuple
 
 KindName = Literal["pairs", "sweep", "ablation"]
@@ -45,7 +45,7 @@ class Kind:
         row: heading of the second: what their rows are.
         one: a row, in a sentence.
         many: rows, in a sentence.
-        over: what gains are over, after "over".
+        over: what gains are over, after "over"; ``{}`` is the baseline's name, here and in the next two.
         differs: the same in short, after "differs from".
         best: what is marked in a table.
         without: why there may be no gains.
@@ -62,6 +62,13 @@ class Kind:
     best: str
     without: str
 
+    def over_baseline(self, baseline: str) -> Kind:
+        """The same words with the name of what gains are over, where they have a place for it."""
+        put_in = {
+            name: getattr(self, name).format(baseline) for name in ("over", "differs", "without")
+        }
+        return replace(self, **put_in)
+
 
 KINDS: Final[dict[KindName, Kind]] = {
     "pairs": Kind(
@@ -71,10 +78,10 @@ KINDS: Final[dict[KindName, Kind]] = {
         row="alignment",
         one="pair",
         many="pairs",
-        over="none of the same backbone",
-        differs="none",
+        over="{} of the same backbone",
+        differs="{}",
         best="best of its backbone",
-        without="'none' is not in the grid, so there are no gains.",
+        without="'{}' is not in the grid, so there are no gains.",
     ),
     "sweep": Kind(
         title="Sweep",

@@ -279,7 +279,7 @@ class Comparison:
     @property
     def words(self) -> Kind:
         """What it is called."""
-        return KINDS[self.kind]
+        return KINDS[self.kind].over_baseline(self.baseline)
 
     @property
     def sections(self) -> tuple[str, ...]:

@@ -58,6 +58,7 @@ def compare(
     config: Path | None = None,
     overrides: Sequence[str] = (),
     settings: Path | None = None,
+    baseline: str = BASELINE,
     **how: Unpack[How],
 ) -> Comparison:
     """Train every pair with every seed and compare the pairs; what is finished in ``out`` is not trained again.
@@ -65,11 +66,12 @@ def compare(
     Args:
         data: dataset folder, written by ``darec import``.
         backbones: names between commas, or ``all``.
-        alignments: likewise; gains are over ``none``, where it is among them.
+        alignments: likewise.
         options: settings for all pairs, by dotted key.
         config: YAML file of common settings.
         overrides: ``["train.epochs=5"]``, on top of either.
         settings: folder with a ``BACKBONE+ALIGNMENT.yaml`` for every pair, from ``darec tune``.
+        baseline: the alignment that gains are over; ``none`` may be missing, and then there are no gains.
         **how: see :class:`How`.
 
     Raises:
@@ -80,10 +82,14 @@ def compare(
         KeyboardInterrupt: passed on; finished runs and checkpoints are kept.
     """
     names, left_out = make_pairs(backbones, alignments)
+    if baseline != BASELINE and (among := sorted({name for _, name in names})).count(baseline) == 0:
+        raise ConfigError(
+            f"--baseline {baseline!r} is not compared: choose one of {', '.join(among)}."
+        )
     pairs = resolve_pairs(
         names, options=options, config=config, overrides=overrides, folder=settings
     )
-    return run_variants(data, pairs, remarks=left_out, **how)
+    return run_variants(data, pairs, baseline=baseline, remarks=left_out, **how)
 
 
 def run_variants(
