@@ -1,0 +1,134 @@
+"""What DaRec's default does where the text says less of taste: ``python -m benchmarks.dealt_text``.
+
+The texts of a share of toys' items are dealt out among them at random, so that each keeps the form of a real text and
+says nothing of its item. LightGCN (d = 32, two layers, BPR, learning rate 2e-3, early stopping) alone and with DaRec,
+the smoothing with and without its discount. Results are written after each run and not trained again; the table goes
+into docs/studies/structure.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from benchmarks.common import RESULTS, SHARED, shared_dataset, write_between, write_result
+from darec.alignments.darec import DaRec
+from darec.config import resolve_config
+from darec.data.dataset import Dataset
+from darec.text import embed
+from darec.training.trainer import Trainer
+from darec.types import TextTable
+
+SHARES: Final = (0.0, 0.5, 1.0)
+METHODS: Final[dict[str, dict[str, Any]]] = {
+    "none": {"alignment": "none"},
+    "darec": {"alignment": "darec"},
+    "darec, no discount": {"alignment": "darec", "alignment.discount": False},
+}
+SETTINGS: Final[dict[str, Any]] = {
+    "backbone": "lightgcn",
+    "backbone.layers": 2,
+    "train.lr": 2e-3,
+    "train.epochs": 300,
+    "options.threads": 1,
+}
+STUDY: Final = RESULTS.parents[1] / "docs" / "studies" / "structure.md"
+
+
+def dealt(dataset: Dataset, share: float, folder: Path) -> TextTable:
+    """MiniLM's vectors of toys with those of a share of the items permuted among them."""
+    vectors = np.load(SHARED / "toys" / "item_embeddings_minilm.npy")
+    rng = np.random.default_rng(0)
+    chosen = rng.permutation(len(vectors))[: round(share * len(vectors))]
+    vectors[chosen] = vectors[rng.permutation(chosen)]
+    np.save(folder / "vectors.npy", vectors)
+    shutil.copy(SHARED / "toys" / "items.jsonl", folder / "items.jsonl")
+    return embed(dataset, f"file:{folder / 'vectors.npy'}", progress=False)
+
+
+def train(dataset: Dataset, text: TextTable, method: str, seed: int) -> dict[str, float]:
+    """Test figures of one run, and what is left of the smoothing."""
+    from darec.evaluation.evaluate import evaluate_tables
+
+    trainer = Trainer(
+        resolve_config(SETTINGS | METHODS[method] | {"options.seed": seed}), dataset, text
+    )
+    trainer.fit()
+    found = evaluate_tables(
+        trainer.model.tables(),
+        target=dataset.test,
+        exclude=dataset.train,
+        train=dataset.train,
+        ks=(20,),
+    ).summary()
+    alignment = trainer.model.alignment
+    smoothing = alignment.smoothing if isinstance(alignment, DaRec) else 0.0
+    return {
+        "test/recall@20": round(found["recall@20"], 5),
+        "test/ndcg@20": round(found["ndcg@20"], 5),
+        "smoothing": round(smoothing, 3),
+    }
+
+
+def table(runs: dict[str, dict[str, Any]]) -> str:
+    """Markdown, a row a share."""
+    lines = [
+        "| share of texts dealt out | " + " | ".join(METHODS) + " | smoothing left |",
+        "|---" * (len(METHODS) + 2) + "|",
+    ]
+    for share in SHARES:
+        cells = []
+        for method in METHODS:
+            values = [
+                run["test/recall@20"]
+                for run in runs.values()
+                if (run["share"], run["method"]) == (share, method)
+            ]
+            spread = f" ±.{round(np.std(values, ddof=1) * 1e4):04d}" if len(values) > 1 else ""
+            cells.append(f"{np.mean(values):.4f}{spread}" if values else "")
+        left = [
+            run["smoothing"]
+            for run in runs.values()
+            if (run["share"], run["method"]) == (share, "darec")
+        ]
+        lines.append(f"| {share:.0%} | " + " | ".join(cells) + f" | {np.mean(left):.2f} |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Train what is missing and write the table."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    parser.add_argument("--table", action="store_true", help="only write the table")
+    options = parser.parse_args()
+    file = RESULTS / "dealt_text.json"
+    runs: dict[str, dict[str, Any]] = json.loads(file.read_text())["runs"] if file.is_file() else {}
+    if not options.table:
+        with tempfile.TemporaryDirectory() as temporary:
+            folder = Path(temporary)
+            dataset = shared_dataset("toys", folder / "toys")
+            for seed in options.seeds:
+                for share in SHARES:
+                    text = dealt(dataset, share, folder)
+                    for method in METHODS:
+                        name = f"{method}, {share:.0%}, seed {seed}"
+                        if name in runs:
+                            continue
+                        # Alone, LightGCN reads no text: one run does for all shares.
+                        found = runs.get(f"none, 0%, seed {seed}") if method == "none" else None
+                        figures = found or train(dataset, text, method, seed)
+                        runs[name] = {**figures, "method": method, "share": share, "seed": seed}
+                        print(name, runs[name]["test/recall@20"], file=sys.stderr, flush=True)
+                        write_result("dealt_text", {"settings": SETTINGS, "runs": runs})
+    write_between(STUDY, "dealt", table(runs))
+
+
+if __name__ == "__main__":
+    main()
