@@ -10,9 +10,10 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
+from darec.compare.figures import Curve, Gain, RunRecord, Spread
 from darec.compare.notes import notes_on
 from darec.compare.output import print_tables, render, to_csv, to_latex, to_markdown
-from darec.compare.result import Comparison, Curve, Gain, RunRecord, Spread, Variant
+from darec.compare.result import Comparison, Variant
 from darec.compare.tables import accuracy, costs, sheets
 from darec.errors import RunError
 from darec.evaluation.groups import Group

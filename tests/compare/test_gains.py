@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 from scipy import stats
 
+from darec.compare.figures import Gain
 from darec.compare.gains import correct, gain, gains_over
 from darec.compare.kinds import Title
 from darec.compare.notes import seeds_needed
-from darec.compare.result import Gain
 from darec.evaluation.groups import Group
 from darec.evaluation.result import Evaluation
 

@@ -6,7 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from darec.compare.result import Comparison, Curve, Gain, RunRecord, Spread, Variant
+from darec.compare.figures import Curve, Gain, RunRecord, Spread
+from darec.compare.result import Comparison, Variant
 from darec.evaluation.groups import Group
 from darec.report.page import write_markdown, write_page
 from darec.report.plots import accuracy, gains, plots

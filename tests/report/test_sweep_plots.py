@@ -4,7 +4,8 @@ from typing import Any
 
 import pytest
 
-from darec.compare.result import Comparison, RunRecord, Spread, Variant
+from darec.compare.figures import RunRecord, Spread
+from darec.compare.result import Comparison, Variant
 from darec.report.plots import plots
 from darec.report.sweep_plots import scale_of, sweep
 

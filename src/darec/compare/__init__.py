@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from darec.compare.ablate import ablate
-from darec.compare.result import Comparison, Curve, Gain, RunRecord, Spread, Variant
+from darec.compare.figures import Curve, Gain, RunRecord, Spread
+from darec.compare.result import Comparison, Variant
 from darec.compare.run import compare
 from darec.compare.sweep import sweep
 

@@ -13,8 +13,8 @@ from typing import Final
 
 import numpy as np
 
+from darec.compare.figures import CONFIDENCE, Gain
 from darec.compare.kinds import Title
-from darec.compare.result import CONFIDENCE, Gain
 from darec.evaluation.metrics import Values
 from darec.evaluation.result import Evaluation
 from darec.evaluation.significance import holm, paired_bootstrap, permutation_test

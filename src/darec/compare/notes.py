@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from darec.compare.result import LEVEL, Comparison
+from darec.compare.figures import LEVEL
+from darec.compare.result import Comparison
 
 
 def notes_on(comparison: Comparison) -> list[str]:

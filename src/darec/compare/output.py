@@ -15,7 +15,8 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from darec.compare.result import Comparison, Spread
+from darec.compare.figures import Spread
+from darec.compare.result import Comparison
 from darec.compare.tables import Cell, Sheet, sheets
 from darec.errors import ConfigError
 from darec.files import write_atomic

@@ -13,11 +13,12 @@ from typing import Any, Final
 
 import torch
 
+from darec.compare.figures import Curve, Gain, RunRecord, Spread
 from darec.compare.gains import correct, gains_over
 from darec.compare.grid import Job, VariantSettings
 from darec.compare.kinds import KindName, Title
 from darec.compare.notes import notes_on
-from darec.compare.result import BASELINE, Comparison, Curve, Gain, RunRecord, Spread, Variant
+from darec.compare.result import BASELINE, Comparison, Variant
 from darec.config import flatten, resolve_config
 from darec.data.dataset import Dataset
 from darec.errors import DarecError, RunError

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from darec.compare.figures import Gain, Spread
 from darec.compare.kinds import Kind
-from darec.compare.result import Comparison, Gain, Spread, Variant
+from darec.compare.result import Comparison, Variant
 from darec.evaluation.groups import Group
 
 COST_COLUMNS = {
