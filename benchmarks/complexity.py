@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import cycle
 from typing import Any
@@ -39,6 +39,8 @@ ROWS, LARGE = tuple(2**k for k in range(9, 14)), tuple(2**k for k in range(12, 1
 WIDTHS, CLUSTERS = (32, 64, 128, 256, 512), (32, 64, 128, 256, 512)
 
 Run = Callable[[], object]
+Make = Callable[[int], Run]
+Loss = Callable[..., Tensor]
 
 
 @dataclass(frozen=True)
@@ -59,7 +61,7 @@ class Case:
     sizes: Sequence[int]
     fixed: str
     expected: int
-    make: Callable[[int], Run]
+    make: Make
 
 
 def rows(n: int, d: int = 64, count: int = 2) -> list[Tensor]:
@@ -107,91 +109,48 @@ def matching(n_clusters: int, method: Any) -> Run:
     return lambda: match_clusters(C, L, method)
 
 
-def cases() -> Iterator[Case]:
+def cases() -> list[Case]:
     """Every term along every dimension that it has."""
-    exact, drawn = uniformity(None), uniformity(16384)
-    structure = global_structure_loss
-    yield Case(
-        "global structure", "n", LARGE, "d = 64", 1, lambda n: with_backward(structure, *rows(n))
-    )
-    yield Case(
-        "global structure",
-        "d",
-        WIDTHS,
-        "n = 8,192",
-        2,
-        lambda d: with_backward(structure, *rows(8192, d)),
-    )
-    yield Case(
-        "global structure, pairwise",
-        "n",
-        ROWS,
-        "d = 64",
-        2,
-        lambda n: with_backward(pairwise, *rows(n)),
-    )
-    yield Case(
-        "global structure, pairwise",
-        "d",
-        WIDTHS,
-        "n = 2,048",
-        1,
-        lambda d: with_backward(pairwise, *rows(2048, d)),
-    )
-    yield Case(
-        "uniformity, all pairs", "n", ROWS, "d = 64", 2, lambda n: with_backward(exact, *rows(n))
-    )
-    yield Case(
-        "uniformity, all pairs",
-        "d",
-        WIDTHS,
-        "n = 2,048",
-        1,
-        lambda d: with_backward(exact, *rows(2048, d)),
-    )
-    yield Case(
-        "uniformity, P pairs drawn",
-        "P",
-        tuple(2**k for k in range(14, 20)),
-        "n = 8,192, d = 64",
-        1,
-        lambda pairs: with_backward(uniformity(pairs), *rows(8192)),
-    )
-    yield Case(
-        "uniformity, P pairs drawn",
-        "n",
-        LARGE,
-        "P = 16,384, d = 64",
-        1,
-        lambda n: with_backward(drawn, *rows(n)),
-    )
-    yield Case(
-        "orthogonality",
-        "n",
-        LARGE,
-        "d = 64",
-        1,
-        lambda n: with_backward(orthogonality_loss, *rows(n, count=4)),
-    )
-    yield Case(
-        "orthogonality",
-        "d",
-        WIDTHS,
-        "n = 8,192",
-        1,
-        lambda d: with_backward(orthogonality_loss, *rows(8192, d, count=4)),
-    )
-    yield Case("K-means iteration", "n", LARGE, "d = 64, K = 64", 1, lambda n: iteration(n, 64, 64))
-    yield Case(
-        "K-means iteration", "d", WIDTHS, "n = 8,192, K = 64", 1, lambda d: iteration(8192, d, 64)
-    )
-    yield Case(
-        "K-means iteration", "K", CLUSTERS, "n = 8,192, d = 64", 1, lambda K: iteration(8192, 64, K)
-    )
-    yield Case("local structure", "n", LARGE, "d = 64, K = 64", 1, lambda n: centres(n, 64))
-    yield Case("local structure", "K", CLUSTERS, "n = 8,192, d = 64", 0, lambda K: centres(8192, K))
-    yield Case("matching, greedy", "K", CLUSTERS, "d = 64", 3, lambda K: matching(K, "greedy"))
-    yield Case("matching, optimal", "K", CLUSTERS, "d = 64", 3, lambda K: matching(K, "optimal"))
+    d64, n2k, n8k = "d = 64", "n = 2,048", "n = 8,192"
+
+    def along_rows(loss: Loss, tables: int = 2) -> Make:
+        return lambda n: with_backward(loss, *rows(n, count=tables))
+
+    def along_width(loss: Loss, n: int, tables: int = 2) -> Make:
+        return lambda d: with_backward(loss, *rows(n, d, tables))
+
+    glo, uni, drawn = global_structure_loss, uniformity(None), uniformity(16384)
+    pairs = tuple(2**k for k in range(14, 20))
+    return [
+        Case("global structure", "n", LARGE, d64, 1, along_rows(glo)),
+        Case("global structure", "d", WIDTHS, n8k, 2, along_width(glo, 8192)),
+        Case("global structure, pairwise", "n", ROWS, d64, 2, along_rows(pairwise)),
+        Case("global structure, pairwise", "d", WIDTHS, n2k, 1, along_width(pairwise, 2048)),
+        Case("uniformity, all pairs", "n", ROWS, d64, 2, along_rows(uni)),
+        Case("uniformity, all pairs", "d", WIDTHS, n2k, 1, along_width(uni, 2048)),
+        Case(
+            "uniformity, P pairs drawn",
+            "P",
+            pairs,
+            f"{n8k}, {d64}",
+            1,
+            lambda P: with_backward(uniformity(P), *rows(8192)),
+        ),
+        Case("uniformity, P pairs drawn", "n", LARGE, f"P = 16,384, {d64}", 1, along_rows(drawn)),
+        Case("orthogonality", "n", LARGE, d64, 1, along_rows(orthogonality_loss, 4)),
+        Case("orthogonality", "d", WIDTHS, n8k, 1, along_width(orthogonality_loss, 8192, 4)),
+        Case("K-means iteration", "n", LARGE, f"{d64}, K = 64", 1, lambda n: iteration(n, 64, 64)),
+        Case(
+            "K-means iteration", "d", WIDTHS, f"{n8k}, K = 64", 1, lambda d: iteration(8192, d, 64)
+        ),
+        Case(
+            "K-means iteration", "K", CLUSTERS, f"{n8k}, {d64}", 1, lambda K: iteration(8192, 64, K)
+        ),
+        Case("local structure", "n", LARGE, f"{d64}, K = 64", 1, lambda n: centres(n, 64)),
+        Case("local structure", "K", CLUSTERS, f"{n8k}, {d64}", 0, lambda K: centres(8192, K)),
+        Case("matching, greedy", "K", CLUSTERS, d64, 3, lambda K: matching(K, "greedy")),
+        Case("matching, optimal", "K", CLUSTERS, d64, 3, lambda K: matching(K, "optimal")),
+    ]
 
 
 def measure(case: Case, rounds: int) -> dict[str, Any]:
