@@ -78,6 +78,12 @@ def test_new_users(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     listed = printed(capsys, "recommend", run, "--about", "theme3 word3a", *new)
     assert listed[0]["item_id"] == "n3"
     assert len(printed(capsys, "recommend", run, "--about", "theme3 word3a", "-k", 3)) == 3
+    for cold_user, same in (
+        (f"liked: {warm}, new 1", ["--liked", f"{warm}, new 1"]),
+        ("theme3 word3a", ["--about", "theme3 word3a"]),
+    ):
+        short = printed(capsys, "recommend", run, "--cold-user", cold_user, *new)
+        assert short == printed(capsys, "recommend", run, *same, *new)
     # An item that was held out is new to the run: its own line of the item file will do.
     held = next(iter(sorted(cold)))
     rows = (shop / "items.jsonl").read_text().splitlines()
@@ -112,6 +118,7 @@ def test_refusals(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "did you mean 'neighbours'" in no(*user, new, "--how", "neighbour")
     assert "did you mean 'New 1' (n1)" in no("--liked", "Nwe 1", "--cold-items", new)
     assert "or --about WORDS" in no("--user", "u1", "--about", "theme1")
+    assert "no liked items" in no("--cold-user", "liked:")
     assert "name their file with --cold-items" in no("--user", "u1", "--with-warm")
     assert "--how goes with" in no("--user", "u1", "--how", "ridge")
     assert "--item-id goes with" in no("--user", "u1", "--item-id", "sku")

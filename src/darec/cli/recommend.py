@@ -24,6 +24,10 @@ def command(
         typer.Option(help="Ids or titles of items that a new user likes, with commas between."),
     ] = None,
     about: Annotated[str | None, typer.Option(help="What a new user likes, in words.")] = None,
+    cold_user: Annotated[
+        str | None,
+        typer.Option(help="A new user in one option: 'liked: A, B' as --liked, else as --about."),
+    ] = None,
     cold_items: Annotated[
         Path | None,
         typer.Option(
@@ -53,8 +57,15 @@ def command(
     from darec.errors import ConfigError
     from darec.run import Run
 
-    if sum(given is not None for given in (user, liked, about)) != 1:
-        raise ConfigError("name either --user ID or --liked ITEM,ITEM,... or --about WORDS.")
+    if sum(given is not None for given in (user, liked, about, cold_user)) != 1:
+        raise ConfigError(
+            "name either --user ID or --liked ITEM,ITEM,... or --about WORDS, or the latter two as --cold-user."
+        )
+    if cold_user is not None:
+        head, colon, rest = cold_user.partition(":")
+        liked, about = (
+            (rest, None) if colon and head.strip().lower() == "liked" else (None, cold_user)
+        )
     if about is not None and not about.strip():
         raise ConfigError("--about is empty: write what the user likes.")
     if with_warm and cold_items is None:
