@@ -60,6 +60,4 @@ class SGL(TwoViews):
             kept[graph.edges[ends].long()] = True
         else:
             kept = graph.sample_edges(config.keep, generator)
-        if config.renormalise:
-            return graph.subgraph(kept)
-        return graph.weights * kept.index_select(0, graph.edges)
+        return graph.subgraph(kept) if config.renormalise else graph.thinned(kept)

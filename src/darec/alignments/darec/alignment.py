@@ -75,11 +75,12 @@ class DaRec(Alignment):
 
         self.n_users = inputs.n_users
         self.neighbours: NeighbourGraph | None = None
-        self.smoothing = config.smoothing
+        self.smoothing = 0.0  # what is left of the setting
         if config.smoothing and inputs.item_mask.sum() > 1:
             self.neighbours = NeighbourGraph(
                 inputs.text.items, config.neighbours, config.temperature, inputs.item_mask
             )
+            self.smoothing = config.smoothing
             if config.discount:
                 self.smoothing *= beyond_chance(self.neighbours, inputs.graph)
         widths = {"C": inputs.out_dim, "L": inputs.text_dim}
@@ -192,7 +193,7 @@ class DaRec(Alignment):
                 }
             )
         means = {name: sum(found[name] for found in sets) / len(sets) for name in sets[0]}
-        means["smoothing"] = self.smoothing if self.neighbours else 0.0
+        means["smoothing"] = self.smoothing
         return {**means, "collapsed": max(found["collapsed"] for found in sets)}
 
     def parts(self, encoded: Encoded, text: Tables) -> dict[str, dict[str, Tensor]]:
