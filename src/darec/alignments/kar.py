@@ -75,12 +75,38 @@ class Experts(nn.Module):
         self.bias = nn.Parameter(torch.zeros(count * hidden))
         self.second = nn.Parameter(torch.zeros(count * hidden, out_dim))
 
-    def forward(self, x: Tensor, gates: Tensor) -> Tensor:
-        """[n, in_dim] and [n, count] to [n, out_dim]."""
-        hidden = F.leaky_relu(F.linear(x, self.first, self.bias))
+    def forward(self, projected: Tensor, gates: Tensor) -> Tensor:
+        """[n, count * hidden], the text by ``first`` and ``bias``, and [n, count] to [n, out_dim]."""
+        hidden = F.leaky_relu(projected)
         weighted = hidden.unflatten(1, (self.count, -1)) * gates[:, :, None]
         mixed: Tensor = weighted.flatten(1) @ self.second
         return mixed
+
+
+class Standardised(nn.Module):
+    """Linear maps of text at mean zero and mean square length 1, without making a table of such text.
+
+    Args:
+        x: [n, in_dim], whose mean and length are taken.
+    """
+
+    mean: Tensor
+    length: Tensor
+
+    def __init__(self, x: Tensor) -> None:
+        super().__init__()
+        mean = x.mean(0)
+        length = torch.linalg.vector_norm(x - mean) / len(x) ** 0.5
+        # Of equal rows only rounding is left, which must not be scaled up.
+        rounding = 1e3 * torch.finfo(x.dtype).eps * torch.linalg.vector_norm(mean)
+        length = torch.where(length > rounding, length, torch.inf)
+        self.register_buffer("mean", mean, persistent=False)
+        self.register_buffer("length", length, persistent=False)
+
+    def linear(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
+        """``F.linear`` of [n, in_dim] standardised rows; ``bias`` alone where all rows of the text are equal."""
+        weight = weight / self.length
+        return F.linear(x, weight, bias - weight @ self.mean)
 
 
 class KAR(Alignment):
@@ -100,6 +126,9 @@ class KAR(Alignment):
         self.dedicated = nn.ModuleList(
             experts(config.dedicated) for _ in range(2 if config.dedicated else 0)
         )
+        self.text = nn.ModuleList(
+            Standardised(E_L) for E_L in (inputs.text.users, inputs.text.items)
+        )
         # With a single expert a softmax is 1 whatever the gate holds.
         count = config.shared + config.dedicated
         shape = (count, inputs.text_dim)
@@ -117,27 +146,22 @@ class KAR(Alignment):
         return [self._side(side, E_L) for side, E_L in enumerate((text.users, text.items))]
 
     def _side(self, side: int, E_L: Tensor) -> Tensor:
-        x = standardised(E_L)
-        gates = x.new_ones(len(x), 1)
-        if len(self.gates):
-            gates = torch.softmax(F.linear(x, self.gates[side]), dim=1)
-        of_shared, of_dedicated = gates.split([self.config.shared, self.config.dedicated], dim=1)
-        total = x.new_zeros(())
-        if self.shared is not None:
-            total = total + self.shared(x, of_shared)
-        if len(self.dedicated):
-            total = total + self.dedicated[side](x, of_dedicated)
-        return total
+        """One side's mixture; all that reads the wide text is a single product."""
+        experts = [self.shared] if self.shared is not None else []
+        experts += [cast(Experts, self.dedicated[side])] if len(self.dedicated) else []
+        gate = self.gates[side] if len(self.gates) else E_L.new_empty(0, E_L.shape[1])
+        weights = [*(own.first for own in experts), gate]
+        bias = torch.cat([*(own.bias for own in experts), E_L.new_zeros(len(gate))])
+        standardised = cast(Standardised, self.text[side])
+        *projected, logits = standardised.linear(E_L, torch.cat(weights), bias).split(
+            [len(weight) for weight in weights], dim=1
+        )
+        gates = torch.softmax(logits, dim=1) if len(gate) else E_L.new_ones(len(E_L), 1)
+        shares = gates.split([own.count for own in experts], dim=1)
+        mixed = [own(*parts) for own, *parts in zip(experts, projected, shares, strict=True)]
+        return torch.stack(mixed).sum(0)
 
     def diagnostics(self, encoded: Encoded, text: Tables) -> dict[str, float]:
         """Mean length of what is added to users' and to items' rows."""
         users, items = (float(added.norm(dim=1).mean()) for added in self._adapted(text))
         return {"added/users": self.config.scale * users, "added/items": self.config.scale * items}
-
-
-def standardised(x: Tensor) -> Tensor:
-    """Rows less their mean, of mean square length 1; zeros where all rows are equal."""
-    centred = x - x.mean(0)
-    length = torch.linalg.vector_norm(centred) / len(x) ** 0.5
-    scaled: Tensor = centred / length.clamp_min(torch.finfo(x.dtype).tiny)
-    return scaled
