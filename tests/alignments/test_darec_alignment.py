@@ -13,10 +13,10 @@ from building import encoded, inputs, table, text
 from darec.alignments.darec import DaRec, DaRecConfig
 from darec.config import resolve_config
 from darec.errors import ConfigError
-from darec.graph import NeighbourGraph, beyond_chance
+from darec.graph import Graph, NeighbourGraph, reliability
 from darec.testing.suites import AlignmentSuite, train_steps
 from darec.testing.worlds import linear_probe_r2, planted_embeddings, tiny_dataset
-from darec.types import Batch, Encoded, Tables
+from darec.types import Batch, Encoded, Interactions, Tables
 
 
 class TestDaRec(AlignmentSuite):
@@ -214,7 +214,7 @@ def test_items_are_averaged_with_their_neighbours_in_text_and_users_are_not() ->
     items = torch.eye(2)[kinds] + 1e-4 * table(10, 2)
     given = inputs(7, 10, 3, 2)
     given = dataclasses.replace(given, text=Tables(table(7, 2), items))
-    model = DaRec(DaRecConfig(smoothing=0.5, discount=False, neighbours=4, n_clusters=2), given)
+    model = DaRec(DaRecConfig(smoothing=0.5, reliability=1.0, neighbours=4, n_clusters=2), given)
     ego = table(17, 3)
     fused = model.fuse(ego, given.text, None)
     assert torch.equal(fused[:7], ego[:7])
@@ -225,13 +225,22 @@ def test_items_are_averaged_with_their_neighbours_in_text_and_users_are_not() ->
         torch.testing.assert_close(fused[7 + item], expected, rtol=1e-3, atol=1e-4)
 
 
-def test_smoothing_is_discounted_by_what_chance_explains() -> None:
-    given = inputs(30, 20, 3, 6)
-    graph = NeighbourGraph(given.text.items, 10, 0.1, given.item_mask)
-    trusted = beyond_chance(graph, given.graph)
+def test_smoothing_is_in_proportion_to_the_neighbours_reliability() -> None:
+    """Two kinds of users, who take two kinds of items."""
+    kinds = torch.arange(20) % 2
+    pairs = [(u, i) for u in range(30) for i in range(20) if u % 2 == i % 2 and (u + i // 2) % 3]
+    train = Interactions.from_pairs(*np.array(pairs).T, 30, 20)
+    items = torch.eye(2)[kinds] + 0.5 * table(20, 2)
+    given = dataclasses.replace(
+        inputs(30, 20, 3, 2), text=Tables(table(30, 2), items), graph=Graph(train)
+    )
+    trust = reliability(NeighbourGraph(items, 10, 0.1), given.graph)
+    assert 0.1 < trust < 0.9
     model = DaRec(DaRecConfig(smoothing=2.0, n_clusters=2), given)
-    assert model.smoothing == 2.0 * trusted < 2.0
+    assert model.smoothing == 2.0 * trust
     assert model.diagnostics(encoded(30, 20, 3), given.text)["smoothing"] == model.smoothing
+    told = DaRec(DaRecConfig(smoothing=2.0, reliability=0.3, n_clusters=2), given)
+    assert told.smoothing == pytest.approx(0.6)
 
 
 @pytest.mark.parametrize("entities", ["apart", "together"])

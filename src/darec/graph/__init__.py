@@ -1,8 +1,8 @@
 """The training graph and propagation over it, and graphs of nearest neighbours."""
 
 from darec.graph.adjacency import Graph, GraphSpec
-from darec.graph.agreement import beyond_chance
+from darec.graph.agreement import reliability
 from darec.graph.neighbours import NeighbourGraph, nearest_neighbours
 from darec.graph.pattern import Pattern
 
-__all__ = ["Graph", "GraphSpec", "NeighbourGraph", "Pattern", "beyond_chance", "nearest_neighbours"]
+__all__ = ["Graph", "GraphSpec", "NeighbourGraph", "Pattern", "nearest_neighbours", "reliability"]

@@ -1,53 +1,105 @@
-"""Whether neighbours in text share users: how far a graph of neighbours is to be trusted."""
+"""Whether neighbours in text are liked by alike users: how far a graph of neighbours is to be trusted."""
 
 from __future__ import annotations
 
 from typing import Final
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import sparse
 
 from darec.graph.adjacency import Graph
 from darec.graph.neighbours import NeighbourGraph
 
-_ITEMS: Final = 10_000  # looked at, evenly spread over the catalogue: enough for a mean
-_BLOCK: Final = 1_000
+_ITEMS: Final = 4_000  # looked at, evenly spread over the catalogue: enough for a mean
+_BLOCK: Final = 500
+FloatArray = NDArray[np.float64]
 
 
-def beyond_chance(neighbours: NeighbourGraph, graph: Graph) -> float:
-    """Share of what neighbouring items have in common in users that chance does not explain, in [0, 1].
+def reliability(neighbours: NeighbourGraph, graph: Graph) -> float:
+    """How well an item's neighbours stand in for the item itself, between 0 and 1.
 
-    With S the normalised adjacency, ``(S^2)_ij`` says how much two items share users, users and items of many
-    interactions counting less. Let a be the mean over items of ``sum_j M_ij (S^2)_ij``, M the weights of the
-    neighbours, and c the same with every other known item for a neighbour. The share is ``1 - c / a``: near 1 where
-    neighbours in text share users, about 0 where the text is dealt out at random.
+    Let ``y_u`` be a user's row of the normalised adjacency, and ``k(i, j)`` the mean of ``<y_u, y_v>`` over users u of
+    item i and v of item j, other than u, the columns of i and j left out: how alike the two items' users are in all
+    else they take. With means over items of two users or more,
+
+        own = k(i, i),  near = sum_j M_ij k(i, j),  chance = sum_j M_hj k(i, j),
+
+    M the neighbours' weights and h another item at random (j never i), the reliability is
+    ``(near - chance) / (own - chance)``: 1 where a neighbour's user says as much of an item as one of its own users, 0
+    where the text is dealt out at random.
 
     Args:
         neighbours: of the items, by their text.
         graph: the training graph.
 
     Returns:
-        0 also where no two neighbours share a user.
+        0 also where users of one item have no more in common than others.
     """
-    n_items = len(neighbours.indptr) - 1
-    item_rows = graph.indptr[-n_items - 1 :].numpy(force=True).astype(np.int64)
-    start, stop = item_rows[0], item_rows[-1]
-    entries = (graph.weights[start:stop], graph.indices[start:stop])
-    weights, users = (entry.numpy(force=True) for entry in entries)
-    S = sparse.csr_array((weights, users, item_rows - start), (n_items, len(graph.indptr) - 1))
-    near = sparse.csr_array(
-        tuple(
-            neighbours.get_buffer(name).numpy(force=True)
-            for name in ("weights", "indices", "indptr")
-        ),
-        (n_items, n_items),
-    )
-    known = np.flatnonzero(np.diff(near.indptr))
-    looked_at = known[:: max(1, len(known) // _ITEMS)]
-    everyone = S[known].sum(axis=0)
-    shared = chance = 0.0
-    for begin in range(0, len(looked_at), _BLOCK):
-        own, theirs = S[looked_at[begin : begin + _BLOCK]], near[looked_at[begin : begin + _BLOCK]]
-        shared += float((own.multiply(theirs @ S)).sum())
-        chance += float((own @ everyone).sum() - own.power(2).sum()) / (len(known) - 1)
-    return max(0.0, 1 - chance / shared) if shared > 0 else 0.0
+    users = _Users(neighbours, graph)
+    if not len(users.items):
+        return 0.0
+    own = near = chance = 0.0
+    others = np.random.default_rng(0).permutation(users.items)
+    for begin in range(0, len(users.items), _BLOCK):
+        items, strangers = users.items[begin : begin + _BLOCK], others[begin : begin + _BLOCK]
+        sums = users.of[items] @ users.rows
+        own += users.among(items, sums)
+        near += users.between(items, sums, users.near[items])
+        chance += users.between(items, sums, users.near[strangers])
+    return float(np.clip((near - chance) / (own - chance), 0, 1)) if own > chance else 0.0
+
+
+class _Users:
+    """Sums of ``k`` over items, from sparse products alone.
+
+    Attributes:
+        items: rows of the items that are looked at.
+        near: [I, I], M with each column over the users of its item.
+        of: [I, U], 1 where a user has an item.
+        rows: [U, I], the ``y_u``.
+    """
+
+    def __init__(self, neighbours: NeighbourGraph, graph: Graph) -> None:
+        n_items = len(neighbours.indptr) - 1
+        n_users = len(graph.indptr) - 1 - n_items
+        starts = graph.indptr[n_users:].numpy(force=True).astype(np.int64)
+        entries = (graph.weights[starts[0] :], graph.indices[starts[0] :])
+        weights, columns = (entry.numpy(force=True) for entry in entries)
+        shape = (n_items, n_users)
+        by_item = sparse.csr_array((weights.astype(np.float64), columns, starts - starts[0]), shape)
+        self.of = by_item.sign()
+        self.rows = by_item.T.tocsr()
+        self.squares = by_item.power(2)
+        self.lengths = self.squares.sum(axis=0)  # [U] |y_u|^2
+        self.own_column = by_item.sum(axis=1)  # [I] column i of the sum of the y_u of i's users
+        self.counts = np.diff(by_item.indptr)
+        buffers = (neighbours.get_buffer(name) for name in ("weights", "indices", "indptr"))
+        near = sparse.csr_array(
+            tuple(array.numpy(force=True) for array in buffers), (n_items, n_items)
+        )
+        usable = np.flatnonzero((self.counts > 1) & (np.diff(near.indptr) > 0))
+        self.items = usable[:: max(1, len(usable) // _ITEMS)]
+        self.near = (near @ sparse.diags_array(1 / np.maximum(self.counts, 1))).tocsr()
+
+    def among(self, items: NDArray[np.int64], sums: sparse.csr_array) -> float:
+        """Sum of ``k(i, i)``; ``sums`` holds the sum of the ``y_u`` of each item's users."""
+        same = self.of[items] @ self.lengths - self.squares[items].sum(axis=1)
+        pairs = sums.power(2).sum(axis=1) - self.own_column[items] ** 2 - same
+        counts = self.counts[items]
+        return float((pairs / (counts * (counts - 1))).sum())
+
+    def between(
+        self, items: NDArray[np.int64], sums: sparse.csr_array, near: sparse.csr_array
+    ) -> float:
+        """Sum of ``sum_j M_ij k(i, j)``, j not i; ``near`` holds M_ij over the number of users of j."""
+        near.data[near.indices == items.repeat(np.diff(near.indptr))] = 0.0
+        theirs = near @ self.of
+        summed = theirs @ self.rows
+        pairs = sums.multiply(summed).sum(axis=1)
+        pairs -= near.multiply(sums) @ self.own_column
+        pairs -= self.own_column[items] * summed[np.arange(len(items)), items]
+        both = self.of[items].multiply(theirs)
+        pairs -= both @ self.lengths - self.squares[items].multiply(theirs).sum(axis=1)
+        pairs += self.of[items].multiply(near @ self.squares).sum(axis=1)
+        return float((pairs / self.counts[items]).sum())

@@ -11,8 +11,8 @@ Departures from the paper, each a setting of :class:`DaRecConfig`; ``preset="pap
   start as the principal components of their text (``start``): at the first step the similarities of E_C are those of
   E_L. Each item then enters the backbone averaged with its nearest neighbours in text (``smoothing``), so that what is
   near in text stays near in E_C while ids learn what is specific to clicks, and an item with few clicks is told by its
-  neighbours'. The smoothing shrinks with the share of the neighbours' common users that chance explains
-  (``discount``). Nothing but E_C is scored.
+  neighbours'. How much is averaged is in proportion to how well, by the training interactions, an item's neighbours
+  stand in for its own users (``reliability``, docs/studies/reliability.md). Nothing but E_C is scored.
 - The projectors are linear (``hidden``) and global structure weighs 10 (``w_glo``). With MLPs and weights of one, as
   in the paper, the shared parts agree by emptying themselves: in a planted world the shared factors fade from C_sh,
   which the defaults recover in full (tests/alignments/test_darec_alignment.py).

@@ -8,7 +8,7 @@ from typing import Any, Final
 ABLATIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "random start": {"start": "random"},
     "no neighbours": {"smoothing": 0.0},
-    "no discount": {"discount": False},
+    "trusted blindly": {"reliability": 0.4},
     "neither": {"start": "random", "smoothing": 0.0},
     "no push": {"rho": 0.0},
     "without orthogonality": {"w_or": 0.0},

@@ -27,7 +27,7 @@ from darec.diagnostics import (
     similarity_spread,
 )
 from darec.errors import ConfigError
-from darec.graph import NeighbourGraph, beyond_chance
+from darec.graph import NeighbourGraph, reliability
 from darec.types import Batch, Encoded, Tables
 
 SIDES = ("C", "L")
@@ -75,14 +75,15 @@ class DaRec(Alignment):
 
         self.n_users = inputs.n_users
         self.neighbours: NeighbourGraph | None = None
-        self.smoothing = 0.0  # what is left of the setting
+        self.smoothing = 0.0  # the setting times the neighbours' reliability
         if config.smoothing and inputs.item_mask.sum() > 1:
             self.neighbours = NeighbourGraph(
                 inputs.text.items, config.neighbours, config.temperature, inputs.item_mask
             )
-            self.smoothing = config.smoothing
-            if config.discount:
-                self.smoothing *= beyond_chance(self.neighbours, inputs.graph)
+            trust = config.reliability
+            if trust is None:
+                trust = reliability(self.neighbours, inputs.graph)
+            self.smoothing = config.smoothing * trust
         widths = {"C": inputs.out_dim, "L": inputs.text_dim}
         self.shared = torch.nn.ModuleDict({side: projector(widths[side]) for side in SIDES})
         self.specific = torch.nn.ModuleDict({side: projector(widths[side]) for side in SIDES})
@@ -174,7 +175,7 @@ class DaRec(Alignment):
         """Ranks, spreads and gaps over all rows of each set of entities, averaged over the sets.
 
         ``collapsed`` is 1 where the shared part of either side has become one direction in any set; ``smoothing`` is
-        what is left of the setting after its discount.
+        the setting times the neighbours' reliability.
         """
         sets = []
         for E_C, E_L in self._sets(encoded, text):

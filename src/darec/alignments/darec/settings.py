@@ -37,13 +37,14 @@ class DaRecConfig(AlignmentConfig):
     start: Literal["text", "random"] = "text"
     """What the backbone's id table starts as: the principal components of the items' text, on which users' text is
     projected as well, or the random values of the paper (docs/studies/structure.md)."""
-    smoothing: Annotated[float, Range(0.1, 3.0, log=True)] = Field(1.0, ge=0)
-    """Each item enters the backbone as its own row plus this much of the mean row of its neighbours in text: global
-    structure aligned where encoding starts. An item without text has no neighbours. 0 in the paper
-    (docs/studies/structure.md)."""
-    discount: bool = True
-    """Multiply the smoothing by the share of the neighbours' common users that chance does not explain, between 0 and
-    1, so that text which says nothing of taste changes nothing (docs/studies/structure.md)."""
+    smoothing: Annotated[float, Range(0.5, 10.0, log=True)] = Field(2.5, ge=0)
+    """Each item enters the backbone as its own row plus a share of the mean row of its neighbours in text: global
+    structure aligned where encoding starts. The share is this times the neighbours' reliability. An item without text
+    has no neighbours. 0 in the paper (docs/studies/structure.md)."""
+    reliability: float | None = Field(None, ge=0, le=1)
+    """How far the neighbours are trusted; null: measured in the training interactions, as how well an item's
+    neighbours stand in for its own users (:func:`darec.graph.reliability`), so that text which says nothing of taste
+    changes nothing (docs/studies/reliability.md)."""
     neighbours: Annotated[int, Choice(5, 10, 20)] = Field(10, ge=1)
     """Nearest neighbours of each item in text, by cosine."""
     temperature: float = Field(0.1, gt=0)
