@@ -104,6 +104,30 @@ def test_the_balanced_push_is_rho_times_the_recommendation_gradient(rho: float) 
     )
 
 
+@pytest.mark.parametrize("sign", [1.0, -1.0])
+def test_surgery_takes_out_what_goes_against_the_recommendation_and_nothing_else(
+    sign: float,
+) -> None:
+    dataset = tiny_dataset()
+    fixed = {"backbone": "mf", "alignment": "probe", "alignment.balance": "fixed"}
+    steps = {}
+    for strength, surgery in ((0.0, False), (sign, False), (sign, True)):
+        torch.manual_seed(0)  # the probe's map
+        # A strength below zero, which no setting allows, makes one of the two signs a conflict.
+        config = resolve_config({**fixed, "alignment.surgery": surgery})
+        push = config.alignment.model_copy(update={"strength": strength})
+        model, _, _ = one_step(config.model_copy(update={"alignment": push}), dataset)
+        steps[strength, surgery] = model.backbone.ego().grad.flatten()
+    own = steps[0.0, False]
+    before, after = (steps[sign, surgery] - own for surgery in (False, True))
+    if before @ own >= 0:
+        torch.testing.assert_close(after, before)
+    else:
+        torch.testing.assert_close(after, before - (before @ own) / (own @ own) * own)
+        assert abs(float(after @ own)) < 1e-5 * float(own @ own)
+        assert not torch.allclose(after, before)
+
+
 def test_rho_zero_leaves_the_backbone_as_none_leaves_it() -> None:
     """The alignment draws from a generator of its own, so batches and dropout are the same too."""
     dataset = tiny_dataset()

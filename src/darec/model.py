@@ -137,7 +137,7 @@ class Model(nn.Module):
 
         Returns:
             Detached scalars: each named loss and, with an alignment that pushes on E_C, the norms
-            ``gradient/ranking`` and ``gradient/alignment`` there before scaling, and ``gradient/scale``.
+            ``gradient/ranking`` and ``gradient/alignment`` there, after surgery and before scaling, and ``gradient/scale``.
         """
         encoded = self.encode(batch, generator)
         outputs = _flat(encoded)
@@ -161,6 +161,8 @@ class Model(nn.Module):
                 total = self.push.strength * ramp * total
             total.backward()
             by_alignment = [leaf.grad for leaf in cut]
+            if self.push.surgery:
+                by_alignment = _without_conflict(by_alignment, grads)
             report["gradient/ranking"] = norm = _norm(grads)
             report["gradient/alignment"] = pushed = _norm(by_alignment)
             scale = torch.ones_like(norm)
@@ -204,6 +206,20 @@ def _norm(grads: list[Tensor | None]) -> Tensor:
     norms = [torch.linalg.vector_norm(grad) for grad in grads[:2] if grad is not None]
     norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))
     return norm
+
+
+def _without_conflict(
+    push: list[Tensor | None], grads: list[Tensor | None]
+) -> list[Tensor | None]:
+    """``push`` less its projection on ``grads``, all tables as one vector, where their product is negative."""
+    both = [(p, g) for p, g in zip(push, grads, strict=True) if p is not None and g is not None]
+    along = torch.stack([(p * g).sum() for p, g in both]).sum()
+    length = torch.stack([g.square().sum() for _, g in both]).sum()
+    share = (along / length.clamp_min(torch.finfo(length.dtype).tiny)).clamp_max(0)
+    return [
+        p if p is None or g is None else torch.addcmul(p, g, -share)
+        for p, g in zip(push, grads, strict=True)
+    ]
 
 
 def _add(grad: Tensor | None, push: Tensor | None, scale: Tensor) -> Tensor | None:

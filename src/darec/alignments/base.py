@@ -37,6 +37,9 @@ class AlignmentConfig(PartConfig):
         0.1, ge=0
     )
     """With balance=fixed: the paper's lambda."""
+    surgery: bool = False
+    """Take from the alignment's gradient on E_C what goes against the recommendation gradient there, where the two
+    conflict as a whole (PCGrad, Yu et al. 2020), before it is scaled. See docs/studies/push.md."""
     warmup: int = Field(0, ge=0)
     """Steps over which rho or strength grows linearly from zero."""
 
