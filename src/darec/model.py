@@ -208,9 +208,7 @@ def _norm(grads: list[Tensor | None]) -> Tensor:
     return norm
 
 
-def _without_conflict(
-    push: list[Tensor | None], grads: list[Tensor | None]
-) -> list[Tensor | None]:
+def _without_conflict(push: list[Tensor | None], grads: list[Tensor | None]) -> list[Tensor | None]:
     """``push`` less its projection on ``grads``, all tables as one vector, where their product is negative."""
     both = [(p, g) for p, g in zip(push, grads, strict=True) if p is not None and g is not None]
     along = torch.stack([(p * g).sum() for p, g in both]).sum()

@@ -12,7 +12,7 @@ from darec.graph.adjacency import Graph
 from darec.graph.neighbours import NeighbourGraph
 
 _ITEMS: Final = 4_000  # looked at, evenly spread over the catalogue: enough for a mean
-_BLOCK: Final = 500
+_ENTRIES: Final = 50_000_000  # at most, of a block of items against all
 FloatArray = NDArray[np.float64]
 
 
@@ -41,8 +41,9 @@ def reliability(neighbours: NeighbourGraph, graph: Graph) -> float:
         return 0.0
     own = near = chance = 0.0
     others = np.random.default_rng(0).permutation(users.items)
-    for begin in range(0, len(users.items), _BLOCK):
-        items, strangers = users.items[begin : begin + _BLOCK], others[begin : begin + _BLOCK]
+    block = max(1, min(500, _ENTRIES // len(users.counts)))
+    for begin in range(0, len(users.items), block):
+        items, strangers = users.items[begin : begin + block], others[begin : begin + block]
         sums = users.of[items] @ users.rows
         own += users.among(items, sums)
         near += users.between(items, sums, users.near[items])
@@ -58,6 +59,10 @@ class _Users:
         near: [I, I], M with each column over the users of its item.
         of: [I, U], 1 where a user has an item.
         rows: [U, I], the ``y_u``.
+        squares: [I, U], their squared entries.
+        lengths: [U], their squared lengths.
+        counts: [I], users of each item.
+        own_column: [I], column i of the sum of the rows of i's users.
     """
 
     def __init__(self, neighbours: NeighbourGraph, graph: Graph) -> None:
@@ -71,8 +76,8 @@ class _Users:
         self.of = by_item.sign()
         self.rows = by_item.T.tocsr()
         self.squares = by_item.power(2)
-        self.lengths = self.squares.sum(axis=0)  # [U] |y_u|^2
-        self.own_column = by_item.sum(axis=1)  # [I] column i of the sum of the y_u of i's users
+        self.lengths = self.squares.sum(axis=0)
+        self.own_column = by_item.sum(axis=1)
         self.counts = np.diff(by_item.indptr)
         buffers = (neighbours.get_buffer(name) for name in ("weights", "indices", "indptr"))
         near = sparse.csr_array(
