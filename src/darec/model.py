@@ -137,7 +137,8 @@ class Model(nn.Module):
 
         Returns:
             Detached scalars: each named loss and, with an alignment that pushes on E_C, the norms
-            ``gradient/ranking`` and ``gradient/alignment`` there, after surgery and before scaling, and ``gradient/scale``.
+            ``gradient/ranking`` and ``gradient/alignment`` there, after surgery and before scaling, and
+            ``gradient/scale``.
         """
         encoded = self.encode(batch, generator)
         outputs = _flat(encoded)
