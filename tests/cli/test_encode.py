@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -43,6 +44,23 @@ def test_report_as_table_and_json(data: Path, capsys: pytest.CaptureFixture[str]
     expected = {"encoder": "tfidf", "new": 0, "reused": 3, "missing_items": 1, "items": 4, "dim": 2}
     assert expected.items() <= report.items()
     assert load_text(data).dim == 2
+
+
+@pytest.mark.parametrize("quiet", [False, True])
+def test_quiet_shows_no_progress(data: Path, monkeypatch: pytest.MonkeyPatch, quiet: bool) -> None:
+    import darec.text
+
+    asked: list[bool] = []
+    real = darec.text.encode_dataset
+
+    def watched(*args: Any, progress: bool = True, **options: Any) -> Any:
+        asked.append(progress)
+        return real(*args, progress=progress, **options)
+
+    monkeypatch.setattr(darec.text, "encode_dataset", watched)
+    arguments = ["encode", data, "--encoder", "tfidf", "--set", "dim=2"]
+    assert call(*arguments, *(["--quiet"] if quiet else [])) == 0
+    assert asked == [not quiet]
 
 
 def test_users_and_ids_are_passed_on(

@@ -78,6 +78,7 @@ def command(
         typer.Option(metavar="N", help="Encode with N Ray workers, on RAY_ADDRESS or here."),
     ] = None,
     device: Annotated[str, typer.Option(help="Where a neural encoder runs: cpu, cuda.")] = "cpu",
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
     format: Annotated[Format, typer.Option(help="How to print the report.")] = Format.TABLE,
 ) -> None:
     """Make the language vectors of a dataset's item texts (and user texts, if given).
@@ -108,6 +109,7 @@ def command(
         shard=shard,
         merge=merge,
         ray=ray,
+        progress=not quiet,
     )
     values = report.to_dict()
     if format is Format.JSON:
