@@ -64,6 +64,7 @@ def test_figures_rise_with_what_the_text_carries(worlds: dict[str, TextReport]) 
         a, b = found[earlier], found[later]
         assert a.agreement is not None and b.agreement is not None
         assert a.agreement.lift < b.agreement.lift
+        assert a.reliability < b.reliability
         assert a.regression.r2.high < b.regression.r2.low
         for name in ("text", "predicted"):
             assert a.recalls[name].overall.high < b.recalls[name].overall.low
@@ -73,6 +74,7 @@ def test_figures_rise_with_what_the_text_carries(worlds: dict[str, TextReport]) 
 def test_text_without_taste_is_at_chance(worlds: dict[str, TextReport], name: str) -> None:
     found = worlds[name].figures
     assert found.agreement is not None and found.agreement.chance[0] is not None
+    assert found.reliability < 0.1
     share, chance = found.agreement.share.overall, found.agreement.chance[0]
     assert share.low - 0.003 < chance < share.high + 0.003
     random = found.recalls["random"].overall.value

@@ -108,6 +108,7 @@ def _taste(found: Figures) -> Table:
             (f"agreement of {shared.k}", *_cells(shared.share)),
             ("by chance", *chance),
         ]
+    rows.append(("reliability", f"{found.reliability:.3f}", "", "", ""))
     rows.append(("R² of factors", _cell(linear.r2), "", "", ""))
     note = (
         f"± half the 95% interval over items. {linear.items:,} items with text and training users."

@@ -11,7 +11,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Final
 
 import numpy as np
+import torch
 
+from darec.alignments.darec import DaRecConfig
 from darec.data.dataset import Dataset
 from darec.diagnose.agreement import Agreement, agreement, text_neighbours
 from darec.diagnose.coverage import Coverage, Shape, coverage, shape
@@ -32,6 +34,7 @@ from darec.diagnose.scorers import (
 from darec.errors import ConfigError, DataError
 from darec.evaluation.groups import Group
 from darec.evaluation.metrics import Values
+from darec.graph import Graph, NeighbourGraph, reliability
 from darec.types import TextTable
 
 WIDTHS: Final = (64, 128, 256)
@@ -48,6 +51,8 @@ class Figures:
         coverage: which items and users have text.
         shape: how the embeddings fill their space.
         agreement: of neighbours; None where no two items with text share a user.
+        reliability: how well an item's neighbours stand in for its own users, 0 to 1 (:func:`darec.graph.reliability`):
+            what DaRec's smoothing is multiplied by, with as many neighbours.
         regression: from text to collaborative factors.
         recalls: recall@20 of ``random``, ``popular``, ``profile``, ``neighbours``, ``text`` (the better of the two),
             ``interactions`` (the best of several widths), ``predicted`` and ``own`` (items' factors from their text,
@@ -62,6 +67,7 @@ class Figures:
     coverage: Coverage
     shape: Shape
     agreement: Agreement | None
+    reliability: float
     regression: Regression
     recalls: dict[str, Spread]
     gain: Spread
@@ -136,6 +142,15 @@ def text_report(
     near, cosines = text_neighbours(unit(text.items[rows]), k, seed)
     told("neighbours in interactions")
     agreed = agreement(near, rows, dataset.train)
+    trusted = reliability(
+        NeighbourGraph(
+            torch.from_numpy(np.array(text.items)),
+            k,
+            DaRecConfig().temperature,
+            torch.from_numpy(np.array(text.item_mask)),
+        ),
+        Graph(dataset.train),
+    )
 
     told("closed forms of text and interactions")
     train, items = dataset.train, centred(text.items, text.item_mask)
@@ -173,6 +188,7 @@ def text_report(
         coverage=coverage(dataset, text, cosines[:, 0]),
         shape=shape(unit(text.items[rows])),
         agreement=agreed,
+        reliability=trusted,
         regression=regression(factors, predicted, known, seed),
         recalls={name: spread(columns) for name, columns in found.items() if name not in of_both},
         gain=spread(total.columns - alone.columns),
