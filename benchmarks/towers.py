@@ -103,8 +103,8 @@ def main() -> None:
         pairs = read(Path(folder))
         values: dict[tuple[str, str], list[Values]] = {}
         widths: dict[str, int] = {}
-        for place, seed in enumerate(options.seeds):
-            other = options.seeds[place - 1]
+        for seed in options.seeds:
+            other = next(found_seed for found_seed in sorted(pairs[ID]) if found_seed != seed)
 
             def tables_of(runs: dict[int, Trained], seed: int) -> tuple[Dataset, Tables]:
                 run = Run.load(runs[seed].folder)
@@ -126,18 +126,19 @@ def main() -> None:
         for (title, how), members in values.items():
             mine = np.stack(members)
             against = gain(mine, plain, tuple(options.seeds))
-            spread = statistics.stdev(mine.mean(axis=1)) if len(mine) > 1 else 0.0
+            spread = statistics.stdev(mine.mean(axis=1)) if len(mine) > 1 else None
             share, low, high = (100 * x for x in against.relative or (0.0, 0.0, 0.0))
             row = {
                 "recall@20": round(float(mine.mean()), 5),
-                "sd": round(spread, 5),
+                "sd": None if spread is None else round(spread, 5),
                 "gain": [round(x, 2) for x in (share, low, high)],
             }
             found.setdefault(name, {})[f"{title}: {how}"] = row
             alone = how == "the first alone"
             lines.append(
                 f"| {name} | {title.partition(' + ')[0] if alone else title} | {'alone' if alone else how} | "
-                f"{widths[title] // 2 if alone else widths[title]} | {row['recall@20']:.4f} ±{spread:.4f} | "
+                f"{widths[title] // 2 if alone else widths[title]} | {row['recall@20']:.4f}"
+                f"{'' if spread is None else f' ±{spread:.4f}'} | "
                 f"{share:+.1f}% [{low:+.1f}, {high:+.1f}] |"
             )
     write_result("towers", {"weights": WEIGHTS, "seeds": options.seeds, "data": found})
