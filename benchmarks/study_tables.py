@@ -3,7 +3,7 @@
 python -m benchmarks.study_tables PAGE MARK=COMPARISON ...
 
 Writes between ``<!-- MARK -->`` and ``<!-- end -->`` of docs/studies/PAGE.md, and the same figures to
-results/PAGE.json.
+results/PAGE_tables.json.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ def main() -> None:
     parser.add_argument("page")
     parser.add_argument("comparisons", nargs="+", metavar="MARK=COMPARISON")
     options = parser.parse_args()
-    file = RESULTS / f"{options.page}.json"
+    file = RESULTS / f"{options.page}_tables.json"
     found: dict[str, Any] = json.loads(file.read_text()) if file.is_file() else {}
     for argument in options.comparisons:
         mark, _, folder = argument.partition("=")
