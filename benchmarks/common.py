@@ -12,7 +12,13 @@ from typing import Any
 
 import torch
 
+from darec.alignments.base import AlignmentInputs
+from darec.config import BPRConfig
 from darec.data.dataset import Dataset
+from darec.data.sampling import Sampler
+from darec.graph import Graph
+from darec.losses import RankingLoss
+from darec.types import Interactions, Tables
 
 RESULTS = Path(__file__).parent / "results"
 SHARED = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -41,6 +47,23 @@ def spread(values: list[float], digits: int = 5) -> dict[str, float]:
 def ratio(numerator: list[float], denominator: list[float]) -> dict[str, float]:
     """Spread of the ratio, round by round."""
     return spread([a / b for a, b in zip(numerator, denominator, strict=True)], 3)
+
+
+def alignment_inputs(
+    train: Interactions, text: Tables, width: int, generator: torch.Generator
+) -> AlignmentInputs:
+    """What an alignment over frozen tables of a width is built from; every item has text."""
+    return AlignmentInputs(
+        n_users=train.n_users,
+        n_items=train.n_items,
+        ego_dim=width,
+        out_dim=width,
+        text=text,
+        item_mask=torch.ones(train.n_items, dtype=torch.bool),
+        graph=Graph(train),
+        ranking=RankingLoss(BPRConfig(), Sampler(train)),
+        generator=generator,
+    )
 
 
 def write_result(name: str, result: Mapping[str, Any]) -> None:

@@ -17,15 +17,10 @@ import torch
 from sklearn.metrics import adjusted_mutual_info_score
 from torch import Tensor
 
-from benchmarks.common import RESULTS, write_between, write_result
-from darec.alignments.base import AlignmentInputs
+from benchmarks.common import RESULTS, alignment_inputs, write_between, write_result
 from darec.alignments.darec import DaRec, DaRecConfig, kmeans, match_clusters
 from darec.alignments.darec.kmeans import cluster_means
 from darec.api import stored_text
-from darec.config import BPRConfig
-from darec.data.sampling import Sampler
-from darec.graph import Graph
-from darec.losses import RankingLoss
 from darec.run import Run
 from darec.types import Batch, Encoded, Tables
 
@@ -86,21 +81,9 @@ def watched(run: Run, text: Tables, n_clusters: int, matching: str, seed: int) -
         n_sampled=1024,
         smoothing=0.0,
     )
+    generator = torch.Generator().manual_seed(seed)
     width = tables.users.shape[1]
-    model = Watched(
-        config,
-        AlignmentInputs(
-            n_users=dataset.n_users,
-            n_items=dataset.n_items,
-            ego_dim=width,
-            out_dim=width,
-            text=text,
-            item_mask=torch.ones(dataset.n_items, dtype=torch.bool),
-            graph=Graph(dataset.train),
-            ranking=RankingLoss(BPRConfig(), Sampler(dataset.train)),
-            generator=torch.Generator().manual_seed(seed),
-        ),
-    )
+    model = Watched(config, alignment_inputs(dataset.train, text, width, generator))
     model.soft, model.partners = soft, [[], []]
     encoded = Encoded(tables.users, tables.items)
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)

@@ -15,14 +15,9 @@ from typing import Any, Final
 import torch
 from torch import Tensor, nn
 
-from benchmarks.common import RESULTS, write_between, write_result
-from darec.alignments.base import AlignmentInputs
+from benchmarks.common import RESULTS, alignment_inputs, write_between, write_result
 from darec.alignments.darec import DaRec, DaRecConfig, global_structure_loss
-from darec.config import BPRConfig
-from darec.data.sampling import Sampler
 from darec.diagnostics import effective_rank, similarity_spread
-from darec.graph import Graph
-from darec.losses import RankingLoss
 from darec.testing.worlds import linear_probe_r2, planted_embeddings
 from darec.types import Batch, Encoded, Interactions, Tables
 
@@ -136,17 +131,8 @@ def trained(form: Form, seed: int) -> dict[str, float]:
     text = Tables(E_L[:half], E_L[half:])
     pairs = torch.arange(half).numpy()
     train = Interactions.from_pairs(pairs, pairs, half, half)
-    inputs = AlignmentInputs(
-        n_users=half,
-        n_items=half,
-        ego_dim=WIDTH,
-        out_dim=WIDTH,
-        text=text,
-        item_mask=torch.ones(half, dtype=torch.bool),
-        graph=Graph(train),
-        ranking=RankingLoss(BPRConfig(), Sampler(train)),
-        generator=torch.Generator().manual_seed(seed),
-    )
+    generator = torch.Generator().manual_seed(seed)
+    inputs = alignment_inputs(train, text, WIDTH, generator)
     common = {"dim": 8, "every": 1, "n_sampled": None, "entities": "together", "smoothing": 0.0}
     model = Trained(DaRecConfig(**{**common, **form.settings}), inputs)
     model.form, model.target = form, E_L - E_L.mean(0)
@@ -154,13 +140,13 @@ def trained(form: Form, seed: int) -> dict[str, float]:
         for projector in model.shared.values():
             for layer in projector.modules():
                 if isinstance(layer, nn.Linear):
-                    nn.init.orthogonal_(layer.weight, generator=inputs.generator)
+                    nn.init.orthogonal_(layer.weight, generator=generator)
     nobody = torch.empty(0, dtype=torch.long)
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     for step in range(STEPS):
         optimizer.zero_grad()
-        generator = torch.Generator().manual_seed(step)
-        batch = Batch(nobody, nobody, nobody, generator, step)
+        draws = torch.Generator().manual_seed(step)
+        batch = Batch(nobody, nobody, nobody, draws, step)
         terms = model.losses(encoded, text, batch)
         torch.stack(list(terms.values())).sum().backward()
         optimizer.step()
