@@ -53,7 +53,7 @@ def sides_of(run: Run) -> dict[str, Sides]:
         RunError: a run kept in memory, weights that do not fit, or language vectors that have changed since.
         TextError: the dataset has no language vectors.
     """
-    model, text = _restored(run)
+    model, text = restored(run)
     E_L = Tables(torch.from_numpy(text.users), torch.from_numpy(text.items))
     known = {"users": text.user_mask, "items": text.item_mask}
     with torch.no_grad():
@@ -81,7 +81,12 @@ def drawn(n: int, most: int, seed: int) -> IntArray:
     return cast(IntArray, torch.randperm(n, generator=generator)[:most].sort().values.numpy())
 
 
-def _restored(run: Run) -> tuple[Model, TextTable]:
+def restored(run: Run) -> tuple[Model, TextTable]:
+    """The model of a run with the weights of its best epoch, and the language embeddings it reads.
+
+    Raises:
+        RunError: the run is in memory, damaged, or was trained with other embeddings or another version.
+    """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 

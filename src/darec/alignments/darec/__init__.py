@@ -12,7 +12,8 @@ Departures from the paper, each a setting of :class:`DaRecConfig`; ``preset="pap
   E_L. Each item then enters the backbone averaged with its nearest neighbours in text (``smoothing``), so that what is
   near in text stays near in E_C while ids learn what is specific to clicks, and an item with few clicks is told by its
   neighbours'. How much is averaged is in proportion to how well, by the training interactions, an item's neighbours
-  stand in for its own users (``reliability``, docs/studies/reliability.md). Nothing but E_C is scored.
+  stand in for its own users (``reliability``, docs/studies/reliability.md). Nothing but E_C is scored, unless
+  ``text_width`` puts a table of the text alone beside it (docs/studies/parts.md).
 - The projectors are linear (``hidden``) and global structure weighs 10 (``w_glo``). With MLPs and weights of one, as
   in the paper, the shared parts agree by emptying themselves: in a planted world the shared factors fade from C_sh,
   which the defaults recover in full (tests/alignments/test_darec_alignment.py).
@@ -30,6 +31,7 @@ docs/studies/first-darec.md measures both forms.
 """
 
 from darec.alignments.darec.alignment import DaRec
+from darec.alignments.darec.content import content_tables
 from darec.alignments.darec.global_structure import (
     StructureProducts,
     global_structure_loss,
@@ -50,6 +52,7 @@ __all__ = [
     "DaRecConfig",
     "Projector",
     "StructureProducts",
+    "content_tables",
     "global_structure_loss",
     "kmeans",
     "local_structure_loss",

@@ -10,6 +10,7 @@ ABLATIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "no neighbours": {"smoothing": 0.0},
     "trusted blindly": {"reliability": 0.4},
     "neither": {"start": "random", "smoothing": 0.0},
+    "text beside": {"text_width": 32},
     "no push": {"rho": 0.0},
     "without orthogonality": {"w_or": 0.0},
     "without uniformity": {"w_uni": 0.0},

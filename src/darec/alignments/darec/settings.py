@@ -49,6 +49,12 @@ class DaRecConfig(AlignmentConfig):
     """Nearest neighbours of each item in text, by cosine."""
     temperature: float = Field(0.1, gt=0)
     """Of the softmax of cosines that weighs the neighbours."""
+    text_width: int = Field(0, ge=0)
+    """Columns of a table of the text alone, in closed form, that are scored beside E_C (:func:`content_tables`): more
+    of the long tail for a wider table, at no cost in training. 0 scores E_C alone (docs/studies/parts.md)."""
+    text_weight: float = Field(0.8, ge=0)
+    """With text_width: how far the text's scores spread, relative to E_C's, for neighbours of reliability 1; it is
+    multiplied by ``reliability``."""
     dim: int = Field(32, ge=1)
     """Width d of the shared and of the specific parts."""
     hidden: tuple[int, ...] = ()
