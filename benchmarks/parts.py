@@ -83,14 +83,11 @@ class Reader:
 
     def chosen(self, parts: Sequence[Tables]) -> list[float]:
         """The weights of the grid that are best on validation, the first part's being one."""
-
-        def on_validation(weights: tuple[float, ...]) -> float:
-            return float(self.values(beside(parts, weights), "valid")[RECALL].mean())
-
-        grid: list[tuple[float, ...]] = [
-            (1.0, *others) for others in itertools.product(WEIGHTS, repeat=len(parts) - 1)
+        grid = [[1.0, *others] for others in itertools.product(WEIGHTS, repeat=len(parts) - 1)]
+        on_validation = [
+            self.values(beside(parts, weights), "valid")[RECALL].mean() for weights in grid
         ]
-        return list(max(grid, key=on_validation))
+        return grid[int(np.argmax(on_validation))]
 
     def learned(self, parts: Sequence[Tables], split: Interactions) -> list[float]:
         """Weights of least BPR loss on a split's pairs, by LBFGS; convex, so the start does not matter."""
