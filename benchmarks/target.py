@@ -1,10 +1,10 @@
 """DaRec's default against the best rival of all: ``python -m benchmarks.target NAME=COMPARISON ...``.
 
-Reads the finished runs of comparisons' folders. Over each backbone that DaRec was trained on, its rivals are all other
-alignments of that backbone, and the models that read text themselves, which stand beside it. For each metric the best
-rival is the one with the highest *test* mean, so the choice is in the rivals' favour. Tests are paired over users, each
-with the mean over the seeds that both have, and Holm-corrected over all rivals of the table. The tables go into
-docs/studies/target.md.
+Reads the finished runs of comparisons' folders, several of one name as one. Over each backbone that DaRec was trained
+on, its rivals are all other alignments of that backbone, and the models that read text themselves, which stand beside
+it. For each metric the best rival is the one with the highest *test* mean, so the choice is in the rivals' favour.
+Tests are paired over users, each with the mean over the seeds that both have, and Holm-corrected over all rivals of the
+table. The tables go into docs/studies/target.md.
 """
 
 from __future__ import annotations
@@ -165,10 +165,11 @@ def main() -> None:
     """Compare and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("comparisons", nargs="+", metavar="NAME=COMPARISON")
-    rows: list[dict[str, Any]] = []
+    by_data: dict[str, dict[Pair, dict[int, Trained]]] = defaultdict(dict)
     for argument in parser.parse_args().comparisons:
         name, _, folder = argument.partition("=")
-        rows += compared(name, read(Path(folder)))
+        by_data[name] |= read(Path(folder))
+    rows = [row for name, pairs in by_data.items() for row in compared(name, pairs)]
     for metric in METRICS.values():
         chosen = [row for row in rows if row["metric"] == metric]
         for row, p in zip(chosen, holm(np.array([row["p"] for row in chosen])), strict=True):
