@@ -10,7 +10,7 @@ from torch import Tensor
 
 from darec.alignments.base import Alignment, AlignmentInputs
 from darec.alignments.darec.ablations import ABLATIONS
-from darec.alignments.darec.content import content_tables, score_spread
+from darec.alignments.darec.content import ContentTables, content_tables
 from darec.alignments.darec.global_structure import global_structure_loss, structure_gap
 from darec.alignments.darec.kmeans import kmeans
 from darec.alignments.darec.local_structure import local_structure_loss
@@ -49,8 +49,6 @@ class DaRec(Alignment):
     ablations: ClassVar[Mapping[str, Mapping[str, Any]]] = ABLATIONS
     centres: Tensor
     started: Tensor
-    content_users: Tensor
-    content_items: Tensor
 
     def __init__(self, config: PartConfig, inputs: AlignmentInputs) -> None:
         super().__init__(config, inputs)
@@ -78,8 +76,8 @@ class DaRec(Alignment):
 
         self.n_users = inputs.n_users
         self.neighbours: NeighbourGraph | None = None
-        self.smoothing = self.text_weight = 0.0  # the settings times the neighbours' reliability
-        content = Tables(torch.empty(inputs.n_users, 0), torch.empty(inputs.n_items, 0))
+        self.content: ContentTables | None = None
+        self.smoothing = 0.0  # the setting times the neighbours' reliability
         if (config.smoothing or config.text_width) and inputs.item_mask.sum() > 1:
             neighbours = NeighbourGraph(
                 inputs.text.items, config.neighbours, config.temperature, inputs.item_mask
@@ -87,15 +85,13 @@ class DaRec(Alignment):
             trust = config.reliability
             if trust is None:
                 trust = reliability(neighbours, inputs.graph)
-            self.smoothing = config.smoothing * trust
-            self.neighbours = neighbours if config.smoothing else None
+            if config.smoothing:
+                self.neighbours, self.smoothing = neighbours, config.smoothing * trust
             if config.text_width:
-                self.text_weight = config.text_weight * trust
-                content = content_tables(
+                tables = content_tables(
                     inputs.text.items, inputs.item_mask, inputs.graph, config.text_width
                 )
-        self.register_buffer("content_users", content.users, persistent=False)
-        self.register_buffer("content_items", content.items, persistent=False)
+                self.content = ContentTables(tables, config.text_weight * trust)
         widths = {"C": inputs.out_dim, "L": inputs.text_dim}
         self.shared = torch.nn.ModuleDict({side: projector(widths[side]) for side in SIDES})
         self.specific = torch.nn.ModuleDict({side: projector(widths[side]) for side in SIDES})
@@ -127,18 +123,9 @@ class DaRec(Alignment):
         return torch.cat([users, self.neighbours.smooth(items, self.smoothing)])
 
     def represent(self, encoded: Encoded, text: Tables) -> Tables:
-        """E_C as the run's loss scores it and, with ``text_width``, the text's own table beside it.
-
-        The text's scores spread by ``text_weight`` times the reliability of what E_C's do.
-        """
+        """E_C as the run's loss scores it and, with ``text_width``, the text's own table beside it."""
         tables = super().represent(encoded, text)
-        if not self.content_users.shape[1]:
-            return tables
-        weight = self.text_weight * score_spread(tables)
-        return Tables(
-            torch.cat([tables.users, weight * self.content_users], dim=1),
-            torch.cat([tables.items, self.content_items], dim=1),
-        )
+        return tables if self.content is None else self.content.beside(tables)
 
     @property
     def _n_drawn(self) -> int | None:

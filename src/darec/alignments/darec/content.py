@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darec.graph import Graph
@@ -83,3 +83,29 @@ def score_spread(tables: Tables) -> Tensor:
         / (len(tables.users) * len(items))
     ).sqrt()
     return spread
+
+
+class ContentTables(nn.Module):
+    """:func:`content_tables` beside the tables of a model.
+
+    Args:
+        tables: [U, k] and [I, k].
+        weight: spread of their scores, relative to those of the model's.
+    """
+
+    users: Tensor
+    items: Tensor
+
+    def __init__(self, tables: Tables, weight: float) -> None:
+        super().__init__()
+        self.weight = weight
+        self.register_buffer("users", tables.users, persistent=False)
+        self.register_buffer("items", tables.items, persistent=False)
+
+    def beside(self, tables: Tables) -> Tables:
+        """[U, d] and [I, d] tables with these as k more columns, so that scores add up."""
+        weight = self.weight * score_spread(tables)
+        return Tables(
+            torch.cat([tables.users, weight * self.users], dim=1),
+            torch.cat([tables.items, self.items], dim=1),
+        )
