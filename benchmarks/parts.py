@@ -185,7 +185,7 @@ def main() -> None:
                     values.setdefault(key, []).append(reader.values(tables, "test"))
                     about.setdefault(key, (width, []))[1].append(weights)
             plain = np.stack([member[RECALL] for member in values[PLAIN]])
-            title = f"{name}, {backbone}"
+            title = f"{name}, {backbone} of {about[PLAIN][0]}"
             for key, members in values.items():
                 row = figures(members, plain, seeds, *about[key])
                 found.setdefault(title, {})[": ".join(key)] = row
