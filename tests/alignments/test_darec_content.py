@@ -117,6 +117,8 @@ def test_the_tables_are_scored_side_by_side() -> None:
     beside = scores(scored) - plain
     spread = [x.var(dim=1, correction=0).mean().sqrt().item() for x in (plain, beside)]
     assert spread[1] == pytest.approx(0.5 * 0.4 * spread[0], rel=1e-3)
+    text_columns, all_E_C = scored.items[:, 6:].square().sum(), E_C.items.square().sum()
+    assert (text_columns / all_E_C).item() == pytest.approx(0.5 * 0.4, rel=1e-3)
 
 
 def test_text_that_is_not_to_be_trusted_changes_no_score() -> None:

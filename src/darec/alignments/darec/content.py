@@ -103,9 +103,17 @@ class ContentTables(nn.Module):
         self.register_buffer("items", tables.items, persistent=False)
 
     def beside(self, tables: Tables) -> Tables:
-        """[U, d] and [I, d] tables with these as k more columns, so that scores add up."""
-        weight = self.weight * score_spread(tables)
+        """[U, d] and [I, d] tables with these as k more columns, so that scores add up.
+
+        The items' columns have the weight's share of the squared length of a row of ``tables.items``, on average, so
+        that the text weighs as much between two items as it does between a user and an item.
+        """
+        tiny = torch.finfo(tables.items.dtype).tiny
+        lengths = (torch.linalg.vector_norm(rows) for rows in (tables.items, self.items))
+        model, text = (length.clamp_min(tiny) for length in lengths)
+        by_items = self.weight**0.5 * model / text
+        by_users = self.weight**0.5 * score_spread(tables) * text / model
         return Tables(
-            torch.cat([tables.users, weight * self.users], dim=1),
-            torch.cat([tables.items, self.items], dim=1),
+            torch.cat([tables.users, by_users * self.users], dim=1),
+            torch.cat([tables.items, by_items * self.items], dim=1),
         )
