@@ -6,7 +6,7 @@ import json
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -64,6 +64,18 @@ def alignment_inputs(
         ranking=RankingLoss(BPRConfig(), Sampler(train)),
         generator=generator,
     )
+
+
+def beside(parts: Sequence[Tables], weights: Sequence[float]) -> Tables:
+    """One pair of tables, whose scores are the parts' times the weights, added."""
+    users = [weight * part.users for part, weight in zip(parts, weights, strict=True)]
+    return Tables(torch.cat(users, dim=1), torch.cat([part.items for part in parts], dim=1))
+
+
+def percent(gain: Sequence[float]) -> str:
+    """A gain and its interval, given in percent, as ``+1.2% [-0.3, +2.7]``."""
+    share, low, high = gain
+    return f"{share:+.1f}% [{low:+.1f}, {high:+.1f}]"
 
 
 def write_result(name: str, result: Mapping[str, Any]) -> None:

@@ -20,7 +20,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.common import RESULTS, write_between, write_result
+from benchmarks.common import RESULTS, beside, percent, write_between, write_result
 from benchmarks.target import OURS, read
 from darec.alignments.darec import DaRec, content_tables
 from darec.alignments.darec.content import score_spread
@@ -47,12 +47,6 @@ def levelled(tables: Tables) -> Tables:
     return Tables(tables.users / score_spread(tables), tables.items)
 
 
-def beside(parts: Sequence[Tables], weights: Sequence[float]) -> Tables:
-    """One pair of tables, whose scores are the parts' times the weights, added."""
-    users = [weight * part.users for part, weight in zip(parts, weights, strict=True)]
-    return Tables(torch.cat(users, dim=1), torch.cat([part.items for part in parts], dim=1))
-
-
 class Reader:
     """Scores tables on a dataset's splits.
 
@@ -62,7 +56,7 @@ class Reader:
     """
 
     def __init__(self, dataset: Dataset, seed: int) -> None:
-        self.dataset = dataset
+        self.sampler = Sampler(dataset.train)
         self.generator = torch.Generator().manual_seed(seed)
         self.evaluators = {
             name: Evaluator(
@@ -93,7 +87,7 @@ class Reader:
         """Weights of least BPR loss on a split's pairs, by LBFGS; convex, so the start does not matter."""
         rows = torch.randperm(len(split), generator=self.generator)[:N_PAIRS].numpy()
         users, items = torch.as_tensor(split.users[rows]), torch.as_tensor(split.items[rows])
-        negatives = Sampler(self.dataset.train).negatives(users, self.generator)
+        negatives = self.sampler.negatives(users, self.generator)
         margins = torch.stack([_margin(part, users, items, negatives) for part in parts], dim=1)
         weights = torch.ones(len(parts), requires_grad=True)
         optimiser = torch.optim.LBFGS([weights], max_iter=100, line_search_fn="strong_wolfe")
@@ -112,7 +106,9 @@ def _margin(part: Tables, users: Tensor, items: Tensor, negatives: Tensor) -> Te
     return (part.users[users] * (part.items[items] - part.items[negatives])).sum(1)
 
 
-def readings(run: Run, seed: int) -> Iterator[tuple[tuple[str, str], int, list[float], Tables]]:
+def readings(
+    run: Run, reader: Reader
+) -> Iterator[tuple[tuple[str, str], int, list[float], Tables]]:
     """(what is scored, how it is weighed), its width, the weights and the tables."""
     model, text = restored(run)
     alignment = model.alignment
@@ -125,7 +121,6 @@ def readings(run: Run, seed: int) -> Iterator[tuple[tuple[str, str], int, list[f
         name: levelled(Tables(parts["users"][name], parts["items"][name]))
         for name in ("C_sh", "C_sp", "L_sp")
     }
-    reader = Reader(run.dataset, seed)
     sets: dict[str, list[Tables]] = {
         "C_sh, C_sp": [by_name["C_sh"], by_name["C_sp"]],
         "C_sh, C_sp, L_sp": list(by_name.values()),
@@ -136,7 +131,7 @@ def readings(run: Run, seed: int) -> Iterator[tuple[tuple[str, str], int, list[f
     mask = torch.as_tensor(text.item_mask)
     graph = Graph(run.dataset.train)
     width = E_C.items.shape[1]
-    for columns in sorted({32, 64}):
+    for columns in (32, 64):
         sets[f"E_C, text of {columns}"] = [
             E_C,
             content_tables(model.text.items, mask, graph, columns),
@@ -181,7 +176,7 @@ def main() -> None:
             for seed in seeds:
                 run = Run.load(runs[seed].folder)
                 reader = Reader(run.dataset, seed)
-                for key, width, weights, tables in readings(run, seed):
+                for key, width, weights, tables in readings(run, reader):
                     values.setdefault(key, []).append(reader.values(tables, "test"))
                     about.setdefault(key, (width, []))[1].append(weights)
             plain = np.stack([member[RECALL] for member in values[PLAIN]])
@@ -223,8 +218,7 @@ def line(title: str, key: tuple[str, str], row: Mapping[str, Any]) -> str:
     if how and how != "alone":
         weights = f"{how}: {', '.join(f'{weight:.2f}' for weight in row['weights'])}"
     spread = "" if row["sd"] is None else f" ±{row['sd']:.4f}"
-    share, low, high = row["gain"]
-    over = "" if key == PLAIN else f"{share:+.1f}% [{low:+.1f}, {high:+.1f}]"
+    over = "" if key == PLAIN else percent(row["gain"])
     return (
         f"| {title} | {scored} | {weights} | {row['width']} | {row[RECALL]:.4f}{spread} | {over} | "
         f"{row[TAIL]:.4f} |"

@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.common import RESULTS, write_between, write_result
+from benchmarks.common import RESULTS, percent, write_between, write_result
 from darec.alignments.base import AlignmentInputs
 from darec.alignments.darec import DaRec, DaRecConfig
 from darec.api import fit
@@ -187,8 +187,7 @@ def main() -> None:
         )
     lines = [f"| push | valid {METRIC} | test {METRIC} | over no push |", "|---" * 4 + "|"]
     for row in rows:
-        share, low, high = row["gain"]
-        over = "" if row["push"] == ALONE else f"{share:+.1f}% [{low:+.1f}, {high:+.1f}]"
+        over = "" if row["push"] == ALONE else percent(row["gain"])
         lines.append(f"| {row['push']} | {row['valid']:.4f} | {row['test']:.4f} | {over} |")
     write_result(
         "pushes",

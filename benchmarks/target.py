@@ -20,7 +20,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.common import RESULTS, write_between, write_result
+from benchmarks.common import RESULTS, percent, write_between, write_result
 from darec.compare.figures import Gain
 from darec.compare.gains import gains_over
 from darec.config import resolve_config
@@ -116,8 +116,7 @@ def mean_cost(runs: Mapping[int, Trained]) -> float:
 
 def shown(gain: list[float], p: float) -> str:
     """Two cells: the gain with its interval, in percent, and the corrected p."""
-    share, low, high = (100 * value for value in gain)
-    return f"{share:+.1f}% [{low:+.1f}, {high:+.1f}] | {'<.001' if p < 0.001 else f'{p:.3f}'}"
+    return f"{percent([100 * x for x in gain])} | {'<.001' if p < 0.001 else f'{p:.3f}'}"
 
 
 def table(rows: list[dict[str, Any]], metric: str) -> str:

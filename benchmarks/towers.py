@@ -15,9 +15,8 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import torch
 
-from benchmarks.common import RESULTS, write_between, write_result
+from benchmarks.common import RESULTS, beside, percent, write_between, write_result
 from benchmarks.target import Trained, read
 from darec.compare.gains import gain
 from darec.data.dataset import Dataset
@@ -37,14 +36,6 @@ def levelled(tables: Tables) -> Tables:
     users = tables.users[:: max(1, len(tables.users) // 2000)]
     spread = (users @ tables.items.T).std(dim=1).mean()
     return Tables(tables.users / spread, tables.items)
-
-
-def beside(first: Tables, second: Tables, weight: float) -> Tables:
-    """Two tables as one, whose scores are the sum of theirs, the second's times ``weight``."""
-    return Tables(
-        torch.cat([first.users, weight * second.users], dim=1),
-        torch.cat([first.items, second.items], dim=1),
-    )
 
 
 class Split:
@@ -72,7 +63,7 @@ def mixtures(dataset: Dataset, first: Tables, second: Tables) -> dict[str, Value
     first, second = levelled(first), levelled(second)
     on_valid, on_test = [], []
     for weight in WEIGHTS:
-        both = beside(first, second, weight)
+        both = beside([first, second], [1.0, weight])
         (of_valid, valid_thirds), (of_test, test_thirds) = valid.of(both), test.of(both)
         on_valid.append(of_valid)
         on_test.append(of_test)
@@ -127,11 +118,11 @@ def main() -> None:
             mine = np.stack(members)
             against = gain(mine, plain, tuple(options.seeds))
             spread = statistics.stdev(mine.mean(axis=1)) if len(mine) > 1 else None
-            share, low, high = (100 * x for x in against.relative or (0.0, 0.0, 0.0))
+            relative = [100 * x for x in against.relative or (0.0, 0.0, 0.0)]
             row = {
                 "recall@20": round(float(mine.mean()), 5),
                 "sd": None if spread is None else round(spread, 5),
-                "gain": [round(x, 2) for x in (share, low, high)],
+                "gain": [round(x, 2) for x in relative],
             }
             found.setdefault(name, {})[f"{title}: {how}"] = row
             alone = how == "the first alone"
@@ -139,7 +130,7 @@ def main() -> None:
                 f"| {name} | {title.partition(' + ')[0] if alone else title} | {'alone' if alone else how} | "
                 f"{widths[title] // 2 if alone else widths[title]} | {row['recall@20']:.4f}"
                 f"{'' if spread is None else f' ±{spread:.4f}'} | "
-                f"{share:+.1f}% [{low:+.1f}, {high:+.1f}] |"
+                f"{percent(relative)} |"
             )
     write_result("towers", {"weights": WEIGHTS, "seeds": options.seeds, "data": found})
     unique = list(dict.fromkeys(lines))
