@@ -10,7 +10,7 @@ import pytest
 import torch
 from building import encoded, inputs, table, text
 
-from darec.alignments.darec import DaRec, DaRecConfig
+from darec.alignments.darec import DaRec, DaRecConfig, shared_text
 from darec.config import resolve_config
 from darec.errors import ConfigError
 from darec.graph import Graph, NeighbourGraph, reliability
@@ -200,7 +200,7 @@ def test_ids_start_in_one_basis_for_users_and_items() -> None:
     E_L = text(30, 20, 6)
     E_L = Tables(torch.cat([E_L.items, E_L.users[:10]]), E_L.items)
     ids = 0.1 * table(50, 4)
-    made = build(30, 20, 4, 6).initial_ids(ids, E_L)
+    made = build(30, 20, 4, 6, text_part="whole").initial_ids(ids, E_L)
     users, items = made.split([30, 20])
     assert users.norm().item() == pytest.approx(ids[:30].norm().item(), rel=1e-5)
     assert items.norm().item() == pytest.approx(ids[30:].norm().item(), rel=1e-5)
@@ -214,7 +214,10 @@ def test_items_are_averaged_with_their_neighbours_in_text_and_users_are_not() ->
     items = torch.eye(2)[kinds] + 1e-4 * table(10, 2)
     given = inputs(7, 10, 3, 2)
     given = dataclasses.replace(given, text=Tables(table(7, 2), items))
-    model = DaRec(DaRecConfig(smoothing=0.5, reliability=1.0, neighbours=4, n_clusters=2), given)
+    config = DaRecConfig(
+        smoothing=0.5, reliability=1.0, neighbours=4, n_clusters=2, text_part="whole"
+    )
+    model = DaRec(config, given)
     ego = table(17, 3)
     fused = model.fuse(ego, given.text, None)
     assert torch.equal(fused[:7], ego[:7])
@@ -234,7 +237,8 @@ def test_smoothing_is_in_proportion_to_the_neighbours_reliability() -> None:
     given = dataclasses.replace(
         inputs(30, 20, 3, 2), text=Tables(table(30, 2), items), graph=Graph(train)
     )
-    trust = reliability(NeighbourGraph(items, 10, 0.1), given.graph)
+    shared = shared_text(items, given.item_mask, given.graph).part(items).float()
+    trust = reliability(NeighbourGraph(shared, 10, 0.1), given.graph)
     assert 0.1 < trust < 0.9
     model = DaRec(DaRecConfig(smoothing=2.0, n_clusters=2), given)
     assert model.smoothing == 2.0 * trust

@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from darec.alignments.darec import DaRecConfig
+from darec.alignments.darec import DaRecConfig, shared_text
 from darec.data.dataset import Dataset
 from darec.diagnose.agreement import Agreement, agreement, text_neighbours
 from darec.diagnose.coverage import Coverage, Shape, coverage, shape
@@ -51,8 +51,8 @@ class Figures:
         coverage: which items and users have text.
         shape: how the embeddings fill their space.
         agreement: of neighbours; None where no two items with text share a user.
-        reliability: how well an item's neighbours stand in for its own users, 0 to 1 (:func:`darec.graph.reliability`):
-            what DaRec's smoothing is multiplied by, with as many neighbours.
+        reliability: how well an item's neighbours in the shared part of the text stand in for its own users, 0 to 1
+            (:func:`darec.graph.reliability`): what DaRec's smoothing is multiplied by, with as many neighbours.
         regression: from text to collaborative factors.
         recalls: recall@20 of ``random``, ``popular``, ``profile``, ``neighbours``, ``text`` (the better of the two),
             ``interactions`` (the best of several widths), ``predicted`` and ``own`` (items' factors from their text,
@@ -142,15 +142,7 @@ def text_report(
     near, cosines = text_neighbours(unit(text.items[rows]), k, seed)
     told("neighbours in interactions")
     agreed = agreement(near, rows, dataset.train)
-    trusted = reliability(
-        NeighbourGraph(
-            torch.from_numpy(np.array(text.items)),
-            k,
-            DaRecConfig().temperature,
-            torch.from_numpy(np.array(text.item_mask)),
-        ),
-        Graph(dataset.train),
-    )
+    trusted = shared_reliability(text, Graph(dataset.train), k)
 
     told("closed forms of text and interactions")
     train, items = dataset.train, centred(text.items, text.item_mask)
@@ -199,6 +191,15 @@ def text_report(
     )
     name = dataset.path.name if dataset.path else "dataset"
     return TextReport(name, text.name, seed, figures, read(figures))
+
+
+def shared_reliability(text: TextTable, graph: Graph, k: int) -> float:
+    """What DaRec trusts k neighbours in text by: their reliability in the part that the text shares with the graph."""
+    items, mask = (torch.from_numpy(np.array(array)) for array in (text.items, text.item_mask))
+    shared = shared_text(items, mask, graph).part(items).float()
+    if not shared.shape[1]:
+        return 0.0
+    return reliability(NeighbourGraph(shared, k, DaRecConfig().temperature, mask), graph)
 
 
 def _sum(

@@ -8,6 +8,7 @@ from typing import Any, Final
 ABLATIONS: Final[Mapping[str, Mapping[str, Any]]] = {
     "random start": {"start": "random"},
     "no neighbours": {"smoothing": 0.0},
+    "whole text": {"text_part": "whole"},
     "trusted blindly": {"reliability": 0.4},
     "neither": {"start": "random", "smoothing": 0.0},
     "text beside": {"text_width": 32},

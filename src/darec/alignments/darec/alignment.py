@@ -18,6 +18,7 @@ from darec.alignments.darec.matching import match_clusters
 from darec.alignments.darec.orthogonality import orthogonality_loss
 from darec.alignments.darec.projector import Projector
 from darec.alignments.darec.settings import DaRecConfig
+from darec.alignments.darec.shared_text import SharedText, shared_text
 from darec.alignments.darec.uniformity import uniformity_loss
 from darec.components import in_place_of, principal_directions
 from darec.config import PartConfig
@@ -78,20 +79,11 @@ class DaRec(Alignment):
         self.neighbours: NeighbourGraph | None = None
         self.content: ContentTables | None = None
         self.smoothing = 0.0  # the setting times the neighbours' reliability
-        if (config.smoothing or config.text_width) and inputs.item_mask.sum() > 1:
-            neighbours = NeighbourGraph(
-                inputs.text.items, config.neighbours, config.temperature, inputs.item_mask
-            )
-            trust = config.reliability
-            if trust is None:
-                trust = reliability(neighbours, inputs.graph)
-            if config.smoothing:
-                self.neighbours, self.smoothing = neighbours, config.smoothing * trust
-            if config.text_width:
-                tables = content_tables(
-                    inputs.text.items, inputs.item_mask, inputs.graph, config.text_width
-                )
-                self.content = ContentTables(tables, config.text_weight * trust)
+        self.shared_text: SharedText | None = None
+        if config.text_part == "shared" and (config.start == "text" or self._reads_neighbours):
+            self.shared_text = shared_text(inputs.text.items, inputs.item_mask, inputs.graph)
+        if self._reads_neighbours:
+            self._find_neighbours(inputs)
         widths = {"C": inputs.out_dim, "L": inputs.text_dim}
         self.shared = torch.nn.ModuleDict({side: projector(widths[side]) for side in SIDES})
         self.specific = torch.nn.ModuleDict({side: projector(widths[side]) for side in SIDES})
@@ -99,21 +91,43 @@ class DaRec(Alignment):
         self.register_buffer("centres", torch.zeros(shape))
         self.register_buffer("started", torch.tensor(False))
 
+    @property
+    def _reads_neighbours(self) -> bool:
+        return bool(self.config.smoothing or self.config.text_width)
+
+    def _find_neighbours(self, inputs: AlignmentInputs) -> None:
+        """The items' neighbours in text, as far as they are to be trusted; none where the text tells nothing."""
+        config, told = self.config, inputs.text.items
+        if self.shared_text is not None:
+            told = self.shared_text.part(told).float()
+        if inputs.item_mask.sum() < 2 or not told.shape[1]:
+            return
+        neighbours = NeighbourGraph(told, config.neighbours, config.temperature, inputs.item_mask)
+        trust = config.reliability
+        if trust is None:
+            trust = reliability(neighbours, inputs.graph)
+        if config.smoothing:
+            self.neighbours, self.smoothing = neighbours, config.smoothing * trust
+        if config.text_width:
+            tables = content_tables(
+                inputs.text.items, inputs.item_mask, inputs.graph, config.text_width
+            )
+            self.content = ContentTables(tables, config.text_weight * trust)
+
     def initial_ids(self, ids: Tensor, text: Tables) -> Tensor:
-        """[N, dim] random values to the text's coordinates on the leading principal directions of the items' text.
+        """[N, dim] random values to the text's coordinates on the leading directions of ``text_part``.
 
         One basis for users and items, so that their inner products mean something from the first step; each side keeps
         the length that its random values had.
         """
         if self.config.start == "random":
             return ids
-        mean, directions = principal_directions(text.items, ids.shape[1])
+        count = ids.shape[1]
+        told = self.shared_text or SharedText(*principal_directions(text.items, count))
         sides = zip(
             ids.split([len(text.users), len(text.items)]), (text.users, text.items), strict=True
         )
-        return torch.cat(
-            [in_place_of(rows, (E_L.double() - mean) @ directions) for rows, E_L in sides]
-        )
+        return torch.cat([in_place_of(rows, told.part(E_L, count)) for rows, E_L in sides])
 
     def fuse(self, ego: Tensor, text: Tables, generator: torch.Generator | None) -> Tensor:
         """Items as ``(I + s M) ego``, M the mean over neighbours in text, s the smoothing; users as they are."""

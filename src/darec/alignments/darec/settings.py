@@ -35,8 +35,11 @@ class DaRecConfig(AlignmentConfig):
     name: Literal["darec"] = "darec"
     """Name of the alignment."""
     start: Literal["text", "random"] = "text"
-    """What the backbone's id table starts as: the principal components of the items' text, on which users' text is
-    projected as well, or the random values of the paper (docs/studies/structure.md)."""
+    """What the backbone's id table starts as: the items' text along the leading directions of ``text_part``, on which
+    users' text is projected as well, or the random values of the paper (docs/studies/structure.md)."""
+    text_part: Literal["shared", "whole"] = "shared"
+    """What ``start`` and ``smoothing`` read of the text: the part that it shares with the interactions
+    (:func:`shared_text`), or all of it, by cosines and principal components (docs/studies/shared-text.md)."""
     smoothing: Annotated[float, Range(0.5, 10.0, log=True)] = Field(2.5, ge=0)
     """Each item enters the backbone as its own row plus a share of the mean row of its neighbours in text: global
     structure aligned where encoding starts. The share is this times the neighbours' reliability. An item without text
@@ -46,7 +49,7 @@ class DaRecConfig(AlignmentConfig):
     neighbours stand in for its own users (:func:`darec.graph.reliability`), so that text which says nothing of taste
     changes nothing (docs/studies/reliability.md)."""
     neighbours: Annotated[int, Choice(5, 10, 20)] = Field(10, ge=1)
-    """Nearest neighbours of each item in text, by cosine."""
+    """Nearest neighbours of each item in text, by cosines of ``text_part``."""
     temperature: float = Field(0.1, gt=0)
     """Of the softmax of cosines that weighs the neighbours."""
     text_width: int = Field(0, ge=0)
