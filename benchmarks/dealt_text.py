@@ -19,13 +19,13 @@ from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
-import torch
 
 from benchmarks.common import RESULTS, SHARED, shared_dataset, write_between, write_result
 from darec.alignments.darec import DaRec, DaRecConfig
 from darec.config import resolve_config
 from darec.data.dataset import Dataset
-from darec.graph import Graph, NeighbourGraph, reliability
+from darec.diagnose.text_report import shared_reliability
+from darec.graph import Graph
 from darec.text import embed
 from darec.training.trainer import Trainer
 from darec.types import TextTable
@@ -113,7 +113,6 @@ def measured() -> str:
         "| texts dealt out | " + " | ".join(f"{share:.0%}" for share in MEASURED) + " | seconds |",
         "|---" * (len(MEASURED) + 2) + "|",
     ]
-    config = DaRecConfig()
     for name in ("toys", "steam", "games"):
         with tempfile.TemporaryDirectory() as temporary:
             folder = Path(temporary)
@@ -121,14 +120,8 @@ def measured() -> str:
             graph, cells, seconds = Graph(dataset.train), [], []
             for share in MEASURED:
                 text = dealt(dataset, share, folder, name)
-                near = NeighbourGraph(
-                    torch.as_tensor(text.items),
-                    config.neighbours,
-                    config.temperature,
-                    torch.as_tensor(np.array(text.item_mask)),
-                )
                 started = time.perf_counter()
-                cells.append(f"{reliability(near, graph):.3f}")
+                cells.append(f"{shared_reliability(text, graph, DaRecConfig().neighbours):.3f}")
                 seconds.append(time.perf_counter() - started)
         lines.append(f"| {name} | {' | '.join(cells)} | {statistics.median(seconds):.1f} |")
     return "\n".join(lines)

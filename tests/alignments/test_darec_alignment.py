@@ -10,10 +10,10 @@ import pytest
 import torch
 from building import encoded, inputs, table, text
 
-from darec.alignments.darec import DaRec, DaRecConfig, shared_text
+from darec.alignments.darec import DaRec, DaRecConfig
 from darec.config import resolve_config
 from darec.errors import ConfigError
-from darec.graph import Graph, NeighbourGraph, reliability
+from darec.graph import Graph, NeighbourGraph, reliability, shared_text
 from darec.testing.suites import AlignmentSuite, train_steps
 from darec.testing.worlds import linear_probe_r2, planted_embeddings, tiny_dataset
 from darec.types import Batch, Encoded, Interactions, Tables

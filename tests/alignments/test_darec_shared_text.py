@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darec.alignments.base import AlignmentInputs
-from darec.alignments.darec import DaRec, DaRecConfig, shared_text
-from darec.alignments.darec.shared_text import PENALTY
-from darec.graph import Graph, NeighbourGraph, reliability
+from darec.alignments.darec import DaRec, DaRecConfig
+from darec.graph import Graph, NeighbourGraph, reliability, shared_text
+from darec.graph.shared import PENALTY
 from darec.types import Interactions, Tables
 
 N_USERS, N_ITEMS = 40, 30

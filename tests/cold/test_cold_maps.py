@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+import torch
 from sklearn.linear_model import Ridge
 
-from darec.cold.maps import PENALTIES, NeighbourMap, RidgeMap
+from darec.cold.maps import PENALTIES, NeighbourMap, RidgeMap, SharedNeighbourMap
+from darec.graph import SharedText
 
 RNG = np.random.default_rng(0)
 X = RNG.normal(size=(24, 6)).astype(np.float32)
@@ -63,6 +65,23 @@ def test_neighbours_are_averaged_by_the_softmax_of_their_cosines() -> None:
     others = np.stack([told(X[i], np.delete(everyone, i)) for i in range(24)])
     share = 1 - ((others - Y) ** 2).sum() / ((Y - Y.mean(0)) ** 2).sum()
     assert fitted.explained_ == pytest.approx(share, rel=1e-4)
+
+
+def test_neighbours_of_the_shared_part_are_those_of_its_coordinates() -> None:
+    shared = SharedText(torch.full((6,), 0.1), torch.from_numpy(RNG.normal(size=(6, 2))))
+    part = (X.astype(np.float64) - 0.1) @ shared.directions.numpy()
+    expected = NeighbourMap().fit(part.astype(np.float32), Y)
+    fitted = SharedNeighbourMap(shared).fit(X, Y)
+    assert fitted.explained_ == pytest.approx(expected.explained_, rel=1e-4)
+    assert fitted.predict(X[:5]) == pytest.approx(
+        expected.predict(part[:5].astype(np.float32)), rel=1e-4, abs=1e-5
+    )
+
+
+def test_where_nothing_is_shared_a_text_is_told_by_the_mean() -> None:
+    nothing = SharedText(torch.zeros(6), torch.zeros(6, 0, dtype=torch.float64))
+    fitted = SharedNeighbourMap(nothing).fit(X, Y)
+    assert fitted.predict(X[:2]) == pytest.approx(np.stack([Y.mean(0)] * 2), rel=1e-4)
 
 
 def test_fewer_items_than_neighbours() -> None:

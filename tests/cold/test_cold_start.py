@@ -38,7 +38,7 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     return Run(resolve_config(), data, Tables(axes[users], axes[items]), {})
 
 
-@pytest.mark.parametrize("how", ["ridge", "neighbours"])
+@pytest.mark.parametrize("how", ["ridge", "neighbours", "shared"])
 def test_a_new_item_is_for_the_users_of_its_group(run: Run, how: str) -> None:
     cold = ColdStart(run, how=how).fit(NEW)
     assert cold.rows_ == pytest.approx(3 * np.eye(4), abs=0.3)

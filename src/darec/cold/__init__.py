@@ -6,7 +6,7 @@ rows to new items by it. See docs/cold-start.md, and docs/studies/cold-start.md 
 
 from darec.cold.evaluate import evaluate_cold
 from darec.cold.items import NewItems, read_new_items
-from darec.cold.maps import MAPS, NeighbourMap, RidgeMap
+from darec.cold.maps import MAPS, NeighbourMap, RidgeMap, SharedNeighbourMap
 from darec.cold.start import ColdRecommendation, ColdStart
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "NeighbourMap",
     "NewItems",
     "RidgeMap",
+    "SharedNeighbourMap",
     "evaluate_cold",
     "read_new_items",
 ]

@@ -1,8 +1,8 @@
-"""From text to the rows that a run scores: two maps, fitted on warm items, in the manner of scikit-learn."""
+"""From text to the rows that a run scores: three maps, fitted on warm items, in the manner of scikit-learn."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Final, Protocol, Self
 
 import numpy as np
@@ -10,6 +10,7 @@ import torch
 from numpy.typing import NDArray
 from torch.nn import functional as F
 
+from darec.graph import SharedText
 from darec.types import FloatArray
 
 PENALTIES: Final = np.logspace(-3, 5, 33)
@@ -111,7 +112,34 @@ class NeighbourMap:
         return torch.cat(made) if made else self._rows[:0]
 
 
-MAPS: Final[Mapping[str, type[RidgeMap] | type[NeighbourMap]]] = {
-    "ridge": RidgeMap,
-    "neighbours": NeighbourMap,
+class SharedNeighbourMap(NeighbourMap):
+    """The same, with neighbours by cosines of what the text shares with the interactions, as DaRec finds its own.
+
+    Args:
+        shared: of the run's training interactions (:func:`darec.graph.shared_text`).
+    """
+
+    def __init__(self, shared: SharedText, neighbours: int = 10, temperature: float = 0.1) -> None:
+        super().__init__(neighbours, temperature)
+        self.shared = shared
+
+    def fit(self, X: FloatArray, Y: FloatArray) -> Self:
+        """See :class:`TextMap`. Where text and interactions share nothing, all items are alike."""
+        if not self.shared.directions.shape[1]:
+            self.neighbours = len(X)
+        return super().fit(self._part(X), Y)
+
+    def predict(self, X: FloatArray) -> FloatArray:
+        """See :class:`TextMap`."""
+        return super().predict(self._part(X))
+
+    def _part(self, X: FloatArray) -> FloatArray:
+        return self.shared.part(torch.from_numpy(X)).float().numpy()
+
+
+MAPS: Final[Mapping[str, Callable[[Callable[[], SharedText]], TextMap]]] = {
+    "ridge": lambda shared: RidgeMap(),
+    "neighbours": lambda shared: NeighbourMap(),
+    "shared": lambda shared: SharedNeighbourMap(shared()),
 }
+"""Name -> map, made with what gives the shared part of the text to those that read it."""

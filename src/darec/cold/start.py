@@ -20,6 +20,7 @@ from darec.data.idmap import IdMap
 from darec.errors import ConfigError, RunError, TextError, did_you_mean
 from darec.evaluation.ranking import check_k, top_k
 from darec.evaluation.result import Evaluation
+from darec.graph import Graph, shared_text
 from darec.run import Recommendation, Run
 from darec.types import FloatArray, IntArray, Interactions, Tables
 
@@ -48,7 +49,7 @@ class ColdStart:
 
     Args:
         run: finished, on a dataset that is on disk and encoded; the text read is that of the run.
-        how: ``ridge`` or ``neighbours``.
+        how: ``ridge``, ``neighbours`` or ``shared``, see :mod:`darec.cold.maps`.
         device: where a neural encoder runs.
 
     Attributes:
@@ -103,7 +104,10 @@ class ColdStart:
         self._length = float(lengths.mean())
         self._equal = bool((lengths - self._length).abs().max() <= 1e-3 * self._length)
         self._text = text
-        self.map_ = MAPS[self.how]().fit(text.items[warm], rows.numpy()[warm])
+        graph = Graph(data.train)
+        self.map_ = MAPS[self.how](
+            lambda: shared_text(torch.from_numpy(text.items), torch.from_numpy(text.known), graph)
+        ).fit(text.items[warm], rows.numpy()[warm])
         self.items_, self.notices_ = new, new.notices
         self._ids = IdMap("item", [*data.items.ids, *new.ids])
         self.rows_ = self.transform(new.texts, new.titles)

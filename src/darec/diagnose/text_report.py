@@ -13,7 +13,7 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from darec.alignments.darec import DaRecConfig, shared_text
+from darec.alignments.darec import DaRecConfig
 from darec.data.dataset import Dataset
 from darec.diagnose.agreement import Agreement, agreement, text_neighbours
 from darec.diagnose.coverage import Coverage, Shape, coverage, shape
@@ -34,7 +34,7 @@ from darec.diagnose.scorers import (
 from darec.errors import ConfigError, DataError
 from darec.evaluation.groups import Group
 from darec.evaluation.metrics import Values
-from darec.graph import Graph, NeighbourGraph, reliability
+from darec.graph import Graph, NeighbourGraph, reliability, shared_text
 from darec.types import TextTable
 
 WIDTHS: Final = (64, 128, 256)

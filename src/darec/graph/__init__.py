@@ -4,5 +4,15 @@ from darec.graph.adjacency import Graph, GraphSpec
 from darec.graph.agreement import reliability
 from darec.graph.neighbours import NeighbourGraph, nearest_neighbours
 from darec.graph.pattern import Pattern
+from darec.graph.shared import SharedText, shared_text
 
-__all__ = ["Graph", "GraphSpec", "NeighbourGraph", "Pattern", "nearest_neighbours", "reliability"]
+__all__ = [
+    "Graph",
+    "GraphSpec",
+    "NeighbourGraph",
+    "Pattern",
+    "SharedText",
+    "nearest_neighbours",
+    "reliability",
+    "shared_text",
+]

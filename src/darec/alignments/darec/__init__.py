@@ -13,8 +13,8 @@ Departures from the paper, each a setting of :class:`DaRecConfig`; ``preset="pap
   near in text stays near in E_C while ids learn what is specific to clicks, and an item with few clicks is told by its
   neighbours'. How much is averaged is in proportion to how well, by the training interactions, an item's neighbours
   stand in for its own users (``reliability``, docs/studies/reliability.md). Both read the shared part of the language
-  alone, found in closed form (``text_part``, :func:`shared_text`, docs/studies/shared-text.md). Nothing but E_C
-  is scored, unless ``text_width`` puts a table of the text alone beside it (docs/studies/parts.md).
+  alone, found in closed form (``text_part``, :func:`darec.graph.shared_text`, docs/studies/shared-text.md). Nothing
+  but E_C is scored, unless ``text_width`` puts a table of the text alone beside it (docs/studies/parts.md).
 - The projectors are linear (``hidden``) and global structure weighs 10 (``w_glo``). With MLPs and weights of one, as
   in the paper, the shared parts agree by emptying themselves: in a planted world the shared factors fade from C_sh,
   which the defaults recover in full (tests/alignments/test_darec_alignment.py).
@@ -45,7 +45,6 @@ from darec.alignments.darec.matching import match_clusters
 from darec.alignments.darec.orthogonality import orthogonality_loss
 from darec.alignments.darec.projector import Projector
 from darec.alignments.darec.settings import DaRecConfig
-from darec.alignments.darec.shared_text import SharedText, shared_text
 from darec.alignments.darec.uniformity import uniformity_loss
 
 __all__ = [
@@ -53,7 +52,6 @@ __all__ = [
     "DaRec",
     "DaRecConfig",
     "Projector",
-    "SharedText",
     "StructureProducts",
     "content_tables",
     "global_structure_loss",
@@ -61,7 +59,6 @@ __all__ = [
     "local_structure_loss",
     "match_clusters",
     "orthogonality_loss",
-    "shared_text",
     "structure_gap",
     "structure_products",
     "uniformity_loss",

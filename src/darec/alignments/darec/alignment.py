@@ -18,7 +18,6 @@ from darec.alignments.darec.matching import match_clusters
 from darec.alignments.darec.orthogonality import orthogonality_loss
 from darec.alignments.darec.projector import Projector
 from darec.alignments.darec.settings import DaRecConfig
-from darec.alignments.darec.shared_text import SharedText, shared_text
 from darec.alignments.darec.uniformity import uniformity_loss
 from darec.components import in_place_of, principal_directions
 from darec.config import PartConfig
@@ -29,7 +28,7 @@ from darec.diagnostics import (
     similarity_spread,
 )
 from darec.errors import ConfigError
-from darec.graph import NeighbourGraph, reliability
+from darec.graph import NeighbourGraph, SharedText, reliability, shared_text
 from darec.types import Batch, Encoded, Tables
 
 SIDES = ("C", "L")

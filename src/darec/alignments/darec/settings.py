@@ -39,7 +39,8 @@ class DaRecConfig(AlignmentConfig):
     users' text is projected as well, or the random values of the paper (docs/studies/structure.md)."""
     text_part: Literal["shared", "whole"] = "shared"
     """What ``start`` and ``smoothing`` read of the text: the part that it shares with the interactions
-    (:func:`shared_text`), or all of it, by cosines and principal components (docs/studies/shared-text.md)."""
+    (:func:`darec.graph.shared_text`), or all of it, by cosines and principal components
+    (docs/studies/shared-text.md)."""
     smoothing: Annotated[float, Range(0.5, 10.0, log=True)] = Field(2.5, ge=0)
     """Each item enters the backbone as its own row plus a share of the mean row of its neighbours in text: global
     structure aligned where encoding starts. The share is this times the neighbours' reliability. An item without text

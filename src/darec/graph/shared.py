@@ -8,11 +8,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from darec.graph import Graph
+from darec.graph.adjacency import Graph
 
 PENALTY = 0.1
-"""Of the ridge, in units of the mean eigenvalue of the text's second moments. Anything from 0.01 to 1 finds neighbours
-of much the same reliability among users that were left out (docs/studies/shared-text.md)."""
+"""Anything from 0.01 to 1 finds neighbours of much the same reliability among users that were left out
+(docs/studies/shared-text.md)."""
 _NOTHING = (
     1e-9  # no eigenvalue: S'S is at most 1, and so B about one over the mean eigenvalue of T'T
 )
@@ -29,7 +29,7 @@ class SharedText(NamedTuple):
         return (rows.double() - self.mean) @ self.directions[:, :count]
 
 
-def shared_text(items: Tensor, mask: Tensor, graph: Graph) -> SharedText:
+def shared_text(items: Tensor, mask: Tensor, graph: Graph, penalty: float = PENALTY) -> SharedText:
     """Directions of the text, each as long as it is shared with the interactions.
 
     With S the normalised adjacency and T the items' text, centred, of unit length, zero where an item has none,
@@ -47,6 +47,7 @@ def shared_text(items: Tensor, mask: Tensor, graph: Graph) -> SharedText:
         items: [I, d_L].
         mask: [I] False where an item has no text.
         graph: of users and I items, without self-loops.
+        penalty: a, in units of the mean eigenvalue of T'T.
 
     Returns:
         The most shared direction first, the largest weight of each positive; none where text and interactions share
@@ -67,7 +68,7 @@ def shared_text(items: Tensor, mask: Tensor, graph: Graph) -> SharedText:
     own = T.new_zeros(len(items)).index_add(0, rows, squares)
     moments = T.T @ T
     unit = moments.diagonal().mean().clamp_min(_NOTHING)
-    ridge = moments + PENALTY * unit * torch.eye(len(moments), dtype=T.dtype, device=T.device)
+    ridge = moments + penalty * unit * torch.eye(len(moments), dtype=T.dtype, device=T.device)
     half = torch.linalg.solve(ridge, T.T @ (structure - own[:, None] * T))
     form = torch.linalg.solve(ridge, half.T)
     values, directions = torch.linalg.eigh((form + form.T) / 2)
