@@ -20,9 +20,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.common import RESULTS, percent, shared_dataset, write_between, write_result
+from benchmarks.common import RESULTS, shared_dataset, write_between, write_result
 from benchmarks.dealt_text import dealt
-from benchmarks.target import METRICS, OURS, mean, read
+from benchmarks.target import METRICS, OURS, mean, read, shown
 from darec.alignments.darec import DaRecConfig
 from darec.compare.gains import gains_over
 from darec.graph import Graph, NeighbourGraph, reliability, shared_text
@@ -124,7 +124,7 @@ def gains(rows: list[dict[str, Any]]) -> str:
     ]
     lines += [
         f"| {row['data']}, {row['backbone']} | {titles[row['metric']]} | {row['whole']:.4f} | {row['shared']:.4f} | "
-        f"{percent([100 * x for x in row['gain']])} | {row['p']:.3f} | {row['seeds']}, {row['seeds agreeing']} agree |"
+        f"{shown(row['gain'], row['p'])} | {row['seeds']}, {row['seeds agreeing']} agree |"
         for row in rows
         if row["gain"]
     ]

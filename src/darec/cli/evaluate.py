@@ -27,7 +27,7 @@ def command(
     how: Annotated[
         str | None,
         typer.Option(
-            help="With --cold, the map from text to rows: ridge (the default) or neighbours."
+            help="With --cold, the map from text to rows: ridge (the default), neighbours or shared."
         ),
     ] = None,
     data: Annotated[Path | None, typer.Option(help="Where the dataset is now.")] = None,

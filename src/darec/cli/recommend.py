@@ -41,7 +41,8 @@ def command(
     how: Annotated[
         str | None,
         typer.Option(
-            help="Map from text to what the run scores, for new items and --about: ridge (the default) or neighbours."
+            help="Map from text to what the run scores, for new items and --about: ridge (the default), "
+            "neighbours or shared."
         ),
     ] = None,
     item_id: Annotated[str | None, typer.Option(help="Id column of the new items.")] = None,

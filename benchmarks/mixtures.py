@@ -1,0 +1,79 @@
+"""What is left beside DaRec's table: ``python -m benchmarks.mixtures NAME=COMPARISON ...``.
+
+From the finished runs of comparisons, several of one name read as one: DaRec's table beside that of another seed, of
+the bare backbone, and of every rival, mixed as in :mod:`benchmarks.towers`: the weight chosen on validation, and the
+oracle's, each user's best weight on the *test* split, which is a bound and not a method. Another seed of DaRec itself
+tells what mixing is worth where nothing new is said. The table goes into docs/studies/target.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections import defaultdict
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+
+from benchmarks.common import RESULTS, percent, write_between, write_result
+from benchmarks.target import OURS, Pair, Trained, read, rivals_of
+from benchmarks.towers import mixtures
+from darec.compare.gains import gain
+from darec.run import Run
+
+CHOSEN, ORACLE, ALONE = "one weight", "oracle, each user's best weight", "the first alone"
+SEED: Final = 0
+
+
+def beside_ours(name: str, pairs: dict[Pair, dict[int, Trained]]) -> list[dict[str, Any]]:
+    """A row for every backbone and every table that DaRec's is mixed with."""
+    rows = []
+    for backbone in [pair[0] for pair in pairs if pair[1] == OURS]:
+        mine = pairs[backbone, OURS]
+        ours = Run.load(mine[SEED].folder)
+        other = next(seed for seed in sorted(mine) if seed != SEED)
+        others = {"DaRec of another seed": mine[other]}
+        for pair in rivals_of(backbone, pairs):
+            title = pair[1] if pair[0] == backbone else pair[0]
+            others[title] = pairs[pair][min(pairs[pair])]
+        for title, run in others.items():
+            found = mixtures(ours.dataset, ours.tables, Run.load(run.folder).tables)
+            row: dict[str, Any] = {"data": name, "backbone": backbone, "beside": title}
+            for how in (CHOSEN, ORACLE):
+                over = gain(found[how][None], found[ALONE][None], (SEED,)).relative
+                row[how] = [round(100 * x, 2) for x in over or (0.0, 0.0, 0.0)]
+            row["ours"] = round(float(np.mean(found[ALONE])), 5)
+            print(row, flush=True)
+            rows.append(row)
+    return rows
+
+
+def table(rows: list[dict[str, Any]]) -> str:
+    """Markdown."""
+    lines = [
+        "| data, backbone | DaRec alone | beside it | weight by validation | oracle |",
+        "|---" * 5 + "|",
+    ]
+    lines += [
+        f"| {row['data']}, {row['backbone']} | {row['ours']:.4f} | {row['beside']} | {percent(row[CHOSEN])} | "
+        f"{row[ORACLE][0]:+.1f}% |"
+        for row in rows
+    ]
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Mix and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("comparisons", nargs="+", metavar="NAME=COMPARISON")
+    by_data: dict[str, dict[Pair, dict[int, Trained]]] = defaultdict(dict)
+    for argument in parser.parse_args().comparisons:
+        name, _, folder = argument.partition("=")
+        by_data[name] |= read(Path(folder))
+    rows = [row for name, pairs in by_data.items() for row in beside_ours(name, pairs)]
+    write_result("mixtures", {"rows": rows})
+    write_between(RESULTS.parents[1] / "docs" / "studies" / "target.md", "mixtures", table(rows))
+
+
+if __name__ == "__main__":
+    main()
