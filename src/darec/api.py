@@ -85,9 +85,9 @@ def fit(
     given = {key: name for key, name in named.items() if name is not None} | dict(settings or {})
     if config is not None and given:
         raise ConfigError("give either config or backbone, alignment and settings, not both.")
+    begun = begun_with(folder)
     if config is None and (given or not resume):
-        config = resolve_config(given)
-    begun = folder is not None and (folder / "config.yaml").is_file()
+        config = resolve_config(given, file=begun if resume else None)
     if folder is not None and folder.exists() and not folder.is_dir():
         raise RunError(f"{folder} is a file: choose another --out.")
     if folder is not None and folder.exists() and any(folder.iterdir()):
@@ -135,6 +135,12 @@ def fit(
         write_atomic(folder / "tables.safetensors", save(tensors))
         write_json(folder / "metrics.json", run.metrics)
     return run
+
+
+def begun_with(folder: str | Path | None) -> Path | None:
+    """The settings that a run in ``folder`` was begun with: what a resumed run takes where nothing else is given."""
+    file = Path(folder) / "config.yaml" if folder is not None else None
+    return file if file is not None and file.is_file() else None
 
 
 def load_run(path: str | Path, *, dataset: Dataset | str | Path | None = None) -> Run:

@@ -163,7 +163,11 @@ def test_a_damaged_run_is_named(
     assert "is damaged" in refused(capsys, "evaluate", out)
     (out / "metrics.json").unlink()
     assert "--resume" in refused(capsys, "evaluate", out)
-    assert call("train", shop / "data", "--out", out, "--resume", "--quiet") == 0
+    resumed = ("train", shop / "data", "--out", out, "--resume")
+    assert "begun with alignment.name=none, not darec" in refused(
+        capsys, *resumed, "--alignment", "darec"
+    )
+    assert call(*resumed, "--threads", "1", "--quiet") == 0
     assert call("evaluate", out, "--format", "json") == 0
 
 
