@@ -13,9 +13,9 @@ from darec.graph.adjacency import Graph
 PENALTY = 0.1
 """Anything from 0.01 to 1 finds neighbours of much the same reliability among users that were left out
 (docs/studies/shared-text.md)."""
-_NOTHING = (
-    1e-9  # no eigenvalue: S'S is at most 1, and so B about one over the mean eigenvalue of T'T
-)
+_COLUMNS, _ROWS = 64, 2**16  # of the text that are held in float64 at once
+# No eigenvalue: S'S is at most 1, and so B at most about one over the mean eigenvalue of T'T.
+_NOTHING = 1e-9
 
 
 class SharedText(NamedTuple):
@@ -53,24 +53,19 @@ def shared_text(items: Tensor, mask: Tensor, graph: Graph, penalty: float = PENA
         The most shared direction first, the largest weight of each positive; none where text and interactions share
         nothing, as where no user took two items.
     """
+    T = torch.zeros_like(items, dtype=torch.float32)
     known = mask.to(items.device)
-    told = items[known].double()
-    mean = told.mean(0) if len(told) else told.new_zeros(items.shape[1])
-    T = torch.zeros_like(items, dtype=torch.float64)
-    T[known] = F.normalize(told - mean, dim=1)
-    n_users = len(graph.indptr) - 1 - len(items)
-    met = graph.propagate(torch.cat([T.new_zeros(n_users, T.shape[1]), T]))
-    met[n_users:] = 0
-    structure = graph.propagate(met)[n_users:]  # S' S T
-    starts = graph.indptr[n_users:]
-    rows = torch.repeat_interleave(torch.arange(len(items), device=T.device), starts.diff().long())
-    squares = graph.weights[int(starts[0]) :].double() ** 2
-    own = T.new_zeros(len(items)).index_add(0, rows, squares)
-    moments = T.T @ T
+    mean = items[known].mean(0, dtype=torch.float64).nan_to_num()
+    T[known] = F.normalize(items[known] - mean.to(items.dtype), dim=1).float()
+    structure = _Structure(graph, len(items))
+    moments = _cross(T, T)
+    told = torch.cat(
+        [_cross(T, structure.times(columns.double())) for columns in T.split(_COLUMNS, dim=1)],
+        dim=1,
+    )
     unit = moments.diagonal().mean().clamp_min(_NOTHING)
-    ridge = moments + penalty * unit * torch.eye(len(moments), dtype=T.dtype, device=T.device)
-    half = torch.linalg.solve(ridge, T.T @ (structure - own[:, None] * T))
-    form = torch.linalg.solve(ridge, half.T)
+    ridge = moments + penalty * unit * torch.eye(len(moments), dtype=moments.dtype, device=T.device)
+    form = torch.linalg.solve(ridge, torch.linalg.solve(ridge, told).T)
     values, directions = torch.linalg.eigh((form + form.T) / 2)
     values, directions = values.flip(0), directions.flip(1)
     shared = values > _NOTHING / unit
@@ -79,3 +74,28 @@ def shared_text(items: Tensor, mask: Tensor, graph: Graph, penalty: float = PENA
         largest = directions.gather(0, directions.abs().argmax(0, keepdim=True))
         directions = directions * largest.sign()
     return SharedText(mean, directions * values[shared].sqrt())
+
+
+class _Structure:
+    """G, by two propagations."""
+
+    def __init__(self, graph: Graph, n_items: int) -> None:
+        self.graph, self.n_users = graph, len(graph.indptr) - 1 - n_items
+        starts = graph.indptr[self.n_users :]
+        rows = torch.arange(n_items, device=starts.device).repeat_interleave(starts.diff().long())
+        squares = graph.weights[int(starts[0]) :].double() ** 2
+        self.diagonal = squares.new_zeros(n_items).index_add(0, rows, squares)
+
+    def times(self, columns: Tensor) -> Tensor:
+        """[I, k] to [I, k], G times these."""
+        users = columns.new_zeros(self.n_users, columns.shape[1])
+        met = self.graph.propagate(torch.cat([users, columns]))
+        return self.graph.propagate(met)[self.n_users :] - self.diagonal[:, None] * columns
+
+
+def _cross(a: Tensor, b: Tensor) -> Tensor:
+    """[n, d] and [n, k] to ``a' b``, [d, k], in float64 without copies of the whole in it."""
+    product = a.new_zeros(a.shape[1], b.shape[1], dtype=torch.float64)
+    for x, y in zip(a.split(_ROWS), b.split(_ROWS), strict=True):
+        product += x.double().T @ y.double()
+    return product
