@@ -1,9 +1,9 @@
 """What is left beside DaRec's table: ``python -m benchmarks.mixtures NAME=COMPARISON ...``.
 
-From the finished runs of comparisons, several of one name read as one: DaRec's table beside that of another seed, of
-the bare backbone, and of every rival, mixed as in :mod:`benchmarks.towers`: the weight chosen on validation, and the
-oracle's, each user's best weight on the *test* split, which is a bound and not a method. Another seed of DaRec itself
-tells what mixing is worth where nothing new is said. The table goes into docs/studies/target.md.
+From the finished runs of comparisons, several of one name read as one: DaRec's table beside that of another seed, and
+of the bare backbone and of rivals (``--beside``), mixed as in :mod:`benchmarks.towers`: the weight chosen on
+validation, and the oracle's, each user's best weight on the *test* split, which is a bound and not a method. Another
+seed of DaRec itself tells what mixing is worth where nothing new is said. The table goes into docs/studies/target.md.
 """
 
 from __future__ import annotations
@@ -25,7 +25,9 @@ CHOSEN, ORACLE, ALONE = "one weight", "oracle, each user's best weight", "the fi
 SEED: Final = 0
 
 
-def beside_ours(name: str, pairs: dict[Pair, dict[int, Trained]]) -> list[dict[str, Any]]:
+def beside_ours(
+    name: str, pairs: dict[Pair, dict[int, Trained]], mixed: list[str]
+) -> list[dict[str, Any]]:
     """A row for every backbone and every table that DaRec's is mixed with."""
     rows = []
     for backbone in [pair[0] for pair in pairs if pair[1] == OURS]:
@@ -35,7 +37,8 @@ def beside_ours(name: str, pairs: dict[Pair, dict[int, Trained]]) -> list[dict[s
         others = {"DaRec of another seed": mine[other]}
         for pair in rivals_of(backbone, pairs):
             title = pair[1] if pair[0] == backbone else pair[0]
-            others[title] = pairs[pair][min(pairs[pair])]
+            if title in mixed:
+                others[title] = pairs[pair][min(pairs[pair])]
         for title, run in others.items():
             found = mixtures(ours.dataset, ours.tables, Run.load(run.folder).tables)
             row: dict[str, Any] = {"data": name, "backbone": backbone, "beside": title}
@@ -66,11 +69,15 @@ def main() -> None:
     """Mix and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("comparisons", nargs="+", metavar="NAME=COMPARISON")
+    parser.add_argument("--beside", nargs="+", default=["none", "contrastive", "alpharec"])
+    options = parser.parse_args()
     by_data: dict[str, dict[Pair, dict[int, Trained]]] = defaultdict(dict)
-    for argument in parser.parse_args().comparisons:
+    for argument in options.comparisons:
         name, _, folder = argument.partition("=")
         by_data[name] |= read(Path(folder))
-    rows = [row for name, pairs in by_data.items() for row in beside_ours(name, pairs)]
+    rows = [
+        row for name, pairs in by_data.items() for row in beside_ours(name, pairs, options.beside)
+    ]
     write_result("mixtures", {"rows": rows})
     write_between(RESULTS.parents[1] / "docs" / "studies" / "target.md", "mixtures", table(rows))
 
