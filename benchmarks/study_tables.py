@@ -60,7 +60,8 @@ def main() -> None:
         lines += ["| " + " | ".join(str(cell) for cell in cells.values()) + " |" for cells in rows]
         page = RESULTS.parents[1] / "docs" / "studies" / f"{options.page}.md"
         write_between(page, mark, "\n".join(lines))
-        found[mark] = {"command": comparison.command, "machine": comparison.machine, "rows": rows}
+        command = comparison.command.replace(f"{RESULTS.parents[1]}/", "")
+        found[mark] = {"command": command, "machine": comparison.machine, "rows": rows}
     file.write_text(json.dumps(found, indent=2) + "\n")
 
 
