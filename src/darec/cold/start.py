@@ -20,7 +20,7 @@ from darec.data.idmap import IdMap
 from darec.errors import ConfigError, RunError, TextError, did_you_mean
 from darec.evaluation.ranking import check_k, top_k
 from darec.evaluation.result import Evaluation
-from darec.graph import Graph, shared_text
+from darec.graph import Graph, SharedText, shared_text
 from darec.run import Recommendation, Run
 from darec.types import FloatArray, IntArray, Interactions, Tables
 
@@ -104,10 +104,7 @@ class ColdStart:
         self._length = float(lengths.mean())
         self._equal = bool((lengths - self._length).abs().max() <= 1e-3 * self._length)
         self._text = text
-        graph = Graph(data.train)
-        self.map_ = MAPS[self.how](
-            lambda: shared_text(torch.from_numpy(text.items), torch.from_numpy(text.known), graph)
-        ).fit(text.items[warm], rows.numpy()[warm])
+        self.map_ = MAPS[self.how](self._shared_text).fit(text.items[warm], rows.numpy()[warm])
         self.items_, self.notices_ = new, new.notices
         self._ids = IdMap("item", [*data.items.ids, *new.ids])
         self.rows_ = self.transform(new.texts, new.titles)
@@ -158,6 +155,11 @@ class ColdStart:
         vectors, _ = self._text.encode(*(part.catalogue[name].to_list() for name in NAMES))
         rows = torch.from_numpy(self._mapped(vectors))
         return evaluate_cold(self.run.tables.users.float(), rows, part, ks)
+
+    def _shared_text(self) -> SharedText:
+        """What the run's text shares with its training interactions."""
+        items, known = (torch.from_numpy(rows) for rows in (self._text.items, self._text.known))
+        return shared_text(items, known, Graph(self.run.dataset.train))
 
     def _mapped(self, vectors: FloatArray) -> FloatArray:
         """Text vectors to rows, as long as the warm ones where these are equally long."""
