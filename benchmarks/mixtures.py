@@ -9,19 +9,16 @@ seed of DaRec itself tells what mixing is worth where nothing new is said. The t
 from __future__ import annotations
 
 import argparse
-from collections import defaultdict
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from benchmarks.common import RESULTS, percent, write_between, write_result
-from benchmarks.target import OURS, Pair, Trained, read, rivals_of
-from benchmarks.towers import mixtures
+from benchmarks.target import OURS, Pair, Trained, pooled, rivals_of, titled
+from benchmarks.towers import ALONE, ONE_WEIGHT, ORACLE, mixtures
 from darec.compare.gains import gain
 from darec.run import Run
 
-CHOSEN, ORACLE, ALONE = "one weight", "oracle, each user's best weight", "the first alone"
 SEED: Final = 0
 
 
@@ -36,13 +33,12 @@ def beside_ours(
         other = next(seed for seed in sorted(mine) if seed != SEED)
         others = {"DaRec of another seed": mine[other]}
         for pair in rivals_of(backbone, pairs):
-            title = pair[1] if pair[0] == backbone else pair[0]
-            if title in mixed:
+            if (title := titled(pair, backbone)) in mixed:
                 others[title] = pairs[pair][min(pairs[pair])]
         for title, run in others.items():
             found = mixtures(ours.dataset, ours.tables, Run.load(run.folder).tables)
             row: dict[str, Any] = {"data": name, "backbone": backbone, "beside": title}
-            for how in (CHOSEN, ORACLE):
+            for how in (ONE_WEIGHT, ORACLE):
                 over = gain(found[how][None], found[ALONE][None], (SEED,)).relative
                 row[how] = [round(100 * x, 2) for x in over or (0.0, 0.0, 0.0)]
             row["ours"] = round(float(np.mean(found[ALONE])), 5)
@@ -58,7 +54,7 @@ def table(rows: list[dict[str, Any]]) -> str:
         "|---" * 5 + "|",
     ]
     lines += [
-        f"| {row['data']}, {row['backbone']} | {row['ours']:.4f} | {row['beside']} | {percent(row[CHOSEN])} | "
+        f"| {row['data']}, {row['backbone']} | {row['ours']:.4f} | {row['beside']} | {percent(row[ONE_WEIGHT])} | "
         f"{row[ORACLE][0]:+.1f}% |"
         for row in rows
     ]
@@ -71,12 +67,10 @@ def main() -> None:
     parser.add_argument("comparisons", nargs="+", metavar="NAME=COMPARISON")
     parser.add_argument("--beside", nargs="+", default=["none", "contrastive", "alpharec"])
     options = parser.parse_args()
-    by_data: dict[str, dict[Pair, dict[int, Trained]]] = defaultdict(dict)
-    for argument in options.comparisons:
-        name, _, folder = argument.partition("=")
-        by_data[name] |= read(Path(folder))
     rows = [
-        row for name, pairs in by_data.items() for row in beside_ours(name, pairs, options.beside)
+        row
+        for name, pairs in pooled(options.comparisons).items()
+        for row in beside_ours(name, pairs, options.beside)
     ]
     write_result("mixtures", {"rows": rows})
     write_between(RESULTS.parents[1] / "docs" / "studies" / "target.md", "mixtures", table(rows))

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from benchmarks.common import RESULTS, shared_dataset, write_between, write_result
 from benchmarks.dealt_text import dealt
-from benchmarks.target import METRICS, OURS, mean, read, shown
+from benchmarks.target import METRICS, OURS, figures, mean, read, shown
 from darec.alignments.darec import DaRecConfig
 from darec.compare.gains import gains_over
 from darec.graph import Graph, NeighbourGraph, reliability, shared_text
@@ -104,12 +104,9 @@ def trained(arguments: list[str]) -> list[dict[str, Any]]:
                         "data": name,
                         "backbone": pair[0],
                         "metric": metric,
-                        "seeds": len(gain.seeds),
-                        "seeds agreeing": gain.seeds_agreeing,
                         "whole": mean(before[pair], metric),
                         "shared": mean(after[pair], metric),
-                        "gain": gain.relative and [round(share, 4) for share in gain.relative],
-                        "p": gain.p_users,
+                        **figures(gain),
                     }
                 )
     return rows

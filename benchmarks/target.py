@@ -13,7 +13,7 @@ import argparse
 import json
 import statistics
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
@@ -63,6 +63,31 @@ def read(comparison: Path) -> dict[Pair, dict[int, Trained]]:
     return found
 
 
+def pooled(arguments: Sequence[str]) -> dict[str, dict[Pair, dict[int, Trained]]]:
+    """The finished runs of ``NAME=COMPARISON`` arguments by name; of a pair in several, the last one's."""
+    by_data: dict[str, dict[Pair, dict[int, Trained]]] = defaultdict(dict)
+    for argument in arguments:
+        name, _, folder = argument.partition("=")
+        by_data[name] |= read(Path(folder))
+    return by_data
+
+
+def titled(rival: Pair, backbone: str) -> str:
+    """A rival's name beside a backbone: its alignment, or the model that reads text itself."""
+    return rival[1] if rival[0] == backbone else " + ".join(rival).removesuffix(" + none")
+
+
+def figures(gain: Gain) -> dict[str, Any]:
+    """What a row holds of a gain; p is not corrected."""
+    relative = gain.relative
+    return {
+        "seeds": len(gain.seeds),
+        "gain": relative and [round(share, 4) for share in relative],
+        "p": gain.p_users,
+        "seeds agreeing": gain.seeds_agreeing,
+    }
+
+
 def rivals_of(backbone: str, pairs: Mapping[Pair, Any]) -> list[Pair]:
     """What DaRec over a backbone is compared with."""
     return [
@@ -88,21 +113,15 @@ def compared(name: str, pairs: dict[Pair, dict[int, Trained]]) -> list[dict[str,
             theirs = {seed: run.evaluation() for seed, run in pairs[rival].items()}
             gains: dict[str, Gain] = gains_over(theirs, mine, METRICS.values())
             for metric, gain in gains.items():
-                relative = gain.relative
                 rows.append(
                     {
                         "data": name,
                         "backbone": backbone,
-                        "rival": " + ".join(rival).removesuffix(" + none")
-                        if rival[0] != backbone
-                        else rival[1],
+                        "rival": titled(rival, backbone),
                         "metric": metric,
-                        "seeds": len(gain.seeds),
                         "rival mean": mean(pairs[rival], metric),
                         "ours": mean(ours, metric),
-                        "gain": relative and [round(share, 4) for share in relative],
-                        "p": gain.p_users,
-                        "seeds agreeing": gain.seeds_agreeing,
+                        **figures(gain),
                         "cost": mean_cost(ours) / mean_cost(pairs.get((backbone, "none"), ours)),
                     }
                 )
@@ -164,10 +183,7 @@ def main() -> None:
     """Compare and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("comparisons", nargs="+", metavar="NAME=COMPARISON")
-    by_data: dict[str, dict[Pair, dict[int, Trained]]] = defaultdict(dict)
-    for argument in parser.parse_args().comparisons:
-        name, _, folder = argument.partition("=")
-        by_data[name] |= read(Path(folder))
+    by_data = pooled(parser.parse_args().comparisons)
     rows = [row for name, pairs in by_data.items() for row in compared(name, pairs)]
     for metric in METRICS.values():
         chosen = [row for row in rows if row["metric"] == metric]

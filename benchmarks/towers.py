@@ -29,6 +29,8 @@ WEIGHTS: Final = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
 METRIC: Final = "recall@20"
 ID, TEXT, OURS = ("lightgcn", "none"), ("alpharec", "none"), ("lightgcn", "darec")
 THIRDS: Final = 3
+ALONE, ONE_WEIGHT = "the first alone", "one weight"
+ORACLE = "oracle, each user's best weight"
 
 
 def levelled(tables: Tables) -> Tables:
@@ -74,10 +76,10 @@ def mixtures(dataset: Dataset, first: Tables, second: Tables) -> dict[str, Value
         for third in range(THIRDS)
     ]
     return {
-        "the first alone": by_weight[0],
-        "one weight": by_weight[best],
+        ALONE: by_weight[0],
+        ONE_WEIGHT: by_weight[best],
         "a weight by activity": by_weight[np.array(by_third)[test_thirds], np.arange(len(of_test))],
-        "oracle, each user's best weight": by_weight.max(axis=0),
+        ORACLE: by_weight.max(axis=0),
     }
 
 
@@ -113,7 +115,7 @@ def main() -> None:
                 widths[title] = first.users.shape[1] + second.users.shape[1]
                 for how, by_user in mixtures(dataset, first, second).items():
                     values.setdefault((title, how), []).append(by_user)
-        plain = np.stack(values["LightGCN + AlphaRec", "the first alone"])
+        plain = np.stack(values["LightGCN + AlphaRec", ALONE])
         for (title, how), members in values.items():
             mine = np.stack(members)
             against = gain(mine, plain, tuple(options.seeds))
@@ -125,7 +127,7 @@ def main() -> None:
                 "gain": [round(x, 2) for x in relative],
             }
             found.setdefault(name, {})[f"{title}: {how}"] = row
-            alone = how == "the first alone"
+            alone = how == ALONE
             lines.append(
                 f"| {name} | {title.partition(' + ')[0] if alone else title} | {'alone' if alone else how} | "
                 f"{widths[title] // 2 if alone else widths[title]} | {row['recall@20']:.4f}"
