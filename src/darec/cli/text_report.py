@@ -41,6 +41,7 @@ def command(
     from darec.data.dataset import Dataset
     from darec.diagnose import text_report
     from darec.diagnose.tables import rich_table, tables
+    from darec.progress import listening
     from darec.report.text_page import check_out, write_report
     from darec.text import load_text
 
@@ -48,7 +49,10 @@ def command(
         check_out(out)
     dataset = Dataset.load(data)
     text = load_text(dataset, encoder)
-    with Console(stderr=True, highlight=False, markup=False, quiet=quiet).status("") as status:
+    with (
+        Console(stderr=True, highlight=False, markup=False, quiet=quiet).status("") as status,
+        listening(lambda doing, done, total: status.update(f"{doing}: {done} of {total} ...")),
+    ):
         report = text_report(
             dataset,
             text,

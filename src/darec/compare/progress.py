@@ -17,6 +17,7 @@ from rich.text import Text
 
 from darec.compare.grid import Job
 from darec.compare.kinds import Title
+from darec.progress import span
 
 _TAIL: Final = 8192  # bytes of a history that surely hold its last line
 _ROOM: Final = 8  # lines of a terminal that are not rows
@@ -177,10 +178,3 @@ def _last_line(history: Path) -> dict[str, Any] | None:
         return json.loads(lines[-2]) if len(lines) > 1 else None
     except (OSError, ValueError):
         return None
-
-
-def span(seconds: float) -> str:
-    """A time as ``h:mm:ss``."""
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}"

@@ -10,6 +10,7 @@ from scipy import sparse
 
 from darec.graph.adjacency import Graph
 from darec.graph.neighbours import NeighbourGraph
+from darec.progress import counted
 
 _ITEMS: Final = 4_000  # looked at, evenly spread over the catalogue: enough for a mean
 _ENTRIES: Final = 50_000_000  # at most, of a block of items against all
@@ -42,7 +43,7 @@ def reliability(neighbours: NeighbourGraph, graph: Graph) -> float:
     own = near = chance = 0.0
     others = np.random.default_rng(0).permutation(users.items)
     block = max(1, min(500, _ENTRIES // len(users.counts)))
-    for begin in range(0, len(users.items), block):
+    for begin in counted(range(0, len(users.items), block), "how far to trust neighbours"):
         items, strangers = users.items[begin : begin + block], others[begin : begin + block]
         sums = users.of[items] @ users.rows
         own += users.among(items, sums)

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darec.graph.adjacency import csr_product
+from darec.progress import counted
 
 
 def nearest_neighbours(x: Tensor, count: int, block: int = 1024) -> tuple[Tensor, Tensor]:
@@ -32,7 +33,7 @@ def nearest_neighbours(x: Tensor, count: int, block: int = 1024) -> tuple[Tensor
         )
     unit = F.normalize(x, dim=1)
     found = []
-    for start in range(0, len(unit), block):
+    for start in counted(range(0, len(unit), block), "nearest neighbours"):
         cosines = unit[start : start + block] @ unit.T
         cosines.diagonal(start).fill_(-torch.inf)
         found.append(cosines.topk(count, dim=1))

@@ -9,6 +9,7 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from darec.graph.adjacency import Graph
+from darec.progress import counted
 
 PENALTY = 0.1
 """Anything from 0.01 to 1 finds neighbours of much the same reliability among users that were left out
@@ -59,10 +60,8 @@ def shared_text(items: Tensor, mask: Tensor, graph: Graph, penalty: float = PENA
     T[known] = F.normalize(items[known] - mean.to(items.dtype), dim=1).float()
     structure = _Structure(graph, len(items))
     moments = _cross(T, T)
-    told = torch.cat(
-        [_cross(T, structure.times(columns.double())) for columns in T.split(_COLUMNS, dim=1)],
-        dim=1,
-    )
+    blocks = counted(T.split(_COLUMNS, dim=1), "what text and interactions share")
+    told = torch.cat([_cross(T, structure.times(columns.double())) for columns in blocks], dim=1)
     unit = moments.diagonal().mean().clamp_min(_NOTHING)
     ridge = moments + penalty * unit * torch.eye(len(moments), dtype=moments.dtype, device=T.device)
     form = torch.linalg.solve(ridge, torch.linalg.solve(ridge, told).T)

@@ -8,13 +8,11 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from time import monotonic
-from typing import Final
 
 from rich import progress as bars
 from rich.console import Console
 
-EVERY: Final = 10.0
-"""Seconds between two lines where there is no terminal to draw a bar on."""
+from darec.progress import EVERY
 
 
 class Progress:

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from time import monotonic
 from types import TracebackType
 from typing import Self
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+
+from darec.progress import EVERY, listening
 
 
 class Reporter:
@@ -25,6 +29,11 @@ class Reporter:
         value: BaseException | None,
         traceback: TracebackType | None,
     ) -> None: ...
+
+    @contextmanager
+    def preparing(self) -> Iterator[None]:
+        """Around making the model, before training: where an alignment's neighbours are found, say."""
+        yield
 
     def step(self, epoch: int, done: int, total: int) -> None:
         """Called after each step with the epoch (from 1) and the steps done in it."""
@@ -68,6 +77,25 @@ class ConsoleReporter(Reporter):
         traceback: TracebackType | None,
     ) -> None:
         self.progress.stop()
+
+    @contextmanager
+    def preparing(self) -> Iterator[None]:
+        """Show the long loops of the time before training."""
+        said = monotonic()
+
+        def heard(doing: str, done: int, total: int) -> None:
+            nonlocal said
+            self.progress.update(
+                self.task, description=f"{self.label}: {doing}", completed=done, total=total
+            )
+            if not self.console.is_terminal and monotonic() - said >= EVERY:
+                said = monotonic()
+                self.console.print(
+                    f"{self.label}: {doing}: {done} of {total} steps", soft_wrap=True
+                )
+
+        with self, listening(heard):
+            yield
 
     def step(self, epoch: int, done: int, total: int) -> None:
         """Move the bar, which is full at the last epoch that there can be."""

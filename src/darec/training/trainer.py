@@ -94,7 +94,8 @@ class Trainer:
         if options.threads:
             torch.set_num_threads(options.threads)
         initial = torch.Generator().manual_seed(options.seed)
-        self.model = Model(config, dataset.train, text, initial).to(self.device)
+        with self.reporter.preparing():
+            self.model = Model(config, dataset.train, text, initial).to(self.device)
         # Apart, so that an alignment's draws do not shift the batches and dropout of its backbone.
         self.generator = torch.Generator(self.device).manual_seed(options.seed + 1)
         self.alignment_generator = torch.Generator(self.device).manual_seed(options.seed + 2)

@@ -10,6 +10,8 @@ from typing import Any, Self
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn
 
+from darec.progress import span
+
 _QUIET_SECONDS = 30.0  # between two lines about the same trial, on a plain stream
 
 
@@ -96,9 +98,9 @@ class TuningProgress:
     def _clock(self) -> str:
         elapsed = time.monotonic() - self.begun
         if not self.here:
-            return f"{_span(elapsed)} so far"
+            return f"{span(elapsed)} so far"
         left = elapsed / self.here * max(self.trials - self.done, 0)
-        return f"{_span(elapsed)} so far, about {_span(left)} to go"
+        return f"{span(elapsed)} so far, about {span(left)} to go"
 
 
 def shown(parameters: Mapping[str, Any]) -> str:
@@ -109,9 +111,3 @@ def shown(parameters: Mapping[str, Any]) -> str:
         f"{key}={value:.4g}" if isinstance(value, float) else f"{key}={value}"
         for key, value in parameters.items()
     )
-
-
-def _span(seconds: float) -> str:
-    minutes, seconds = divmod(round(seconds), 60)
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}:{minutes:02d}:{seconds:02d}"
