@@ -1,23 +1,22 @@
 """What two tables scored together would give: ``python -m benchmarks.towers NAME=COMPARISON ...``.
 
-From the finished runs of a comparison: an id table (LightGCN), a text table (AlphaRec) and DaRec's, seed by seed. Two
-tables are set side by side, each divided by the spread of its scores and the second multiplied by a weight, so that a
-mixture is again an inner product of two tables. The weight is chosen on validation, for all users or for each third of
-them by activity; the oracle takes each user's best weight on the *test* split and is a bound, not a method. The table
-goes into docs/studies/towers.md.
+From the finished runs of comparisons, several of one name read as one: an id table (LightGCN), a text table (AlphaRec)
+and DaRec's, seed by seed. Two tables are set side by side, each divided by the spread of its scores and the second
+multiplied by a weight, so that a mixture is again an inner product of two tables. The weight is chosen on validation,
+for all users or for each third of them by activity; the oracle takes each user's best weight on the *test* split and is
+a bound, not a method. The table goes into docs/studies/towers.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import statistics
-from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
 
 from benchmarks.common import RESULTS, beside, percent, write_between, write_result
-from benchmarks.target import Trained, read
+from benchmarks.target import Trained, pooled
 from darec.compare.gains import gain
 from darec.data.dataset import Dataset
 from darec.evaluation.evaluate import Evaluator
@@ -91,9 +90,7 @@ def main() -> None:
     options = parser.parse_args()
     found: dict[str, dict[str, Any]] = {}
     lines = ["| data | tables | how | width | Recall@20 | over LightGCN |", "|---" * 6 + "|"]
-    for argument in options.comparisons:
-        name, _, folder = argument.partition("=")
-        pairs = read(Path(folder))
+    for name, pairs in pooled(options.comparisons).items():
         values: dict[tuple[str, str], list[Values]] = {}
         widths: dict[str, int] = {}
         for seed in options.seeds:
