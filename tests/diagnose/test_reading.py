@@ -6,8 +6,8 @@ import pytest
 
 from darec.diagnose import text_report
 from darec.diagnose.estimate import Estimate, Spread
+from darec.diagnose.figures import Figures
 from darec.diagnose.reading import read
-from darec.diagnose.text_report import Figures
 from darec.testing.suites import tiny_text
 from darec.testing.worlds import tiny_dataset
 

@@ -17,12 +17,10 @@ A verdict is about this encoder's vectors and recommenders in closed form. A tra
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Final, Literal
+from typing import Final, Literal
 
 from darec.diagnose.estimate import Estimate
-
-if TYPE_CHECKING:
-    from darec.diagnose.text_report import Figures
+from darec.diagnose.figures import Figures
 
 Verdict = Literal["says little", "can help", "helps only the tail", "adds little", "unclear"]
 

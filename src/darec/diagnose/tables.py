@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Final
 
 from darec.diagnose.coverage import NEAR
 from darec.diagnose.estimate import Estimate, Spread
-from darec.diagnose.text_report import Figures, TextReport
+from darec.diagnose.figures import Figures
+from darec.diagnose.text_report import TextReport
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable

@@ -15,12 +15,13 @@ import torch
 
 from darec.alignments.darec import DaRecConfig
 from darec.data.dataset import Dataset
-from darec.diagnose.agreement import Agreement, agreement, text_neighbours
-from darec.diagnose.coverage import Coverage, Shape, coverage, shape
-from darec.diagnose.estimate import Spread, spread
+from darec.diagnose.agreement import agreement, text_neighbours
+from darec.diagnose.coverage import coverage, shape
+from darec.diagnose.estimate import spread
+from darec.diagnose.figures import Figures
 from darec.diagnose.reading import Reading, read
 from darec.diagnose.recall import Chosen, Recalls
-from darec.diagnose.regression import FOLDS, Regression, out_of_fold, regression
+from darec.diagnose.regression import FOLDS, out_of_fold, regression
 from darec.diagnose.scorers import (
     Scorer,
     centred,
@@ -32,7 +33,6 @@ from darec.diagnose.scorers import (
     unit,
 )
 from darec.errors import ConfigError, DataError
-from darec.evaluation.groups import Group
 from darec.evaluation.metrics import Values
 from darec.graph import Graph, NeighbourGraph, reliability, shared_text
 from darec.types import TextTable
@@ -41,40 +41,6 @@ WIDTHS: Final = (64, 128, 256)
 """Of the collaborative tables, chosen by validation."""
 FACTORS: Final = 128
 """Collaborative factors that are predicted from text."""
-
-
-@dataclass(frozen=True)
-class Figures:
-    """What was measured.
-
-    Attributes:
-        coverage: which items and users have text.
-        shape: how the embeddings fill their space.
-        agreement: of neighbours; None where no two items with text share a user.
-        reliability: how well an item's neighbours in the shared part of the text stand in for its own users, 0 to 1
-            (:func:`darec.graph.reliability`): what DaRec's smoothing is multiplied by, with as many neighbours.
-        regression: from text to collaborative factors.
-        recalls: recall@20 of ``random``, ``popular``, ``profile``, ``neighbours``, ``text`` (the better of the two),
-            ``interactions`` (the best of several widths), ``predicted`` and ``own`` (items' factors from their text,
-            and their own of the same width), ``alone`` (the best of all without a sum) and ``sum``.
-        gain: ``sum`` less ``alone``, paired by user.
-        lead: ``text`` less ``interactions``, paired by user.
-        chosen: what each half of the users was read with, chosen on the other.
-        groups: the thirds of the items.
-        users: users with validation items that were ranked for.
-    """
-
-    coverage: Coverage
-    shape: Shape
-    agreement: Agreement | None
-    reliability: float
-    regression: Regression
-    recalls: dict[str, Spread]
-    gain: Spread
-    lead: Spread
-    chosen: dict[str, tuple[str, str]]
-    groups: tuple[Group, ...]
-    users: int
 
 
 @dataclass(frozen=True)

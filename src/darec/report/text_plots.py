@@ -9,8 +9,9 @@ import numpy as np
 
 from darec.diagnose.coverage import WORD_BINS
 from darec.diagnose.estimate import Estimate, Spread
+from darec.diagnose.figures import Figures
 from darec.diagnose.tables import RECALLS, thirds
-from darec.diagnose.text_report import Figures, TextReport
+from darec.diagnose.text_report import TextReport
 from darec.report.drawing import COLOURS, GREY, empty_panels
 
 if TYPE_CHECKING:
