@@ -12,7 +12,8 @@ from darec.errors import ConfigError, RunError
 from darec.theory import sweep as sweep_module
 from darec.theory.probes import linear_gap, linear_r2
 from darec.theory.sweep import METHODS, sweep, tasks
-from darec.theory.sweep_report import Mean, findings, summarise, verdict
+from darec.theory.sweep_points import Mean, summarise
+from darec.theory.sweep_report import findings, verdict
 from darec.theory.sweep_run import Dials, Outcome, Task, planted, run
 
 TINY = Dials(n_users=150, n_items=300, epochs=2)

@@ -60,6 +60,7 @@ def command(
     from darec.config import validated
     from darec.theory import sweep_report
     from darec.theory.sweep import sweep, tasks
+    from darec.theory.sweep_points import summarise
     from darec.theory.sweep_run import Dials
 
     dials = validated(
@@ -81,7 +82,7 @@ def command(
     except KeyboardInterrupt:
         typer.echo(f"darec: interrupted; finished runs are kept, go on with: {again}", err=True)
         raise typer.Exit(130) from None
-    points = sweep_report.summarise(outcomes)
+    points = summarise(outcomes)
     sweep_report.write_report(points, dials, out, again)
     if format is Format.JSON:
         print_json([asdict(point) for point in points])

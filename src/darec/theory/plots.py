@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from darec.report.drawing import COLOURS, GREY, empty_panels, legend
 from darec.theory.near_gap import TradeOff
-from darec.theory.sweep_report import Mean, Point
+from darec.theory.sweep_points import Mean, Point
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -1,102 +1,22 @@
-"""What a sweep found: figures over seeds, and sentences that are derived from them by rule.
+"""What a sweep found: sentences that are derived from its figures by rule, and the report.
 
-Every difference is from ``none`` of the same seed, so of the same world; its 95% interval is Student's over seeds. A
-sentence says that something falls or rises only where its interval is on one side of zero.
+A sentence says that something falls or rises only where its interval is on one side of zero.
 """
 
 from __future__ import annotations
 
-import math
-from collections import defaultdict
 from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from scipy import stats
-
 from darec.files import write_atomic, write_json
 from darec.theory.sweep import METHODS
-from darec.theory.sweep_run import ZERO, Dials, Outcome
+from darec.theory.sweep_points import Mean, Point
+from darec.theory.sweep_run import Dials
 
 SPECIFIC: Final = "E_C/specific"
 SHARED: Final = "E_C/shared"
-
-
-@dataclass(frozen=True)
-class Mean:
-    """A mean over seeds with its 95% interval; None with a single seed."""
-
-    mean: float
-    low: float | None
-    high: float | None
-
-    @classmethod
-    def of(cls, values: Iterable[float]) -> Mean:
-        """Student's interval of the mean."""
-        values = [float(value) for value in values]
-        n, mean = len(values), sum(values) / len(values)
-        if n < 2:
-            return cls(mean, None, None)
-        sd = math.sqrt(sum((value - mean) ** 2 for value in values) / (n - 1))
-        half = float(stats.t.ppf(0.975, n - 1)) * sd / math.sqrt(n)
-        return cls(mean, mean - half, mean + half)
-
-    @property
-    def sign(self) -> int:
-        """1 or -1 where the interval is on one side of zero, else 0."""
-        if self.low is None or self.high is None:
-            return 0
-        return 1 if self.low > 0 else -1 if self.high < 0 else 0
-
-    def __str__(self) -> str:
-        band = "one seed" if self.low is None else f"{self.low:+.4f} to {self.high:+.4f}"
-        return f"{self.mean:+.4f} ({band})"
-
-
-@dataclass(frozen=True)
-class Point:
-    """One method at one strength, over the seeds.
-
-    Attributes:
-        method: the alignment; ``none`` at strength 0.
-        strength: rho.
-        seeds: those it has.
-        means: every figure of a run.
-        changes: the same less ``none`` of the same seed.
-    """
-
-    method: str
-    strength: float
-    seeds: tuple[int, ...]
-    means: dict[str, Mean]
-    changes: dict[str, Mean]
-
-
-def summarise(outcomes: Iterable[Outcome]) -> list[Point]:
-    """The points of a sweep, ``none`` first, each method's by strength; seeds without ``none`` are left out."""
-    runs: dict[tuple[str, float], dict[int, dict[str, float]]] = defaultdict(dict)
-    for o in outcomes:
-        figures = {"recall": o.recall, "ndcg": o.ndcg, "gap": o.gap, **o.probes}
-        runs[o.method, o.strength][o.seed] = figures
-    zero = runs.get((ZERO, 0.0), {})
-    order = {name: place for place, name in enumerate((ZERO, *METHODS))}
-    points = []
-    for (method, strength), by_seed in sorted(
-        runs.items(), key=lambda run: (order[run[0][0]], run[0][1])
-    ):
-        seeds = tuple(sorted(by_seed.keys() & zero.keys()))
-        if not seeds:
-            continue
-        names = by_seed[seeds[0]]
-        means = {name: Mean.of(by_seed[seed][name] for seed in seeds) for name in names}
-        changes = {
-            name: Mean.of(by_seed[seed][name] - zero[seed][name] for seed in seeds)
-            for name in names
-            if name in zero[seeds[0]]
-        }
-        points.append(Point(method, strength, seeds, means, changes))
-    return points
 
 
 def findings(points: list[Point]) -> list[str]:
