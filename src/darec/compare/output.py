@@ -6,7 +6,6 @@ import csv
 import io
 import json
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any, Final
 
 from rich.box import SIMPLE_HEAD
@@ -18,8 +17,6 @@ from rich.text import Text
 from darec.compare.figures import Spread
 from darec.compare.result import Comparison
 from darec.compare.tables import Cell, Sheet, sheets
-from darec.errors import ConfigError
-from darec.files import write_atomic
 
 BEST: Final = "▸"
 _FIGURES: Final = ("split", "figure", "seeds", "mean", "sd")
@@ -44,24 +41,6 @@ def render(comparison: Comparison, form: str) -> str:
     """The text of one of the files: ``json``, ``markdown``, ``latex`` or ``csv``."""
     renderers = {"json": to_json, "markdown": to_markdown, "latex": to_latex, "csv": to_csv}
     return renderers[form](comparison)
-
-
-def write_all(comparison: Comparison, out: Path) -> str | None:
-    """Write ``comparison.json``, ``.md``, ``.tex``, ``.csv`` and, where matplotlib is installed, ``.html``.
-
-    Returns:
-        Why there is no page, in one line; None where there is.
-    """
-    comparison.save(out / "comparison.json")
-    for ending, text in {"md": to_markdown, "tex": to_latex, "csv": to_csv}.items():
-        write_atomic(out / f"comparison.{ending}", text(comparison))
-    from darec.report.page import write_page  # it uses this module
-
-    try:
-        write_page(comparison, out / "comparison.html")
-    except ConfigError as error:
-        return str(error)
-    return None
 
 
 def print_tables(comparison: Comparison, console: Console) -> None:

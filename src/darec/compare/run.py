@@ -19,12 +19,13 @@ from darec.compare.grid import (
 )
 from darec.compare.jobs import locked, train
 from darec.compare.kinds import KINDS, KindName
-from darec.compare.output import write_all
+from darec.compare.output import render
 from darec.compare.progress import Progress
 from darec.compare.result import BASELINE, Comparison
 from darec.compare.summary import summarise
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError
+from darec.files import write_atomic
 
 
 class How(TypedDict, total=False):
@@ -157,10 +158,24 @@ def run_variants(
                 remarks=remarks,
                 told=lambda name: status.update(f"tests of {name}"),
             )
-        problem = write_all(comparison, out)
+        problem = _write(comparison, out)
     if problem:
         console.print(problem, soft_wrap=True)
     return comparison
+
+
+def _write(comparison: Comparison, out: Path) -> str | None:
+    """Write the files; where there can be no page, return why, in one line."""
+    from darec.report.page import write_page
+
+    comparison.save(out / "comparison.json")
+    for ending, form in {"md": "markdown", "tex": "latex", "csv": "csv"}.items():
+        write_atomic(out / f"comparison.{ending}", render(comparison, form))
+    try:
+        write_page(comparison, out / "comparison.html")
+    except ConfigError as error:
+        return str(error)
+    return None
 
 
 def _cores() -> int:
