@@ -95,6 +95,13 @@ def write_result(name: str, result: Mapping[str, Any]) -> None:
     print(json.dumps(full, indent=2))
 
 
+def renewed(name: str, rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> list[dict[str, Any]]:
+    """The rows of the last results/NAME.json, those with the same ``keys`` replaced, new ones after them."""
+    last = json.loads((RESULTS / f"{name}.json").read_text())["rows"]
+    by_key = {tuple(row[key] for key in keys): row for row in [*last, *rows]}
+    return list(by_key.values())
+
+
 def write_between(document: Path, mark: str, content: str) -> None:
     """Replace what stands between ``<!-- mark -->`` and ``<!-- end -->``. ``ValueError``: it has neither."""
     before, found, rest = document.read_text().partition(f"<!-- {mark} -->")

@@ -4,6 +4,7 @@ From the finished runs of comparisons, several of one name read as one: DaRec's 
 of the bare backbone and of rivals (``--beside``), mixed as in :mod:`benchmarks.towers`: the weight chosen on
 validation, and the oracle's, each user's best weight on the *test* split, which is a bound and not a method. Another
 seed of DaRec itself tells what mixing is worth where nothing new is said. The table goes into docs/studies/target.md.
+With ``--renew`` the rows of tables that a call does not read stay as they were measured last.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.common import RESULTS, percent, write_between, write_result
+from benchmarks.common import RESULTS, percent, renewed, write_between, write_result
 from benchmarks.target import OURS, Pair, Trained, pooled, rivals_of, titled
 from benchmarks.towers import ALONE, ONE_WEIGHT, ORACLE, mixtures
 from darec.compare.gains import gain
@@ -66,12 +67,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("comparisons", nargs="+", metavar="NAME=COMPARISON")
     parser.add_argument("--beside", nargs="+", default=["none", "contrastive", "alpharec"])
+    parser.add_argument("--renew", action="store_true", help="Keep the last call's other rows.")
     options = parser.parse_args()
     rows = [
         row
         for name, pairs in pooled(options.comparisons).items()
         for row in beside_ours(name, pairs, options.beside)
     ]
+    if options.renew:
+        rows = renewed("mixtures", rows, ("data", "backbone", "beside"))
     write_result("mixtures", {"rows": rows})
     write_between(RESULTS.parents[1] / "docs" / "studies" / "target.md", "mixtures", table(rows))
 

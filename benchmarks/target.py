@@ -4,7 +4,8 @@ Reads the finished runs of comparisons' folders, several of one name as one. Ove
 on, its rivals are all other alignments of that backbone, and the models that read text themselves, which stand beside
 it. For each metric the best rival is the one with the highest *test* mean, so the choice is in the rivals' favour.
 Tests are paired over users, each with the mean over the seeds that both have, and Holm-corrected over all rivals of the
-table. The tables go into docs/studies/target.md.
+table. The tables go into docs/studies/target.md. With ``--renew`` the rows of rivals that a call does not read stay as
+they were measured last, and are corrected with the new ones.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.common import RESULTS, percent, write_between, write_result
+from benchmarks.common import RESULTS, percent, renewed, write_between, write_result
 from darec.compare.figures import Gain
 from darec.compare.gains import gains_over
 from darec.config import resolve_config
@@ -183,8 +184,13 @@ def main() -> None:
     """Compare and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("comparisons", nargs="+", metavar="NAME=COMPARISON")
-    by_data = pooled(parser.parse_args().comparisons)
-    rows = [row for name, pairs in by_data.items() for row in compared(name, pairs)]
+    parser.add_argument("--renew", action="store_true", help="Keep the last call's other rows.")
+    options = parser.parse_args()
+    rows = [
+        row for name, pairs in pooled(options.comparisons).items() for row in compared(name, pairs)
+    ]
+    if options.renew:
+        rows = renewed("target", rows, ("data", "backbone", "rival", "metric"))
     for metric in METRICS.values():
         chosen = [row for row in rows if row["metric"] == metric]
         for row, p in zip(chosen, holm(np.array([row["p"] for row in chosen])), strict=True):

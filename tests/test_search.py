@@ -3,9 +3,10 @@ from __future__ import annotations
 import pytest
 
 from darec.config import resolve_config
+from darec.dimensions import Choice, Range
 from darec.errors import ConfigError
 from darec.registry import ALIGNMENTS, BACKBONES, inapplicable
-from darec.search import Choice, Range, narrowed, parse_dimension, search_space, value_of
+from darec.search import narrowed, parse_dimension, search_space, value_of
 
 
 def test_the_space_is_what_the_parts_declare() -> None:

@@ -21,9 +21,9 @@ from pydantic import (
     model_validator,
 )
 
+from darec.dimensions import Range
 from darec.errors import ConfigError, did_you_mean
 from darec.registry import ALIGNMENTS, BACKBONES, Registry, inapplicable
-from darec.search import Range
 
 BACKBONE: Final = "lightgcn"
 ALIGNMENT: Final = "none"

@@ -1,98 +1,20 @@
-"""What may be tuned: the search space that each config declares beside its fields, read by ``darec tune``.
-
-A field says where to look by an annotation, and on which other field's value it depends::
-
-    balance: Literal["gradient", "fixed"] = "gradient"
-    rho: Annotated[float, Range(0.03, 1.0, log=True, when=("balance", "gradient"))] = Field(0.3, ge=0)
-    layers: Annotated[int, Choice(1, 2, 3)] = Field(3, ge=0)
-"""
+"""What ``darec tune`` searches: the dimensions that the parts of a configuration declare, narrowed as a user wants."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import Any
 
 import yaml
+from pydantic.fields import FieldInfo
 
+from darec.config import RunConfig, resolve_config
+from darec.dimensions import Choice, Dimension, Range, Value
 from darec.errors import ConfigError, did_you_mean
 
-if TYPE_CHECKING:
-    from pydantic.fields import FieldInfo
-
-    from darec.config import RunConfig
-
 SECTIONS = ("backbone", "alignment", "loss", "train")
-Value = int | float | str | bool | None
-
-
-@dataclass(frozen=True)
-class Range:
-    """Any number between two bounds, both included.
-
-    Attributes:
-        low: least value.
-        high: greatest value.
-        log: search evenly in the logarithm.
-        when: name and value of another field of the same config: the dimension means something only then.
-        integer: whole numbers only; :func:`search_space` sets it for fields of whole numbers.
-    """
-
-    low: float
-    high: float
-    log: bool = False
-    when: tuple[str, Value] | None = None
-    integer: bool = False
-
-    def __str__(self) -> str:
-        return f"{self.low:g}..{self.high:g}{':log' if self.log else ''}"
-
-    def under(self, when: tuple[str, Value] | None) -> Range:
-        """The same under another condition."""
-        return replace(self, when=when)
-
-    def including(self, value: Value) -> Range | None:
-        """The range stretched so that it holds ``value``; None if it cannot."""
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            return None
-        if self.log and value <= 0:
-            return None
-        return replace(self, low=min(self.low, value), high=max(self.high, value))
-
-    def ends(self) -> tuple[Value, ...]:
-        """Values that must be valid settings if all are."""
-        return (int(self.low), int(self.high)) if self.integer else (self.low, self.high)
-
-
-@dataclass(frozen=True, init=False)
-class Choice:
-    """One of a few values; ``when`` as for :class:`Range`."""
-
-    values: tuple[Value, ...]
-    when: tuple[str, Value] | None
-
-    def __init__(self, *values: Value, when: tuple[str, Value] | None = None) -> None:
-        object.__setattr__(self, "values", values)
-        object.__setattr__(self, "when", when)
-
-    def __str__(self) -> str:
-        return ",".join(str(value) for value in self.values)
-
-    def under(self, when: tuple[str, Value] | None) -> Choice:
-        """The same under another condition."""
-        return Choice(*self.values, when=when)
-
-    def including(self, value: Value) -> Choice | None:
-        """The choice with ``value`` among its values."""
-        return self if value in self.values else Choice(*self.values, value, when=self.when)
-
-    def ends(self) -> tuple[Value, ...]:
-        """Values that must be valid settings if all are."""
-        return self.values
-
-
-Dimension = Range | Choice
 
 
 def search_space(config: RunConfig) -> dict[str, Dimension]:
@@ -256,8 +178,6 @@ def _typed(dimension: Dimension, field: FieldInfo) -> Dimension:
 
 def _checked(key: str, dimension: Dimension, config: RunConfig) -> Dimension:
     """The dimension, stretched to the starting value, once each of its ends is known to be a valid setting."""
-    from darec.config import resolve_config
-
     for value in dimension.ends():
         resolve_config({**config.model_dump(mode="json"), key: value})
     start = value_of(config, key)

@@ -11,8 +11,9 @@ from pathlib import Path
 import pytest
 
 from darec.config import RunConfig, resolve_config
+from darec.dimensions import Range
 from darec.errors import ConfigError, RunError
-from darec.search import Range, narrowed
+from darec.search import narrowed
 from darec.testing.suites import tiny_text
 from darec.testing.worlds import tiny_dataset
 from darec.training.trainer import Trainer

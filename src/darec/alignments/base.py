@@ -16,9 +16,9 @@ from pydantic import Field
 from torch import Tensor, nn
 
 from darec.config import PartConfig
+from darec.dimensions import Range
 from darec.graph import Graph
 from darec.losses import RankingLoss
-from darec.search import Range
 from darec.types import Batch, Encoded, Tables
 
 

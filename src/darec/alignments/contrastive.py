@@ -21,9 +21,9 @@ from torch.utils.checkpoint import checkpoint
 from darec.alignments.base import Alignment, AlignmentConfig, AlignmentInputs
 from darec.config import PartConfig
 from darec.diagnostics import alignment_figures
+from darec.dimensions import Range
 from darec.infonce import info_nce
 from darec.mlp import mlp
-from darec.search import Range
 from darec.types import Batch, Encoded, Tables
 
 _ROWS = 2**15

@@ -23,8 +23,8 @@ from torch.nn import functional as F
 
 from darec.alignments.base import Alignment, AlignmentInputs
 from darec.config import PartConfig
+from darec.dimensions import Choice, Range
 from darec.errors import ConfigError
-from darec.search import Choice, Range
 from darec.types import Encoded, Tables
 
 

@@ -20,7 +20,7 @@ from torch import Tensor
 from darec.alignments.base import Alignment, AlignmentInputs
 from darec.components import in_place_of, principal_components
 from darec.config import PartConfig
-from darec.search import Range
+from darec.dimensions import Range
 from darec.types import Tables
 
 

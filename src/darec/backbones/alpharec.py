@@ -18,10 +18,10 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from darec.backbones.base import Backbone, BackboneConfig, BackboneInputs
+from darec.dimensions import Choice, Range
 from darec.graph import Graph, GraphSpec
 from darec.losses import sampled_softmax_loss
 from darec.mlp import mlp
-from darec.search import Choice, Range
 from darec.types import Batch, Encoded, Tables
 
 

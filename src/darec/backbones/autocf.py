@@ -20,10 +20,10 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darec.backbones.base import BackboneConfig, BackboneInputs, GraphBackbone
+from darec.dimensions import Choice, Range
 from darec.errors import ConfigError
 from darec.graph import Pattern
 from darec.infonce import log_partition
-from darec.search import Choice, Range
 from darec.types import Batch, Encoded
 
 

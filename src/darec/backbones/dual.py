@@ -15,8 +15,8 @@ from pydantic import Field
 from torch import Tensor
 
 from darec.backbones.base import BackboneConfig, BackboneInputs, GraphBackbone
+from darec.dimensions import Choice
 from darec.mlp import mlp
-from darec.search import Choice
 from darec.types import Batch, Encoded, Tables
 
 

@@ -14,7 +14,7 @@ from pydantic import Field
 from torch import Tensor
 
 from darec.backbones.base import BackboneConfig, GraphBackbone
-from darec.search import Choice
+from darec.dimensions import Choice
 from darec.types import Encoded
 
 

@@ -15,7 +15,7 @@ from torch import Tensor
 
 from darec.backbones.base import BackboneConfig
 from darec.backbones.views import Candidates, TwoViews, TwoViewsConfig, perturbed
-from darec.search import Range
+from darec.dimensions import Range
 
 
 class SimGCLConfig(TwoViewsConfig):

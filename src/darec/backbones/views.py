@@ -11,8 +11,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from darec.backbones.base import BackboneConfig, GraphBackbone
+from darec.dimensions import Choice, Range
 from darec.infonce import info_nce
-from darec.search import Choice, Range
 from darec.types import Batch, Encoded, Tables
 
 Candidates = Literal["all", "batch"]

@@ -14,8 +14,8 @@ from torch import Tensor
 
 from darec.backbones.base import BackboneConfig, GraphBackbone
 from darec.backbones.views import Candidates, contrast_views, perturbed
+from darec.dimensions import Choice, Range
 from darec.errors import ConfigError
-from darec.search import Choice, Range
 from darec.types import Batch, Encoded
 
 

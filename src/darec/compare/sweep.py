@@ -14,8 +14,9 @@ from darec.compare.result import Comparison
 from darec.compare.run import How, run_variants
 from darec.compare.varied import base_config, changed
 from darec.config import RunConfig
+from darec.dimensions import Choice, Range
 from darec.errors import ConfigError, did_you_mean
-from darec.search import Choice, Range, depends_on, fields, value_of
+from darec.search import depends_on, fields, value_of
 
 ALIASES: Final = {
     "K": "alignment.n_clusters",

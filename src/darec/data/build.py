@@ -15,8 +15,9 @@ import polars as pl
 
 from darec.data import cleaning
 from darec.data.cleaning import Tally, ordered, rows_of
-from darec.data.cold import PARTS, hold_out
+from darec.data.cold import PARTS
 from darec.data.dataset import SPLITS, Dataset, check_target
+from darec.data.holdout import hold_out
 from darec.data.idmap import IdMap
 from darec.data.import_options import ImportOptions, import_options
 from darec.data.ingest import Source, Table, read_source

@@ -10,18 +10,14 @@ aside, those for validation and those for test apart, in two files of the datase
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import Final
 
 import numpy as np
 import polars as pl
 
-from darec.data.idmap import IdMap
-from darec.types import IntArray, Interactions
-
-if TYPE_CHECKING:
-    from darec.data.dataset import Dataset
+from darec.types import Interactions
 
 PARTS: Final = ("valid", "test")
 _ITEMS: Final = "cold-items.parquet"
@@ -39,29 +35,6 @@ class HeldOut:
 
     catalogue: pl.DataFrame
     pairs: Interactions
-
-
-def hold_out(whole: Dataset, cold: Mapping[str, list[str]]) -> Dataset:
-    """The dataset without its cold items, which stand aside.
-
-    Args:
-        whole: with all items, the cold ones' interactions in the split that they are held out for.
-        cold: ids of the cold items for ``valid`` and for ``test``.
-    """
-    parts = {name: whole.items.rows(cold[name]) for name in PARTS}
-    warm = np.setdiff1d(np.arange(whole.n_items), np.concatenate(list(parts.values())))
-    return replace(
-        whole,
-        items=IdMap("item", [whole.items.ids[row] for row in warm]),
-        catalogue=whole.catalogue[warm],
-        train=_among(whole.train, warm),
-        valid=_among(whole.valid, warm),
-        test=_among(whole.test, warm),
-        cold={
-            name: HeldOut(whole.catalogue[rows], _among(whole.split(name), rows))
-            for name, rows in parts.items()
-        },
-    )
 
 
 def write_cold(cold: Mapping[str, HeldOut], folder: Path) -> None:
@@ -100,12 +73,3 @@ def read_cold(folder: Path, n_users: int) -> dict[str, HeldOut]:
             ),
         )
     return parts
-
-
-def _among(pairs: Interactions, rows: IntArray) -> Interactions:
-    """The pairs with some items, numbered by their place in ``rows``."""
-    place = np.full(pairs.n_items, -1, np.int64)
-    place[rows] = np.arange(len(rows))
-    items = place[pairs.items]
-    there = items >= 0
-    return Interactions.from_pairs(pairs.users[there], items[there], pairs.n_users, len(rows))

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
 from darec.config import RunConfig
-from darec.search import Choice, Dimension, active, depends_on
+from darec.dimensions import Choice, Dimension
+from darec.search import active, depends_on
 
 if TYPE_CHECKING:
     from optuna.samplers import BaseSampler

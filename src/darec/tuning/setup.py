@@ -7,7 +7,7 @@ from typing import Any
 
 from darec.config import RunConfig, flatten
 from darec.data.dataset import Dataset
-from darec.search import Dimension
+from darec.dimensions import Dimension
 from darec.types import TextTable
 
 

@@ -17,9 +17,10 @@ from typing import TYPE_CHECKING, Any
 from darec.api import settled
 from darec.config import RunConfig, resolve_config
 from darec.data.dataset import Dataset
+from darec.dimensions import Dimension
 from darec.errors import ConfigError, RunError
 from darec.files import write_atomic
-from darec.search import Dimension, active, value_of
+from darec.search import active, value_of
 from darec.training.progress import Reporter
 from darec.training.trainer import Trainer
 from darec.tuning.progress import TuningProgress, shown

@@ -9,7 +9,7 @@ from pydantic import Field
 
 from darec.alignments.base import AlignmentConfig
 from darec.alignments.darec.projector import Activation
-from darec.search import Choice, Range
+from darec.dimensions import Choice, Range
 
 PAPER: Final[Mapping[str, Any]] = {
     "balance": "fixed",

@@ -1,0 +1,45 @@
+"""Taking cold items out of a dataset, for the split ``cold-items``."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+
+import numpy as np
+
+from darec.data.cold import PARTS, HeldOut
+from darec.data.dataset import Dataset
+from darec.data.idmap import IdMap
+from darec.types import IntArray, Interactions
+
+
+def hold_out(whole: Dataset, cold: Mapping[str, list[str]]) -> Dataset:
+    """The dataset without its cold items, which stand aside.
+
+    Args:
+        whole: with all items, the cold ones' interactions in the split that they are held out for.
+        cold: ids of the cold items for ``valid`` and for ``test``.
+    """
+    parts = {name: whole.items.rows(cold[name]) for name in PARTS}
+    warm = np.setdiff1d(np.arange(whole.n_items), np.concatenate(list(parts.values())))
+    return replace(
+        whole,
+        items=IdMap("item", [whole.items.ids[row] for row in warm]),
+        catalogue=whole.catalogue[warm],
+        train=_among(whole.train, warm),
+        valid=_among(whole.valid, warm),
+        test=_among(whole.test, warm),
+        cold={
+            name: HeldOut(whole.catalogue[rows], _among(whole.split(name), rows))
+            for name, rows in parts.items()
+        },
+    )
+
+
+def _among(pairs: Interactions, rows: IntArray) -> Interactions:
+    """The pairs with some items, numbered by their place in ``rows``."""
+    place = np.full(pairs.n_items, -1, np.int64)
+    place[rows] = np.arange(len(rows))
+    items = place[pairs.items]
+    there = items >= 0
+    return Interactions.from_pairs(pairs.users[there], items[there], pairs.n_users, len(rows))
