@@ -34,7 +34,7 @@ def load(name: str) -> dict[str, Any]:
 
 def rows() -> list[tuple[str, str, str, str]]:
     """(what, target, measured, command) of every figure."""
-    step, epoch = load("training_step"), load("darec_epoch")
+    step, epochs = load("training_step"), load("darec_epoch")["backbones"]
     ranking, structure, accuracy = load("ranking"), load("global_structure"), load("accuracy")
     largest = structure["sizes"][-1]
     found = [
@@ -44,11 +44,14 @@ def rows() -> list[tuple[str, str, str, str]]:
             "{median} times faster ({min} to {max})".format(**step["times_faster"]),
             "training_step",
         ),
-        (
-            "epoch of LightGCN + DaRec against LightGCN alone, toys",
-            "at most 1.5 times",
-            "{median} times ({min} to {max})".format(**epoch["ratio"]),
-            "darec_epoch",
+        *(
+            (
+                f"epoch of {title} + DaRec against {title} alone, toys",
+                "at most 1.5 times",
+                "{median} times ({min} to {max})".format(**epochs[name]["ratio"]),
+                "darec_epoch",
+            )
+            for name, title in (("lightgcn", "LightGCN"), ("gccf", "GCCF"), ("simgcl", "SimGCL"))
         ),
         (
             "full ranking of all users against the bare matrix product and top-k",

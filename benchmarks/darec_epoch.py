@@ -1,10 +1,11 @@
-"""An epoch of LightGCN + DaRec against an epoch of LightGCN alone, on toys with MiniLM embeddings, one thread."""
+"""An epoch with DaRec against one of the backbone alone, on toys with MiniLM embeddings, one thread."""
 
 from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
+from typing import Final
 
 import torch
 
@@ -15,10 +16,15 @@ from darec.text import embed
 from darec.training.trainer import Trainer
 from darec.types import TextTable
 
+BACKBONES: Final = ("lightgcn", "gccf", "simgcl")
+"""The target's."""
 
-def epoch_of(dataset: Dataset, text: TextTable, alignment: str) -> Callable[[], object]:
+
+def epoch_of(
+    dataset: Dataset, text: TextTable, backbone: str, alignment: str
+) -> Callable[[], object]:
     """A function that trains one more epoch of a model of its own."""
-    settings = {"backbone": "lightgcn", "alignment": alignment, "options.threads": 1}
+    settings = {"backbone": backbone, "alignment": alignment, "options.threads": 1}
     return Trainer(resolve_config(settings), dataset, text).train_epoch
 
 
@@ -29,17 +35,17 @@ def main() -> None:
         dataset = shared_dataset("toys", Path(folder) / "toys")
         vectors = SHARED / "toys" / "item_embeddings_minilm.npy"
         text = embed(dataset, f"file:{vectors}", progress=False)
-    names = ("none", "darec")
-    seconds = interleaved({name: epoch_of(dataset, text, name) for name in names}, rounds=15)
-    write_result(
-        "darec_epoch",
-        {
-            "what": "seconds an epoch on toys: LightGCN (d=32, 3 layers, batch 4096) without and with DaRec",
-            "lightgcn": spread(seconds["none"]),
-            "lightgcn_darec": spread(seconds["darec"]),
+    measured = {}
+    for backbone in BACKBONES:
+        contenders = {name: epoch_of(dataset, text, backbone, name) for name in ("none", "darec")}
+        seconds = interleaved(contenders, rounds=15)
+        measured[backbone] = {
+            "alone": spread(seconds["none"]),
+            "darec": spread(seconds["darec"]),
             "ratio": ratio(seconds["darec"], seconds["none"]),
-        },
-    )
+        }
+    what = "seconds an epoch on toys (defaults: d=32, batch 4096), each backbone without and with DaRec"
+    write_result("darec_epoch", {"what": what, "backbones": measured})
 
 
 if __name__ == "__main__":
