@@ -157,6 +157,7 @@ def test_latex_is_escaped_balanced_and_even(made: Comparison) -> None:
         assert {len(re.findall(r"(?<!\\)&", row)) for row in rows} == {len(columns)}
         assert all(row.endswith(r" \\") for row in rows)
     assert r"\textbf{0.2400 $\pm$.0100} & +20.0\%$^{*}$ [+15.0, +30.0]" in text
+    assert "[$-$" in text and "[-" not in text, "minus signs"
 
 
 def test_latex_holds_no_character_that_it_cannot_set(made: Comparison) -> None:

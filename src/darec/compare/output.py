@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 from collections.abc import Iterator
 from typing import Any, Final
 
@@ -95,7 +96,7 @@ def to_latex(comparison: Comparison) -> str:
         lines += [
             r"\begin{table}[htbp]",
             r"\centering",
-            rf"\caption{{{_latex(sheet.title)}}}",
+            rf"\caption{{{_latex(sheet.title)}}}\smallskip",
             r"\resizebox{\ifdim\width>\linewidth\linewidth\else\width\fi}{!}{%",
             rf"\begin{{tabular}}{{l{'r' * (width - 1)}}}",
             r"\toprule",
@@ -207,6 +208,7 @@ def _latex(text: str) -> str:
 def _latex_cell(cell: Cell) -> str:
     text = _latex(cell.text) + (f"$^{{{cell.stars}}}$" if cell.stars else "")
     text += f" {_latex(cell.tail)}" if cell.tail else ""
+    text = re.sub(r"(?<![\w-])-(?=[.\d])", "$-$", text)  # a minus is longer than a hyphen
     return rf"\textbf{{{text}}}" if cell.best else text
 
 
