@@ -6,33 +6,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from darec.cli.comparing import (
-    Alignment,
-    Backbone,
-    CompareFormat,
-    Config,
-    Data,
-    Device,
-    Encoder,
-    FormatOption,
-    Jobs,
-    Out,
-    Quiet,
-    Seeds,
-    Set,
-    Threads,
-    Yes,
-    again,
-    conclude,
-    given,
-)
+from darec.cli import comparing
+from darec.cli.comparing import CompareFormat, again, conclude, given
 
 
 def command(
-    data: Data,
-    out: Out,
-    backbone: Backbone = None,
-    alignment: Alignment = None,
+    data: comparing.Data,
+    out: comparing.Out,
+    backbone: comparing.Backbone = None,
+    alignment: comparing.Alignment = None,
     part: Annotated[
         Literal["alignment", "backbone"], typer.Option(help="Whose terms and choices.")
     ] = "alignment",
@@ -40,16 +22,16 @@ def command(
         list[str] | None,
         typer.Option(metavar="NAME", help="An ablation to keep; repeat for several."),
     ] = None,
-    seeds: Seeds = "3",
-    jobs: Jobs = 1,
-    set_: Set = None,
-    config: Config = None,
-    encoder: Encoder = None,
-    device: Device = None,
-    threads: Threads = None,
-    yes: Yes = False,
-    quiet: Quiet = False,
-    format: FormatOption = CompareFormat.TABLE,
+    seeds: comparing.Seeds = "3",
+    jobs: comparing.Jobs = 1,
+    set_: comparing.Set = None,
+    config: comparing.Config = None,
+    encoder: comparing.Encoder = None,
+    device: comparing.Device = None,
+    threads: comparing.Threads = None,
+    yes: comparing.Yes = False,
+    quiet: comparing.Quiet = False,
+    format: comparing.FormatOption = CompareFormat.TABLE,
 ) -> None:
     """Train a pair, and the same with each term and choice switched off or changed, over several seeds.
 

@@ -7,28 +7,14 @@ from typing import Annotated
 
 import typer
 
-from darec.cli.comparing import (
-    CompareFormat,
-    Data,
-    Device,
-    Encoder,
-    FormatOption,
-    Jobs,
-    Out,
-    Quiet,
-    Seeds,
-    Threads,
-    Yes,
-    again,
-    conclude,
-    given,
-)
+from darec.cli import comparing
+from darec.cli.comparing import CompareFormat, again, conclude, given
 from darec.registry import ALIGNMENTS, BACKBONES
 
 
 def command(
-    data: Data,
-    out: Out,
+    data: comparing.Data,
+    out: comparing.Out,
     backbones: Annotated[
         str, typer.Option(metavar="NAME,...", help=f"{', '.join(BACKBONES)}; or all.")
     ] = "lightgcn",
@@ -39,8 +25,8 @@ def command(
             help=f"{', '.join(ALIGNMENTS)}; or all.",
         ),
     ] = "all",
-    seeds: Seeds = "3",
-    jobs: Jobs = 1,
+    seeds: comparing.Seeds = "3",
+    jobs: comparing.Jobs = 1,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -59,12 +45,12 @@ def command(
     baseline: Annotated[
         str, typer.Option(metavar="NAME", help="Alignment that gains are measured over.")
     ] = "none",
-    encoder: Encoder = None,
-    device: Device = None,
-    threads: Threads = None,
-    yes: Yes = False,
-    quiet: Quiet = False,
-    format: FormatOption = CompareFormat.TABLE,
+    encoder: comparing.Encoder = None,
+    device: comparing.Device = None,
+    threads: comparing.Threads = None,
+    yes: comparing.Yes = False,
+    quiet: comparing.Quiet = False,
+    format: comparing.FormatOption = CompareFormat.TABLE,
 ) -> None:
     """Train every backbone with every alignment over several seeds, and say what differs beyond chance.
 

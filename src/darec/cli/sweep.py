@@ -6,31 +6,13 @@ from typing import Annotated
 
 import typer
 
-from darec.cli.comparing import (
-    Alignment,
-    Backbone,
-    CompareFormat,
-    Config,
-    Data,
-    Device,
-    Encoder,
-    FormatOption,
-    Jobs,
-    Out,
-    Quiet,
-    Seeds,
-    Set,
-    Threads,
-    Yes,
-    again,
-    conclude,
-    given,
-)
+from darec.cli import comparing
+from darec.cli.comparing import CompareFormat, again, conclude, given
 
 
 def command(
-    data: Data,
-    out: Out,
+    data: comparing.Data,
+    out: comparing.Out,
     param: Annotated[
         list[str],
         typer.Option(
@@ -39,18 +21,18 @@ def command(
             "darec's. Several are combined, each value with each.",
         ),
     ],
-    backbone: Backbone = None,
-    alignment: Alignment = None,
-    seeds: Seeds = "3",
-    jobs: Jobs = 1,
-    set_: Set = None,
-    config: Config = None,
-    encoder: Encoder = None,
-    device: Device = None,
-    threads: Threads = None,
-    yes: Yes = False,
-    quiet: Quiet = False,
-    format: FormatOption = CompareFormat.TABLE,
+    backbone: comparing.Backbone = None,
+    alignment: comparing.Alignment = None,
+    seeds: comparing.Seeds = "3",
+    jobs: comparing.Jobs = 1,
+    set_: comparing.Set = None,
+    config: comparing.Config = None,
+    encoder: comparing.Encoder = None,
+    device: comparing.Device = None,
+    threads: comparing.Threads = None,
+    yes: comparing.Yes = False,
+    quiet: comparing.Quiet = False,
+    format: comparing.FormatOption = CompareFormat.TABLE,
 ) -> None:
     """Train a pair with every value of a setting over several seeds, and plot what becomes of it.
 
