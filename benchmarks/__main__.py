@@ -6,12 +6,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 import subprocess
 import sys
-from typing import Any
 
-from benchmarks.common import RESULTS, write_between
+from benchmarks.common import RESULTS, load_result, write_between
+from benchmarks.darec_epoch import BACKBONES
 
 ROOT = RESULTS.parents[1]
 MODULES = (
@@ -26,16 +25,14 @@ MODULES = (
 )
 
 
-def load(name: str) -> dict[str, Any]:
-    """One result file."""
-    result: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
-    return result
-
-
 def rows() -> list[tuple[str, str, str, str]]:
     """(what, target, measured, command) of every figure."""
-    step, epochs = load("training_step"), load("darec_epoch")["backbones"]
-    ranking, structure, accuracy = load("ranking"), load("global_structure"), load("accuracy")
+    step, epochs = load_result("training_step"), load_result("darec_epoch")["backbones"]
+    ranking, structure, accuracy = (
+        load_result("ranking"),
+        load_result("global_structure"),
+        load_result("accuracy"),
+    )
     largest = structure["sizes"][-1]
     found = [
         (
@@ -51,7 +48,7 @@ def rows() -> list[tuple[str, str, str, str]]:
                 "{median} times ({min} to {max})".format(**epochs[name]["ratio"]),
                 "darec_epoch",
             )
-            for name, title in (("lightgcn", "LightGCN"), ("gccf", "GCCF"), ("simgcl", "SimGCL"))
+            for name, title in BACKBONES.items()
         ),
         (
             "full ranking of all users against the bare matrix product and top-k",
@@ -86,7 +83,7 @@ def rows() -> list[tuple[str, str, str, str]]:
                 "accuracy",
             )
         )
-    encoding = load("encoding")
+    encoding = load_result("encoding")
     for name in ("toys", "steam"):
         for threads, case in encoding.get(name, {}).items():
             found.append(
@@ -100,7 +97,7 @@ def rows() -> list[tuple[str, str, str, str]]:
                     "encoding",
                 )
             )
-    toys = load("first_darec")["toys"]["methods"]["LightGCN"]
+    toys = load_result("first_darec")["toys"]["methods"]["LightGCN"]
     found.append(
         (
             "LightGCN, BPR, toys: test Recall@20 (NDCG@20)",
@@ -116,7 +113,7 @@ def rows() -> list[tuple[str, str, str, str]]:
 def step_costs() -> str:
     """What a training step of every pair of step_cost.json takes, dearest last, as Markdown."""
     lines = ["| pair | ms a step | times LightGCN |", "|---|---|---|"]
-    pairs = load("step_cost")["pairs"].items()
+    pairs = load_result("step_cost")["pairs"].items()
     for pair, cost in sorted(pairs, key=lambda found: float(found[1]["milliseconds"]["median"])):
         milliseconds, times = cost["milliseconds"], cost["times_lightgcn"]
         lines.append(
@@ -132,7 +129,7 @@ def neighbours_kept() -> str:
         "| dimensions of 384 | neighbours kept, first | neighbours kept, PCA | variance explained |",
         "|---|---|---|---|",
     ]
-    for dim, kept in load("encoding")["neighbours_kept"].items():
+    for dim, kept in load_result("encoding")["neighbours_kept"].items():
         lines.append(f"| {dim} | {kept['first']} | {kept['pca']} | {kept['explained']} |")
     return "\n".join(lines)
 
@@ -149,7 +146,7 @@ def main() -> None:
     for what, target, measured, module in rows():
         lines.append(f"| {what} | {target} | {measured} | `python -m benchmarks.{module}` |")
         short.append(f"| {what} | {measured} |")
-    machine = load("training_step")["machine"]
+    machine = load_result("training_step")["machine"]
     note = (
         f"On one thread of a {machine['processor']} with torch {machine['torch']}; ratios are medians of interleaved "
         "rounds, with their range. Accuracy: mean and standard deviation over three seeds."

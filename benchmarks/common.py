@@ -95,9 +95,15 @@ def write_result(name: str, result: Mapping[str, Any]) -> None:
     print(json.dumps(full, indent=2))
 
 
+def load_result(name: str) -> dict[str, Any]:
+    """What :func:`write_result` wrote last."""
+    result: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())
+    return result
+
+
 def renewed(name: str, rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> list[dict[str, Any]]:
     """The rows of the last results/NAME.json, those with the same ``keys`` replaced, new ones after them."""
-    last = json.loads((RESULTS / f"{name}.json").read_text())["rows"]
+    last = load_result(name)["rows"]
     by_key = {tuple(row[key] for key in keys): row for row in [*last, *rows]}
     return list(by_key.values())
 

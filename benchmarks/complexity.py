@@ -11,7 +11,6 @@ Writes results/complexity.json, docs/theory/complexity.svg and the table of docs
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from itertools import cycle
@@ -23,7 +22,7 @@ from scipy import stats
 from torch import Tensor
 from torch.nn import functional as F
 
-from benchmarks.common import RESULTS, interleaved, write_between, write_result
+from benchmarks.common import RESULTS, interleaved, load_result, write_between, write_result
 from darec.alignments.darec import (
     global_structure_loss,
     kmeans,
@@ -236,7 +235,7 @@ def main() -> None:
             found.append(measure(case, options.rounds))
             print(table(found).splitlines()[-1], flush=True)
         write_result("complexity", {"rounds": options.rounds, "cases": found})
-    found = json.loads((RESULTS / "complexity.json").read_text())["cases"]
+    found = load_result("complexity")["cases"]
     write_between(DOCS / "theory.md", "complexity", table(found))
     draw(found)
 

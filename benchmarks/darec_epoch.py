@@ -16,8 +16,8 @@ from darec.text import embed
 from darec.training.trainer import Trainer
 from darec.types import TextTable
 
-BACKBONES: Final = ("lightgcn", "gccf", "simgcl")
-"""The target's."""
+BACKBONES: Final = {"lightgcn": "LightGCN", "gccf": "GCCF", "simgcl": "SimGCL"}
+"""Those of docs/studies/target.md, name -> title."""
 
 
 def epoch_of(

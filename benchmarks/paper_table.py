@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.accuracy import train
-from benchmarks.common import RESULTS, shared_dataset, write_between, write_result
+from benchmarks.common import RESULTS, load_result, shared_dataset, write_between, write_result
 
 ROOT = RESULTS.parents[1]
 RUNS = ROOT / "runs" / "paper-table"
@@ -144,7 +144,7 @@ def main() -> None:
                 metrics = train(data, folder(case, seed), CASES[case], seed, resume=True)
                 print(case, seed, metrics["test/recall@20"], file=sys.stderr, flush=True)
                 write_result("paper_table", {"runs": collect()})
-    results = json.loads((RESULTS / "paper_table.json").read_text())["runs"]
+    results = load_result("paper_table")["runs"]
     write_between(ROOT / "docs" / "paper-table.md", "table", table(results))
 
 
