@@ -40,9 +40,9 @@ def command(
     from darec.cli.output import print_json
     from darec.data.dataset import Dataset
     from darec.diagnose import text_report
+    from darec.diagnose.page import check_out, write_report
     from darec.diagnose.tables import rich_table, tables
     from darec.progress import listening
-    from darec.report.text_page import check_out, write_report
     from darec.text import load_text
 
     if out is not None:

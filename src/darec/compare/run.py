@@ -20,6 +20,7 @@ from darec.compare.grid import (
 from darec.compare.jobs import locked, train
 from darec.compare.kinds import KINDS, KindName
 from darec.compare.output import render
+from darec.compare.page import write_page
 from darec.compare.progress import Progress
 from darec.compare.result import BASELINE, Comparison
 from darec.compare.summary import summarise
@@ -166,8 +167,6 @@ def run_variants(
 
 def _write(comparison: Comparison, out: Path) -> str | None:
     """Write the files; where there can be no page, return why, in one line."""
-    from darec.report.page import write_page
-
     comparison.save(out / "comparison.json")
     for ending, form in {"md": "markdown", "tex": "latex", "csv": "csv"}.items():
         write_atomic(out / f"comparison.{ending}", render(comparison, form))

@@ -1,1 +1,1 @@
-"""What people look at: plots and self-contained pages."""
+"""Drawing and HTML helpers of every page that people look at; each domain owns its own plots and page."""

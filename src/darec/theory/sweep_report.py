@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Any, Final
 
 from darec.files import write_atomic, write_json
+from darec.report.drawing import svg
+from darec.theory.plots import knowledge_plot, recall_plot
 from darec.theory.sweep import METHODS
 from darec.theory.sweep_points import Mean, Point
 from darec.theory.sweep_run import Dials
@@ -59,9 +61,6 @@ def verdict(recall: Mean, gap: Mean, known: Mean) -> str:
 
 def write_report(points: list[Point], dials: Dials, out: Path, command: str) -> None:
     """Write ``sweep.json``, ``README.md`` and two figures into ``out``. Raises ``ConfigError`` without matplotlib."""
-    from darec.report.drawing import svg
-    from darec.theory.plots import knowledge_plot, recall_plot
-
     record = {
         "command": command,
         "dials": dials.model_dump(),

@@ -12,6 +12,7 @@ from darec.report.drawing import empty_panels
 from darec.run import Run
 from darec.visualize.anatomy import Anatomy, anatomy_of
 from darec.visualize.maps import parse_methods
+from darec.visualize.page import write_anatomy
 
 _MARKER = "anatomy.json"
 
@@ -50,8 +51,6 @@ def visualize(
         ConfigError: an unknown method, too many clusters, or a package that is missing.
         TextError: no language vectors.
     """
-    from darec.report.anatomy_page import write_anatomy  # it uses this package
-
     out = Path(out)
     if out.exists() and (not out.is_dir() or any(out.iterdir())) and not (out / _MARKER).exists():
         raise RunError(f"{out} holds other files: choose another --out.")

@@ -6,11 +6,11 @@ from html import escape
 from pathlib import Path
 
 from darec.files import write_atomic
-from darec.report.anatomy_plots import TITLES, pictures
 from darec.report.drawing import png, svg
 from darec.report.html import figure, write_document
 from darec.visualize.anatomy import Anatomy, Told, View
 from darec.visualize.cases import SHOWN, Case, CaseStudy
+from darec.visualize.plots import TITLES, pictures
 
 _NO_PARTS = "This alignment has no shared and specific parts, so E_C is shown against E_L. Runs of darec have them."
 

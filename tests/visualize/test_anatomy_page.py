@@ -8,12 +8,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from darec.report.anatomy_page import write_anatomy
-from darec.report.anatomy_plots import case_ranks, maps, matrices, pictures
 from darec.report.drawing import png, svg
 from darec.visualize.anatomy import Anatomy, View
 from darec.visualize.cases import Case, CaseStudy, Nearness
 from darec.visualize.maps import Partners
+from darec.visualize.page import write_anatomy
+from darec.visualize.plots import case_ranks, maps, matrices, pictures
 from darec.visualize.similarity import Similarities
 
 PARTS = ("C_sh", "L_sh", "C_sp", "L_sp")

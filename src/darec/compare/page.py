@@ -6,12 +6,12 @@ from html import escape
 from pathlib import Path
 
 from darec.compare.output import to_markdown
+from darec.compare.plots import plots
 from darec.compare.result import Comparison
 from darec.compare.tables import Cell, Sheet, sheets
 from darec.files import write_atomic
 from darec.report.drawing import svg
 from darec.report.html import figure, listed, write_document
-from darec.report.plots import plots
 
 
 def write_page(comparison: Comparison, path: str | Path) -> None:

@@ -6,13 +6,13 @@ from html import escape
 from pathlib import Path
 from typing import Final
 
+from darec.diagnose.plots import text_plots
 from darec.diagnose.tables import Table, markdown, tables
 from darec.diagnose.text_report import TextReport
 from darec.errors import RunError
 from darec.files import write_atomic, write_json
 from darec.report.drawing import empty_panels, svg
 from darec.report.html import figure, listed, write_document
-from darec.report.text_plots import text_plots
 
 _MARKER: Final = "text-report.json"
 _LIMITS: Final = (

@@ -7,10 +7,10 @@ from pathlib import Path
 import pytest
 
 from darec.compare.figures import Curve, Gain, RunRecord, Spread
+from darec.compare.page import write_markdown, write_page
+from darec.compare.plots import accuracy, gains, plots
 from darec.compare.result import Comparison, Variant
 from darec.evaluation.groups import Group
-from darec.report.page import write_markdown, write_page
-from darec.report.plots import accuracy, gains, plots
 
 GROUPS = (Group("items", 1, 2, 1, 3, 20), Group("items", 2, 2, 4, 9, 20))
 

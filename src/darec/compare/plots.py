@@ -10,9 +10,9 @@ from itertools import cycle
 from typing import TYPE_CHECKING, Literal
 
 from darec.compare.result import Comparison, Variant
+from darec.compare.sweep_plots import sweep_plots
 from darec.compare.tables import group_label, has_gains
 from darec.report.drawing import COLOURS, GREY, empty_panels, legend
-from darec.report.sweep_plots import sweep_plots
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

@@ -5,9 +5,9 @@ from typing import Any
 import pytest
 
 from darec.compare.figures import RunRecord, Spread
+from darec.compare.plots import plots
 from darec.compare.result import Comparison, Variant
-from darec.report.plots import plots
-from darec.report.sweep_plots import scale_of, sweep
+from darec.compare.sweep_plots import scale_of, sweep
 
 
 def variant(changes: dict[str, Any], valid: float, test: float) -> Variant:
