@@ -1,8 +1,8 @@
 """What RLMRec-Con's user term costs a step: a batch of 4,096 users against all U, by blocks and as one matrix.
 
 Three things are measured, forward and backward, each in a process of its own so that peaks can be told apart: the
-contrast by blocks (:mod:`darec.infonce`), the contrast with the [4096, U] matrix of scores in memory, where it fits,
-and the projection of all users' text, which the term needs as well.
+contrast by blocks (:mod:`darec.numerics.infonce`), the contrast with the [4096, U] matrix of scores in memory, where
+it fits, and the projection of all users' text, which the term needs as well.
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from torch.nn import functional as F
 
 from benchmarks.common import RESULTS, spread, write_between, write_result
 from darec.alignments.contrastive import project_all
-from darec.infonce import info_nce
 from darec.memory import peak_rss_mb
-from darec.mlp import mlp
+from darec.numerics.infonce import info_nce
+from darec.numerics.mlp import mlp
 
 BATCH, DIM, TEXT_DIM, TEMPERATURE = 4096, 32, 384, 0.2
 ROUNDS = {10_000: 5, 100_000: 3, 1_000_000: 1}

@@ -17,7 +17,7 @@ from torch import Tensor, nn
 
 from benchmarks.common import RESULTS, alignment_inputs, write_between, write_result
 from darec.alignments.darec import DaRec, DaRecConfig, global_structure_loss
-from darec.diagnostics import effective_rank, similarity_spread
+from darec.numerics.diagnostics import effective_rank, similarity_spread
 from darec.testing.worlds import linear_probe_r2, planted_embeddings
 from darec.types import Batch, Encoded, Interactions, Tables
 

@@ -26,7 +26,7 @@ from benchmarks.target import METRICS, OURS, figures, mean, read, shown
 from darec.alignments.darec import DaRecConfig
 from darec.compare.gains import gains_over
 from darec.graph import Graph, NeighbourGraph, reliability, shared_text
-from darec.graph.shared import PENALTY
+from darec.graph.shared_text import PENALTY
 from darec.types import Interactions
 
 DATA: Final = ("toys", "steam", "games")

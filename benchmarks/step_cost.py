@@ -1,7 +1,7 @@
 """What a training step of every backbone costs, and of every alignment over LightGCN.
 
 Toys with BPR, d = 32, batch 4096, one thread; steps of all contenders in turn. The ratio is to LightGCN alone.
-RLMRec-Con's user term against growing catalogues is in benchmarks/infonce.py.
+RLMRec-Con's user term against growing catalogues is in benchmarks/numerics/infonce.py.
 """
 
 from __future__ import annotations

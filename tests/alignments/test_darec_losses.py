@@ -11,7 +11,6 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from darec import rows as rows_module
 from darec.alignments.darec import (
     global_structure_loss,
     local_structure_loss,
@@ -19,6 +18,7 @@ from darec.alignments.darec import (
     structure_products,
     uniformity_loss,
 )
+from darec.numerics import rows as rows_module
 
 
 def table(n: int, d: int, seed: int = 0, *, grad: bool = False) -> Tensor:

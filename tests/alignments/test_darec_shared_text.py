@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from darec.alignments.base import AlignmentInputs
 from darec.alignments.darec import DaRec, DaRecConfig
 from darec.graph import Graph, NeighbourGraph, reliability, shared_text
-from darec.graph.shared import PENALTY
+from darec.graph.shared_text import PENALTY
 from darec.types import Interactions, Tables
 
 N_USERS, N_ITEMS = 40, 30

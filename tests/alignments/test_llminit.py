@@ -9,10 +9,10 @@ from building import inputs, table, text
 from sklearn.decomposition import PCA
 
 from darec.alignments.llminit import LLMInit, LLMInitConfig
-from darec.components import principal_components
 from darec.config import resolve_config
 from darec.errors import ConfigError
 from darec.model import Model
+from darec.numerics.components import principal_components
 from darec.testing.suites import AlignmentSuite, tiny_text
 from darec.testing.worlds import tiny_dataset
 from darec.types import Tables

@@ -2,7 +2,7 @@
 
 ``L = -mean_b log exp(cos(C_b, P(L_b)) / tau) / sum_m exp(cos(C_b, P(L_m)) / tau)``, P an MLP of the text. As in the
 authors' code there are three such terms: the batch's users among *all* users, its positives among the positives, its
-negatives among the negatives. The first never holds batch x U scores (see :mod:`darec.infonce`).
+negatives among the negatives. The first never holds batch x U scores (see :mod:`darec.numerics.infonce`).
 
 Departures: an item that the batch holds several times is one candidate (and as many anchors), whereas the code lets
 its copies count as negatives of each other. With softmax losses the batch's negatives are the M shared ones; drawn in
@@ -20,10 +20,10 @@ from torch.utils.checkpoint import checkpoint
 
 from darec.alignments.base import Alignment, AlignmentConfig, AlignmentInputs
 from darec.config import PartConfig
-from darec.diagnostics import alignment_figures
 from darec.dimensions import Range
-from darec.infonce import info_nce
-from darec.mlp import mlp
+from darec.numerics.diagnostics import alignment_figures
+from darec.numerics.infonce import info_nce
+from darec.numerics.mlp import mlp
 from darec.types import Batch, Encoded, Tables
 
 _ROWS = 2**15

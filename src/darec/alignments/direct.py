@@ -18,9 +18,9 @@ from torch.nn import functional as F
 
 from darec.alignments.base import Alignment, AlignmentConfig, AlignmentInputs
 from darec.config import PartConfig
-from darec.diagnostics import alignment_figures
 from darec.dimensions import Choice
-from darec.mlp import mlp
+from darec.numerics.diagnostics import alignment_figures
+from darec.numerics.mlp import mlp
 from darec.types import Batch, Encoded, Tables
 
 

@@ -21,10 +21,10 @@ from torch import Tensor, nn
 
 from darec.alignments.base import Alignment, AlignmentConfig, AlignmentInputs
 from darec.config import PartConfig
-from darec.diagnostics import representation_gap
 from darec.dimensions import Range
-from darec.infonce import info_nce
-from darec.mlp import mlp
+from darec.numerics.diagnostics import representation_gap
+from darec.numerics.infonce import info_nce
+from darec.numerics.mlp import mlp
 from darec.types import Batch, Encoded, Tables
 
 _WATCHED = 8192

@@ -18,9 +18,9 @@ from pydantic import Field
 from torch import Tensor
 
 from darec.alignments.base import Alignment, AlignmentInputs
-from darec.components import in_place_of, principal_components
 from darec.config import PartConfig
 from darec.dimensions import Range
+from darec.numerics.components import principal_components, replace_columns
 from darec.types import Tables
 
 
@@ -51,4 +51,4 @@ class LLMInit(Alignment):
 
     def _side(self, rows: Tensor, E_L: Tensor) -> Tensor:
         components = principal_components(E_L, rows.shape[1])
-        return in_place_of(rows, components, self.config.scale)
+        return replace_columns(rows, components, self.config.scale)

@@ -21,7 +21,7 @@ from darec.backbones.base import Backbone, BackboneConfig, BackboneInputs
 from darec.dimensions import Choice, Range
 from darec.graph import Graph, GraphSpec
 from darec.losses import sampled_softmax_loss
-from darec.mlp import mlp
+from darec.numerics.mlp import mlp
 from darec.types import Batch, Encoded, Tables
 
 

@@ -23,7 +23,7 @@ from darec.backbones.base import BackboneConfig, BackboneInputs, GraphBackbone
 from darec.dimensions import Choice, Range
 from darec.errors import ConfigError
 from darec.graph import Pattern
-from darec.infonce import log_partition
+from darec.numerics.infonce import log_partition
 from darec.types import Batch, Encoded
 
 

@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 from darec.backbones.base import BackboneConfig, BackboneInputs, GraphBackbone
 from darec.dimensions import Choice, Range
-from darec.infonce import info_nce
+from darec.numerics.infonce import info_nce
 from darec.types import Batch, Encoded
 
 _MESSAGES = 4  # neighbours, intents, neighbours by likeness in Z, and in R

@@ -16,7 +16,7 @@ from torch import Tensor
 
 from darec.backbones.base import BackboneConfig, BackboneInputs, GraphBackbone
 from darec.dimensions import Choice
-from darec.mlp import mlp
+from darec.numerics.mlp import mlp
 from darec.types import Batch, Encoded, Tables
 
 

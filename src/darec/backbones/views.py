@@ -12,7 +12,7 @@ from torch.nn import functional as F
 
 from darec.backbones.base import BackboneConfig, GraphBackbone
 from darec.dimensions import Choice, Range
-from darec.infonce import info_nce
+from darec.numerics.infonce import info_nce
 from darec.types import Batch, Encoded, Tables
 
 Candidates = Literal["all", "batch"]

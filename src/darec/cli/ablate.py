@@ -6,15 +6,15 @@ from typing import Annotated, Literal
 
 import typer
 
-from darec.cli import comparing
-from darec.cli.comparing import CompareFormat, again, conclude, given
+from darec.cli import comparison_options
+from darec.cli.comparison_options import CompareFormat, again, conclude, given
 
 
 def command(
-    data: comparing.Data,
-    out: comparing.Out,
-    backbone: comparing.Backbone = None,
-    alignment: comparing.Alignment = None,
+    data: comparison_options.Data,
+    out: comparison_options.Out,
+    backbone: comparison_options.Backbone = None,
+    alignment: comparison_options.Alignment = None,
     part: Annotated[
         Literal["alignment", "backbone"], typer.Option(help="Whose terms and choices.")
     ] = "alignment",
@@ -22,16 +22,16 @@ def command(
         list[str] | None,
         typer.Option(metavar="NAME", help="An ablation to keep; repeat for several."),
     ] = None,
-    seeds: comparing.Seeds = "3",
-    jobs: comparing.Jobs = 1,
-    set_: comparing.Set = None,
-    config: comparing.Config = None,
-    encoder: comparing.Encoder = None,
-    device: comparing.Device = None,
-    threads: comparing.Threads = None,
-    yes: comparing.Yes = False,
-    quiet: comparing.Quiet = False,
-    format: comparing.FormatOption = CompareFormat.TABLE,
+    seeds: comparison_options.Seeds = "3",
+    jobs: comparison_options.Jobs = 1,
+    set_: comparison_options.Set = None,
+    config: comparison_options.Config = None,
+    encoder: comparison_options.Encoder = None,
+    device: comparison_options.Device = None,
+    threads: comparison_options.Threads = None,
+    yes: comparison_options.Yes = False,
+    quiet: comparison_options.Quiet = False,
+    format: comparison_options.FormatOption = CompareFormat.TABLE,
 ) -> None:
     """Train a pair, and the same with each term and choice switched off or changed, over several seeds.
 

@@ -7,14 +7,14 @@ from typing import Annotated
 
 import typer
 
-from darec.cli import comparing
-from darec.cli.comparing import CompareFormat, again, conclude, given
+from darec.cli import comparison_options
+from darec.cli.comparison_options import CompareFormat, again, conclude, given
 from darec.registry import ALIGNMENTS, BACKBONES
 
 
 def command(
-    data: comparing.Data,
-    out: comparing.Out,
+    data: comparison_options.Data,
+    out: comparison_options.Out,
     backbones: Annotated[
         str, typer.Option(metavar="NAME,...", help=f"{', '.join(BACKBONES)}; or all.")
     ] = "lightgcn",
@@ -25,8 +25,8 @@ def command(
             help=f"{', '.join(ALIGNMENTS)}; or all.",
         ),
     ] = "all",
-    seeds: comparing.Seeds = "3",
-    jobs: comparing.Jobs = 1,
+    seeds: comparison_options.Seeds = "3",
+    jobs: comparison_options.Jobs = 1,
     set_: Annotated[
         list[str] | None,
         typer.Option(
@@ -45,12 +45,12 @@ def command(
     baseline: Annotated[
         str, typer.Option(metavar="NAME", help="Alignment that gains are measured over.")
     ] = "none",
-    encoder: comparing.Encoder = None,
-    device: comparing.Device = None,
-    threads: comparing.Threads = None,
-    yes: comparing.Yes = False,
-    quiet: comparing.Quiet = False,
-    format: comparing.FormatOption = CompareFormat.TABLE,
+    encoder: comparison_options.Encoder = None,
+    device: comparison_options.Device = None,
+    threads: comparison_options.Threads = None,
+    yes: comparison_options.Yes = False,
+    quiet: comparison_options.Quiet = False,
+    format: comparison_options.FormatOption = CompareFormat.TABLE,
 ) -> None:
     """Train every backbone with every alignment over several seeds, and say what differs beyond chance.
 

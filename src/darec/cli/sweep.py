@@ -6,13 +6,13 @@ from typing import Annotated
 
 import typer
 
-from darec.cli import comparing
-from darec.cli.comparing import CompareFormat, again, conclude, given
+from darec.cli import comparison_options
+from darec.cli.comparison_options import CompareFormat, again, conclude, given
 
 
 def command(
-    data: comparing.Data,
-    out: comparing.Out,
+    data: comparison_options.Data,
+    out: comparison_options.Out,
     param: Annotated[
         list[str],
         typer.Option(
@@ -21,18 +21,18 @@ def command(
             "darec's. Several are combined, each value with each.",
         ),
     ],
-    backbone: comparing.Backbone = None,
-    alignment: comparing.Alignment = None,
-    seeds: comparing.Seeds = "3",
-    jobs: comparing.Jobs = 1,
-    set_: comparing.Set = None,
-    config: comparing.Config = None,
-    encoder: comparing.Encoder = None,
-    device: comparing.Device = None,
-    threads: comparing.Threads = None,
-    yes: comparing.Yes = False,
-    quiet: comparing.Quiet = False,
-    format: comparing.FormatOption = CompareFormat.TABLE,
+    backbone: comparison_options.Backbone = None,
+    alignment: comparison_options.Alignment = None,
+    seeds: comparison_options.Seeds = "3",
+    jobs: comparison_options.Jobs = 1,
+    set_: comparison_options.Set = None,
+    config: comparison_options.Config = None,
+    encoder: comparison_options.Encoder = None,
+    device: comparison_options.Device = None,
+    threads: comparison_options.Threads = None,
+    yes: comparison_options.Yes = False,
+    quiet: comparison_options.Quiet = False,
+    format: comparison_options.FormatOption = CompareFormat.TABLE,
 ) -> None:
     """Train a pair with every value of a setting over several seeds, and plot what becomes of it.
 

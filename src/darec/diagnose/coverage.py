@@ -9,7 +9,7 @@ import numpy as np
 import torch
 
 from darec.data.dataset import Dataset
-from darec.diagnostics import effective_rank, mean_similarity
+from darec.numerics.diagnostics import effective_rank, mean_similarity
 from darec.types import FloatArray, TextTable
 
 NEAR: Final = 0.98

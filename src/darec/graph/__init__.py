@@ -1,10 +1,10 @@
 """The training graph and propagation over it, and graphs of nearest neighbours."""
 
 from darec.graph.adjacency import Graph, GraphSpec
-from darec.graph.agreement import reliability
 from darec.graph.neighbours import NeighbourGraph, nearest_neighbours
 from darec.graph.pattern import Pattern
-from darec.graph.shared import SharedText, shared_text
+from darec.graph.reliability import reliability
+from darec.graph.shared_text import SharedText, shared_text
 
 __all__ = [
     "Graph",

@@ -8,8 +8,8 @@ from typing import Any
 
 from torch import Tensor
 
-from darec.diagnostics import effective_rank, similarity_spread
 from darec.errors import RunError
+from darec.numerics.diagnostics import effective_rank, similarity_spread
 from darec.run import Run
 from darec.text.load import stored_encoders
 from darec.types import IntArray

@@ -19,16 +19,16 @@ from darec.alignments.darec.orthogonality import orthogonality_loss
 from darec.alignments.darec.projector import Projector
 from darec.alignments.darec.settings import DaRecConfig
 from darec.alignments.darec.uniformity import uniformity_loss
-from darec.components import in_place_of, principal_directions
 from darec.config import PartConfig
-from darec.diagnostics import (
+from darec.errors import ConfigError
+from darec.graph import NeighbourGraph, SharedText, reliability, shared_text
+from darec.numerics.components import principal_directions, replace_columns
+from darec.numerics.diagnostics import (
     effective_rank,
     is_collapsed,
     representation_gap,
     similarity_spread,
 )
-from darec.errors import ConfigError
-from darec.graph import NeighbourGraph, SharedText, reliability, shared_text
 from darec.types import Batch, Encoded, Tables
 
 SIDES = ("C", "L")
@@ -126,7 +126,7 @@ class DaRec(Alignment):
         sides = zip(
             ids.split([len(text.users), len(text.items)]), (text.users, text.items), strict=True
         )
-        return torch.cat([in_place_of(rows, told.part(E_L, count)) for rows, E_L in sides])
+        return torch.cat([replace_columns(rows, told.part(E_L, count)) for rows, E_L in sides])
 
     def fuse(self, ego: Tensor, text: Tables, generator: torch.Generator | None) -> Tensor:
         """Items as ``(I + s M) ego``, M the mean over neighbours in text, s the smoothing; users as they are."""

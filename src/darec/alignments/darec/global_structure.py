@@ -28,7 +28,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from darec.rows import (
+from darec.numerics.rows import (
     check_same_rows,
     chunks,
     full_precision,

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor
 
 from darec.errors import ConfigError
-from darec.rows import full_precision, sample_rows, widen
+from darec.numerics.rows import full_precision, sample_rows, widen
 
 
 @dataclass(frozen=True)

@@ -6,7 +6,7 @@ import torch
 from torch import Tensor
 
 from darec.alignments.darec.kmeans import cluster_means
-from darec.rows import full_precision, widen
+from darec.numerics.rows import full_precision, widen
 
 
 @full_precision

@@ -8,7 +8,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from darec.rows import (
+from darec.numerics.rows import (
     check_same_rows,
     chunks,
     full_precision,

@@ -24,7 +24,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from darec.rows import (
+from darec.numerics.rows import (
     chunks,
     full_precision,
     inverse_norms,

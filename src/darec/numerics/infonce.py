@@ -15,14 +15,14 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from darec.rows import full_precision, widen
+from darec.numerics.rows import full_precision, widen
 
 _BLOCK = 2**20
 """Scores held at once: 4 MB of float32, which stays in a CPU core's caches."""
 _WHOLE = 2**14
 """Up to so many candidates a block spans them all, and its scores serve value and gradient. With more, a block of so
 few anchors that it still fits in the caches would read and write all candidates too often: blocks are then square and
-scores computed twice (benchmarks/infonce.py)."""
+scores computed twice (benchmarks/numerics/infonce.py)."""
 
 
 class _LogPartition(torch.autograd.Function):

@@ -8,9 +8,9 @@ import pytest
 import torch
 from torch.nn import functional as F
 
-from darec import rows
 from darec.alignments.darec import global_structure_loss, structure_gap
-from darec.diagnostics import (
+from darec.numerics import rows
+from darec.numerics.diagnostics import (
     effective_rank,
     is_collapsed,
     mean_similarity,

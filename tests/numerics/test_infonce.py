@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.nn import functional as F
 
-from darec import infonce
-from darec.infonce import info_nce, log_partition
+from darec.numerics import infonce
+from darec.numerics.infonce import info_nce, log_partition
 
 
 def table(n: int, d: int, seed: int = 0) -> Tensor:

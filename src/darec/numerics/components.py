@@ -32,7 +32,7 @@ def principal_components(x: Tensor, count: int) -> Tensor:
     return (x.double() - mean) @ directions
 
 
-def in_place_of(rows: Tensor, values: Tensor, scale: float = 1.0) -> Tensor:
+def replace_columns(rows: Tensor, values: Tensor, scale: float = 1.0) -> Tensor:
     """A table whose leading columns are ``values``, as long as what they replace.
 
     Args:

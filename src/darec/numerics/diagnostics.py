@@ -11,7 +11,7 @@ from collections.abc import Iterator
 import torch
 from torch import Tensor
 
-from darec.rows import check_same_rows, chunks, inverse_norms
+from darec.numerics.rows import check_same_rows, chunks, inverse_norms
 from darec.types import Tables
 
 
