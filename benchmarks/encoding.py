@@ -20,9 +20,9 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.common import SHARED, interleaved, ratio, shared_dataset, spread, write_result
+from darec.text.encoding import Encoding
 from darec.text.inputs import Entities, make_encoder
-from darec.text.job import Job
-from darec.text.progress import Progress
+from darec.text.progress import TextProgress
 from darec.text.reduce import Reduction
 
 TEXTS, ROUNDS, FIXED, NEIGHBOURS = 500, 4, 32, 10
@@ -38,8 +38,10 @@ def measure(texts: list[str], threads: int) -> dict[str, Any]:
 
     def ours(part: list[str]) -> None:
         ids = [str(n) for n in range(len(part))]
-        job = Job(encoder, config, [Entities.make("item", ids, part)], Progress("", show=False))
-        job.run()
+        encoding = Encoding(
+            encoder, config, [Entities.make("item", ids, part)], TextProgress("", show=False)
+        )
+        encoding.run()
 
     def fixed(part: list[str]) -> None:
         for start in range(0, len(part), FIXED):

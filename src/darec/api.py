@@ -85,7 +85,7 @@ def fit(
     given = {key: name for key, name in named.items() if name is not None} | dict(settings or {})
     if config is not None and given:
         raise ConfigError("give either config or backbone, alignment and settings, not both.")
-    begun = begun_with(folder)
+    begun = stored_config(folder)
     if config is None and (given or not resume):
         config = resolve_config(given, file=begun if resume else None)
     if folder is not None and folder.exists() and not folder.is_dir():
@@ -98,11 +98,11 @@ def fit(
         if not begun:
             raise RunError(f"{folder} holds files that are not a run's: choose another --out.")
     if begun and folder is not None:
-        config, text = _take_up(folder, config, dataset, text)
+        config, text = _resume(folder, config, dataset, text)
         if (folder / "metrics.json").is_file():
             return Run.load(folder, dataset=dataset)
     else:
-        config, text = settled(config or resolve_config(), dataset, text)
+        config, text = resolve_runtime(config or resolve_config(), dataset, text)
     label = f"{config.backbone.name} + {config.alignment.name}"
     reporter = ConsoleReporter(label, config.train.epochs) if progress else Reporter()
     trainer = Trainer(
@@ -137,7 +137,7 @@ def fit(
     return run
 
 
-def begun_with(folder: str | Path | None) -> Path | None:
+def stored_config(folder: str | Path | None) -> Path | None:
     """The settings that a run in ``folder`` was begun with: what a resumed run takes where nothing else is given."""
     file = Path(folder) / "config.yaml" if folder is not None else None
     return file if file is not None and file.is_file() else None
@@ -161,7 +161,7 @@ def stored_text(dataset: Dataset, settings: TextConfig) -> TextTable:
     )
 
 
-def settled(
+def resolve_runtime(
     config: RunConfig, dataset: Dataset, text: TextTable | None = None
 ) -> tuple[RunConfig, TextTable | None]:
     """Fill in what the machine and the dataset decide: threads, and the text that is used.
@@ -198,7 +198,7 @@ def _begin(folder: Path, config: RunConfig, dataset: Dataset, text: TextTable | 
     write_atomic(folder / "config.yaml", config.to_yaml())
 
 
-def _take_up(
+def _resume(
     folder: Path, config: RunConfig | None, dataset: Dataset, text: TextTable | None
 ) -> tuple[RunConfig, TextTable | None]:
     """Settings and text of a run begun earlier. Raises ``RunError`` if those of now are others."""
@@ -206,14 +206,14 @@ def _take_up(
     about = json.loads((folder / "run.json").read_text())
     check_dataset(about, dataset, folder)
     if config is not None:
-        asked = flatten(settled(config, dataset, text)[0].model_dump(mode="json"))
+        asked = flatten(resolve_runtime(config, dataset, text)[0].model_dump(mode="json"))
         for key, value in flatten(stored.model_dump(mode="json")).items():
             if asked.get(key, value) != value or key not in asked:
                 raise RunError(
                     f"{folder} was begun with {key}={value}, not {asked.get(key)}: choose another --out, or "
                     "resume without settings."
                 )
-    config, text = settled(stored, dataset, text)
+    config, text = resolve_runtime(stored, dataset, text)
     if about["text"] != (text.fingerprint() if text else None):
         raise RunError(
             f"the language vectors {config.text.encoder!r} are not those that the run at {folder} was begun with: "

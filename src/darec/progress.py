@@ -15,7 +15,10 @@ T = TypeVar("T")
 EVERY: Final = 10.0
 """Seconds between two lines where there is no terminal to draw a bar on."""
 Listener = Callable[[str, int, int], None]
-"""Told what is done, how many steps of it are, and of how many."""
+"""Called with what is done, how many steps of it are, and of how many."""
+
+OnStage = Callable[[str], None]
+"""Called with the name of each stage of a long piece of work, as it begins."""
 
 _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 

@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darec.data.ingest.items import describe_items, table_of_items
-from darec.data.ingest.source import Table
+from darec.data.ingest.source import SourceTable
 from darec.data.ingest.template import parse_template, words
 from darec.errors import DataError
 
@@ -141,11 +141,13 @@ def test_items_without_any_text_field_have_no_text() -> None:
 )
 def test_tables_that_hold_no_items(frame: pl.DataFrame, said: str) -> None:
     with pytest.raises(DataError, match=said):
-        table_of_items(Table.of_frame(frame, "f"))
+        table_of_items(SourceTable.of_frame(frame, "f"))
 
 
 def test_the_id_column_by_name() -> None:
-    table = Table.of_frame(pl.DataFrame({"sku": [7], "item_id": ["old"], "title": ["x"]}), "f")
+    table = SourceTable.of_frame(
+        pl.DataFrame({"sku": [7], "item_id": ["old"], "title": ["x"]}), "f"
+    )
     assert table_of_items(table, "sku").to_dict(as_series=False) == {
         "item_id": ["7"],
         "title": ["x"],

@@ -13,7 +13,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from darec.data.ingest import Columns, Source, read_source
-from darec.data.ingest.source import LINE, USUAL, Table, find_columns
+from darec.data.ingest.source import LINE, USUAL, SourceTable, find_columns
 from darec.data.ingest.tabular import read_table
 from darec.errors import ConfigError, DataError
 
@@ -137,7 +137,7 @@ def test_a_folder_is_no_table_and_a_dataset_no_source(tmp_path: Path) -> None:
     ],
 )
 def test_ids_are_text(values: pl.Series, ids: list[str]) -> None:
-    assert Table.of_frame(pl.DataFrame({"id": values}), "f").ids("id").to_list() == ids
+    assert SourceTable.of_frame(pl.DataFrame({"id": values}), "f").ids("id").to_list() == ids
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_ids_are_text(values: pl.Series, ids: list[str]) -> None:
 )
 def test_what_is_no_id(values: pl.Series, said: str) -> None:
     with pytest.raises(DataError, match=said):
-        Table.of_frame(pl.DataFrame({"id": values}), "f").ids("id")
+        SourceTable.of_frame(pl.DataFrame({"id": values}), "f").ids("id")
 
 
 def test_json_ids_keep_all_their_digits(tmp_path: Path) -> None:
@@ -186,13 +186,13 @@ def test_typed_dates_and_numbers() -> None:
     paris = pl.Series([dt.datetime(2020, 1, 1, 1)]).dt.replace_time_zone("Europe/Paris")
     for values in (pl.Series([dt.date(2020, 1, 1)]), paris, pl.Series([1577836800])):
         frame = pl.DataFrame({"user": [1], "item": [1], "time": values, "stars": [4]})
-        source = read_interactions(Table.of_frame(frame, "f"), Columns())
+        source = read_interactions(SourceTable.of_frame(frame, "f"), Columns())
         assert source.frame.select("time", "rating").rows() == [(1577836800.0, 4.0)]
 
 
 def columns_of(*names: str, **asked: str) -> dict[str, str]:
     frame = pl.DataFrame({LINE: [1], **{name: ["x"] for name in names}})
-    return find_columns(Table("f.csv", frame), Columns(**asked))
+    return find_columns(SourceTable("f.csv", frame), Columns(**asked))
 
 
 def test_usual_columns_are_found() -> None:

@@ -143,7 +143,7 @@ def test_wrong_hosts_keys_and_models(
 def test_an_interrupted_encoding_goes_on(
     shop: Dataset, server: ScriptedServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("darec.text.job.KEPT_AT_ONCE", 2)
+    monkeypatch.setattr("darec.text.encoding.KEPT_AT_ONCE", 2)
     data = shop.save(tmp_path / "shop")
     options = {"base_url": server.url, "retries": 0}
     server.script = lambda body, n: Reply("", 500) if "board game" in body["input"] else None

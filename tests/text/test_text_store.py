@@ -27,14 +27,14 @@ from darec.text import embed, encode_dataset, load_text
 from darec.text.store import TextStore
 
 N_TEXTS, BATCH = 40, 4
-KEPT = "darec.text.job.KEPT_AT_ONCE"
+KEPT = "darec.text.encoding.KEPT_AT_ONCE"
 
 # Imports once, then runs a child for every line it is told to; a child's moment of death is the test's business.
 NURSERY = """
 import os, signal, sys, time, warnings
 import numpy as np
 from pathlib import Path
-import darec.text.job
+import darec.text.encoding
 from darec.registry import ENCODERS
 from darec.text import encode_dataset
 from darec.text.encoders.base import Encoder
@@ -49,7 +49,7 @@ class Slow(Encoder):
         return np.array([[len(text), int(text.split()[1]) + 1] for text in texts], np.float32)
 
 warnings.simplefilter("ignore")  # about forking with threads: none has been started yet
-darec.text.job.KEPT_AT_ONCE = int(sys.argv[3])
+darec.text.encoding.KEPT_AT_ONCE = int(sys.argv[3])
 ENCODERS.add("slow", Slow)
 for line in sys.stdin:
     child = os.fork()

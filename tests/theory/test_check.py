@@ -13,7 +13,7 @@ from darec.testing.suites import tiny_text
 from darec.testing.worlds import tiny_dataset
 from darec.text import embed
 from darec.theory.advice import RANGES, THRESHOLDS, advise
-from darec.theory.check import Estimate, Reading, check, held_out, log_losses
+from darec.theory.check import InformationCheck, InformationEstimate, check, held_out, log_losses
 from darec.theory.features import interaction_features, text_features
 from darec.types import Interactions, TextTable
 
@@ -170,12 +170,14 @@ def test_bad_requests_are_refused() -> None:
         check(dataset, text, folds=1)
 
 
-def reading(interactions: float, text: float, both: float, width: float = 0.001) -> Reading:
-    def around(value: float) -> Estimate:
-        return Estimate(value, value - width, value + width)
+def reading(
+    interactions: float, text: float, both: float, width: float = 0.001
+) -> InformationCheck:
+    def around(value: float) -> InformationEstimate:
+        return InformationEstimate(value, value - width, value + width)
 
     D, T = interactions, text
-    return Reading(
+    return InformationCheck(
         around(D),
         around(T),
         around(both),

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from darec.cli import comparison_options
-from darec.cli.comparison_options import CompareFormat, again, conclude, given
+from darec.cli.comparison_options import CompareFormat, command_line, given_settings, run_and_print
 
 
 def command(
@@ -41,7 +41,7 @@ def command(
     """
     from darec.compare.ablate import ablate
 
-    conclude(
+    run_and_print(
         lambda: ablate(
             data,
             part=part,
@@ -52,11 +52,11 @@ def command(
             seeds=seeds,
             jobs=jobs,
             threads=threads,
-            options=given(encoder, device),
+            options=given_settings(encoder, device),
             config=config,
             overrides=set_ or (),
             many=yes,
-            command=again(),
+            command=command_line(),
             progress=not quiet,
         ),
         out,

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from darec.cli import comparison_options
-from darec.cli.comparison_options import CompareFormat, again, conclude, given
+from darec.cli.comparison_options import CompareFormat, command_line, given_settings, run_and_print
 from darec.registry import ALIGNMENTS, BACKBONES
 
 
@@ -60,7 +60,7 @@ def command(
     """
     from darec.compare.run import compare
 
-    conclude(
+    run_and_print(
         lambda: compare(
             data,
             out=out,
@@ -69,13 +69,13 @@ def command(
             seeds=seeds,
             jobs=jobs,
             threads=threads,
-            options=given(encoder, device),
+            options=given_settings(encoder, device),
             config=config,
             overrides=set_ or (),
             settings=settings,
             baseline=baseline,
             many=yes,
-            command=again(),
+            command=command_line(),
             progress=not quiet,
         ),
         out,

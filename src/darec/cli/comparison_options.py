@@ -51,18 +51,18 @@ Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 FormatOption = Annotated[CompareFormat, typer.Option(help="How to print the result.")]
 
 
-def given(encoder: str | None, device: str | None) -> dict[str, Any]:
+def given_settings(encoder: str | None, device: str | None) -> dict[str, Any]:
     """The settings that have options of their own, where they are given."""
     named = {"text.encoder": encoder, "options.device": device}
     return {key: value for key, value in named.items() if value is not None}
 
 
-def again() -> str:
+def command_line() -> str:
     """The command as it was given, which goes on where it was stopped."""
     return shlex.join(["darec", *sys.argv[1:]])
 
 
-def conclude(make: Callable[[], Any], out: Path, form: CompareFormat) -> None:
+def run_and_print(make: Callable[[], Any], out: Path, form: CompareFormat) -> None:
     """Make a comparison and print it; exit with 1 where a run failed, with 130 where it was interrupted."""
     from rich.console import Console
 
@@ -72,7 +72,7 @@ def conclude(make: Callable[[], Any], out: Path, form: CompareFormat) -> None:
         comparison = make()
     except KeyboardInterrupt:
         typer.echo(
-            f"darec: interrupted; finished runs and checkpoints are kept, go on with: {again()}",
+            f"darec: interrupted; finished runs and checkpoints are kept, go on with: {command_line()}",
             err=True,
         )
         raise typer.Exit(130) from None

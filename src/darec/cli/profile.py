@@ -12,7 +12,7 @@ import typer
 from darec.cli.output import Format
 
 if TYPE_CHECKING:
-    from darec.text.profiles import Estimate, ProfileReport
+    from darec.text.profiles import CostEstimate, ProfileReport
     from darec.text.profiles.schema import Kind
 
 SHOWN = 10
@@ -166,7 +166,7 @@ def command(
         raise typer.Exit(1)
 
 
-def _print_estimate(estimate: Estimate) -> None:
+def _print_estimate(estimate: CostEstimate) -> None:
     for number, prompt in enumerate(estimate.prompts, 1):
         typer.echo(f"--- prompt {number}, {prompt.kind} {prompt.id}")
         for message in prompt.messages:

@@ -59,7 +59,7 @@ def command(
             k=k,
             max_users=users,
             seed=seed,
-            told=lambda stage: status.update(f"{stage} ..."),
+            on_stage=lambda stage: status.update(f"{stage} ..."),
         )
         if out is not None:
             status.update("drawing ...")

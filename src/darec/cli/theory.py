@@ -57,7 +57,7 @@ def exact(
             for name, joint in joints.items():
                 curves[name] = trade_off(
                     joint,
-                    told=lambda done, total, name=name: status.update(  # type: ignore[misc]
+                    on_progress=lambda done, total, name=name: status.update(  # type: ignore[misc]
                         f"{name}: {done:,} of {total:,} pairs of encoders"
                     ),
                 )

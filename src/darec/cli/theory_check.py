@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from rich.table import Table
 
     from darec.theory.advice import Advice
-    from darec.theory.check import Reading
+    from darec.theory.check import InformationCheck
 
 
 class NegativesKind(StrEnum):
@@ -60,37 +60,37 @@ def command(
     dataset = Dataset.load(data)
     text = load_text(dataset, encoder)
     with Console(stderr=True).status("") as status:
-        reading = check(
+        found = check(
             dataset,
             text,
             max_pairs=pairs,
             negatives=negatives.value,
             seed=seed,
-            told=lambda stage: status.update(stage),
+            on_stage=lambda stage: status.update(stage),
         )
-    advice = advise(reading)
+    advice = advise(found)
     if format is Format.JSON:
-        print_json({**reading.to_dict(), "advice": asdict(advice)})
+        print_json({**found.to_dict(), "advice": asdict(advice)})
         return
     console = Console(markup=False, highlight=False)
-    console.print(_table(reading))
+    console.print(_table(found))
     _explain(console, data, advice)
 
 
-def _table(reading: Reading) -> Table:
+def _table(found: InformationCheck) -> Table:
     from rich.table import Table
 
-    from darec.theory.report import reading_rows
+    from darec.theory.report import check_rows
 
     table = Table(
-        title=f"what is told about {reading.n_pairs // 2:,} held-out preferences of {reading.n_users:,} users, in nats",
+        title=f"what is told about {found.n_pairs // 2:,} held-out preferences of {found.n_users:,} users, in nats",
         title_justify="left",
-        caption=f"of log 2 = 0.6931; text: {reading.encoder}; items not chosen: {reading.negatives}",
+        caption=f"of log 2 = 0.6931; text: {found.encoder}; items not chosen: {found.negatives}",
         caption_justify="left",
     )
     for column in ("", "estimate", "95% interval", "what it is"):
         table.add_column(column, justify="right" if column == "estimate" else "left")
-    for row in reading_rows(reading):
+    for row in check_rows(found):
         table.add_row(*row)
     return table
 

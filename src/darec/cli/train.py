@@ -65,7 +65,7 @@ def command(
     """Train a recommender, evaluate it on validation and test, and write the run's folder."""
     from rich.console import Console
 
-    from darec.api import begun_with, fit
+    from darec.api import fit, stored_config
     from darec.cli.output import metrics_table, print_json
     from darec.config import resolve_config
 
@@ -82,7 +82,7 @@ def command(
     }
     given = {key: value for key, value in named.items() if value is not None}
     asked = bool(given or set_ or config)
-    file = config or (begun_with(out) if resume else None)
+    file = config or (stored_config(out) if resume else None)
     settings = resolve_config(given, file=file, overrides=set_ or ()) if asked else None
     try:
         run = fit(

@@ -192,7 +192,7 @@ def _print(results: list[Tuned]) -> None:
     from rich.table import Table
 
     from darec.cli.output import cell
-    from darec.tuning.progress import shown
+    from darec.tuning.reporter import shown
 
     table = Table(title=f"best validation {results[0].metric}", title_justify="left")
     for name in ("pair", "best", "start", "gain"):

@@ -9,7 +9,7 @@ import polars as pl
 
 from darec.data.dataset import Dataset
 from darec.data.ingest.items import describe_items, table_of_items
-from darec.data.ingest.source import Table
+from darec.data.ingest.source import SourceTable
 from darec.data.ingest.tabular import read_table
 from darec.data.ingest.template import parse_template
 from darec.errors import DataError
@@ -60,7 +60,7 @@ def read_new_items(
     """
     options = dataset.manifest.get("options", {})
     if isinstance(source, pl.DataFrame):
-        table = Table.of_frame(source, "the frame of new items")
+        table = SourceTable.of_frame(source, "the frame of new items")
     else:
         table = read_table(Path(source), options.get("encoding", "utf-8"))
     known = options.get("item_id")

@@ -13,7 +13,7 @@ from typing import Any, Literal, Unpack
 from darec.compare.grid import VariantSettings
 from darec.compare.kinds import BASE
 from darec.compare.result import Comparison
-from darec.compare.run import How, run_variants
+from darec.compare.run import RunnerOptions, run_variants
 from darec.compare.varied import base_config, changed
 from darec.config import PartConfig, RunConfig
 from darec.errors import ConfigError, did_you_mean
@@ -32,7 +32,7 @@ def ablate(
     options: dict[str, Any] | None = None,
     config: Path | None = None,
     overrides: Sequence[str] = (),
-    **how: Unpack[How],
+    **runner: Unpack[RunnerOptions],
 ) -> Comparison:
     """Train a pair and each of its ablations with every seed, and compare them with it.
 
@@ -45,7 +45,7 @@ def ablate(
         options: likewise.
         config: likewise.
         overrides: likewise.
-        **how: see :class:`darec.compare.run.How`.
+        **runner: see :class:`darec.compare.run.RunnerOptions`.
 
     Raises:
         ConfigError: a part without anything to switch, an unknown name or setting, or too many runs.
@@ -58,7 +58,7 @@ def ablate(
         backbone=backbone, alignment=alignment, options=options, config=config, overrides=overrides
     )
     variants, left_out = ablation_variants(base, part, only)
-    return run_variants(data, variants, kind="ablation", baseline=BASE, remarks=left_out, **how)
+    return run_variants(data, variants, kind="ablation", baseline=BASE, remarks=left_out, **runner)
 
 
 def ablations_of(base: RunConfig, part: Part) -> dict[str, dict[str, Any]]:

@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from darec.api import settled
+from darec.api import resolve_runtime
 from darec.compare.kinds import Title
 from darec.compare.result import BASELINE
 from darec.config import RunConfig, TextConfig, flatten, parse_override, resolve_config
@@ -211,7 +211,7 @@ def make_jobs(
         if Model.needs_text(config):
             wanted = config.text
             if wanted not in texts:  # reading the vectors takes long, and variants share them
-                read, table = settled(config, dataset)
+                read, table = resolve_runtime(config, dataset)
                 texts[wanted] = (read.text.encoder, table.fingerprint() if table else "")
             encoder, vectors = texts[wanted]
             text = config.text.model_copy(update={"encoder": encoder})

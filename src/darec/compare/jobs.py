@@ -24,7 +24,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from darec.compare.grid import Job
-from darec.compare.progress import Progress
+from darec.compare.monitor import GridMonitor
 from darec.errors import RunError
 
 _TICK: Final = 0.25  # seconds between looks at what the runs have got to
@@ -70,7 +70,7 @@ def train(
     *,
     at_once: int,
     threads: int,
-    progress: Progress,
+    progress: GridMonitor,
 ) -> dict[str, str]:
     """Train every job that is not finished, or go on with it.
 

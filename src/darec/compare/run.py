@@ -19,9 +19,9 @@ from darec.compare.grid import (
 )
 from darec.compare.jobs import locked, train
 from darec.compare.kinds import KINDS, KindName
+from darec.compare.monitor import GridMonitor
 from darec.compare.output import render
 from darec.compare.page import write_page
-from darec.compare.progress import Progress
 from darec.compare.result import BASELINE, Comparison
 from darec.compare.summary import summarise
 from darec.data.dataset import Dataset
@@ -29,7 +29,7 @@ from darec.errors import ConfigError
 from darec.files import write_atomic
 
 
-class How(TypedDict, total=False):
+class RunnerOptions(TypedDict, total=False):
     """How variants are trained, whatever they are.
 
     Attributes:
@@ -61,7 +61,7 @@ def compare(
     overrides: Sequence[str] = (),
     settings: Path | None = None,
     baseline: str = BASELINE,
-    **how: Unpack[How],
+    **runner: Unpack[RunnerOptions],
 ) -> Comparison:
     """Train every pair with every seed and compare the pairs; what is finished in ``out`` is not trained again.
 
@@ -74,7 +74,7 @@ def compare(
         overrides: ``["train.epochs=5"]``, on top of either.
         settings: folder with a ``BACKBONE+ALIGNMENT.yaml`` for every pair, from ``darec tune``.
         baseline: the alignment that gains are over; ``none`` may be missing, and then there are no gains.
-        **how: see :class:`How`.
+        **runner: see :class:`RunnerOptions`.
 
     Raises:
         ConfigError: names or settings that do not exist or fit, or too many runs.
@@ -91,7 +91,7 @@ def compare(
     pairs = resolve_pairs(
         names, options=options, config=config, overrides=overrides, folder=settings
     )
-    return run_variants(data, pairs, baseline=baseline, remarks=left_out, **how)
+    return run_variants(data, pairs, baseline=baseline, remarks=left_out, **runner)
 
 
 def run_variants(
@@ -101,7 +101,7 @@ def run_variants(
     kind: KindName = "pairs",
     baseline: str = BASELINE,
     remarks: Sequence[str] = (),
-    **how: Unpack[How],
+    **runner: Unpack[RunnerOptions],
 ) -> Comparison:
     """Train every variant with every seed and compare them; what is finished in ``out`` is not trained again.
 
@@ -111,15 +111,15 @@ def run_variants(
         kind: what they are.
         baseline: the row that gains are over, in each section.
         remarks: notes, shown at once too.
-        **how: see :class:`How`.
+        **runner: see :class:`RunnerOptions`.
 
     Raises:
         As :func:`compare`.
     """
-    data, out, jobs = Path(data), Path(how["out"]), how.get("jobs", 1)
-    shown = how.get("progress", True)
-    seeds = parse_seeds(str(how.get("seeds", 3)))
-    if (runs := len(variants) * len(seeds)) > MANY and not how.get("many"):
+    data, out, jobs = Path(data), Path(runner["out"]), runner.get("jobs", 1)
+    shown = runner.get("progress", True)
+    seeds = parse_seeds(str(runner.get("seeds", 3)))
+    if (runs := len(variants) * len(seeds)) > MANY and not runner.get("many"):
         raise ConfigError(
             f"{len(variants)} {KINDS[kind].many} with {len(seeds)} seeds are {runs} runs: pass --yes to train more "
             f"than {MANY}."
@@ -134,7 +134,7 @@ def run_variants(
         console.print(remark, soft_wrap=True)
     with locked(out):
         monitor = variants[0].config.train.monitor
-        watch = Progress(grid, out, at_once=jobs, monitor=monitor, shown=shown)
+        watch = GridMonitor(grid, out, at_once=jobs, monitor=monitor, shown=shown)
         with watch:
             errors = train(
                 by_seed,
@@ -142,7 +142,7 @@ def run_variants(
                 data,
                 dataset.fingerprint(),
                 at_once=jobs,
-                threads=how.get("threads") or max(1, _cores() // jobs),
+                threads=runner.get("threads") or max(1, _cores() // jobs),
                 progress=watch,
             )
         with console.status("") as status:
@@ -154,10 +154,10 @@ def run_variants(
                 dataset,
                 kind=kind,
                 baseline=baseline,
-                command=how.get("command", ""),
+                command=runner.get("command", ""),
                 at_once=jobs,
                 remarks=remarks,
-                told=lambda name: status.update(f"tests of {name}"),
+                on_stage=lambda name: status.update(f"tests of {name}"),
             )
         problem = _write(comparison, out)
     if problem:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from importlib.metadata import version
 from pathlib import Path
@@ -24,6 +24,7 @@ from darec.data.dataset import Dataset
 from darec.errors import DarecError, RunError
 from darec.evaluation.groups import Group
 from darec.evaluation.result import GROUP_METRICS, Evaluation
+from darec.progress import OnStage
 
 COSTS: Final = (
     "seconds_per_epoch",
@@ -35,7 +36,6 @@ COSTS: Final = (
     "parameters",
     "table_dim",
 )
-Told = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -66,7 +66,7 @@ def summarise(
     command: str = "",
     at_once: int = 1,
     remarks: Sequence[str] = (),
-    told: Told = lambda name: None,
+    on_stage: OnStage = lambda name: None,
 ) -> Comparison:
     """Read every run and compare the variants.
 
@@ -81,7 +81,7 @@ def summarise(
         command: how this was asked for.
         at_once: runs trained at once.
         remarks: further notes.
-        told: called with each variant's name before its tests, which take a second or two.
+        on_stage: called with each variant's name before its tests, which take a second or two.
     """
     first = variants[0].config
     ks = tuple(sorted(set(first.evaluation.ks)))
@@ -102,7 +102,7 @@ def summarise(
         values = {run.job.seed: run.evaluation() for run in runs[base.title]}
         for other in made:
             if other.section == base.section and other is not base:
-                told(other.name)
+                on_stage(other.name)
                 mine = {run.job.seed: run.evaluation() for run in runs[other.title]}
                 gains[other.title] = gains_over(values, mine, tested)
     correct(gains)

@@ -11,7 +11,7 @@ import yaml
 
 from darec.compare.grid import VariantSettings
 from darec.compare.result import Comparison
-from darec.compare.run import How, run_variants
+from darec.compare.run import RunnerOptions, run_variants
 from darec.compare.varied import base_config, changed
 from darec.config import RunConfig
 from darec.dimensions import Choice, Range
@@ -37,7 +37,7 @@ def sweep(
     options: dict[str, Any] | None = None,
     config: Path | None = None,
     overrides: Sequence[str] = (),
-    **how: Unpack[How],
+    **runner: Unpack[RunnerOptions],
 ) -> Comparison:
     """Train a pair under every combination of the values given, with every seed.
 
@@ -52,7 +52,7 @@ def sweep(
         options: likewise.
         config: likewise.
         overrides: likewise.
-        **how: see :class:`darec.compare.run.How`.
+        **runner: see :class:`darec.compare.run.RunnerOptions`.
 
     Raises:
         ConfigError: settings or values that do not exist or fit, or too many runs.
@@ -68,7 +68,7 @@ def sweep(
     if len(values) < len(params):
         raise ConfigError("--param: a setting is given twice; write its values between commas.")
     variants, baseline = sweep_variants(base, values)
-    return run_variants(data, variants, kind="sweep", baseline=baseline, **how)
+    return run_variants(data, variants, kind="sweep", baseline=baseline, **runner)
 
 
 def sweep_variants(

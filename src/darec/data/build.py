@@ -20,7 +20,7 @@ from darec.data.dataset import SPLITS, Dataset, check_target
 from darec.data.holdout import hold_out
 from darec.data.idmap import IdMap
 from darec.data.import_options import ImportOptions, import_options
-from darec.data.ingest import Source, Table, read_source
+from darec.data.ingest import Source, SourceTable, read_source
 from darec.data.ingest.interactions import read_interactions
 from darec.data.ingest.items import CATALOGUE, describe_items, read_items, table_of_items
 from darec.errors import DataError
@@ -118,7 +118,7 @@ def import_dataset(
 
 def _read_source(source: str | Path | pl.DataFrame, chosen: ImportOptions) -> Source:
     if isinstance(source, pl.DataFrame):
-        return read_interactions(Table.of_frame(source, "the frame"), chosen.columns)
+        return read_interactions(SourceTable.of_frame(source, "the frame"), chosen.columns)
     return read_source(Path(source), chosen.columns, encoding=chosen.encoding)
 
 
@@ -127,7 +127,7 @@ def _read_items(
 ) -> tuple[pl.DataFrame | None, str, tuple[Path, ...]]:
     """One row an item with its fields, what to call where they stand, and the files they were read from."""
     if isinstance(items, pl.DataFrame):
-        table = Table.of_frame(items, "the items' frame")
+        table = SourceTable.of_frame(items, "the items' frame")
         return table_of_items(table, chosen.item_id), table.name, ()
     if items is None:
         return read.items, f"the items of {read.name}", ()

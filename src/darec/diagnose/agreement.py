@@ -20,7 +20,7 @@ import torch
 from numpy.typing import NDArray
 from scipy import sparse
 
-from darec.diagnose.estimate import THIRDS, Spread, spread
+from darec.diagnose.estimate import THIRDS, ByPopularity, by_popularity
 from darec.evaluation.groups import group_by_count
 from darec.graph.neighbours import nearest_neighbours
 from darec.types import FloatArray, IntArray, Interactions
@@ -44,7 +44,7 @@ class Agreement:
     """
 
     k: int
-    share: Spread
+    share: ByPopularity
     chance: tuple[float | None, ...]
     reach: float
     items: int
@@ -84,7 +84,7 @@ def agreement(near: IntArray, rows: IntArray, train: Interactions) -> Agreement 
     inside = np.stack([counted, *(counted & (third == group) for group in range(THIRDS))])
     return Agreement(
         k=k,
-        share=spread(np.where(inside, share, np.nan)),
+        share=by_popularity(np.where(inside, share, np.nan)),
         chance=tuple(float(most[i].mean()) / (n - 1) if i.any() else None for i in inside),
         reach=float(most[counted].mean()) / k,
         items=int(counted.sum()),

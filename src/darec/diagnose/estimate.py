@@ -35,7 +35,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Spread:
+class ByPopularity:
     """A figure overall and by item popularity.
 
     Attributes:
@@ -57,9 +57,9 @@ def mean(values: Values, seed: int = 0) -> Estimate | None:
     return Estimate(found.difference, found.low, found.high, len(values))
 
 
-def spread(columns: Values) -> Spread:
+def by_popularity(columns: Values) -> ByPopularity:
     """From [4, n] values: all, then the thirds. Raises ``ValueError`` if the first counts nobody."""
     overall, *thirds = (mean(column) for column in columns)
     if overall is None:
         raise ValueError("no value to take a mean of.")
-    return Spread(overall, tuple(thirds))
+    return ByPopularity(overall, tuple(thirds))

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 from darec.diagnose.agreement import Agreement
 from darec.diagnose.coverage import Coverage, Shape
-from darec.diagnose.estimate import Spread
+from darec.diagnose.estimate import ByPopularity
 from darec.diagnose.regression import Regression
 from darec.evaluation.groups import Group
 
@@ -37,9 +37,9 @@ class Figures:
     agreement: Agreement | None
     reliability: float
     regression: Regression
-    recalls: dict[str, Spread]
-    gain: Spread
-    lead: Spread
+    recalls: dict[str, ByPopularity]
+    gain: ByPopularity
+    lead: ByPopularity
     chosen: dict[str, tuple[str, str]]
     groups: tuple[Group, ...]
     users: int

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from darec.diagnose.coverage import WORD_BINS
-from darec.diagnose.estimate import Estimate, Spread
+from darec.diagnose.estimate import ByPopularity, Estimate
 from darec.diagnose.figures import Figures
 from darec.diagnose.tables import RECALLS, thirds
 from darec.diagnose.text_report import TextReport
@@ -122,7 +122,7 @@ def _bar(axes: Axes, found: Estimate | None, y: float, colour: str, size: int = 
         axes.plot(found.value, y, "o", color=colour, ms=size)
 
 
-def _columns(axes: Axes, figure: Spread, labels: list[str]) -> None:
+def _columns(axes: Axes, figure: ByPopularity, labels: list[str]) -> None:
     for place, found in enumerate((figure.overall, *figure.thirds)):
         if found is not None:
             colour = COLOURS[place - 1] if place else "black"

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Final
 
 from darec.diagnose.coverage import NEAR
-from darec.diagnose.estimate import Estimate, Spread
+from darec.diagnose.estimate import ByPopularity, Estimate
 from darec.diagnose.figures import Figures
 from darec.diagnose.text_report import TextReport
 
@@ -133,7 +133,7 @@ def _recalls(found: Figures) -> Table:
     return Table(title, ("", "all items", *thirds(found)), tuple(rows), note)
 
 
-def _cells(figure: Spread, *, signed: bool = False) -> Iterator[str]:
+def _cells(figure: ByPopularity, *, signed: bool = False) -> Iterator[str]:
     for estimate in (figure.overall, *figure.thirds):
         yield "-" if estimate is None else _cell(estimate, "+" if signed else "")
 

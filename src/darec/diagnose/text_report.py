@@ -6,7 +6,6 @@ looked at.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Final
 
@@ -16,10 +15,10 @@ import torch
 from darec.alignments.darec import DaRecConfig
 from darec.data.dataset import Dataset
 from darec.diagnose.agreement import agreement, text_neighbours
+from darec.diagnose.assessment import Assessment, assess
 from darec.diagnose.coverage import coverage, shape
-from darec.diagnose.estimate import spread
+from darec.diagnose.estimate import by_popularity
 from darec.diagnose.figures import Figures
-from darec.diagnose.reading import Reading, read
 from darec.diagnose.recall import Chosen, Recalls
 from darec.diagnose.regression import FOLDS, out_of_fold, regression
 from darec.diagnose.scorers import (
@@ -35,6 +34,7 @@ from darec.diagnose.scorers import (
 from darec.errors import ConfigError, DataError
 from darec.evaluation.metrics import Values
 from darec.graph import Graph, NeighbourGraph, reliability, shared_text
+from darec.progress import OnStage
 from darec.types import TextTable
 
 WIDTHS: Final = (64, 128, 256)
@@ -59,7 +59,7 @@ class TextReport:
     encoder: str
     seed: int
     figures: Figures
-    reading: Reading
+    reading: Assessment
 
     def to_dict(self) -> dict[str, Any]:
         """As plain values."""
@@ -73,7 +73,7 @@ def text_report(
     k: int = 10,
     max_users: int = 20_000,
     seed: int = 0,
-    told: Callable[[str], None] = lambda stage: None,
+    on_stage: OnStage = lambda stage: None,
 ) -> TextReport:
     """Measure how much of the text space says anything about taste.
 
@@ -83,7 +83,7 @@ def text_report(
         k: neighbours of an item, in text and in co-interactions.
         max_users: users ranked for at most, drawn at random.
         seed: of all draws.
-        told: called with the name of each stage.
+        on_stage: called with the name of each stage.
 
     Raises:
         ConfigError: k or ``max_users`` below 1.
@@ -104,18 +104,18 @@ def text_report(
         raise DataError(
             f"{known.sum()} items have both text and training users and at least {2 * FOLDS} are needed."
         )
-    told("neighbours in text")
+    on_stage("neighbours in text")
     near, cosines = text_neighbours(unit(text.items[rows]), k, seed)
-    told("neighbours in interactions")
+    on_stage("neighbours in interactions")
     agreed = agreement(near, rows, dataset.train)
     trusted = shared_reliability(text, Graph(dataset.train), k)
 
-    told("closed forms of text and interactions")
+    on_stage("closed forms of text and interactions")
     train, items = dataset.train, centred(text.items, text.item_mask)
     users_c, items_c = low_pass(train, max(WIDTHS), seed)
     widths = sorted({min(width, items_c.shape[1]) for width in WIDTHS})
     factors = items_c[:, :FACTORS]
-    told("regression from text to factors")
+    on_stage("regression from text to factors")
     predicted = out_of_fold(items, factors, known, text.item_mask, seed)
 
     of_text: dict[str, Scorer] = {
@@ -132,31 +132,33 @@ def text_report(
     }
     found: dict[str, Values] = {}
     for name, scorer in (of_text | of_both | others).items():
-        told(f"recall of {name}")
+        on_stage(f"recall of {name}")
         found[name] = recalls.of(scorer)
     found["random"] = recalls.at_random(found["popular"])
     text_best = recalls.best({name: found[name] for name in of_text})
     interactions = recalls.best({name: found[name] for name in of_both})
     alone = recalls.best({name: found[name] for name in of_text | of_both})
-    total = _sum(recalls, found, of_text, of_both, text_best, interactions, told)
+    total = _sum(recalls, found, of_text, of_both, text_best, interactions, on_stage)
     chosen = {"text": text_best, "interactions": interactions, "alone": alone, "sum": total}
     found |= {name: choice.columns for name, choice in chosen.items()}
-    told("intervals")
+    on_stage("intervals")
     figures = Figures(
         coverage=coverage(dataset, text, cosines[:, 0]),
         shape=shape(unit(text.items[rows])),
         agreement=agreed,
         reliability=trusted,
         regression=regression(factors, predicted, known, seed),
-        recalls={name: spread(columns) for name, columns in found.items() if name not in of_both},
-        gain=spread(total.columns - alone.columns),
-        lead=spread(text_best.columns - interactions.columns),
+        recalls={
+            name: by_popularity(columns) for name, columns in found.items() if name not in of_both
+        },
+        gain=by_popularity(total.columns - alone.columns),
+        lead=by_popularity(text_best.columns - interactions.columns),
         chosen={name: choice.names for name, choice in chosen.items()},
         groups=recalls.evaluator.groups,
         users=len(recalls.users),
     )
     name = dataset.path.name if dataset.path else "dataset"
-    return TextReport(name, text.name, seed, figures, read(figures))
+    return TextReport(name, text.name, seed, figures, assess(figures))
 
 
 def shared_reliability(text: TextTable, graph: Graph, k: int) -> float:
@@ -175,13 +177,13 @@ def _sum(
     of_both: dict[str, Scorer],
     text: Chosen,
     interactions: Chosen,
-    told: Callable[[str], None],
+    on_stage: OnStage,
 ) -> Chosen:
     """The sum of the chosen scorers at the chosen weight of text, 0 and 1 among them."""
     made: dict[tuple[str, str], Chosen] = {}
     pairs = list(zip(interactions.names, text.names, strict=True))
     for one, other in dict.fromkeys(pairs):
-        told(f"recall of sums of {one} and {other}")
+        on_stage(f"recall of sums of {one} and {other}")
         sums = recalls.of_sums(of_both[one], of_text[other])
         made[one, other] = recalls.best({"0": found[one], **sums, "1": found[other]})
     first, second = (made[pair] for pair in pairs)

@@ -5,12 +5,12 @@ from __future__ import annotations
 from darec.evaluation.evaluate import Evaluator, evaluate_tables, exclusion
 from darec.evaluation.ranking import Ranker, top_k
 from darec.evaluation.result import Evaluation
-from darec.evaluation.significance import Comparison, compare, holm
+from darec.evaluation.significance import PairedTest, compare, holm
 
 __all__ = [
-    "Comparison",
     "Evaluation",
     "Evaluator",
+    "PairedTest",
     "Ranker",
     "compare",
     "evaluate_tables",

@@ -24,7 +24,7 @@ _ROUNDING: Final = 1e-12  # sums that are equal in exact arithmetic count as equ
 
 
 @dataclass(frozen=True)
-class Comparison:
+class PairedTest:
     """The difference of two runs in one metric.
 
     Attributes:
@@ -44,7 +44,7 @@ class Comparison:
 
 def paired_bootstrap(
     a: Values, b: Values, *, n_resamples: int = 10_000, seed: int = 0, confidence: float = 0.95
-) -> Comparison:
+) -> PairedTest:
     """Percentile interval of the mean difference, users resampled with replacement (Efron, 1979).
 
     The p-value is that of the smallest interval, two-sided, that reaches zero; it agrees with the interval and is
@@ -81,7 +81,7 @@ def paired_bootstrap(
     rounding = _ROUNDING * np.abs(difference).mean()
     tail = min((means <= rounding).sum(), (means >= -rounding).sum())
     p_value = min(1.0, 2 * (1 + int(tail)) / (n_resamples + 1))
-    return Comparison(float(difference.mean()), float(low), float(high), p_value, n)
+    return PairedTest(float(difference.mean()), float(low), float(high), p_value, n)
 
 
 def permutation_test(a: Values, b: Values, *, n_resamples: int = 10_000, seed: int = 0) -> float:
@@ -121,7 +121,7 @@ def compare(
     n_resamples: int = 10_000,
     seed: int = 0,
     confidence: float = 0.95,
-) -> Comparison:
+) -> PairedTest:
     """Compare two evaluations of one problem, user by user.
 
     Args:
@@ -166,7 +166,7 @@ def compare(
     if test == "bootstrap":
         return result
     p_value = permutation_test(values_a, values_b, n_resamples=n_resamples, seed=seed)
-    return Comparison(result.difference, result.low, result.high, p_value, result.n_users)
+    return PairedTest(result.difference, result.low, result.high, p_value, result.n_users)
 
 
 def holm(p_values: Sequence[float] | Values) -> Values:

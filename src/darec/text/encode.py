@@ -18,6 +18,7 @@ from darec.data.dataset import Dataset
 from darec.errors import ConfigError, TextError
 from darec.lock import locked
 from darec.text.encoders.base import Encoder, Precision
+from darec.text.encoding import EncodeBatches, Encoding
 from darec.text.inputs import (
     TEXT,
     Entities,
@@ -27,8 +28,7 @@ from darec.text.inputs import (
     store_name,
     user_inputs,
 )
-from darec.text.job import EncodeBatches, Job
-from darec.text.progress import Progress
+from darec.text.progress import TextProgress
 from darec.text.reduce import Reduction
 from darec.text.report import EncodeReport
 from darec.text.shards import Shard, gather, shards_of
@@ -115,49 +115,49 @@ def encode_dataset(
         _check_shards(dataset, encoder, part, only, merge, reduction)
     if only:
         groups = [group.keep(only.holds) for group in groups]
-    job = Job(
+    encoding = Encoding(
         part,
         config,
         groups,
-        Progress(encoder, show=progress),
+        TextProgress(encoder, show=progress),
         precision=precision,
         part=only is not None,
         encode_batches=None if ray is None else _on_ray(encoder, part, options, device, ray),
     )
     if dataset.path is None:
         store = None
-        job.run()
+        encoding.run()
         if reduction:
-            job.reduce(reduction)
+            encoding.reduce(reduction)
     else:
         folder = dataset.path / "text" / store_name(encoder, source)
         store = TextStore(shards_of(folder) / only.name if only else folder)
         with locked(store.folder):
-            job.run(store, gather(folder, job) if merge else None)
+            encoding.run(store, gather(folder, encoding) if merge else None)
             if reduction:
-                job.reduce(reduction)
+                encoding.reduce(reduction)
             meta = {
                 "encoder": encoder,
                 "source": source,
                 "reads": part.reads,
                 "revision": part.revision,
                 "options": config.model_dump(mode="json"),
-                "identity": job.identity,
+                "identity": encoding.identity,
                 "shard": str(only) if only else None,
                 "user_texts": len(groups) > 1,
                 # Profiles of users tell what was training: they do not fit another split.
                 "fingerprint": dataset.fingerprint() if profiled and users is None else None,
-                "shape": list(job.table.shape),
-                "precision": str(job.dtype),
-                "reduction": job.about,
-                "limit": job.limit,
-                "truncated": job.cut,
+                "shape": list(encoding.table.shape),
+                "precision": str(encoding.dtype),
+                "reduction": encoding.about,
+                "limit": encoding.limit,
+                "truncated": encoding.cut,
                 "import": dataset.manifest.get("options"),
                 "darec": version("darec"),
                 "written": datetime.now(UTC).isoformat(timespec="microseconds"),
             }
-            store.commit(meta, job.index(), job.full, job.reduced)
-    vectors = job.vectors()
+            store.commit(meta, encoding.index(), encoding.full, encoding.reduced)
+    vectors = encoding.vectors()
     return EncodeReport(
         encoder=encoder,
         source=source,
@@ -165,20 +165,20 @@ def encode_dataset(
         path=store.folder if store else None,
         items=len(groups[0].ids),
         users=len(groups[1].ids) if len(groups) > 1 else 0,
-        texts=len(job.rows),
-        new=job.n_new,
-        reused=len(job.rows) - job.n_new,
+        texts=len(encoding.rows),
+        new=encoding.n_new,
+        reused=len(encoding.rows) - encoding.n_new,
         missing_items=int((~vectors.item_mask).sum()),
         missing_users=0 if vectors.user_mask is None else int((~vectors.user_mask).sum()),
-        dim=job.table.shape[1],
-        precision=str(job.dtype),
-        truncated=job.cut,
-        limit=job.limit,
-        explained=(job.about or {}).get("explained"),
+        dim=encoding.table.shape[1],
+        precision=str(encoding.dtype),
+        truncated=encoding.cut,
+        limit=encoding.limit,
+        explained=(encoding.about or {}).get("explained"),
         shard=str(only) if only else None,
         seconds=time.perf_counter() - started,
-        texts_per_second=job.n_new / job.seconds if job.n_new else 0.0,
-        notices=(*notices, *job.notices, *part.notices),
+        texts_per_second=encoding.n_new / encoding.seconds if encoding.n_new else 0.0,
+        notices=(*notices, *encoding.notices, *part.notices),
         vectors=vectors,
     )
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from darec.progress import EVERY
 
 
-class Progress:
+class TextProgress:
     """Progress of one encoder or model, or silence.
 
     Args:
@@ -31,10 +31,10 @@ class Progress:
         self.label, self.doing, self.unit = label, doing, unit
         self.console = Console(stderr=True, quiet=not show, highlight=False, soft_wrap=True)
 
-    def doing_else(self, doing: str, *, show: bool = True) -> Progress:
+    def doing_else(self, doing: str, *, show: bool = True) -> TextProgress:
         """The same for another kind of work."""
         show = show and not self.console.quiet
-        return Progress(self.label, show=show, doing=doing, unit=self.unit)
+        return TextProgress(self.label, show=show, doing=doing, unit=self.unit)
 
     @contextmanager
     def counting(self, total: int, reused: int) -> Iterator[Callable[[int], None]]:

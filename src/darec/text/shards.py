@@ -17,7 +17,7 @@ from darec.errors import ConfigError, TextError
 from darec.text.store import Block, TextStore
 
 if TYPE_CHECKING:
-    from darec.text.job import Job
+    from darec.text.encoding import Encoding
 
 
 @dataclass(frozen=True)
@@ -88,7 +88,7 @@ def found_shards(folder: Path, file: str) -> list[tuple[Shard, Path]]:
     return [(shard, found[shard]) for shard in every]
 
 
-def gather(folder: Path, job: Job) -> Sequence[Block]:
+def gather(folder: Path, encoding: Encoding) -> Sequence[Block]:
     """The vectors of all shards of an encoding.
 
     Raises:
@@ -103,12 +103,12 @@ def gather(folder: Path, job: Job) -> Sequence[Block]:
             raise TextError(
                 f"{place} holds shard {stored.meta.get('shard')}, so that two overlap: {again}"
             )
-        if stored.meta["identity"] != job.identity:
+        if stored.meta["identity"] != encoding.identity:
             raise TextError(
                 f"{place} was made with other settings or another version of the model: {again}"
             )
         block = stored.block()
-        expected = {key for key in job.rows if shard.holds(key)}
+        expected = {key for key in encoding.rows if shard.holds(key)}
         lacking = len(expected - set(block.keys))
         foreign = len(set(block.keys) - expected)
         if lacking or foreign:
@@ -116,8 +116,10 @@ def gather(folder: Path, job: Job) -> Sequence[Block]:
                 f"{place} lacks {lacking} texts of this dataset and holds {foreign} that are not in it, or not of "
                 f"that shard: the texts have changed, or it is of another dataset; {again}"
             )
-        if block.vectors.dtype.itemsize < job.dtype.itemsize and len(block.keys):
-            raise TextError(f"{place} was kept as {block.vectors.dtype}, not {job.dtype}: {again}")
-        job.limit = job.limit or stored.meta.get("limit")
+        if block.vectors.dtype.itemsize < encoding.dtype.itemsize and len(block.keys):
+            raise TextError(
+                f"{place} was kept as {block.vectors.dtype}, not {encoding.dtype}: {again}"
+            )
+        encoding.limit = encoding.limit or stored.meta.get("limit")
         blocks.append(block)
     return blocks

@@ -12,7 +12,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
-from darec.theory.check import Reading
+from darec.theory.check import InformationCheck
 
 Level = Literal["unclear", "none", "weak", "moderate", "strong"]
 
@@ -43,12 +43,12 @@ class Advice:
     reasons: tuple[str, ...]
 
 
-def advise(reading: Reading) -> Advice:
+def advise(found: InformationCheck) -> Advice:
     """Where to begin, from what a data set told."""
-    level = _level(reading)
-    price = reading.price
+    level = _level(found)
+    price = found.price
     weaker, stronger = ("text", "interactions")
-    if reading.gap.value < 0:
+    if found.gap.value < 0:
         weaker, stronger = stronger, weaker
     reasons = []
     if level == "unclear":
@@ -79,13 +79,13 @@ def advise(reading: Reading) -> Advice:
     return Advice(level, RANGES[level], tuple(reasons))
 
 
-def _level(reading: Reading) -> Level:
-    if reading.both.low <= 0:
+def _level(found: InformationCheck) -> Level:
+    if found.both.low <= 0:
         return "unclear"
-    if reading.only_text.low <= 0 and reading.gap.value > 0:
+    if found.only_text.low <= 0 and found.gap.value > 0:
         return "none"
     low, high = THRESHOLDS
-    share = reading.price.value
+    share = found.price.value
     return "strong" if share < low else "weak" if share > high else "moderate"
 
 

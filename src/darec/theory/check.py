@@ -17,7 +17,6 @@ is not looked at.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
 from typing import Any, Final, Literal
 
@@ -25,6 +24,7 @@ import numpy as np
 
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError, DataError
+from darec.progress import OnStage
 from darec.theory.features import Features, interaction_features, text_features
 from darec.types import IntArray, Interactions, TextTable
 
@@ -39,7 +39,7 @@ _ROUNDS: Final = 100  # attempts to draw an item that a user does not have
 
 
 @dataclass(frozen=True)
-class Estimate:
+class InformationEstimate:
     """A figure with its 95% bootstrap interval over users."""
 
     value: float
@@ -48,7 +48,7 @@ class Estimate:
 
 
 @dataclass(frozen=True)
-class Reading:
+class InformationCheck:
     """What a data set says, in nats; H(Y) = log 2 = 0.693.
 
     Attributes:
@@ -68,14 +68,14 @@ class Reading:
         negatives: how items that were not chosen were drawn.
     """
 
-    interactions: Estimate
-    text: Estimate
-    both: Estimate
-    gap: Estimate
-    only_interactions: Estimate
-    only_text: Estimate
-    shared: Estimate
-    price: Estimate
+    interactions: InformationEstimate
+    text: InformationEstimate
+    both: InformationEstimate
+    gap: InformationEstimate
+    only_interactions: InformationEstimate
+    only_text: InformationEstimate
+    shared: InformationEstimate
+    price: InformationEstimate
     n_pairs: int
     n_users: int
     encoder: str
@@ -94,8 +94,8 @@ def check(
     negatives: Negatives = "uniform",
     folds: int = 5,
     seed: int = 0,
-    told: Callable[[str], None] = lambda stage: None,
-) -> Reading:
+    on_stage: OnStage = lambda stage: None,
+) -> InformationCheck:
     """Estimate what each side tells about the validation interactions.
 
     Args:
@@ -106,7 +106,7 @@ def check(
             source of information.
         folds: of the cross-validation, over users.
         seed: of all draws.
-        told: called with the name of each stage.
+        on_stage: called with the name of each stage.
 
     Raises:
         DataError: too few users with validation interactions, or none with training interactions.
@@ -126,18 +126,18 @@ def check(
             f"{n_users} users have validation interactions and at least {LEAST_USERS} are needed: "
             "import with a split that has validation interactions, or more data."
         )
-    told("features of interactions")
+    on_stage("features of interactions")
     of_D = interaction_features(dataset.train, users, items, seed=seed)
-    told("features of text")
+    on_stage("features of text")
     of_T = text_features(text, dataset.train, users, items)
     fold = (rng.permutation(dataset.n_users) % folds)[users]
     gains = []
     for name, features in zip(SIDES, (of_D, of_T, np.column_stack([of_D, of_T])), strict=True):
-        told(f"predictor from {name}")
+        on_stage(f"predictor from {name}")
         gains.append(np.log(2) - log_losses(features, target, fold))
-    told("intervals")
+    on_stage("intervals")
     found = _estimates(np.stack(gains, axis=1), users, rng)
-    return Reading(
+    return InformationCheck(
         **found, n_pairs=len(users), n_users=n_users, encoder=text.name, negatives=negatives
     )
 
@@ -205,7 +205,9 @@ def _not_chosen(
     return drawn
 
 
-def _estimates(gains: Features, users: IntArray, rng: np.random.Generator) -> dict[str, Estimate]:
+def _estimates(
+    gains: Features, users: IntArray, rng: np.random.Generator
+) -> dict[str, InformationEstimate]:
     """Every figure with its interval. ``gains``: [n, 3] of the pairs, for interactions, text and both."""
     _, user = np.unique(users, return_inverse=True)
     n = int(user.max()) + 1
@@ -215,7 +217,7 @@ def _estimates(gains: Features, users: IntArray, rng: np.random.Generator) -> di
     observed = _derived(sums.sum(0, keepdims=True))
     bands = {name: np.quantile(v, [0.025, 0.975]) for name, v in _derived(resampled).items()}
     return {
-        name: Estimate(float(value[0]), *map(float, bands[name]))
+        name: InformationEstimate(float(value[0]), *map(float, bands[name]))
         for name, value in observed.items()
     }
 

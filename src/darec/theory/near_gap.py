@@ -106,14 +106,14 @@ def trade_off(
     joint: Joint,
     *,
     max_pairs: int = MAX_PAIRS,
-    told: Callable[[int, int], None] = lambda done, total: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> TradeOff:
     """The trade-off curve by enumeration of all pairs of partitions.
 
     Args:
         joint: the world; values of probability zero are left out, and their labels are -1.
         max_pairs: refuse more pairs than this.
-        told: called with pairs done and in all, now and then.
+        on_progress: called with pairs done and in all, now and then.
 
     Raises:
         DataError: more pairs than ``max_pairs``.
@@ -145,7 +145,7 @@ def trade_off(
             table = _merged(of_f.swapaxes(0, 1), g).swapaxes(0, 1)
             found.append(_matched(table, f, g))
         done += len(all_D_prime)
-        told(done, total)
+        on_progress(done, total)
     sizes = joint.p.shape[:2]
     return TradeOff(tuple(_spread(e, (kept, kept_), sizes) for e in _undominated(found)), total)
 

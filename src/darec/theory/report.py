@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from darec.theory.check import Reading
+from darec.theory.check import InformationCheck
 from darec.theory.information import Joint, informations
 from darec.theory.near_gap import TradeOff
 from darec.theory.zero_gap import zero_gap
@@ -46,8 +46,8 @@ def curve_rows(curves: Mapping[str, TradeOff]) -> list[Row]:
     return rows
 
 
-def reading_rows(reading: Reading) -> list[tuple[str, str, str, str]]:
-    """Name, value, interval and kind of every figure of a reading."""
+def check_rows(found: InformationCheck) -> list[tuple[str, str, str, str]]:
+    """Name, value, interval and kind of every figure of a check."""
     bound = "lower bound on "
     kinds = {
         "interactions": bound + "I(D;Y)",
@@ -61,9 +61,9 @@ def reading_rows(reading: Reading) -> list[tuple[str, str, str, str]]:
     }
     rows = []
     for name, kind in kinds.items():
-        found = getattr(reading, name)
-        low, high = f"{found.low:.4f}", f"{found.high:.4f}"
-        rows.append((name.replace("_", " "), f"{found.value:.4f}", f"{low} to {high}", kind))
+        figure = getattr(found, name)
+        low, high = f"{figure.low:.4f}", f"{figure.high:.4f}"
+        rows.append((name.replace("_", " "), f"{figure.value:.4f}", f"{low} to {high}", kind))
     return rows
 
 

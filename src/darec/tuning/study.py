@@ -14,7 +14,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from darec.api import settled
+from darec.api import resolve_runtime
 from darec.config import RunConfig, resolve_config
 from darec.data.dataset import Dataset
 from darec.dimensions import Dimension
@@ -23,7 +23,7 @@ from darec.files import write_atomic
 from darec.search import active, value_of
 from darec.training.progress import Reporter
 from darec.training.trainer import Trainer
-from darec.tuning.progress import TuningProgress, shown
+from darec.tuning.reporter import TuningReporter, shown
 from darec.tuning.sampling import always, sampler, suggest
 from darec.tuning.setup import difference, setup_of
 from darec.tuning.storage import BEAT, NEED_EXTRA, alive, open_storage, this_worker
@@ -80,7 +80,7 @@ class Tuning:
         if not len(dataset.valid):
             raise ConfigError("the dataset has no validation split: there is nothing to tune by.")
         self.dataset, self.prune, self.also = dataset, prune, also
-        self.config, self.text = settled(config, dataset, text)
+        self.config, self.text = resolve_runtime(config, dataset, text)
         # What depends on another searched setting comes after it.
         first = always(space)
         self.space = {key: space[key] for key in [*first, *(k for k in space if k not in first)]}
@@ -92,7 +92,7 @@ class Tuning:
         self.where = storage or self.out / "study.journal"
         self.path = self.out / f"{self.name}.yaml"
         self.worker = this_worker()
-        self.progress = TuningProgress(
+        self.progress = TuningReporter(
             self.name, train.monitor, self.trials, self.epochs, shown=progress
         )
         if self.out.exists() and not self.out.is_dir():
@@ -110,7 +110,7 @@ class Tuning:
                 n_startup_trials=max(3, trials // 6), n_warmup_steps=5 * train.eval_every
             ),
         )
-        self._take_up()
+        self._resume()
 
     def run(self) -> Tuned:
         """Work on the study until its budget is spent, here or elsewhere.
@@ -199,7 +199,7 @@ class Tuning:
         self._write()
         return True
 
-    def _take_up(self) -> None:
+    def _resume(self) -> None:
         """Begin the study, or make sure that it is the one that was begun."""
         setup = setup_of(self.dataset, self.text, self.config, self.space, self.epochs)
         begun = self.study.user_attrs.get("setup")
@@ -276,7 +276,7 @@ class Tuning:
 class _TrialReporter(Reporter):
     """Passes validation values on to the study, and ends a trial that is not worth going on with."""
 
-    def __init__(self, trial: Trial, progress: TuningProgress, epochs: int, prune: bool) -> None:
+    def __init__(self, trial: Trial, progress: TuningReporter, epochs: int, prune: bool) -> None:
         self.trial, self.progress, self.epochs, self.prune = trial, progress, epochs, prune
         self.epoch, self.best = 0, 0.0
         self.beaten = 0.0

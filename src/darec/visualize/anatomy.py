@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -10,6 +10,7 @@ from torch import Tensor
 
 from darec.errors import RunError
 from darec.numerics.diagnostics import effective_rank, similarity_spread
+from darec.progress import OnStage
 from darec.run import Run
 from darec.text.load import stored_encoders
 from darec.types import IntArray
@@ -19,7 +20,6 @@ from darec.visualize.sides import KINDS, Sides, clusters_of, drawn, sides_of
 from darec.visualize.similarity import Similarities, similarities
 
 _MATRIX_ROWS = 400  # more are finer than a picture's dots
-Told = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -118,7 +118,7 @@ def anatomy_of(
     rows: int = 800,
     hops: int | None = None,
     seed: int = 0,
-    told: Told = lambda what: None,
+    on_stage: OnStage = lambda what: None,
 ) -> Anatomy:
     """Encode a run's entities and look at them.
 
@@ -130,24 +130,24 @@ def anatomy_of(
         rows: entities of each kind in a map, drawn at random.
         hops: least distance of the pairs of users; None: see :data:`darec.visualize.cases.FAR`.
         seed: of every draw.
-        told: called with what is being done.
+        on_stage: called with what is being done.
 
     Raises:
         RunError: weights that do not fit, changed language vectors, or another dataset in ``against``.
         TextError: no language vectors.
         ConfigError: more clusters than entities.
     """
-    told("encoding the run")
+    on_stage("encoding the run")
     sides = sides_of(run)
     bare: dict[str, Tensor] = {}
     if against is not None:
         if against.dataset.fingerprint() != run.dataset.fingerprint():
             raise RunError(f"{against.path} and {run.path} are runs on different datasets.")
-        told("encoding the other run")
+        on_stage("encoding the other run")
         bare = {kind: side.tables["E_C"] for kind, side in sides_of(against).items()}
     wanted = n_clusters or clusters_of(run)
     views = tuple(
-        _view(sides[kind], bare.get(kind), methods, wanted, rows, seed, told) for kind in KINDS
+        _view(sides[kind], bare.get(kind), methods, wanted, rows, seed, on_stage) for kind in KINDS
     )
     users = sides["users"]
     tables = {"E_L": users.tables["E_L"]}
@@ -155,7 +155,7 @@ def anatomy_of(
         tables["E_C, other run"] = bare["users"]
     tables["E_C"] = users.tables["E_C"]
     tables |= {name: users.tables[name] for name in ("C_sh", "L_sh") if name in users.tables}
-    study = study_cases(run.dataset, users, tables, hops=hops, seed=seed, told=told)
+    study = study_cases(run.dataset, users, tables, hops=hops, seed=seed, on_stage=on_stage)
     path = run.dataset.path
     return Anatomy(
         run=_called(run),
@@ -175,11 +175,11 @@ def _view(
     n_clusters: int,
     rows: int,
     seed: int,
-    told: Told,
+    on_stage: OnStage,
 ) -> View:
     first, second = sides.compared
     C, L = sides.tables[first], sides.tables[second]
-    told(f"clusters of {sides.kind}")
+    on_stage(f"clusters of {sides.kind}")
     partners = partnered(C, L, n_clusters, seed)
     shown = drawn(len(C), rows, seed)
     together = C.shape[1] == L.shape[1]
@@ -188,10 +188,10 @@ def _view(
         groups = [sides.compared] if together else [(first,), (second,)]
         maps[method] = {}
         for names in (*groups, *((name,) for name in sides.specific)):
-            told(f"{method} of {' and '.join(names)}, {len(shown)} {sides.kind}")
+            on_stage(f"{method} of {' and '.join(names)}, {len(shown)} {sides.kind}")
             places = plane([sides.tables[name][shown] for name in names], method, seed)
             maps[method] |= dict(zip(names, places, strict=True))
-    told(f"similarities of {sides.kind}")
+    on_stage(f"similarities of {sides.kind}")
     before = {"E_C, other run": bare} if bare is not None else {}
     before |= {name: sides.tables[name] for name in ("E_C", "E_L")}
     after = {name: sides.tables[name] for name in sides.compared}

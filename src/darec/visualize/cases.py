@@ -7,7 +7,7 @@ one user among all others as a neighbour of the other, 1 for the nearest.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from darec.data.dataset import Dataset
+from darec.progress import OnStage
 from darec.types import FloatArray, Interactions
 from darec.visualize.sides import Sides, drawn
 
@@ -95,7 +96,7 @@ def study_cases(
     anchors: int = 1000,
     hops: int | None = None,
     seed: int = 0,
-    told: Callable[[str], None] = lambda what: None,
+    on_stage: OnStage = lambda what: None,
 ) -> CaseStudy | None:
     """Find pairs that text brings together and the graph does not, and look them up in every table.
 
@@ -107,7 +108,7 @@ def study_cases(
         anchors: so many users, drawn at random, look for a partner among all.
         hops: least distance; None: see :data:`FAR`.
         seed: of the draw.
-        told: called with what is being done.
+        on_stage: called with what is being done.
 
     Returns:
         None where no two users with text are that far apart.
@@ -119,7 +120,7 @@ def study_cases(
     wanted = FAR if hops is None else (hops,)
     best: dict[int, list[tuple[float, int, int, float]]] = {least: [] for least in wanted}
     for begin in range(0, len(rows), _CHUNK):
-        told(f"distances of {begin} of {len(rows)} users")
+        on_stage(f"distances of {begin} of {len(rows)} users")
         part = rows[begin : begin + _CHUNK]
         distance = user_distances(dataset.train, part)
         cosine = text[part] @ text.T
@@ -135,7 +136,7 @@ def study_cases(
     pairs = _each_once(best[hops])[:n_pairs]
     if not pairs:
         return None
-    told(f"ranks of {len(pairs)} pairs")
+    on_stage(f"ranks of {len(pairs)} pairs")
     return CaseStudy(tuple(_cases(dataset, pairs, tables)), hops, dataset.n_users)
 
 

@@ -6,9 +6,10 @@ from html import escape
 from pathlib import Path
 
 from darec.files import write_atomic
+from darec.progress import OnStage
 from darec.report.drawing import png, svg
 from darec.report.html import figure, write_document
-from darec.visualize.anatomy import Anatomy, Told, View
+from darec.visualize.anatomy import Anatomy, View
 from darec.visualize.cases import SHOWN, Case, CaseStudy
 from darec.visualize.plots import TITLES, pictures
 
@@ -16,7 +17,7 @@ _NO_PARTS = "This alignment has no shared and specific parts, so E_C is shown ag
 
 
 def write_anatomy(
-    anatomy: Anatomy, out: Path, *, command: str = "", told: Told = lambda what: None
+    anatomy: Anatomy, out: Path, *, command: str = "", on_stage: OnStage = lambda what: None
 ) -> None:
     """Write ``index.html`` and every picture as PNG and SVG.
 
@@ -24,14 +25,14 @@ def write_anatomy(
         anatomy: what to show.
         out: a folder that is there.
         command: how this was asked for.
-        told: called with what is being done.
+        on_stage: called with what is being done.
 
     Raises:
         ConfigError: matplotlib is not installed.
     """
     sections: dict[str, list[str]] = {"users": [], "items": [], "cases": []}
     for name, caption, make in pictures(anatomy):
-        told(f"drawing {name}")
+        on_stage(f"drawing {name}")
         drawn = make()
         drawing = svg(drawn)
         write_atomic(out / f"{name}.svg", drawing)

@@ -65,7 +65,7 @@ def visualize(
     console = Console(stderr=True, highlight=False, markup=False, quiet=not progress)
     with console.status("") as status:
 
-        def told(what: str) -> None:
+        def on_stage(what: str) -> None:
             status.update(f"{what} ...")
 
         anatomy = anatomy_of(
@@ -76,9 +76,9 @@ def visualize(
             rows=rows,
             hops=hops,
             seed=seed,
-            told=told,
+            on_stage=on_stage,
         )
         out.mkdir(parents=True, exist_ok=True)
         write_json(out / _MARKER, anatomy.tree())
-        write_anatomy(anatomy, out, command=command, told=told)
+        write_anatomy(anatomy, out, command=command, on_stage=on_stage)
     return anatomy

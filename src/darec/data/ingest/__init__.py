@@ -8,10 +8,10 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from darec.data.ingest.source import Columns, Source, Table
+from darec.data.ingest.source import Columns, Source, SourceTable
 from darec.errors import ConfigError, DataError
 
-__all__ = ["Columns", "Source", "Table", "read_source"]
+__all__ = ["Columns", "Source", "SourceTable", "read_source"]
 
 
 def read_source(path: Path, columns: Columns, *, encoding: str = "utf-8") -> Source:

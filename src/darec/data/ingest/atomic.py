@@ -10,7 +10,7 @@ import polars as pl
 
 from darec.data.ingest.interactions import read_interactions
 from darec.data.ingest.items import table_of_items
-from darec.data.ingest.source import LINE, Columns, Source, Table
+from darec.data.ingest.source import LINE, Columns, Source, SourceTable
 from darec.data.ingest.tabular import read_table
 from darec.errors import DataError
 
@@ -41,7 +41,7 @@ def read(path: Path, columns: Columns, encoding: str) -> Source:
     return replace(source, files=(path, beside), items=table_of_items(_read(beside, encoding)))
 
 
-def _read(path: Path, encoding: str) -> Table:
+def _read(path: Path, encoding: str) -> SourceTable:
     """The table with plain names. Sequences of tokens stay text: a title is such a sequence."""
     table = read_table(path, encoding)
     typed = {name: name.rpartition(":") for name in table.columns}

@@ -6,11 +6,11 @@ from datetime import UTC, datetime
 
 import polars as pl
 
-from darec.data.ingest.source import LINE, Columns, Source, Table, find_columns
+from darec.data.ingest.source import LINE, Columns, Source, SourceTable, find_columns
 from darec.errors import DataError
 
 
-def read_interactions(table: Table, columns: Columns) -> Source:
+def read_interactions(table: SourceTable, columns: Columns) -> Source:
     """Interactions from a table.
 
     Raises:
@@ -30,7 +30,7 @@ def read_interactions(table: Table, columns: Columns) -> Source:
     return Source(table.name, pl.DataFrame(read), table.unit, table.files, columns=found)
 
 
-def _numbers(table: Table, kind: str, name: str) -> pl.Series:
+def _numbers(table: SourceTable, kind: str, name: str) -> pl.Series:
     """A column as floats; dates, as a type or as ISO text, become seconds since 1970 (UTC where no zone is given)."""
     values = table.frame[name]
     if values.dtype in (pl.Date, pl.Datetime):
@@ -53,7 +53,7 @@ def _numbers(table: Table, kind: str, name: str) -> pl.Series:
     return numbers
 
 
-def _labels(table: Table, name: str) -> pl.Series:
+def _labels(table: SourceTable, name: str) -> pl.Series:
     values = table.frame[name]
     if values.dtype.is_nested() or values.dtype in (pl.Object, pl.Binary):
         raise DataError(

@@ -9,7 +9,7 @@ from typing import Any, Final
 
 import polars as pl
 
-from darec.data.ingest.source import LINE, USUAL, Table, plain
+from darec.data.ingest.source import LINE, USUAL, SourceTable, plain
 from darec.data.ingest.tabular import read_table
 from darec.data.ingest.template import parse_template, words
 from darec.errors import DataError, did_you_mean
@@ -29,7 +29,7 @@ def read_items(
     return table_of_items(read_table(path, encoding), id_column)
 
 
-def table_of_items(table: Table, id_column: str | None = None) -> pl.DataFrame:
+def table_of_items(table: SourceTable, id_column: str | None = None) -> pl.DataFrame:
     """One row an item: ``item_id`` (string) first, then every other field.
 
     Args:

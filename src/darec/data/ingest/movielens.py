@@ -10,7 +10,7 @@ import polars as pl
 
 from darec.data.ingest.interactions import read_interactions
 from darec.data.ingest.items import table_of_items
-from darec.data.ingest.source import LINE, Columns, Source, Table
+from darec.data.ingest.source import LINE, Columns, Source, SourceTable
 from darec.data.ingest.tabular import decode, read_unquoted
 from darec.errors import DataError
 
@@ -56,7 +56,7 @@ def read(folder: Path) -> Source:
     if "\t" in text and separator == "::":
         raise DataError(f"{ratings}: fields are separated by tabs where '::' was expected.")
     names = ["user", "item", "rating", "time"]
-    table = Table(str(ratings), read_unquoted(ratings, text.replace("::", "\t"), "\t", names))
+    table = SourceTable(str(ratings), read_unquoted(ratings, text.replace("::", "\t"), "\t", names))
     items = pl.DataFrame(
         records,
         schema={
@@ -67,7 +67,7 @@ def read(folder: Path) -> Source:
         },
         orient="row",
     )
-    known = table_of_items(Table(str(movies), items), "item_id")
+    known = table_of_items(SourceTable(str(movies), items), "item_id")
     source = read_interactions(table, COLUMNS)
     return replace(source, name=str(folder), files=files, items=known, columns={})
 

@@ -40,7 +40,7 @@ class Columns:
 
 
 @dataclass(frozen=True)
-class Table:
+class SourceTable:
     """Records as they stand in a file, or in a frame that was passed in.
 
     Attributes:
@@ -56,7 +56,7 @@ class Table:
     files: tuple[Path, ...] = ()
 
     @classmethod
-    def of_frame(cls, frame: pl.DataFrame, name: str) -> Table:
+    def of_frame(cls, frame: pl.DataFrame, name: str) -> SourceTable:
         """A frame that a caller passed in. Raises ``DataError`` if it has no rows."""
         if not len(frame):
             raise DataError(f"{name} holds no rows.")
@@ -132,7 +132,7 @@ def plain(name: str) -> str:
     return "".join(c for c in name.lower() if c.isalnum())
 
 
-def find_columns(table: Table, columns: Columns) -> dict[str, str]:
+def find_columns(table: SourceTable, columns: Columns) -> dict[str, str]:
     """The table's name of each column that it has.
 
     Raises:

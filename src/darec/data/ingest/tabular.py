@@ -12,7 +12,7 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from darec.data.ingest.source import LINE, Table
+from darec.data.ingest.source import LINE, SourceTable
 from darec.errors import DataError
 
 TABS: Final = (".tsv", ".tab", ".inter", ".item")
@@ -20,7 +20,7 @@ COMMAS: Final = (".csv", ".txt")
 UNQUOTED: Final = (".inter", ".item")  # RecBole writes fields as they are, quotes and all
 
 
-def read_table(path: Path, encoding: str = "utf-8") -> Table:
+def read_table(path: Path, encoding: str = "utf-8") -> SourceTable:
     """A file as a table. Values of CSV and TSV files are strings, null where empty.
 
     Raises:
@@ -50,7 +50,7 @@ def read_table(path: Path, encoding: str = "utf-8") -> Table:
         raise DataError(
             f"{path} holds no rows{' below its header' if suffix in TABS + COMMAS else ''}."
         )
-    return Table(str(path), frame, unit, (path,))
+    return SourceTable(str(path), frame, unit, (path,))
 
 
 def decode(path: Path, encoding: str) -> str:

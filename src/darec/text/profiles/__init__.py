@@ -2,6 +2,6 @@
 
 from darec.text.profiles.costs import Price
 from darec.text.profiles.profile import Profiler
-from darec.text.profiles.report import Estimate, ProfileReport
+from darec.text.profiles.report import CostEstimate, ProfileReport
 
-__all__ = ["Estimate", "Price", "ProfileReport", "Profiler"]
+__all__ = ["CostEstimate", "Price", "ProfileReport", "Profiler"]

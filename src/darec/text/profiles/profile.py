@@ -17,11 +17,11 @@ from darec.text.profiles.batch import read_answers, write_requests
 from darec.text.profiles.config import make_config
 from darec.text.profiles.costs import Ledger, Price
 from darec.text.profiles.prompts import Prompt, make_prompts
-from darec.text.profiles.report import Estimate, ProfileReport
+from darec.text.profiles.report import CostEstimate, ProfileReport
 from darec.text.profiles.schema import Kind
 from darec.text.profiles.shards import gather_answers
 from darec.text.profiles.store import FOLDER, Answer, AnswerStore
-from darec.text.progress import Progress
+from darec.text.progress import TextProgress
 from darec.text.shards import Shard, shards_of
 
 KINDS: Final[tuple[Kind, ...]] = ("item", "user")
@@ -82,14 +82,14 @@ class Profiler:
                 for kind, prompts in self.prompts.items()
             }
 
-    def estimate(self) -> Estimate:
+    def estimate(self) -> CostEstimate:
         """What :meth:`run` would ask; nothing is asked or written."""
         store = AnswerStore(self.folder)
         todo, ledger = self._todo(store), self.ledger
         read = sum(ledger.estimate(prompt.characters) for prompt in todo)
         written, most = round(len(todo) * ledger.answer_tokens), len(todo) * self.config.max_tokens
         price = ledger.price
-        return Estimate(
+        return CostEstimate(
             model=self.config.model,
             requests=len(todo),
             reused=self._count(store),
@@ -115,7 +115,9 @@ class Profiler:
             store.begin()
             todo, reused = self._todo(store), self._count(store)
             asker = Asker(self.config, store, self.ledger)
-            shown = Progress(self.config.model, show=progress, doing="profiling", unit="prompts")
+            shown = TextProgress(
+                self.config.model, show=progress, doing="profiling", unit="prompts"
+            )
             stopped = None
             try:
                 if todo:

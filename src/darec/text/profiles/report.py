@@ -60,7 +60,7 @@ class ProfileReport:
 
 
 @dataclass(frozen=True)
-class Estimate:
+class CostEstimate:
     """What a run would ask, and what it would cost.
 
     Attributes:

@@ -33,7 +33,7 @@ _THIRDS = ("least popular", "middle", "most popular")
 
 
 @dataclass(frozen=True)
-class Reading:
+class Assessment:
     """What the figures say.
 
     Attributes:
@@ -47,10 +47,10 @@ class Reading:
     remarks: tuple[str, ...]
 
 
-def read(found: Figures) -> Reading:
+def assess(found: Figures) -> Assessment:
     """Apply the rules in the head of this file."""
     verdict, reason = _verdict(found)
-    return Reading(verdict, reason, tuple(_remarks(found)))
+    return Assessment(verdict, reason, tuple(_remarks(found)))
 
 
 def _verdict(found: Figures) -> tuple[Verdict, str]:

@@ -22,7 +22,7 @@ _TAIL: Final = 8192  # bytes of a history that surely hold its last line
 _ROOM: Final = 8  # lines of a terminal that are not rows
 
 
-class Progress:
+class GridMonitor:
     """Watches the runs of a grid; see the module.
 
     Args:

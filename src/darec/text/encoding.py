@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from darec.errors import TextError
 from darec.text.encoders.base import Encoder, EncoderConfig, Precision
 from darec.text.inputs import Entities
-from darec.text.progress import Progress
+from darec.text.progress import TextProgress
 from darec.text.reduce import BLOCK, Reduction
 from darec.text.store import INDEX_SCHEMA, Block, TextStore
 from darec.text.table import not_zero, spread
@@ -32,7 +32,7 @@ MANY: Final = 20_000
 EncodeBatches = Callable[[Sequence[Sequence[str]]], Iterator[tuple[int, FloatArray]]]
 
 
-class Job:
+class Encoding:
     """Finds out what has to be encoded, and has it encoded.
 
     Args:
@@ -63,7 +63,7 @@ class Job:
         encoder: Encoder,
         config: EncoderConfig,
         groups: Sequence[Entities],
-        progress: Progress,
+        progress: TextProgress,
         *,
         precision: Precision | None = None,
         part: bool = False,

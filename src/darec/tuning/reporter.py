@@ -14,7 +14,7 @@ from darec.progress import span
 _QUIET_SECONDS = 30.0  # between two lines about the same trial, on a plain stream
 
 
-class TuningProgress:
+class TuningReporter:
     """Progress on standard error, over all trials of one study.
 
     Args:

@@ -5,9 +5,9 @@ from dataclasses import replace
 import pytest
 
 from darec.diagnose import text_report
-from darec.diagnose.estimate import Estimate, Spread
+from darec.diagnose.assessment import assess
+from darec.diagnose.estimate import ByPopularity, Estimate
 from darec.diagnose.figures import Figures
-from darec.diagnose.reading import read
 from darec.testing.suites import tiny_text
 from darec.testing.worlds import tiny_dataset
 
@@ -15,9 +15,9 @@ Interval = tuple[float, float, float]
 ZERO: Interval = (0.0, -0.005, 0.005)
 
 
-def around(*intervals: Interval) -> Spread:
+def around(*intervals: Interval) -> ByPopularity:
     overall, *thirds = (Estimate(*interval, 100) for interval in intervals)
-    return Spread(overall, tuple(thirds))
+    return ByPopularity(overall, tuple(thirds))
 
 
 @pytest.fixture(scope="module")
@@ -59,8 +59,8 @@ def test_the_first_rule_that_applies_decides(
         gain=around(gain, tail, ZERO, ZERO),
         lead=around(ZERO, lead, ZERO, ZERO),
     )
-    found = read(figures)
+    found = assess(figures)
     assert found.verdict == verdict
     agrees = replace(figures.agreement, share=around((0.3, 0.21, 0.4)))  # type: ignore[type-var]
     if verdict == "says little":
-        assert read(replace(figures, agreement=agrees)).verdict != verdict
+        assert assess(replace(figures, agreement=agrees)).verdict != verdict
