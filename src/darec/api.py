@@ -25,20 +25,24 @@ from darec.training.trainer import Trainer
 from darec.types import TextTable
 
 
-def load_dataset(source: str | Path, items: str | Path | None = None, **options: Any) -> Dataset:
-    """Load a dataset folder, or read raw files into memory.
+def load_dataset(source: Any, items: Any = None, **options: Any) -> Dataset:
+    """Load a dataset folder, or make a dataset of raw files or of tables in memory.
 
     Args:
-        source: a folder written by ``darec import``, or interactions as CSV, TSV, JSONL, Parquet, RecBole,
-            MovieLens or RLMRec files.
-        items: the items' file, for raw interactions.
+        source: a folder written by ``darec import``; interactions as CSV, TSV, JSONL, Parquet, RecBole, MovieLens or
+            RLMRec files; or interactions in memory: a frame of pandas or polars, a table of pyarrow, a
+            ``scipy.sparse`` matrix of users by items, or a list of ``(user, item)``, ``(user, item, rating)`` or
+            ``(user, item, rating, timestamp)``. Ids may be text, whole numbers or UUIDs, and are given back as such.
+        items: the items, for raw interactions: a file, a table with an id and fields, or texts by item id.
         **options: those of :func:`darec.data.build.import_dataset`, ``out`` among them.
 
     Raises:
-        DataError: files that are missing or cannot be used, naming file, row and remedy.
+        DataError: input that is missing or cannot be used, naming file, row and remedy.
+        ConfigError: an option that does not exist or does not fit.
     """
-    source = Path(source)
-    if (source / "manifest.json").is_file():
+    if isinstance(source, Dataset):
+        raise DataError("this is a dataset already: use it as it is.")
+    if isinstance(source, str | Path) and (Path(source) / "manifest.json").is_file():
         if items is not None or options:
             raise DataError(f"{source} is imported already: its items and options are settled.")
         return Dataset.load(source)
@@ -48,7 +52,7 @@ def load_dataset(source: str | Path, items: str | Path | None = None, **options:
 
 
 def fit(
-    data: Dataset | str | Path,
+    data: Any,
     *,
     backbone: str | None = None,
     alignment: str | None = None,
@@ -63,7 +67,7 @@ def fit(
     """Train a recommender and evaluate it on the validation and test splits.
 
     Args:
-        data: a dataset, or the folder of one.
+        data: a dataset, the folder of one, or interactions in memory as :func:`load_dataset` takes them.
         backbone: name of the collaborative model; ``lightgcn`` by default.
         alignment: name of the alignment; ``none`` by default.
         settings: further settings by dotted key, ``{"backbone.dim": 64, "options.seed": 1}``.
@@ -79,7 +83,7 @@ def fit(
         ConfigError: a name or setting that does not exist or does not fit the data.
         RunError: ``out`` holds another run, or training diverged.
     """
-    dataset = data if isinstance(data, Dataset) else Dataset.load(data)
+    dataset = _dataset(data)
     folder = Path(out) if out is not None else None
     named = {"backbone": backbone, "alignment": alignment}
     given = {key: name for key, name in named.items() if name is not None} | dict(settings or {})
@@ -135,6 +139,12 @@ def fit(
         write_atomic(folder / "tables.safetensors", save(tensors))
         write_json(folder / "metrics.json", run.metrics)
     return run
+
+
+def _dataset(data: Any) -> Dataset:
+    if isinstance(data, Dataset):
+        return data
+    return Dataset.load(data) if isinstance(data, str | Path) else load_dataset(data)
 
 
 def stored_config(folder: str | Path | None) -> Path | None:

@@ -15,6 +15,7 @@ The folder of a run::
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -27,6 +28,7 @@ from torch.nn import functional as F
 
 from darec.config import RunConfig, resolve_config
 from darec.data.dataset import Dataset
+from darec.data.idmap import Id
 from darec.errors import ConfigError, RunError
 from darec.evaluation.evaluate import Evaluator, exclusion
 from darec.evaluation.ranking import top_k
@@ -40,13 +42,13 @@ class Recommendation:
 
     Attributes:
         rank: from 1.
-        item_id: the item's id.
+        item_id: the item's id, as it was given.
         title: what to call it.
         score: inner product, or cosine for :meth:`Run.similar`; comparable within one list only.
     """
 
     rank: int
-    item_id: str
+    item_id: Id
     title: str
     score: float
 
@@ -136,7 +138,7 @@ class Run:
         return evaluator.evaluate(self.tables)
 
     def recommend(
-        self, user: str, k: int = 10, *, exclude_seen: bool = True
+        self, user: Id, k: int = 10, *, exclude_seen: bool = True
     ) -> list[Recommendation]:
         """The ``k`` best items for a known user.
 
@@ -155,7 +157,7 @@ class Run:
         return self._listed(items[0], scores[0])
 
     def recommend_for(
-        self, liked: list[str], k: int = 10, *, exclude_seen: bool = True
+        self, liked: Sequence[Id], k: int = 10, *, exclude_seen: bool = True
     ) -> list[Recommendation]:
         """The ``k`` best items for a user known only by items they like.
 
@@ -172,13 +174,13 @@ class Run:
         user = F.normalize(self.tables.items[rows].float(), dim=1).mean(dim=0, keepdim=True)
         return self._nearest(Tables(user, self.tables.items), rows if exclude_seen else rows[:0], k)
 
-    def similar(self, item: str, k: int = 10) -> list[Recommendation]:
+    def similar(self, item: Id, k: int = 10) -> list[Recommendation]:
         """The ``k`` items most similar to one, by the cosine of their vectors."""
         row = self.dataset.items.row(item)
         unit = F.normalize(self.tables.items.float(), dim=1)
         return self._nearest(Tables(unit[row : row + 1], unit), np.array([row]), k)
 
-    def liked(self, user: str, k: int | None = None) -> list[str]:
+    def liked(self, user: Id, k: int | None = None) -> list[str]:
         """Titles of a user's training items, the first ``k``."""
         row = self.dataset.users.row(user)
         return [self.dataset.title(int(item)) for item in self.dataset.train.of_user(row)[:k]]

@@ -201,7 +201,7 @@ def test_ids_match_where_they_mean_the_same(log_ids: list[object], item_ids: lis
     frame = pl.DataFrame({"user": [1, 1], "item": log_ids})
     items = pl.DataFrame({"item_id": item_ids, "title": ["twelve", "seven"]})
     dataset = import_dataset(frame, items=items)
-    assert dataset.items.ids == ["7", "12"]
+    assert dataset.items.texts == ["7", "12"]
     assert dataset.catalogue["title"].to_list() == ["seven", "twelve"]
 
 

@@ -30,7 +30,7 @@ class ListFormat(StrEnum):
 
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False) + "\n")
+    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
 
 
 def print_rows(rows: Sequence[Mapping[str, Any]], form: ListFormat, title: str = "") -> None:

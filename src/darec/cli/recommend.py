@@ -119,6 +119,6 @@ def _named(text: str, run: Run, new: Sequence[tuple[str, str | None]] = ()) -> l
     """Ids of the items that a user names, of the catalogue and of the new ones."""
     from darec.data.names import find_items
 
-    ids = [*run.dataset.items.ids, *(identifier for identifier, _ in new)]
+    ids = [*run.dataset.items.texts, *(identifier for identifier, _ in new)]
     titles = [*run.dataset.catalogue["title"].to_list(), *(title for _, title in new)]
     return find_items(text, ids, titles)

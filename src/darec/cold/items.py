@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
 from darec.data.dataset import Dataset
+from darec.data.ingest.frames import to_items
 from darec.data.ingest.items import describe_items, table_of_items
 from darec.data.ingest.source import SourceTable
 from darec.data.ingest.tabular import read_table
@@ -41,9 +43,7 @@ class NewItems:
         return str(self.titles[row] or self.texts[row] or self.ids[row])
 
 
-def read_new_items(
-    dataset: Dataset, source: str | Path | pl.DataFrame, *, id_column: str | None = None
-) -> NewItems:
+def read_new_items(dataset: Dataset, source: Any, *, id_column: str | None = None) -> NewItems:
     """Read new items and make their texts as the dataset's manifest says that its own were made.
 
     A field of the template that no new item has counts as empty, as it does in an import for an item without it.
@@ -51,7 +51,8 @@ def read_new_items(
 
     Args:
         dataset: the dataset that the items are new to.
-        source: .jsonl, .csv, .tsv or .parquet, or a frame; an id and fields.
+        source: .jsonl, .csv, .tsv or .parquet, or a table in memory (see :func:`darec.data.ingest.frames.to_items`); an
+            id and fields.
         id_column: name of the id's column; None: as in the import, else guessed from the usual names.
 
     Raises:
@@ -59,10 +60,12 @@ def read_new_items(
             template's fields, or an item without text; each with file and line.
     """
     options = dataset.manifest.get("options", {})
-    if isinstance(source, pl.DataFrame):
-        table = SourceTable.of_frame(source, "the frame of new items")
-    else:
+    if isinstance(source, str | Path):
         table = read_table(Path(source), options.get("encoding", "utf-8"))
+    else:
+        table = SourceTable.of_frame(
+            to_items(source, "the table of new items"), "the table of new items"
+        )
     known = options.get("item_id")
     items = table_of_items(table, id_column or (known if known in table.columns else None))
     lines = table.frame["__line__"].to_list()

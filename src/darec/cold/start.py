@@ -4,11 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Final, Self
+from typing import Any, Final, Self
 
 import numpy as np
-import polars as pl
 import torch
 from torch.nn import functional as F
 
@@ -16,7 +14,7 @@ from darec.cold.evaluate import cold_part, evaluate_cold
 from darec.cold.items import NewItems, read_new_items
 from darec.cold.maps import MAPS, TextMap
 from darec.cold.text import RunText
-from darec.data.idmap import IdMap
+from darec.data.idmap import Id, IdMap
 from darec.errors import ConfigError, RunError, TextError, did_you_mean
 from darec.evaluation.ranking import check_k, top_k
 from darec.evaluation.result import Evaluation
@@ -73,14 +71,14 @@ class ColdStart:
 
     def fit(
         self,
-        items: str | Path | pl.DataFrame | None = None,
+        items: Any = None,
         *,
         id_column: str | None = None,
     ) -> Self:
         """Fit the map on the warm items and give the new ones rows.
 
         Args:
-            items: file or frame of new items (see :func:`read_new_items`); None for none, to recommend the catalogue.
+            items: file or table of new items (see :func:`read_new_items`); None for none, to recommend the catalogue.
             id_column: name of the id's column, where it is not the import's.
 
         Raises:
@@ -106,7 +104,7 @@ class ColdStart:
         self._text = text
         self.map_ = MAPS[self.how](self._shared_text).fit(text.items[warm], rows.numpy()[warm])
         self.items_, self.notices_ = new, new.notices
-        self._ids = IdMap("item", [*data.items.ids, *new.ids])
+        self._ids = IdMap("item", [*data.items.texts, *new.ids], data.items.type)
         self.rows_ = self.transform(new.texts, new.titles)
         mean_length = np.linalg.norm(self.rows_, axis=1).mean() if len(new) else self._length
         self.relative_length_ = float(mean_length) / self._length
@@ -170,7 +168,7 @@ class ColdStart:
         return np.asarray(rows, np.float32)
 
     def recommend(
-        self, user: str, k: int = 10, *, with_warm: bool = False, exclude_seen: bool = True
+        self, user: Id, k: int = 10, *, with_warm: bool = False, exclude_seen: bool = True
     ) -> list[ColdRecommendation]:
         """The ``k`` best new items for a known user.
 
@@ -194,7 +192,7 @@ class ColdStart:
 
     def recommend_for(
         self,
-        liked: Sequence[str],
+        liked: Sequence[Id],
         k: int = 10,
         *,
         with_warm: bool = False,

@@ -21,6 +21,7 @@ from darec.data.holdout import hold_out
 from darec.data.idmap import IdMap
 from darec.data.import_options import ImportOptions, import_options
 from darec.data.ingest import Source, SourceTable, read_source
+from darec.data.ingest.frames import INTERACTIONS, to_frame, to_items
 from darec.data.ingest.interactions import read_interactions
 from darec.data.ingest.items import CATALOGUE, describe_items, read_items, table_of_items
 from darec.errors import DataError
@@ -30,9 +31,9 @@ __all__ = ["ImportOptions", "import_dataset"]
 
 
 def import_dataset(
-    source: str | Path | pl.DataFrame,
+    source: Any,
     *,
-    items: str | Path | pl.DataFrame | None = None,
+    items: Any = None,
     out: str | Path | None = None,
     overwrite: bool = False,
     **options: Any,
@@ -40,8 +41,10 @@ def import_dataset(
     """Make a dataset of interactions and item texts.
 
     Args:
-        source: files that :func:`darec.data.ingest.read_source` knows, or a frame with columns named as in a file.
-        items: item file or frame (an id and fields); None: those that the source brings, if any.
+        source: files that :func:`darec.data.ingest.read_source` knows, or a table in memory with columns named as in a
+            file (see :func:`darec.data.ingest.frames.to_frame`).
+        items: item file, table (an id and fields) or mapping from ids to texts; None: those that the source brings, if
+            any.
         out: folder to write; None keeps the dataset in memory.
         overwrite: replace a dataset in ``out``.
         **options: fields of :class:`ImportOptions`.
@@ -94,8 +97,8 @@ def import_dataset(
     )
     settings = asdict(chosen) | {"split": method, "columns": read.columns} | about_text
     dataset = Dataset(
-        IdMap("user", user_ids),
-        IdMap("item", item_ids),
+        IdMap("user", user_ids, read.types.get("user", "string")),
+        IdMap("item", item_ids, read.types.get("item", "string")),
         train,
         valid,
         test,
@@ -116,21 +119,24 @@ def import_dataset(
     return dataset if out is None else dataset.save(out, overwrite=overwrite)
 
 
-def _read_source(source: str | Path | pl.DataFrame, chosen: ImportOptions) -> Source:
-    if isinstance(source, pl.DataFrame):
-        return read_interactions(SourceTable.of_frame(source, "the frame"), chosen.columns)
+def _read_source(source: Any, chosen: ImportOptions) -> Source:
+    if not isinstance(source, str | Path):
+        frame = to_frame(source, "the table of interactions", INTERACTIONS)
+        return read_interactions(
+            SourceTable.of_frame(frame, "the table of interactions"), chosen.columns
+        )
     return read_source(Path(source), chosen.columns, encoding=chosen.encoding)
 
 
 def _read_items(
-    items: str | Path | pl.DataFrame | None, read: Source, chosen: ImportOptions
+    items: Any, read: Source, chosen: ImportOptions
 ) -> tuple[pl.DataFrame | None, str, tuple[Path, ...]]:
     """One row an item with its fields, what to call where they stand, and the files they were read from."""
-    if isinstance(items, pl.DataFrame):
-        table = SourceTable.of_frame(items, "the items' frame")
-        return table_of_items(table, chosen.item_id), table.name, ()
     if items is None:
         return read.items, f"the items of {read.name}", ()
+    if not isinstance(items, str | Path):
+        table = SourceTable.of_frame(to_items(items, "the table of items"), "the table of items")
+        return table_of_items(table, chosen.item_id), table.name, ()
     file = Path(items)
     return read_items(file, chosen.item_id, encoding=chosen.encoding), str(file), (file,)
 

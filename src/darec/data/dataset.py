@@ -2,7 +2,7 @@
 
 On disk a dataset is a folder::
 
-    manifest.json          schema version, counts, hashes of the sources, options of the import
+    manifest.json          schema version, counts, types of the ids, hashes of the sources, options of the import
     users.parquet          user_id, in row order
     items.parquet          item_id, title, text, in row order
     interactions.parquet   user, item (rows), split ("train", "valid" or "test")
@@ -44,7 +44,7 @@ class Dataset:
         train: training pairs. Evaluation masks them; graphs and user texts are made from them alone.
         valid: validation pairs, on which everything is chosen.
         test: test pairs.
-        catalogue: one row an item, in row order: ``item_id``, ``title`` and ``text`` (null where missing).
+        catalogue: one row an item, in row order: ``item_id`` as text, ``title`` and ``text`` (null where missing).
         manifest: how the dataset came about; see :mod:`darec.data.dataset`.
         path: the folder it was loaded from or saved to.
         cold: items that are none of these, held out of training altogether for ``valid`` and for ``test`` by the split
@@ -86,7 +86,7 @@ class Dataset:
     def fingerprint(self) -> str:
         """Hash of ids and splits: equal exactly when two datasets pose the same problem."""
         digest = hashlib.sha256()
-        for ids in (self.users.ids, self.items.ids):
+        for ids in (self.users.texts, self.items.texts):
             digest.update("\n".join(ids).encode() + b"\0")
         for name in SPLITS:
             digest.update(self.split(name).keys.tobytes() + b"\0")
@@ -104,6 +104,7 @@ class Dataset:
             **self.manifest,
             "schema_version": SCHEMA_VERSION,
             "fingerprint": self.fingerprint(),
+            "ids": {"user": self.users.type, "item": self.items.type},
             "counts": {
                 "users": self.n_users,
                 "items": self.n_items,
@@ -115,9 +116,9 @@ class Dataset:
         shutil.rmtree(partial, ignore_errors=True)
         partial.mkdir()
         try:
-            pl.DataFrame({"user_id": self.users.ids}, schema={"user_id": pl.String}).write_parquet(
-                partial / "users.parquet"
-            )
+            pl.DataFrame(
+                {"user_id": self.users.texts}, schema={"user_id": pl.String}
+            ).write_parquet(partial / "users.parquet")
             self.catalogue.write_parquet(partial / "items.parquet")
             self._interactions().write_parquet(partial / "interactions.parquet")
             write_cold(self.cold, partial)
@@ -176,9 +177,11 @@ class Dataset:
                     f"{path} has schema version {version} and this darec reads {SCHEMA_VERSION}: "
                     "import the sources again."
                 )
-            users = IdMap("user", pl.read_parquet(path / "users.parquet")["user_id"].to_list())
+            types = manifest.get("ids", {})  # text in datasets of earlier versions
+            user_ids = pl.read_parquet(path / "users.parquet")["user_id"]
+            users = IdMap("user", user_ids, types.get("user", "string"))
             catalogue = pl.read_parquet(path / "items.parquet")
-            items = IdMap("item", catalogue["item_id"].to_list())
+            items = IdMap("item", catalogue["item_id"], types.get("item", "string"))
             pairs = pl.read_parquet(path / "interactions.parquet")
             cold = read_cold(path, len(users))
         except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:

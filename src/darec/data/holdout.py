@@ -24,7 +24,7 @@ def hold_out(whole: Dataset, cold: Mapping[str, list[str]]) -> Dataset:
     warm = np.setdiff1d(np.arange(whole.n_items), np.concatenate(list(parts.values())))
     return replace(
         whole,
-        items=IdMap("item", [whole.items.ids[row] for row in warm]),
+        items=IdMap("item", [whole.items.texts[row] for row in warm], whole.items.type),
         catalogue=whole.catalogue[warm],
         train=_among(whole.train, warm),
         valid=_among(whole.valid, warm),

@@ -2,49 +2,86 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+import re
+from collections.abc import Iterable
 from functools import cached_property
+from typing import Any, Final, Literal, get_args
+from uuid import UUID
 
 import numpy as np
+import polars as pl
 
 from darec.errors import DataError, did_you_mean
 from darec.types import IntArray
 
+Id = str | int | UUID
+IdType = Literal["string", "int64", "uuid"]
+ID_TYPES: Final[tuple[IdType, ...]] = get_args(IdType)
+_WHOLE: Final = re.compile(r"0|-?[1-9][0-9]{0,38}")  # a number as str() writes it
+_UUID: Final = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
+
 
 class IdMap:
-    """Ids as strings, in row order.
+    """Ids in row order, as text inside and as they were given outside.
+
+    Files and stores hold ids as text, and ids are compared by their text: 7 and ``"7"`` name the same row.
 
     Args:
         kind: ``"user"`` or ``"item"``, used in messages.
         ids: distinct ids; the position of each is its row.
+        type: what the ids were before they became text. An id that is no such thing stays text.
+
+    Attributes:
+        texts: the ids as text, in row order.
     """
 
-    def __init__(self, kind: str, ids: Iterable[str]) -> None:
-        self.kind = kind
-        self.ids: list[str] = list(ids)
+    def __init__(self, kind: str, ids: Iterable[Id], type: IdType = "string") -> None:
+        self.kind, self.type = kind, type
+        self.texts: list[str] = [str(identifier) for identifier in ids]
 
     def __len__(self) -> int:
-        return len(self.ids)
+        return len(self.texts)
 
     def __contains__(self, identifier: object) -> bool:
-        return identifier in self._rows
+        return str(identifier) in self._rows
+
+    @cached_property
+    def ids(self) -> list[Any]:
+        """The ids as they were given, in row order."""
+        return typed(self.texts, self.type)
 
     @cached_property
     def _rows(self) -> dict[str, int]:
-        rows = {identifier: row for row, identifier in enumerate(self.ids)}
-        if len(rows) != len(self.ids):
+        rows = {identifier: row for row, identifier in enumerate(self.texts)}
+        if len(rows) != len(self.texts):
             raise DataError(f"{self.kind} ids repeat: each id must name one row.")
         return rows
 
-    def row(self, identifier: str) -> int:
+    def row(self, identifier: Id) -> int:
         """The row of one id. Raises ``DataError`` naming the nearest id if it is unknown."""
+        text = str(identifier)
         try:
-            return self._rows[identifier]
+            return self._rows[text]
         except KeyError:
-            near = did_you_mean(identifier, self.ids) if len(self.ids) <= 100_000 else ""
-            near = near if near.startswith("did") else f"ids look like {self.ids[:3]}."
-            raise DataError(f"no {self.kind} {identifier!r} in this dataset: {near}") from None
+            near = did_you_mean(text, self.texts) if len(self) <= 100_000 else ""
+            near = near if near.startswith("did") else f"ids look like {self.texts[:3]}."
+            raise DataError(f"no {self.kind} {text!r} in this dataset: {near}") from None
 
-    def rows(self, identifiers: Sequence[str]) -> IntArray:
+    def rows(self, identifiers: Iterable[Id]) -> IntArray:
         """The rows of many ids. Raises ``DataError`` on the first unknown one."""
         return np.array([self.row(identifier) for identifier in identifiers], np.int64)
+
+    def column(self, rows: IntArray, name: str | None = None) -> pl.Series:
+        """The ids of rows as a column: whole numbers where all ids are such, else text (polars has no UUIDs)."""
+        whole = self.type == "int64" and all(isinstance(one, int) for one in self.ids)
+        ids = pl.Series(name or f"{self.kind}_id", self.ids if whole else self.texts)
+        return ids.gather(rows)
+
+
+def typed(texts: Iterable[str], type: IdType) -> list[Any]:
+    """Ids of a type from their texts; a text that no id of that type has stays as it is."""
+    if type == "int64":
+        return [int(text) if _WHOLE.fullmatch(text) else text for text in texts]
+    if type == "uuid":
+        return [UUID(text) if _UUID.fullmatch(text) else text for text in texts]
+    return list(texts)

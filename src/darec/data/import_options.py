@@ -19,7 +19,8 @@ class ImportOptions:
     """How files become a dataset.
 
     Attributes:
-        columns: names of the interactions' columns; guessed where None.
+        columns: names of the interactions' columns; guessed where None. A mapping does as well, such as
+            ``{"user": "customer"}``.
         item_id: name of the item file's id column; guessed where None.
         text_fields: fields that make an item's text; None: every field of words or lists of words.
         text_template: a format such as ``"{title}. {genres}"`` instead.
@@ -64,6 +65,8 @@ def import_options(options: Mapping[str, Any]) -> ImportOptions:
     for name in options:
         if name not in names:
             raise ConfigError(f"unknown import option {name!r}: {did_you_mean(name, names)}")
+    if isinstance(options.get("columns"), Mapping):
+        options = {**options, "columns": _columns(options["columns"])}
     chosen = ImportOptions(**options)
     for name, value, values in (
         ("split", chosen.split or METHODS[0], METHODS),
@@ -87,3 +90,11 @@ def import_options(options: Mapping[str, Any]) -> ImportOptions:
             "a share of cold items is for the split 'cold-items': choose it, or leave the share out."
         )
     return chosen
+
+
+def _columns(named: Mapping[str, str]) -> Columns:
+    kinds = [column.name for column in fields(Columns)]
+    for kind in named:
+        if kind not in kinds:
+            raise ConfigError(f"columns: no kind of column {kind!r}: {did_you_mean(kind, kinds)}")
+    return Columns(**named)

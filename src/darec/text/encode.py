@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from darec.data.dataset import Dataset
+from darec.data.idmap import Id
 from darec.errors import ConfigError, TextError
 from darec.lock import locked
 from darec.text.encoders.base import Encoder, Precision
@@ -44,7 +45,7 @@ def encode_dataset(
     *,
     source: str = TEXT,
     options: Mapping[str, Any] | None = None,
-    users: str | Path | Mapping[str, str | None] | None = None,
+    users: str | Path | Mapping[Id, str | None] | None = None,
     ids: str | Path | None = None,
     device: str = "cpu",
     precision: Precision | None = None,
@@ -207,10 +208,14 @@ def embed(
 
 
 def _user_texts(
-    dataset: Dataset, users: str | Path | Mapping[str, str | None], notices: list[str]
+    dataset: Dataset, users: str | Path | Mapping[Id, str | None], notices: list[str]
 ) -> Entities:
-    texts = users if isinstance(users, Mapping) else read_texts(Path(users), "user")
-    group = user_inputs(dataset, texts, "the user texts" if texts is users else str(users))
+    if isinstance(users, Mapping):
+        texts = {str(user): text for user, text in users.items()}
+        group = user_inputs(dataset, texts, "the user texts")
+    else:
+        texts = read_texts(Path(users), "user")
+        group = user_inputs(dataset, texts, str(users))
     unknown = sum(user not in dataset.users for user in texts)
     if unknown:
         notices.append(f"{unknown} of {len(texts)} user texts belong to no user of the dataset.")

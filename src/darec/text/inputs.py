@@ -107,10 +107,10 @@ class Entities:
 def item_inputs(dataset: Dataset, reads: str, source: str = TEXT) -> Entities:
     """What an encoder reads of each item: its id, or its ``text`` or ``titles`` in the dataset."""
     if reads == "id":
-        texts = dataset.items.ids
+        texts = dataset.items.texts
     else:
         texts = dataset.catalogue["title" if source == "titles" else "text"].to_list()
-    return Entities.make("item", dataset.items.ids, texts)
+    return Entities.make("item", dataset.items.texts, texts)
 
 
 def source_inputs(dataset: Dataset, source: str) -> list[Entities]:
@@ -136,7 +136,7 @@ def source_inputs(dataset: Dataset, source: str) -> list[Entities]:
         texts = {"item": read_texts(Path(source), "item")}
     maps: dict[Literal["item", "user"], IdMap] = {"item": dataset.items, "user": dataset.users}
     groups = [
-        Entities.make(kind, ids.ids, [texts[kind].get(identifier) for identifier in ids.ids])
+        Entities.make(kind, ids.texts, [texts[kind].get(identifier) for identifier in ids.texts])
         for kind, ids in maps.items()
         if kind in texts
     ]
@@ -147,10 +147,10 @@ def source_inputs(dataset: Dataset, source: str) -> list[Entities]:
 
 def user_inputs(dataset: Dataset, texts: Mapping[str, str | None], place: str) -> Entities:
     """The texts of a dataset's users. Raises ``TextError`` if the dataset knows none of them."""
-    found = [texts.get(user) for user in dataset.users.ids]
-    if not any(user in texts for user in dataset.users.ids):
+    found = [texts.get(user) for user in dataset.users.texts]
+    if not any(user in texts for user in dataset.users.texts):
         raise TextError(
             f"none of the users in {place} ({', '.join(map(repr, list(texts)[:3]))}, ...) is in the dataset "
-            f"({', '.join(map(repr, dataset.users.ids[:3]))}, ...): give the same ids as in the interactions."
+            f"({', '.join(map(repr, dataset.users.texts[:3]))}, ...): give the same ids as in the interactions."
         )
-    return Entities.make("user", dataset.users.ids, cast(Sequence[str | None], found))
+    return Entities.make("user", dataset.users.texts, cast(Sequence[str | None], found))

@@ -118,9 +118,9 @@ def _read(dataset: Dataset, name: str, source: str, store: TextStore) -> TextVec
                 f"(first: {items.ids[changed[0]]!r}): run '{again}' again."
             )
     else:  # texts that the dataset does not hold: what was encoded counts
-        item_rows = stored.find("id", dataset.items.ids, "item")
+        item_rows = stored.find("id", dataset.items.texts, "item")
     tables = spread(stored.vectors, item_rows)
     if not stored.meta["user_texts"]:
         return TextVectors(*tables)
-    user_rows = stored.find("id", dataset.users.ids, "user")
+    user_rows = stored.find("id", dataset.users.texts, "user")
     return TextVectors(*tables, *spread(stored.vectors, user_rows))

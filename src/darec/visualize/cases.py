@@ -190,7 +190,7 @@ def _cases(
     degree = dataset.train.user_degree
     return [
         Case(
-            users=(dataset.users.ids[a], dataset.users.ids[b]),
+            users=(dataset.users.texts[a], dataset.users.texts[b]),
             hops=int(distance) if np.isfinite(distance) else None,
             liked=(titles(a), titles(b)),
             items=(int(degree[a]), int(degree[b])),

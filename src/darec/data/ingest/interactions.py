@@ -27,7 +27,10 @@ def read_interactions(table: SourceTable, columns: Columns) -> Source:
         else:
             values = _numbers(table, kind, name)
         read.append(values.alias(kind))
-    return Source(table.name, pl.DataFrame(read), table.unit, table.files, columns=found)
+    types = {kind: table.id_type(found[kind]) for kind in ("user", "item")}
+    return Source(
+        table.name, pl.DataFrame(read), table.unit, table.files, columns=found, types=types
+    )
 
 
 def _numbers(table: SourceTable, kind: str, name: str) -> pl.Series:

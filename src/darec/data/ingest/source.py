@@ -5,9 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
 import polars as pl
 
+from darec.data.idmap import IdType
 from darec.errors import ConfigError, DataError, did_you_mean
 
 LINE: Final = "__line__"
@@ -88,6 +90,10 @@ class SourceTable:
                 )
             whole = values.cast(pl.Int64).cast(pl.String)
             ids = whole.zip_with((values.floor() == values).fill_null(True), values.cast(pl.String))
+        elif self.id_type(column) == "uuid":
+            ids = pl.Series(
+                column, [None if one is None else str(one) for one in values], pl.String
+            )
         elif values.dtype.is_nested() or values.dtype in (pl.Object, pl.Binary):
             raise DataError(f"{self.name}: column {column!r} does not hold ids but {values.dtype}.")
         else:
@@ -99,6 +105,15 @@ class SourceTable:
                 "remove it."
             )
         return ids
+
+    def id_type(self, column: str) -> IdType:
+        """What the ids of a column are: whole numbers, UUIDs or, as everything else, text."""
+        values = self.frame[column]
+        if values.dtype.is_float():
+            return "int64" if (values.floor() == values).all() else "string"
+        if values.dtype == pl.Object:
+            return "uuid" if all(isinstance(one, UUID | None) for one in values) else "string"
+        return "int64" if values.dtype.is_integer() else "string"
 
 
 @dataclass(frozen=True)
@@ -113,6 +128,7 @@ class Source:
         files: the files that were read.
         items: one row an item with ``item_id`` and fields, where the source brings items.
         columns: the source's own name of each column, where it has names.
+        types: of the ``user`` and ``item`` ids, where they are not text.
     """
 
     name: str
@@ -121,6 +137,7 @@ class Source:
     files: tuple[Path, ...] = ()
     items: pl.DataFrame | None = None
     columns: dict[str, str] = field(default_factory=dict)
+    types: dict[str, IdType] = field(default_factory=dict)
 
     def at(self, line: int) -> str:
         """File and place, for messages."""

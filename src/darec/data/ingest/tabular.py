@@ -194,11 +194,11 @@ def _read_jsonl(path: Path, text: str) -> pl.DataFrame:
             record = json.loads(whole)
         records.append({**record, LINE: number})
     keys = dict.fromkeys(key for record in records for key in record)
-    return pl.DataFrame([_series(key, [record.get(key) for record in records]) for key in keys])
+    return pl.DataFrame([column(key, [record.get(key) for record in records]) for key in keys])
 
 
-def _series(name: str, values: list[Any]) -> pl.Series:
-    """A column of JSON values: text, numbers or lists of text as such, text where types are mixed, else objects."""
+def column(name: str, values: list[Any]) -> pl.Series:
+    """A column of Python values: text, numbers or lists of text as such, text where types are mixed, else objects."""
     kinds = {type(value) for value in values if value is not None}
     if dict in kinds:
         return pl.Series(name, values, dtype=pl.Object)
@@ -210,7 +210,7 @@ def _series(name: str, values: list[Any]) -> pl.Series:
     wide = int in kinds and any(type(v) is int and not -(2**63) <= v < 2**63 for v in values)
     if wide or (len(kinds) > 1 and not kinds <= {int, float}):
         values = [
-            value if value is None or isinstance(value, str) else json.dumps(value)
+            value if value is None or isinstance(value, str) else json.dumps(value, default=str)
             for value in values
         ]
     return pl.Series(name, values, strict=False)

@@ -103,12 +103,12 @@ def _users(config: ProfileConfig, dataset: Dataset) -> Iterator[tuple[str, dict[
         for title, text in dataset.catalogue.select("title", "text").iter_rows()
     ]
     known = np.array([any(fields.values()) for fields in items], bool)
-    for user, identifier in enumerate(dataset.users.ids):
+    for user, identifier in enumerate(dataset.users.texts):
         rows = dataset.train.of_user(user)
         rows = rows[known[rows]]
         if not len(rows):
             continue
-        ids = {dataset.items.ids[row]: items[row] for row in rows}
+        ids = {dataset.items.texts[row]: items[row] for row in rows}
         # By a hash of ids, which other users and items do not change: what was asked stays asked.
         drawn = sorted(ids, key=partial(_draw, identifier))[: config.max_items]
         liked = [
