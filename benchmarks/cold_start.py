@@ -28,9 +28,10 @@ from darec.data.dataset import Dataset
 from darec.evaluation.metrics import Values
 from darec.evaluation.significance import paired_bootstrap
 from darec.run import Run
+from darec.scoring import TableScorer
 from darec.text import encode_dataset, load_text
 from darec.text.new import NewTexts
-from darec.types import FloatArray
+from darec.types import FloatArray, Tables
 
 DATA = ("toys", "steam")
 ALIGNMENTS = ("none", "darec")
@@ -108,7 +109,7 @@ def values_of(
 
 def by_user(users: torch.Tensor, rows: torch.Tensor, part: HeldOut) -> dict[str, Values]:
     """The metrics of tables."""
-    evaluation = evaluate_cold(users, rows, part, (K,))
+    evaluation = evaluate_cold(TableScorer(Tables(users, rows)), part, (K,))
     return {name: spread(evaluation.values(name), evaluation.users, part) for name in METRICS}
 
 

@@ -60,14 +60,14 @@ def dealt(dataset: Dataset, share: float, folder: Path, name: str = "toys") -> T
 
 def train(dataset: Dataset, text: TextTable, method: str, seed: int) -> dict[str, float]:
     """Test figures of one run, and the smoothing."""
-    from darec.evaluation.evaluate import evaluate_tables
+    from darec.evaluation.evaluate import evaluate_scorer
 
     trainer = Trainer(
         resolve_config(SETTINGS | METHODS[method] | {"options.seed": seed}), dataset, text
     )
     trainer.fit()
-    found = evaluate_tables(
-        trainer.model.tables(),
+    found = evaluate_scorer(
+        trainer.scorer(),
         target=dataset.test,
         exclude=dataset.train,
         train=dataset.train,

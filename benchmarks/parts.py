@@ -32,6 +32,7 @@ from darec.evaluation.metrics import Values
 from darec.graph import Graph
 from darec.losses import bpr_loss
 from darec.run import Run
+from darec.scoring import TableScorer
 from darec.types import Interactions, Tables
 from darec.visualize.sides import restored
 
@@ -72,7 +73,7 @@ class Reader:
 
     def values(self, tables: Tables, split: str) -> dict[str, Values]:
         """[n] values of each metric by user."""
-        found = self.evaluators[split].evaluate(tables, ("recall",))
+        found = self.evaluators[split].evaluate(TableScorer(tables), ("recall",))
         return {metric: found.values(metric) for metric in METRICS}
 
     def chosen(self, parts: Sequence[Tables]) -> list[float]:

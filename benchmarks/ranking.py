@@ -14,7 +14,8 @@ from pathlib import Path
 import torch
 
 from benchmarks.common import interleaved, ratio, shared_dataset, spread, write_result
-from darec.evaluation import Evaluator, Ranker
+from darec.evaluation import Evaluator
+from darec.scoring import Ranker, TableScorer
 from darec.types import Tables
 
 DIM, K = 32, 20
@@ -37,6 +38,7 @@ def main() -> None:
         torch.randn(train.n_users, DIM, generator=generator),
         torch.randn(train.n_items, DIM, generator=generator),
     )
+    scorer = TableScorer(tables)
     ranker = Ranker(train.n_users, train.n_items, train)
     training = Evaluator(test, train, train, (K,), user_groups=0, item_groups=0)
     everything = Evaluator(test, train, train)
@@ -44,9 +46,9 @@ def main() -> None:
         "bare, batch 128": lambda: bare(tables, 128),
         "bare, batch 256": lambda: bare(tables, 256),
         "bare, batch 1024": lambda: bare(tables, 1024),
-        "ranking": lambda: ranker.top_k(tables, K),
-        "evaluation in training": lambda: training.evaluate(tables, ("recall", "ndcg")),
-        "evaluation, every metric and group": lambda: everything.evaluate(tables),
+        "ranking": lambda: ranker.rank(scorer, K),
+        "evaluation in training": lambda: training.evaluate(scorer, ("recall", "ndcg")),
+        "evaluation, every metric and group": lambda: everything.evaluate(scorer),
     }
     seconds = interleaved(versions, rounds=9)
     bares = [name for name in versions if name.startswith("bare")]

@@ -22,6 +22,7 @@ from darec.data.dataset import Dataset
 from darec.evaluation.evaluate import Evaluator
 from darec.evaluation.metrics import Values
 from darec.run import Run
+from darec.scoring import TableScorer
 from darec.types import IntArray, Tables
 
 WEIGHTS: Final = (0.0, 0.25, 0.5, 1.0, 2.0, 4.0)
@@ -54,7 +55,7 @@ class Split:
 
     def of(self, tables: Tables) -> tuple[Values, IntArray]:
         """[n] values, and the third of each user by activity."""
-        found = self.evaluator.evaluate(tables, ("recall",))
+        found = self.evaluator.evaluate(TableScorer(tables), ("recall",))
         return found.values(METRIC), found.user_group
 
 

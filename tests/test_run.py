@@ -13,6 +13,7 @@ from darec.config import resolve_config
 from darec.data.synthetic import SyntheticConfig, write_synthetic
 from darec.errors import ConfigError, DataError, RunError
 from darec.run import Run
+from darec.scoring import TableScorer
 from darec.testing.worlds import tiny_dataset
 from darec.types import Tables
 
@@ -25,7 +26,7 @@ def run() -> Run:
         torch.randn(dataset.n_users, 4, generator=generator),
         torch.randn(dataset.n_items, 4, generator=generator),
     )
-    return Run(resolve_config(), dataset, tables, {})
+    return Run(resolve_config(), dataset, TableScorer(tables), {})
 
 
 def test_recommend_is_the_ranking_of_inner_products(run: Run) -> None:

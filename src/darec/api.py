@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors.torch import save
 
 from darec.config import RunConfig, TextConfig, flatten, resolve_config
 from darec.data.dataset import Dataset
@@ -19,7 +18,7 @@ from darec.errors import ConfigError, DataError, RunError
 from darec.files import write_atomic, write_json
 from darec.memory import peak_rss_mb
 from darec.model import Model
-from darec.run import Run, check_dataset, portable
+from darec.run import Run, check_dataset
 from darec.training.progress import ConsoleReporter, Reporter
 from darec.training.trainer import Trainer
 from darec.types import TextTable
@@ -115,7 +114,7 @@ def fit(
     if folder is not None and not begun:  # only now, so that what cannot work leaves nothing behind
         _begin(folder, config, dataset, text)
     state = trainer.fit(resume=resume)
-    run = Run(config, dataset, portable(trainer.model.tables()), {}, folder)
+    run = Run(config, dataset, trainer.scorer(), {}, folder)
     for split in ("valid", "test"):
         if not len(dataset.split(split)):
             continue
@@ -135,8 +134,7 @@ def fit(
         **{f"diagnostics/{name}": value for name, value in state.diagnostics.items()},
     }
     if folder is not None:
-        tensors = {"users": run.tables.users, "items": run.tables.items}
-        write_atomic(folder / "tables.safetensors", save(tensors))
+        run.scorer.save(folder / "scorer.safetensors")
         write_json(folder / "metrics.json", run.metrics)
     return run
 

@@ -1,4 +1,4 @@
-"""A finished run: its settings, its metrics and the two tables, ready to be evaluated again or to recommend.
+"""A finished run: its settings, its metrics and its scorer, ready to be evaluated again or to recommend.
 
 The folder of a run::
 
@@ -7,7 +7,7 @@ The folder of a run::
     history.jsonl          a line an evaluation
     checkpoints/           the last two, for --resume
     model.safetensors      weights of the best epoch
-    tables.safetensors     [U, d] users and [I, d] items; their inner product is the score
+    scorer.safetensors     what scores: of a trained model [U, d] users and [I, d] items, whose inner product it is
     users-SPLIT.parquet    metrics of each user on valid and test
     metrics.json           flat figures; written last, so its presence says that the run is finished
 """
@@ -22,18 +22,17 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from safetensors import SafetensorError
-from safetensors.torch import load_file
-from torch.nn import functional as F
+import torch
+from scipy import sparse
 
 from darec.config import RunConfig, resolve_config
 from darec.data.dataset import Dataset
 from darec.data.idmap import Id
 from darec.errors import ConfigError, RunError
 from darec.evaluation.evaluate import Evaluator, exclusion
-from darec.evaluation.ranking import top_k
 from darec.evaluation.result import Evaluation
-from darec.types import Interactions, Tables
+from darec.scoring import Scorer, TableScorer, check_k, select
+from darec.types import FloatArray, IntArray, Interactions, Tables
 
 
 @dataclass(frozen=True)
@@ -44,7 +43,7 @@ class Recommendation:
         rank: from 1.
         item_id: the item's id, as it was given.
         title: what to call it.
-        score: inner product, or cosine for :meth:`Run.similar`; comparable within one list only.
+        score: the scorer's, or a similarity for :meth:`Run.similar`; comparable within one list only.
     """
 
     rank: int
@@ -59,7 +58,7 @@ class Run:
     Attributes:
         config: every setting.
         dataset: the data it was trained on.
-        tables: [U, d] and [I, d].
+        scorer: what it has learned.
         metrics: flat figures, such as ``test/recall@20`` and ``seconds_per_epoch``.
         path: its folder; None for a run kept in memory.
     """
@@ -68,11 +67,11 @@ class Run:
         self,
         config: RunConfig,
         dataset: Dataset,
-        tables: Tables,
+        scorer: Scorer,
         metrics: dict[str, Any],
         path: Path | None = None,
     ) -> None:
-        self.config, self.dataset, self.tables = config, dataset, tables
+        self.config, self.dataset, self.scorer = config, dataset, scorer
         self.metrics, self.path = metrics, path
 
     def __repr__(self) -> str:
@@ -100,14 +99,13 @@ class Run:
         try:
             about = json.loads((path / "run.json").read_text())
             metrics = json.loads((path / "metrics.json").read_text())
-            tables = load_file(path / "tables.safetensors")
-            known = Tables(tables["users"], tables["items"])
-        except (OSError, ValueError, KeyError, SafetensorError) as error:
+            scorer = Scorer.load(path / "scorer.safetensors")
+        except (OSError, ValueError, KeyError, RunError) as error:
             raise RunError(f"the run at {path} is damaged ({error}): train it again.") from error
         if not isinstance(dataset, Dataset):
             dataset = Dataset.load(dataset or _home(about, path))
         check_dataset(about, dataset, path)
-        return cls(config, dataset, known, metrics, path)
+        return cls(config, dataset, scorer, metrics, path)
 
     def evaluate(
         self,
@@ -135,7 +133,7 @@ class Run:
             item_groups=groups,
             batch_size=settings.batch_size,
         )
-        return evaluator.evaluate(self.tables)
+        return evaluator.evaluate(self.scorer)
 
     def recommend(
         self, user: Id, k: int = 10, *, exclude_seen: bool = True
@@ -153,7 +151,7 @@ class Run:
         """
         row = self.dataset.users.row(user)
         seen = self._seen if exclude_seen else None
-        items, scores = top_k(self.tables, k, seen, users=np.array([row]))
+        items, scores = self.scorer.top_k(np.array([row]), k, exclude=seen)
         return self._listed(items[0], scores[0])
 
     def recommend_for(
@@ -161,7 +159,8 @@ class Run:
     ) -> list[Recommendation]:
         """The ``k`` best items for a user known only by items they like.
 
-        The user's vector is the mean of those items' unit vectors, so every liked item counts the same.
+        How that is scored depends on the scorer (:meth:`darec.scoring.Scorer.for_histories`): for two tables the
+        user's row is the mean of those items' unit rows, for an item-item matrix nothing is lost.
 
         Args:
             liked: item ids, at least one.
@@ -171,31 +170,40 @@ class Run:
         if not liked:
             raise ConfigError("no liked items: name at least one.")
         rows = self.dataset.items.rows(liked)
-        user = F.normalize(self.tables.items[rows].float(), dim=1).mean(dim=0, keepdim=True)
-        return self._nearest(Tables(user, self.tables.items), rows if exclude_seen else rows[:0], k)
+        scorer = self.scorer.for_histories(_history(rows, self.dataset.n_items))
+        exclude = _pairs(rows if exclude_seen else rows[:0], self.dataset.n_items)
+        items, scores = scorer.top_k(k=k, exclude=exclude)
+        return self._listed(items[0], scores[0])
 
     def similar(self, item: Id, k: int = 10) -> list[Recommendation]:
-        """The ``k`` items most similar to one, by the cosine of their vectors."""
-        row = self.dataset.items.row(item)
-        unit = F.normalize(self.tables.items.float(), dim=1)
-        return self._nearest(Tables(unit[row : row + 1], unit), np.array([row]), k)
+        """The ``k`` items most similar to one: by the cosine of their rows, or by the entries of a matrix."""
+        row = np.array([self.dataset.items.row(item)])
+        check_k(k, self.dataset.n_items)
+        similarities = torch.from_numpy(self.scorer.similarities(row))
+        similarities[0, row[0]] = -torch.inf
+        ranked = select(similarities, k, self.scorer.ties)
+        return self._listed(ranked.items[0], ranked.scores[0])
 
     def liked(self, user: Id, k: int | None = None) -> list[str]:
         """Titles of a user's training items, the first ``k``."""
         row = self.dataset.users.row(user)
         return [self.dataset.title(int(item)) for item in self.dataset.train.of_user(row)[:k]]
 
+    @property
+    def tables(self) -> Tables:
+        """[U, d] and [I, d], whose inner product is the score. Raises ``RunError`` if the run scores otherwise."""
+        if not isinstance(self.scorer, TableScorer):
+            raise RunError(
+                f"a run with backbone {self.config.backbone.name!r} scores by other than two tables: use its scorer."
+            )
+        return self.scorer.tables
+
     @cached_property
     def _seen(self) -> Interactions:
         data = self.dataset
         return data.train.union(data.valid).union(data.test)
 
-    def _nearest(self, tables: Tables, exclude: np.ndarray, k: int) -> list[Recommendation]:
-        pairs = Interactions.from_pairs(np.zeros_like(exclude), exclude, 1, self.dataset.n_items)
-        items, scores = top_k(tables, k, pairs)
-        return self._listed(items[0], scores[0])
-
-    def _listed(self, items: np.ndarray, scores: np.ndarray) -> list[Recommendation]:
+    def _listed(self, items: IntArray, scores: FloatArray) -> list[Recommendation]:
         return [
             Recommendation(
                 rank, self.dataset.items.ids[item], self.dataset.title(int(item)), float(score)
@@ -228,6 +236,12 @@ def check_dataset(about: dict[str, Any], dataset: Dataset, path: Path) -> None:
         )
 
 
-def portable(tables: Tables) -> Tables:
-    """The same tables as they are stored: float32, on the CPU."""
-    return Tables(*(table.cpu().float().contiguous() for table in (tables.users, tables.items)))
+def _history(items: IntArray, n_items: int) -> sparse.csr_array:
+    """[1, I] ones at items that a user likes."""
+    rows = np.zeros_like(items)
+    return sparse.csr_array((np.ones(len(items), np.float32), (rows, items)), (1, n_items))
+
+
+def _pairs(items: IntArray, n_items: int) -> Interactions:
+    """One user's items."""
+    return Interactions.from_pairs(np.zeros_like(items), items, 1, n_items)

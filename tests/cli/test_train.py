@@ -158,7 +158,7 @@ def test_a_damaged_run_is_named(
 ) -> None:
     out = tmp_path / "r"
     assert call("train", shop / "data", "--out", out, *FAST) == 0
-    tables = out / "tables.safetensors"
+    tables = out / "scorer.safetensors"
     tables.write_bytes(tables.read_bytes()[:100])
     assert "is damaged" in refused(capsys, "evaluate", out)
     (out / "metrics.json").unlink()

@@ -15,6 +15,7 @@ from darec.config import resolve_config
 from darec.data.build import import_dataset
 from darec.errors import ConfigError, DataError, RunError, TextError
 from darec.run import Run
+from darec.scoring import TableScorer
 from darec.testing.worlds import tiny_dataset
 from darec.text import encode_dataset
 from darec.types import Tables
@@ -35,7 +36,12 @@ def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     encode_dataset(data, "tfidf", progress=False)
     axes = 3 * torch.eye(4)
     users, items = (torch.arange(n) % 4 for n in (data.n_users, data.n_items))
-    return Run(resolve_config(), data, Tables(axes[users], axes[items]), {})
+    return Run(
+        resolve_config(),
+        data,
+        TableScorer(Tables(axes[users], axes[items]), data.items.tie_order),
+        {},
+    )
 
 
 @pytest.mark.parametrize("how", ["ridge", "neighbours", "shared"])
@@ -92,7 +98,9 @@ def test_without_new_items_liked_ones_are_recommended_for_as_ever(run: Run) -> N
 
 def test_rows_of_a_run_that_scores_by_cosine_are_as_long_as_its_own(run: Run) -> None:
     unit = torch.nn.functional.normalize(torch.randn(40, 4), dim=1)
-    cold = ColdStart(Run(run.config, run.dataset, Tables(run.tables.users, unit), {})).fit(NEW)
+    cold = ColdStart(
+        Run(run.config, run.dataset, TableScorer(Tables(run.tables.users, unit)), {})
+    ).fit(NEW)
     assert np.linalg.norm(cold.rows_, axis=1) == pytest.approx(np.ones(4), rel=1e-5)
     assert cold.relative_length_ == pytest.approx(1, rel=1e-5)
 
@@ -105,7 +113,9 @@ def test_items_without_interactions_or_text_do_not_teach_the_map(run: Run) -> No
     absurd = rows.clone()
     absurd[-3:] = 1e4
     made = [
-        ColdStart(Run(run.config, data, Tables(run.tables.users, table), {})).fit(NEW).rows_
+        ColdStart(Run(run.config, data, TableScorer(Tables(run.tables.users, table)), {}))
+        .fit(NEW)
+        .rows_
         for table in (rows, absurd)
     ]
     assert made[0] == pytest.approx(made[1])
@@ -125,13 +135,13 @@ def test_refusals(run: Run) -> None:
         cold.recommend("u999")
     with pytest.raises(DataError, match="import it with --split cold-items"):
         cold.evaluate()
-    in_memory = Run(run.config, tiny_dataset(), run.tables, {})
+    in_memory = Run(run.config, tiny_dataset(), run.scorer, {})
     with pytest.raises(TextError, match="save it first"):
         ColdStart(in_memory).fit()
     data = tiny_dataset(missing_text=38).save(run.dataset.path.parent / "two")  # type: ignore[union-attr]
     encode_dataset(data, "tfidf", progress=False)
     with pytest.raises(RunError, match="too few to learn"):
-        ColdStart(Run(run.config, data, run.tables, {})).fit()
+        ColdStart(Run(run.config, data, run.scorer, {})).fit()
 
 
 def test_evaluate_ranks_each_part_among_itself(tmp_path: Path) -> None:

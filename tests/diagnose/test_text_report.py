@@ -16,7 +16,8 @@ from darec.diagnose.recall import Recalls, standardised
 from darec.diagnose.regression import out_of_fold, regression
 from darec.diagnose.scorers import centred, inner, low_pass, matrix_of, neighbours, profile
 from darec.errors import ConfigError, DataError
-from darec.evaluation import evaluate_tables
+from darec.evaluation import evaluate_scorer
+from darec.scoring import TableScorer
 from darec.testing.suites import tiny_text
 from darec.testing.worlds import tiny_dataset
 from darec.text import embed
@@ -134,8 +135,8 @@ def test_recall_is_that_of_the_evaluator() -> None:
     data = tiny_dataset(n_users=120)
     users, items = low_pass(data.train, 8, 0)
     found = Recalls(data, 1000, 0).of(inner(users, items))
-    expected = evaluate_tables(
-        Tables(torch.from_numpy(users), torch.from_numpy(items)),
+    expected = evaluate_scorer(
+        TableScorer(Tables(torch.from_numpy(users), torch.from_numpy(items))),
         target=data.valid,
         exclude=data.train,
         train=data.train,

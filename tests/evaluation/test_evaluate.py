@@ -9,11 +9,14 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from darec.data.dataset import Dataset
 from darec.data.idmap import IdMap
 from darec.errors import ConfigError, DataError, RunError
-from darec.evaluation import Evaluation, Evaluator, evaluate_tables, exclusion
+from darec.evaluation import Evaluation, Evaluator, evaluate_scorer, exclusion
+from darec.scoring import TableScorer, tie_order
 from darec.types import Interactions, Tables
 
 KS = (1, 4, 9)
@@ -52,7 +55,9 @@ def plain(tables, target, train, k):
 def test_equals_plain_python(seed):
     torch.manual_seed(seed)
     tables, train, target = random_world(seed)
-    evaluation = evaluate_tables(tables, target=target, exclude=train, train=train, ks=KS)
+    evaluation = evaluate_scorer(
+        TableScorer(tables), target=target, exclude=train, train=train, ks=KS
+    )
     summary = evaluation.summary()
     users_trained = len(np.unique(train.users))
     for k in KS:
@@ -73,7 +78,7 @@ def test_equals_plain_python(seed):
 def test_item_groups_count_only_their_targets():
     tables, train, target = random_world(11)
     evaluator = Evaluator(target, train, train, (5,))
-    evaluation = evaluator.evaluate(tables, ("recall", "ndcg"))
+    evaluation = evaluator.evaluate(TableScorer(tables), ("recall", "ndcg"))
     groups = [group for group in evaluation.groups if group.kind == "items"]
     assert sum(group.size for group in groups) == target.n_items
     _, lists = plain(tables, target, train, 5)
@@ -92,8 +97,8 @@ def test_item_groups_count_only_their_targets():
 
 def test_user_groups_average_to_the_whole():
     tables, train, target = random_world(12)
-    evaluation = evaluate_tables(
-        tables, target=target, exclude=train, train=train, ks=(5,), user_groups=4
+    evaluation = evaluate_scorer(
+        TableScorer(tables), target=target, exclude=train, train=train, ks=(5,), user_groups=4
     )
     by_group = [evaluation.values(f"users/{g}of4/ndcg@5") for g in range(1, 5)]
     counted = ~np.isnan(by_group)
@@ -113,9 +118,11 @@ def test_order_of_users_and_items_does_not_matter():
         return Interactions.from_pairs(users[pairs.users], items[pairs.items], 25, 30)
 
     moved = Tables(tables.users[np.argsort(users)], tables.items[np.argsort(items)])
-    before = evaluate_tables(tables, target=target, exclude=train, train=train).summary()
-    after = evaluate_tables(
-        moved, target=renamed(target), exclude=renamed(train), train=renamed(train)
+    before = evaluate_scorer(
+        TableScorer(tables), target=target, exclude=train, train=train
+    ).summary()
+    after = evaluate_scorer(
+        TableScorer(moved), target=renamed(target), exclude=renamed(train), train=renamed(train)
     ).summary()
     assert after == pytest.approx(before)
 
@@ -124,8 +131,8 @@ def test_perfect_tables_score_one_and_only_chosen_metrics_are_made():
     _, train, target = random_world(14)
     wanted = torch.zeros(25, 30)
     wanted[target.users, target.items] = 1
-    evaluation = evaluate_tables(
-        Tables(torch.eye(25), wanted.T.contiguous()),
+    evaluation = evaluate_scorer(
+        TableScorer(Tables(torch.eye(25), wanted.T.contiguous())),
         target=target,
         exclude=train,
         train=train,
@@ -141,7 +148,7 @@ def test_perfect_tables_score_one_and_only_chosen_metrics_are_made():
 
 def test_save_and_load_keep_everything(tmp_path):
     tables, train, target = random_world(15)
-    evaluation = evaluate_tables(tables, target=target, exclude=train, train=train)
+    evaluation = evaluate_scorer(TableScorer(tables), target=target, exclude=train, train=train)
     evaluation.save(tmp_path / "test.parquet")
     loaded = Evaluation.load(tmp_path / "test.parquet")
     assert loaded.summary() == evaluation.summary()
@@ -166,22 +173,22 @@ def test_bad_requests_are_refused():
     tables, train, target = random_world(16)
     parts = {"target": target, "exclude": train, "train": train}
     with pytest.raises(ConfigError, match=r"K = 31 is larger than the catalogue.* 30 items"):
-        evaluate_tables(tables, **parts, ks=(5, 31))
+        evaluate_scorer(TableScorer(tables), **parts, ks=(5, 31))
     with pytest.raises(ConfigError, match="no K"):
-        evaluate_tables(tables, **parts, ks=())
+        evaluate_scorer(TableScorer(tables), **parts, ks=())
     with pytest.raises(ConfigError, match="unknown metric 'recal': did you mean 'recall'"):
-        evaluate_tables(tables, **parts, metrics=("recal",))
-    with pytest.raises(DataError, match=r"user table .* 25 users"):
-        evaluate_tables(Tables(tables.users[1:], tables.items), **parts)
+        evaluate_scorer(TableScorer(tables), **parts, metrics=("recal",))
+    with pytest.raises(DataError, match=r"24 users x 30 items, the ranking over 25 x 30"):
+        evaluate_scorer(TableScorer(Tables(tables.users[1:], tables.items)), **parts)
     empty = Interactions.from_pairs(np.zeros(0, int), np.zeros(0, int), 25, 30)
     with pytest.raises(DataError, match="no interactions"):
-        evaluate_tables(tables, target=empty, exclude=train, train=train)
+        evaluate_scorer(TableScorer(tables), target=empty, exclude=train, train=train)
     with pytest.raises(DataError, match="splits overlap"):
-        evaluate_tables(tables, target=target, exclude=target, train=train)
+        evaluate_scorer(TableScorer(tables), target=target, exclude=target, train=train)
     with pytest.raises(DataError, match="25 x 30, 25 x 31"):
         wider = Interactions(train.users, train.items, 25, 31)
-        evaluate_tables(tables, target=target, exclude=train, train=wider)
-    evaluation = evaluate_tables(tables, **parts, ks=(5,))
+        evaluate_scorer(TableScorer(tables), target=target, exclude=train, train=wider)
+    evaluation = evaluate_scorer(TableScorer(tables), **parts, ks=(5,))
     with pytest.raises(ConfigError, match=r"'recall@6'.*did you mean 'recall@5'"):
         evaluation.values("recall@6")
     with pytest.raises(ConfigError, match="no value per user"):
@@ -200,11 +207,11 @@ def test_masks():
         pairs(3),
         pl.DataFrame(),
     )
-    tables = Tables(torch.ones(1, 1), torch.tensor([[5.0], [4], [3], [2], [1]]))
+    scores = torch.tensor([[5.0], [4], [3], [2], [1]])
     assert exclusion(dataset, "valid", "train+valid").items.tolist() == [0, 1]
     for mask, place in (("train", 2), ("train+valid", 1)):
-        evaluation = evaluate_tables(
-            tables,
+        evaluation = evaluate_scorer(
+            TableScorer(Tables(torch.ones(1, 1), scores)),
             target=dataset.test,
             exclude=exclusion(dataset, "test", mask),
             train=dataset.train,
@@ -215,3 +222,26 @@ def test_masks():
         exclusion(dataset, "test", "trian")
     with pytest.raises(ConfigError, match="cannot evaluate on 'train'"):
         exclusion(dataset, "train")
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000))
+def test_renumbered_items_leave_all_metrics_the_same(seed):
+    """Whole-number scores of few levels, so that most lists end inside a tie."""
+    _, train, target = random_world(seed)
+    rng = np.random.default_rng(seed)
+    users, items = (rng.integers(0, 2, (n, 2)).astype(np.float32) for n in (25, 30))
+    ids = np.array([f"id{row}" for row in range(30)])
+    moved = rng.permutation(30)
+    new_row = np.argsort(moved)
+
+    def found(items, ids, row_of):
+        pairs = [Interactions.from_pairs(p.users, row_of[p.items], 25, 30) for p in (target, train)]
+        scorer = TableScorer(Tables(*map(torch.from_numpy, (users, items))), tie_order(ids))
+        return evaluate_scorer(
+            scorer, target=pairs[0], exclude=pairs[1], train=pairs[1], ks=(3, 7)
+        ).summary()
+
+    before = found(items, ids, np.arange(30))
+    assert before["tied@3"] > 0
+    assert found(items[moved], ids[moved], new_row) == pytest.approx(before)

@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import torch
 
-from darec.evaluation import evaluate_tables
+from darec.evaluation import evaluate_scorer
+from darec.scoring import TableScorer
 from darec.types import Interactions, Tables
 
 KS = (1, 3, 10, 25)
@@ -24,7 +25,7 @@ def test_agrees_with_ranx(monkeypatch):
     # Whole numbers below 2**24 in random order: scores without ties, exact in float32.
     scores = rng.permuted(np.tile(np.arange(n_items), (n_users, 1)), axis=1)
     tables = Tables(torch.eye(n_users), torch.from_numpy(scores.T.astype(np.float32)))
-    ours = evaluate_tables(tables, target=target, exclude=train, train=train, ks=KS)
+    ours = evaluate_scorer(TableScorer(tables), target=target, exclude=train, train=train, ks=KS)
 
     qrels = ranx.Qrels(
         {f"u{u:02d}": {f"i{i}": 1 for i in target.of_user(u)} for u in ours.users.tolist()}

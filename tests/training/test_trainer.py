@@ -49,12 +49,13 @@ def test_the_same_seed_gives_identical_metrics_and_another_does_not() -> None:
 def test_training_beats_popularity_on_a_planted_world() -> None:
     """Not merely that numbers come out: the model finds the structure that was planted."""
     from darec.evaluation.evaluate import Evaluator
+    from darec.scoring import TableScorer
     from darec.types import Tables
 
     dataset = tiny_dataset(n_users=150, n_items=60, seed=1)
     run = darec.fit(dataset, settings={**SETTINGS, "train.epochs": 60}, progress=False)
     popularity = torch.from_numpy(dataset.train.item_degree).float()[:, None]
-    popular = Tables(torch.ones(dataset.n_users, 1), popularity)
+    popular = TableScorer(Tables(torch.ones(dataset.n_users, 1), popularity))
     evaluator = Evaluator(dataset.test, dataset.train, dataset.train, (10,))
     baseline = evaluator.evaluate(popular).summary()["recall@10"]
     assert run.metrics["test/recall@10"] > 1.2 * baseline

@@ -44,7 +44,7 @@ def test_the_number_of_clusters_is_one_that_can_be_told_apart(runs: dict[str, Ru
     run = runs["darec"]
     many = run.config.alignment.model_copy(update={"n_clusters": 100})
     changed = run.config.model_copy(update={"alignment": many})
-    assert clusters_of(Run(changed, run.dataset, run.tables, {})) == 8
+    assert clusters_of(Run(changed, run.dataset, run.scorer, {})) == 8
     assert clusters_of(runs["none"]) == 8
 
 
@@ -57,7 +57,7 @@ def test_rows_are_drawn_without_repeats() -> None:
 def test_what_does_not_fit_is_refused(runs: dict[str, Run], tmp_path: Path) -> None:
     data = tiny_dataset()
     with pytest.raises(RunError, match="in memory"):
-        sides_of(Run(runs["none"].config, data, runs["none"].tables, {}))
+        sides_of(Run(runs["none"].config, data, runs["none"].scorer, {}))
     for name in ("none", "darec"):
         shutil.copytree(runs[name].path, tmp_path / name)
     shutil.copy(tmp_path / "none/model.safetensors", tmp_path / "darec/model.safetensors")

@@ -5,15 +5,15 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import numpy as np
-from torch import Tensor
 
 from darec.data.cold import PARTS, HeldOut
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError, DataError
-from darec.evaluation.evaluate import KS, evaluate_tables
+from darec.evaluation.evaluate import KS, evaluate_scorer
 from darec.evaluation.metrics import ACCURACY
 from darec.evaluation.result import Evaluation
-from darec.types import Interactions, Tables
+from darec.scoring import Scorer
+from darec.types import Interactions
 
 
 def cold_part(dataset: Dataset, split: str) -> HeldOut:
@@ -32,19 +32,18 @@ def cold_part(dataset: Dataset, split: str) -> HeldOut:
     return dataset.cold[split]
 
 
-def evaluate_cold(users: Tensor, rows: Tensor, part: HeldOut, ks: Sequence[int] = KS) -> Evaluation:
+def evaluate_cold(scorer: Scorer, part: HeldOut, ks: Sequence[int] = KS) -> Evaluation:
     """Accuracy over the users who have one of the cold items; all of these items are candidates.
 
     Args:
-        users: [U, d].
-        rows: [n, d], of the part's items.
+        scorer: of all users for the part's items.
         part: the cold items and who has them.
         ks: cut-offs.
     """
     nothing = np.zeros(0, np.int64)
     none = Interactions.from_pairs(nothing, nothing, part.pairs.n_users, part.pairs.n_items)
-    return evaluate_tables(
-        Tables(users, rows),
+    return evaluate_scorer(
+        scorer,
         target=part.pairs,
         exclude=none,
         train=none,

@@ -16,10 +16,10 @@ from darec.cold.maps import MAPS, TextMap
 from darec.cold.text import RunText
 from darec.data.idmap import Id, IdMap
 from darec.errors import ConfigError, RunError, TextError, did_you_mean
-from darec.evaluation.ranking import check_k, top_k
 from darec.evaluation.result import Evaluation
 from darec.graph import Graph, SharedText, shared_text
 from darec.run import Recommendation, Run
+from darec.scoring import TableScorer, check_k
 from darec.types import FloatArray, IntArray, Interactions, Tables
 
 LEAST: Final = 3  # warm items that a map can be fitted on
@@ -152,7 +152,9 @@ class ColdStart:
             ks = [k for k in self.run.config.evaluation.ks if k <= most] or [max(most, 1)]
         vectors, _ = self._text.encode(*(part.catalogue[name].to_list() for name in NAMES))
         rows = torch.from_numpy(self._mapped(vectors))
-        return evaluate_cold(self.run.tables.users.float(), rows, part, ks)
+        ids = IdMap("item", part.catalogue["item_id"].to_list())
+        scorer = TableScorer(Tables(self.run.tables.users.float(), rows), ids.tie_order)
+        return evaluate_cold(scorer, part, ks)
 
     def _shared_text(self) -> SharedText:
         """What the run's text shares with its training interactions."""
@@ -238,11 +240,9 @@ class ColdStart:
         check_k(k, max(k, 1))
         candidates = np.arange(n_warm if alone else 0, n_warm + len(new))
         pairs = Interactions.from_pairs(np.zeros_like(exclude), exclude, 1, n_warm + len(new))
-        rows, scores = top_k(
-            Tables(user[None], torch.cat([warm, new])),
-            min(k, len(candidates)) if alone else k,
-            pairs,
-            candidates=candidates,
+        scorer = TableScorer(Tables(user[None], torch.cat([warm, new])), self._ids.tie_order)
+        rows, scores = scorer.top_k(
+            k=min(k, len(candidates)) if alone else k, candidates=candidates, exclude=pairs
         )
         return [
             ColdRecommendation(

@@ -12,6 +12,7 @@ import numpy as np
 import polars as pl
 
 from darec.errors import DataError, did_you_mean
+from darec.scoring.ties import tie_order
 from darec.types import IntArray
 
 Id = str | int | UUID
@@ -49,6 +50,11 @@ class IdMap:
     def ids(self) -> list[Any]:
         """The ids as they were given, in row order."""
         return typed(self.texts, self.type)
+
+    @cached_property
+    def tie_order(self) -> IntArray:
+        """[n] place of each id where scores are equal; see :func:`darec.scoring.ties.tie_order`."""
+        return tie_order(self.ids)
 
     @cached_property
     def _rows(self) -> dict[str, int]:

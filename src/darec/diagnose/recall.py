@@ -17,10 +17,11 @@ from torch import Tensor
 
 from darec.data.dataset import Dataset
 from darec.diagnose.estimate import THIRDS
-from darec.diagnose.scorers import Scorer, matrix_of
+from darec.diagnose.scorers import ScoreFunction, matrix_of
 from darec.errors import DataError
 from darec.evaluation.evaluate import Evaluator
 from darec.evaluation.metrics import Values
+from darec.scoring import Ranked, select
 from darec.types import FloatArray, IntArray, Interactions
 
 K: Final = 20
@@ -83,12 +84,13 @@ class Recalls:
         self.users = self.evaluator.users
         self.first = rng.permutation(len(self.users)) % 2 == 0
         self._matrix = matrix_of(dataset.train)
+        self._ties = dataset.items.tie_order
 
-    def of(self, scorer: Scorer) -> Values:
+    def of(self, scorer: ScoreFunction) -> Values:
         """[4, n] recall@20 of each user: all targets, then those of each third of the items; NaN without any."""
         return self._rank(lambda users: [("it", torch.from_numpy(scorer(users)))])["it"]
 
-    def of_sums(self, one: Scorer, other: Scorer) -> dict[str, Values]:
+    def of_sums(self, one: ScoreFunction, other: ScoreFunction) -> dict[str, Values]:
         """The same for sums of two scores, each standardised over all items of a user, by the weight of ``other``."""
 
         def sums(users: IntArray) -> Iterator[tuple[str, Tensor]]:
@@ -102,20 +104,19 @@ class Recalls:
     def _rank(
         self, scores_of: Callable[[IntArray], Iterable[tuple[str, Tensor]]]
     ) -> dict[str, Values]:
-        lists: dict[str, IntArray] = defaultdict(lambda: np.empty((len(self.users), K), np.int64))
+        lists: dict[str, list[Ranked]] = defaultdict(list)
         for start in range(0, len(self.users), _BLOCK):
             users = self.users[start : start + _BLOCK]
             seen = self._matrix[users].tocoo()
             rows, columns = torch.from_numpy(seen.row).long(), torch.from_numpy(seen.col).long()
             for name, scores in scores_of(users):
                 scores[rows, columns] = -torch.inf
-                best = scores.topk(K, dim=1)
-                listed = best.indices.where(best.values > -torch.inf, -1).numpy()
-                lists[name][start : start + _BLOCK] = listed
-        return {name: self._columns(found) for name, found in lists.items()}
+                lists[name].append(select(scores, K, self._ties))
+        return {name: self._columns(blocks) for name, blocks in lists.items()}
 
-    def _columns(self, items: IntArray) -> Values:
-        found = self.evaluator.judge(items, ["recall"]).per_user
+    def _columns(self, blocks: list[Ranked]) -> Values:
+        lists = Ranked(*(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
+        found = self.evaluator.judge(lists, ["recall"]).per_user
         names = [f"items/{third + 1}of{THIRDS}/recall@{K}" for third in range(THIRDS)]
         none = np.full(len(self.users), np.nan)  # ties can leave a third without items
         return np.stack([found[f"recall@{K}"], *(found.get(name, none) for name in names)])

@@ -1,6 +1,7 @@
 """Recommenders without training: popularity, text alone, interactions alone, and interactions predicted from text.
 
-A scorer takes [n] rows of users to [n, I] scores. None has seen anything but training interactions and text.
+A :data:`ScoreFunction` takes [n] rows of users to [n, I] scores. None has seen anything but training interactions
+and text.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from scipy import sparse
 
 from darec.types import FloatArray, IntArray, Interactions
 
-Scorer = Callable[[IntArray], FloatArray]
+ScoreFunction = Callable[[IntArray], FloatArray]
 
 _TIE = 1e-3  # the profile decides between items that no neighbour speaks for, which are most
 
@@ -41,13 +42,13 @@ def centred(items: FloatArray, mask: NDArray[np.bool_]) -> FloatArray:
     return unit((rows - mean) * mask[:, None])
 
 
-def popularity(train: Interactions) -> Scorer:
+def popularity(train: Interactions) -> ScoreFunction:
     """Every user gets the items of most training users."""
     counts = train.item_degree.astype(np.float32)
     return lambda users: np.tile(counts, (len(users), 1))
 
 
-def profile(items: FloatArray, train: Interactions) -> Scorer:
+def profile(items: FloatArray, train: Interactions) -> ScoreFunction:
     """A user is the mean text of the training items; the score is the inner product.
 
     Args:
@@ -60,7 +61,7 @@ def profile(items: FloatArray, train: Interactions) -> Scorer:
 
 def neighbours(
     near: IntArray, cosines: FloatArray, rows: IntArray, items: FloatArray, train: Interactions
-) -> Scorer:
+) -> ScoreFunction:
     """Item-kNN over text: an item's score is the sum of its cosines with those training items that are near it.
 
     An item counts as near if the training item is among its k nearest. Users' profiles decide between ties.
@@ -82,7 +83,7 @@ def neighbours(
     return lambda users: (matrix[users] @ weights).toarray() + _TIE * ties(users)
 
 
-def inner(of_users: NDArray[np.floating], of_items: NDArray[np.floating]) -> Scorer:
+def inner(of_users: NDArray[np.floating], of_items: NDArray[np.floating]) -> ScoreFunction:
     """The inner product of two tables."""
     left = np.asarray(of_users, np.float32)
     right = np.ascontiguousarray(np.asarray(of_items, np.float32).T)

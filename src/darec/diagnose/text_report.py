@@ -22,7 +22,7 @@ from darec.diagnose.figures import Figures
 from darec.diagnose.recall import Chosen, Recalls
 from darec.diagnose.regression import FOLDS, out_of_fold, regression
 from darec.diagnose.scorers import (
-    Scorer,
+    ScoreFunction,
     centred,
     inner,
     low_pass,
@@ -118,11 +118,11 @@ def text_report(
     on_stage("regression from text to factors")
     predicted = out_of_fold(items, factors, known, text.item_mask, seed)
 
-    of_text: dict[str, Scorer] = {
+    of_text: dict[str, ScoreFunction] = {
         "profile": profile(items, train),
         "neighbours": neighbours(near, cosines, rows, items, train),
     }
-    of_both: dict[str, Scorer] = {
+    of_both: dict[str, ScoreFunction] = {
         f"width {width}": inner(users_c[:, :width], items_c[:, :width]) for width in widths
     }
     others = {
@@ -173,8 +173,8 @@ def shared_reliability(text: TextTable, graph: Graph, k: int) -> float:
 def _sum(
     recalls: Recalls,
     found: dict[str, Values],
-    of_text: dict[str, Scorer],
-    of_both: dict[str, Scorer],
+    of_text: dict[str, ScoreFunction],
+    of_both: dict[str, ScoreFunction],
     text: Chosen,
     interactions: Chosen,
     on_stage: OnStage,

@@ -1,9 +1,8 @@
-"""Ranking, metrics, groups and tests of significance: how good two tables are, and whether they differ."""
+"""Metrics, groups and tests of significance: how good a scorer is, and whether two differ."""
 
 from __future__ import annotations
 
-from darec.evaluation.evaluate import Evaluator, evaluate_tables, exclusion
-from darec.evaluation.ranking import Ranker, top_k
+from darec.evaluation.evaluate import Evaluator, evaluate_scorer, exclusion
 from darec.evaluation.result import Evaluation
 from darec.evaluation.significance import PairedTest, compare, holm
 
@@ -11,10 +10,8 @@ __all__ = [
     "Evaluation",
     "Evaluator",
     "PairedTest",
-    "Ranker",
     "compare",
-    "evaluate_tables",
+    "evaluate_scorer",
     "exclusion",
     "holm",
-    "top_k",
 ]

@@ -1,4 +1,4 @@
-"""Evaluation of two tables against held-out pairs: metrics per user, overall and by group.
+"""Evaluation of a scorer against held-out pairs: metrics per user, overall and by group.
 
 :class:`Evaluator` keeps what does not change between calls, so that training can call it every few epochs.
 :class:`Evaluation` keeps a value per user, so that two runs can be compared user by user.
@@ -20,16 +20,16 @@ from darec.data.dataset import Dataset
 from darec.errors import ConfigError, DataError, did_you_mean
 from darec.evaluation import metrics as m
 from darec.evaluation.groups import describe, group_by_count
-from darec.evaluation.ranking import Ranker, check_k
 from darec.evaluation.result import GROUP_METRICS, Evaluation
-from darec.types import IntArray, Interactions, Tables
+from darec.scoring import Ranked, Ranker, Scorer, check_k
+from darec.types import IntArray, Interactions
 
 KS: Final = (5, 10, 20)
 MASKS: Final = ("train", "train+valid")
 
 
 class Evaluator:
-    """Evaluates any tables on one problem: which pairs to find, and which items may not be ranked.
+    """Evaluates any scorer on one problem: which pairs to find, and which items may not be ranked.
 
     Only users with a target count. Every item of the catalogue is ranked, except the user's excluded ones.
 
@@ -100,26 +100,26 @@ class Evaluator:
             *describe("items", train.item_degree, self._item_labels, item_groups),
         )
 
-    def evaluate(self, tables: Tables, metrics: Sequence[str] = m.METRICS) -> Evaluation:
-        """Rank all items for every user with a target and score the lists.
+    def evaluate(self, scorer: Scorer, metrics: Sequence[str] = m.METRICS) -> Evaluation:
+        """Rank all items for every user with a target and judge the lists.
 
         Args:
-            tables: [U, d] and [I, d], on any device.
+            scorer: of U users and I items.
             metrics: names from :data:`darec.evaluation.metrics.METRICS`.
 
         Raises:
             ConfigError: an unknown metric.
-            DataError: tables that do not fit the dataset.
-            RunError: NaN or infinity in the tables.
+            DataError: a scorer that does not fit the dataset.
+            RunError: scores that would be NaN or infinite.
         """
         _check(metrics)
-        return self.judge(self._ranker.top_k(tables, self.ks[-1])[0], metrics)
+        return self.judge(self._ranker.rank(scorer, self.ks[-1]), metrics)
 
-    def judge(self, items: IntArray, metrics: Sequence[str] = m.METRICS) -> Evaluation:
-        """Score lists that were made elsewhere, for scores that are no inner product of two tables.
+    def judge(self, lists: Ranked, metrics: Sequence[str] = m.METRICS) -> Evaluation:
+        """Judge lists that were made elsewhere, for scores that no scorer gives.
 
         Args:
-            items: [n, K] item rows, best first, for each of ``self.users`` and the largest K; -1 where a list ends.
+            lists: the largest K items of each of ``self.users``; see :func:`darec.scoring.select`.
             metrics: names from :data:`darec.evaluation.metrics.METRICS`.
 
         Raises:
@@ -127,6 +127,7 @@ class Evaluator:
             DataError: lists for other users or of another length.
         """
         _check(metrics)
+        items = lists.items
         if items.shape != (len(self.users), self.ks[-1]):
             raise DataError(
                 f"lists of shape {list(items.shape)}: {len(self.users)} users with {self.ks[-1]} items each are judged."
@@ -144,6 +145,8 @@ class Evaluator:
                     per_user[key] = m.novelty(listed, self.train.item_degree, n_trained)
                 elif name == "popularity":
                     per_user[key] = m.popularity(listed, self.train.item_degree)
+                elif name == "tied":
+                    overall[key] = float(lists.tied(k).mean())
                 else:
                     overall[key] = m.coverage(listed, self.target.n_items)
         per_user |= self._by_item_group(items, hits, [n for n in GROUP_METRICS if n in metrics])
@@ -171,8 +174,8 @@ class Evaluator:
         return values
 
 
-def evaluate_tables(
-    tables: Tables,
+def evaluate_scorer(
+    scorer: Scorer,
     *,
     target: Interactions,
     exclude: Interactions,
@@ -193,7 +196,7 @@ def evaluate_tables(
         item_groups=item_groups,
         batch_size=batch_size,
     )
-    return evaluator.evaluate(tables, metrics)
+    return evaluator.evaluate(scorer, metrics)
 
 
 def exclusion(dataset: Dataset, split: str, mask: str = "train") -> Interactions:

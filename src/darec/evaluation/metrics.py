@@ -111,5 +111,6 @@ ACCURACY: Final[dict[str, Callable[[Hits, IntArray], Values]]] = {
     "mrr": mrr,
     "map": average_precision,
 }
-BEYOND_ACCURACY: Final = ("coverage", "novelty", "popularity")
+BEYOND_ACCURACY: Final = ("coverage", "novelty", "popularity", "tied")
+"""``tied``: share of the users whose list ends inside a tie, so that the order of equal scores decides part of it."""
 METRICS: Final = (*ACCURACY, *BEYOND_ACCURACY)

@@ -148,7 +148,7 @@ class Outcome:
 
 def run(task: Task) -> Outcome:
     """Make one run: a world, a recommender, its accuracy and its probes."""
-    from darec.evaluation.evaluate import evaluate_tables
+    from darec.evaluation.evaluate import evaluate_scorer
     from darec.training.trainer import Trainer
 
     started = time.perf_counter()
@@ -156,8 +156,8 @@ def run(task: Task) -> Outcome:
     data = world.dataset
     trainer = Trainer(task.config, data, text)
     state = trainer.fit()
-    found = evaluate_tables(
-        trainer.model.tables(), target=data.test, exclude=data.train, train=data.train, ks=(20,)
+    found = evaluate_scorer(
+        trainer.scorer(), target=data.test, exclude=data.train, train=data.train, ks=(20,)
     ).summary()
     tables = representations(trainer)
     E_C, E_L = tables["E_C"], tables["E_L"]

@@ -22,14 +22,14 @@ from darec.data.dataset import Dataset
 from darec.errors import ConfigError, RunError, did_you_mean
 from darec.evaluation.evaluate import Evaluator
 from darec.evaluation.metrics import ACCURACY
-from darec.evaluation.ranking import check_k
 from darec.files import write_atomic
 from darec.memory import keep_freed_memory
 from darec.model import Model
+from darec.scoring import TableScorer, check_k
 from darec.training.checkpoint import read_checkpoint, write_checkpoint
 from darec.training.history import History
 from darec.training.progress import Reporter
-from darec.types import TextTable
+from darec.types import Tables, TextTable
 
 _CHECKPOINT_SECONDS = 60.0  # between evaluations, an epoch that ends later than this is also saved
 
@@ -99,6 +99,7 @@ class Trainer:
         # Apart, so that an alignment's draws do not shift the batches and dropout of its backbone.
         self.generator = torch.Generator(self.device).manual_seed(options.seed + 1)
         self.alignment_generator = torch.Generator(self.device).manual_seed(options.seed + 2)
+        self.ties = dataset.items.tie_order
         metric, k = check_config(config, dataset.n_items)
         self.metric = metric
         self.evaluator = Evaluator(
@@ -148,6 +149,10 @@ class Trainer:
         self.model.load_state_dict(best)
         return state
 
+    def scorer(self) -> TableScorer:
+        """What the model has learned, float32 on the CPU."""
+        return TableScorer(portable(self.model.tables()), self.ties)
+
     def train_epoch(self) -> dict[str, float]:
         """One pass over the training pairs; the mean of each loss term."""
         model, state = self.model, self.state
@@ -193,7 +198,8 @@ class Trainer:
         monitor = self.config.train.monitor
         with torch.no_grad():
             encoded = self.model.encode()
-        evaluation = self.evaluator.evaluate(self.model.tables(encoded), (self.metric,))
+        scorer = TableScorer(self.model.tables(encoded), self.ties)
+        evaluation = self.evaluator.evaluate(scorer, (self.metric,))
         value = evaluation.summary()[monitor]
         diagnostics = self.model.diagnostics(encoded)
         state.total_seconds += time.perf_counter() - started
@@ -294,6 +300,11 @@ def resolve_device(name: str, precision: str = "float32") -> torch.device:
     if precision == "bf16" and device.type != "cuda":
         raise ConfigError("options.precision bf16 is for GPUs: use float32 on a CPU.")
     return device
+
+
+def portable(tables: Tables) -> Tables:
+    """The same tables as they are stored: float32, on the CPU."""
+    return Tables(*(table.cpu().float().contiguous() for table in (tables.users, tables.items)))
 
 
 def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -1,29 +1,54 @@
-"""Full ranking: the K best items of every user, by the inner product of two tables.
+"""Full ranking: the K best items of every user, by any scorer.
 
-The scores of a block of users are one matrix product into a reused buffer, in which excluded items are set to
-minus infinity by flat index. Selecting the best from the buffer costs more than filling it when
-``torch.topk`` does it alone, so it is done in two exact stages: the maxima of strided groups of items first,
-then only the members of the best groups (:func:`_select`).
+The scores of a block of users are written into a reused buffer, in which excluded items are set to minus infinity by
+flat index. Selecting the best from the buffer costs more than filling it when ``torch.topk`` does it alone, so it is
+done in two exact stages: the maxima of strided groups of items first, then only the members of the best groups
+(:func:`select`).
 """
 
 from __future__ import annotations
 
 import math
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
-from darec.errors import ConfigError, DataError, RunError
-from darec.types import FloatArray, IntArray, Interactions, Tables
+from darec.errors import ConfigError, DataError
+from darec.types import FloatArray, IntArray, Interactions
+
+if TYPE_CHECKING:
+    from darec.scoring.base import Scorer
 
 # Bytes of the score buffer where no batch size is given: a CPU wants it to stay in its cache, a GPU wants
 # enough work for each kernel.
 _BUFFER_BYTES = {"cpu": 2 << 20, "cuda": 256 << 20}
 
 
+class Ranked(NamedTuple):
+    """The best items of n users, best first.
+
+    Attributes:
+        items: [n, k] int64 rows; -1 where a user has fewer candidates left.
+        scores: [n, k] float32; minus infinity there.
+        next_scores: [n] float32, the best score that is not listed; minus infinity where all candidates are.
+    """
+
+    items: IntArray
+    scores: FloatArray
+    next_scores: FloatArray
+
+    def tied(self, k: int) -> NDArray[np.bool_]:
+        """[n] whether the first ``k`` end inside a tie, so that the order of equal scores decides what is listed."""
+        after = self.scores[:, k] if k < self.scores.shape[1] else self.next_scores
+        tied: NDArray[np.bool_] = (self.scores[:, k - 1] == after) & ~np.isneginf(after)
+        return tied
+
+
 class Ranker:
-    """Ranks the same users over the same candidates again and again, for tables that change.
+    """Ranks the same users over the same candidates again and again, for a scorer that changes.
 
     Args:
         n_users: U.
@@ -80,33 +105,31 @@ class Ranker:
         return torch.from_numpy(rows), torch.from_numpy(columns), starts
 
     @torch.no_grad()
-    def top_k(self, tables: Tables, k: int) -> tuple[IntArray, FloatArray]:
-        """The ``k`` best candidates of every user, best first, on the device of the tables.
+    def rank(self, scorer: Scorer, k: int) -> Ranked:
+        """The ``k`` best candidates of every user, on the scorer's device.
 
-        Equal scores are ordered by item row, lower first, whatever the device; scores are float32. Where
-        a user has fewer than ``k`` candidates left, the list ends in item -1 with score -inf.
-
-        Returns:
-            items: [n, k] int64.
-            scores: [n, k] float32.
+        Equal scores are ordered by :attr:`Scorer.ties`, whatever the device; scores are float32.
 
         Raises:
             ConfigError: ``k`` below 1 or above the number of candidates.
-            DataError: tables of another shape.
-            RunError: NaN or infinity in a table, or scores beyond float32.
+            DataError: a scorer of other users and items.
+            RunError: scores that would be NaN or infinite.
         """
-        check_tables(tables, self.n_users, self.n_items)
+        shape = scorer.n_users, scorer.n_items
+        if shape != (self.n_users, self.n_items):
+            raise DataError(
+                f"the scorer is over {shape[0]} users x {shape[1]} items, the ranking over {self.n_users} x "
+                f"{self.n_items}: take both from one dataset."
+            )
+        scorer.check()
         size = self.n_items if self.candidates is None else len(self.candidates)
         check_k(k, size, "catalogue" if self.candidates is None else "list of candidates")
-        device = tables.items.device
-        users, items = tables.users.float(), tables.items.float()
-        users = users[torch.from_numpy(self.users).to(device)]
-        if self.candidates is not None:
-            items = items[torch.from_numpy(self.candidates).to(device)]
+        device = scorer.device
+        ties = scorer.ties if self.candidates is None else scorer.ties[self.candidates]
 
         groups = _n_groups(size, k)
         width = -(-size // groups) * groups
-        padded = torch.nn.functional.pad(items, (0, 0, 0, width - size)).T
+        places = torch.nn.functional.pad(torch.from_numpy(ties), (0, width - size)).to(device)
         excluded = self._rows.to(device) * width + self._columns.to(device)
         n = len(self.users)
         batch_size = self.batch_size or _BUFFER_BYTES.get(device.type, 2 << 20) // (4 * width)
@@ -114,32 +137,39 @@ class Ranker:
         buffer = torch.empty(batch_size, width, device=device)
         best_items = torch.empty(n, k, dtype=torch.long, device=device)
         best_scores = torch.empty(n, k, device=device)
+        next_scores = torch.empty(n, device=device)
+        fill = scorer.fill(self.users, self.candidates, width)
         for start in range(0, n, batch_size):
             stop = min(start + batch_size, n)
             block = buffer[: stop - start]
-            torch.mm(users[start:stop], padded, out=block)
+            fill(start, stop, block)
             block[:, size:] = -math.inf
             flat = excluded[self._starts[start] : self._starts[stop]] - start * width
             block.view(-1).index_fill_(0, flat, -math.inf)
-            best_scores[start:stop], best_items[start:stop] = _select(block, k, groups)
+            best_scores[start:stop], best_items[start:stop], next_scores[start:stop] = _select(
+                block, k, groups, places
+            )
 
         scores, columns = best_scores.cpu().numpy(), best_items.cpu().numpy()
         ranked = columns if self.candidates is None else self.candidates[columns % size]
-        return np.where(np.isneginf(scores), -1, ranked), scores
+        return Ranked(np.where(np.isneginf(scores), -1, ranked), scores, next_scores.cpu().numpy())
 
 
-def top_k(
-    tables: Tables,
-    k: int,
-    exclude: Interactions | None,
-    users: IntArray | None = None,
-    batch_size: int | None = None,
-    candidates: IntArray | None = None,
-) -> tuple[IntArray, FloatArray]:
-    """The ``k`` best items of each user, once; see :class:`Ranker` and :meth:`Ranker.top_k`."""
-    shape = len(tables.users), len(tables.items)
-    ranker = Ranker(*shape, exclude, users=users, candidates=candidates, batch_size=batch_size)
-    return ranker.top_k(tables, k)
+def select(scores: Tensor, k: int, ties: IntArray) -> Ranked:
+    """The ``k`` best of given scores.
+
+    Args:
+        scores: [n, I] float32; minus infinity where an item may not be listed.
+        k: at most I.
+        ties: [I] of the scorer.
+    """
+    best, columns, after = _select(
+        scores, k, scores.shape[1], torch.from_numpy(ties).to(scores.device)
+    )
+    values = best.cpu().numpy()
+    return Ranked(
+        np.where(np.isneginf(values), -1, columns.cpu().numpy()), values, after.cpu().numpy()
+    )
 
 
 def check_k(k: int, size: int, what: str = "catalogue") -> None:
@@ -148,37 +178,6 @@ def check_k(k: int, size: int, what: str = "catalogue") -> None:
         raise ConfigError(f"K = {k}: give at least 1.")
     if k > size:
         raise ConfigError(f"K = {k} is larger than the {what}, which has {size} items: lower K.")
-
-
-def check_tables(tables: Tables, n_users: int, n_items: int) -> None:
-    """Raise ``DataError`` on tables of another shape and ``RunError`` on NaN or infinity in one."""
-    for name, table, size in (("user", tables.users, n_users), ("item", tables.items, n_items)):
-        if table.ndim != 2 or len(table) != size:
-            raise DataError(
-                f"the {name} table has shape {list(table.shape)} and the dataset {size} {name}s: "
-                "use tables made from this dataset."
-            )
-        finite = table.isfinite()
-        if not bool(finite.all()):
-            row = int((~finite).any(dim=1).nonzero()[0])
-            raise RunError(
-                f"the {name} table has NaN or infinity in row {row}: training has diverged; "
-                "lower the learning rate."
-            )
-    if tables.users.shape[1] != tables.items.shape[1]:
-        raise DataError(
-            f"the user table has {tables.users.shape[1]} columns and the item table "
-            f"{tables.items.shape[1]}: a score needs as many in both."
-        )
-    # A score that overflowed to minus infinity would pass for an excluded item.
-    largest = [
-        float(table.abs().max()) if table.numel() else 0.0 for table in (tables.users, tables.items)
-    ]
-    if largest[0] * largest[1] * tables.users.shape[1] > torch.finfo(torch.float32).max:
-        raise RunError(
-            f"entries of up to {largest[0]:.2g} (users) and {largest[1]:.2g} (items) give scores beyond "
-            "float32: training has diverged; lower the learning rate."
-        )
 
 
 def _rows(kind: str, rows: IntArray | None, size: int) -> IntArray:
@@ -202,38 +201,40 @@ def _n_groups(size: int, k: int) -> int:
     return -(-size // (16 * members)) * 16
 
 
-def _select(block: Tensor, k: int, groups: int) -> tuple[Tensor, Tensor]:
-    """Scores and columns of the ``k`` largest entries of each row, equal ones by ascending column.
+def _select(block: Tensor, k: int, groups: int, ties: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Scores and columns of the ``k`` largest entries of each row, equal ones by ``ties``, and the score after them.
 
     Column c is in group ``c % groups``. The k + 1 largest entries of a row lie in the k + 1 groups with
     the largest maxima, so only those are searched. One entry more than asked for shows whether the k-th
     place is tied; rows with any tie are ranked again by :func:`_select_tied`.
     """
-    n, width = block.shape
+    width = block.shape[1]
     more = min(k + 1, width)
     if groups == width:
         scores, columns = torch.topk(block, more)
     else:
-        best = torch.topk(block.view(n, -1, groups).amax(dim=1), more, sorted=False).indices
+        best = torch.topk(
+            block.view(len(block), -1, groups).amax(dim=1), more, sorted=False
+        ).indices
         member = torch.arange(0, width, groups, device=block.device)
         pool = (best[:, None, :] + member[None, :, None]).flatten(1)
         scores, chosen = torch.topk(block.gather(1, pool), more)
         columns = pool.gather(1, chosen)
     tied = (scores[:, 1:] == scores[:, :-1]) & ~scores[:, 1:].isneginf()
+    after = scores[:, k] if more > k else torch.full_like(scores[:, 0], -math.inf)
     scores, columns = scores[:, :k], columns[:, :k]
     rows = tied.any(dim=1).nonzero().squeeze(1)
     if len(rows):
-        columns[rows] = _select_tied(block[rows], k)
-    return scores, columns
+        columns[rows] = _select_tied(block[rows], k, ties)
+    return scores, columns, after
 
 
-def _select_tied(block: Tensor, k: int) -> Tensor:
-    """Columns of the ``k`` largest entries of each row by (score, then lower column).
+def _select_tied(block: Tensor, k: int, ties: Tensor) -> Tensor:
+    """Columns of the ``k`` largest entries of each row by (score, then lower place in ``ties``).
 
-    Float bits, with those of negative numbers reversed, order as the floats do; the column fills the lower
+    Float bits, with those of negative numbers reversed, order as the floats do; the place fills the lower
     half of a 64-bit key, which leaves no ties.
     """
     bits = (block + 0.0).view(torch.int32)  # + 0.0 makes -0.0 and 0.0 one key
     ordered = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).long()
-    column = torch.arange(block.shape[1], device=block.device)
-    return torch.topk((ordered << 32) - column, k).indices
+    return torch.topk((ordered << 32) - ties, k).indices

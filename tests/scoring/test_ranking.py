@@ -9,8 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darec.errors import ConfigError, DataError, RunError
-from darec.evaluation import Ranker, top_k
-from darec.evaluation.ranking import _select
+from darec.scoring import Ranker, TableScorer, select, tie_order
 from darec.types import Interactions, Tables
 
 
@@ -25,6 +24,12 @@ def world(seed, n_users=9, n_items=40, dim=4, density=0.2, levels=None):
     users, items = np.nonzero(rng.random((n_users, n_items)) < density)
     exclude = Interactions.from_pairs(users, items, n_users, n_items)
     return Tables(*map(torch.from_numpy, arrays)), exclude
+
+
+def top_k(tables, k, exclude, users=None, batch_size=None, candidates=None):
+    """Lists by row where scores are equal, so that a sort can be compared with."""
+    scorer = TableScorer(tables, np.arange(len(tables.items)))
+    return scorer.top_k(users, k, candidates, exclude, batch_size)
 
 
 def brute_force(tables, k, exclude, users, candidates):
@@ -95,11 +100,11 @@ def test_user_with_fewer_candidates_than_k_gets_a_short_list():
     assert scores[0].tolist() == [5, 3, -np.inf, -np.inf]
 
 
-def test_equal_scores_fall_to_the_lower_row_on_both_sides_of_zero():
+def test_equal_scores_fall_to_the_lower_place_on_both_sides_of_zero():
     zeros = Tables(torch.zeros(3, 2), torch.randn(5000, 2))
     assert (top_k(zeros, 10, None)[0] == np.arange(10)).all()
     signed_zeros = torch.tensor([[-1.0, -0.0, 0.0, -0.0, 0.0]])
-    assert _select(signed_zeros, 3, groups=5)[1].tolist() == [[1, 2, 3]]
+    assert select(signed_zeros, 3, np.arange(5)).items.tolist() == [[1, 2, 3]]
     values = torch.tensor([-2.0, -1.0, -1.0, -3.0, 0.5, -1.0, 0.5])
     items, scores = top_k(Tables(torch.ones(1, 1), values[:, None]), 5, None)
     assert items.tolist() == [[4, 6, 1, 2, 5]]
@@ -109,10 +114,50 @@ def test_equal_scores_fall_to_the_lower_row_on_both_sides_of_zero():
 def test_ranker_serves_tables_that_change_and_want_gradients():
     tables, exclude = world(3, n_items=120)
     ranker = Ranker(9, 120, exclude)
-    first = ranker.top_k(tables, 5)[0]
-    negated = Tables(-tables.users.requires_grad_(), tables.items)
-    assert (ranker.top_k(negated, 5)[0] != first).any()
-    np.testing.assert_array_equal(ranker.top_k(tables, 5)[0], first)
+    first = ranker.rank(TableScorer(tables), 5).items
+    negated = TableScorer(Tables(-tables.users.requires_grad_(), tables.items))
+    assert (ranker.rank(negated, 5).items != first).any()
+    np.testing.assert_array_equal(ranker.rank(TableScorer(tables), 5).items, first)
+
+
+@settings(max_examples=40, deadline=None)
+@given(seed=st.integers(0, 10_000), n_items=st.sampled_from([12, 700]), k=st.integers(1, 6))
+def test_renumbered_items_give_the_same_lists(seed, n_items, k):
+    tables, exclude = world(seed, n_items=n_items, levels=1)
+    ids = np.array([f"item {row}" for row in range(n_items)])
+    moved = np.random.default_rng(seed).permutation(n_items)  # new row -> old row
+    new_row = np.argsort(moved)
+    items, _ = TableScorer(tables, tie_order(ids)).top_k(k=k, exclude=exclude)
+    again, _ = TableScorer(Tables(tables.users, tables.items[moved]), tie_order(ids[moved])).top_k(
+        k=k, exclude=Interactions.from_pairs(exclude.users, new_row[exclude.items], 9, n_items)
+    )
+    listed = items >= 0
+    np.testing.assert_array_equal(again >= 0, listed)
+    np.testing.assert_array_equal(ids[moved][again][listed], ids[items][listed])
+
+
+def test_ties_are_not_settled_by_row():
+    zeros = TableScorer(Tables(torch.zeros(1, 2), torch.randn(5000, 2)))
+    items, _ = zeros.top_k(k=1000)
+    assert 2300 < items.mean() < 2700
+    assert items[0].tolist() == np.argsort(tie_order(range(5000)))[:1000].tolist()
+
+
+def test_tie_order_is_fixed():
+    assert tie_order(list("abcd")).tolist() == tie_order(list("dcba")).tolist()[::-1]
+    assert tie_order([7, "8"]).tolist() == tie_order(["7", "8"]).tolist()
+    assert tie_order([]).tolist() == []
+    assert np.argsort(tie_order(range(8))).tolist() == [6, 2, 4, 0, 5, 3, 7, 1]
+
+
+def test_lists_that_end_inside_a_tie_are_told():
+    scores = torch.tensor(
+        [[3.0, 2, 2, 1], [3, 2, 1, 1], [1, 1, 1, 1], [4, 3, -torch.inf, -torch.inf]]
+    )
+    ranked = select(scores, 3, np.arange(4))
+    assert ranked.tied(1).tolist() == [False, False, True, False]
+    assert ranked.tied(2).tolist() == [True, False, True, False]
+    assert ranked.tied(3).tolist() == [False, True, True, False]
 
 
 @pytest.mark.skipif(not torch.cuda.is_available(), reason="no GPU")
@@ -138,8 +183,8 @@ def test_bad_input_is_refused_with_place_and_figures():
         top_k(tables, 3, exclude, candidates=np.array([-1]))
     with pytest.raises(DataError, match=r"9 users x 40 items.*8 x 40"):
         top_k(Tables(tables.users[:8], tables.items), 3, exclude)
-    with pytest.raises(DataError, match=r"user table has shape \[8, 4\].*9 users"):
-        Ranker(9, 40, exclude).top_k(Tables(tables.users[:8], tables.items), 3)
+    with pytest.raises(DataError, match=r"scorer is over 8 users x 40 items.*9 x 40"):
+        Ranker(9, 40, exclude).rank(TableScorer(Tables(tables.users[:8], tables.items)), 3)
     with pytest.raises(DataError, match="4 columns and the item table 3"):
         top_k(Tables(tables.users, tables.items[:, :3]), 3, exclude)
 

@@ -1,0 +1,30 @@
+"""Scorers: what every run ends in. Two tables, an item-item matrix that multiplies a history, or both added."""
+
+from typing import Final
+
+from darec.scoring.added import AddedScorer
+from darec.scoring.base import Explanation, Scorer, Term
+from darec.scoring.matrix import MatrixScorer
+from darec.scoring.ranking import Ranked, Ranker, check_k, select
+from darec.scoring.tables import TableScorer
+from darec.scoring.ties import tie_order
+
+KINDS: Final[dict[str, type[Scorer]]] = {
+    scorer.kind: scorer for scorer in (TableScorer, MatrixScorer, AddedScorer)
+}
+"""Kind in a saved file -> class."""
+
+__all__ = [
+    "KINDS",
+    "AddedScorer",
+    "Explanation",
+    "MatrixScorer",
+    "Ranked",
+    "Ranker",
+    "Scorer",
+    "TableScorer",
+    "Term",
+    "check_k",
+    "select",
+    "tie_order",
+]

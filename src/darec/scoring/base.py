@@ -1,0 +1,212 @@
+"""The contract of a scorer: what every run ends in, and all that evaluation, recommendation and serving know."""
+
+from __future__ import annotations
+
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, ClassVar, Self, cast
+
+import numpy as np
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save
+from scipy import sparse
+from torch import Tensor
+
+from darec.errors import DataError, RunError
+from darec.files import write_atomic
+from darec.scoring.ranking import Ranker
+from darec.scoring.ties import tie_order
+from darec.types import FloatArray, IntArray, Interactions
+
+Fill = Callable[[int, int, Tensor], None]
+"""Writes the scores of users ``start`` to ``stop`` into the leading columns of a block."""
+Arrays = Mapping[str, Tensor]
+
+
+@dataclass(frozen=True)
+class Term:
+    """One summand of a score.
+
+    Attributes:
+        name: what it comes from: ``tables`` for an inner product, ``history`` for an item that the user has.
+        value: how much it adds.
+        item: row of the item it comes from; None where it comes from none.
+    """
+
+    name: str
+    value: float
+    item: int | None = None
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """A score as a sum.
+
+    Attributes:
+        score: of the user for the item.
+        terms: what adds up to it, the largest in absolute value first.
+    """
+
+    score: float
+    terms: tuple[Term, ...]
+
+
+class Scorer(ABC):
+    """Scores every item for every user.
+
+    Attributes:
+        n_users: U.
+        n_items: I.
+        ties: [I] place of each item among those of equal score (:func:`~darec.scoring.ties.tie_order`).
+        kind: name of the class in saved files.
+
+    Args:
+        n_users: U.
+        n_items: I.
+        ties: None: by the rows as ids, for items that have no ids of their own.
+    """
+
+    kind: ClassVar[str]
+
+    def __init__(self, n_users: int, n_items: int, ties: IntArray | None) -> None:
+        self.n_users, self.n_items = n_users, n_items
+        self.ties = tie_order(range(n_items)) if ties is None else np.asarray(ties, np.int64)
+        if len(self.ties) != n_items:
+            raise DataError(
+                f"{len(self.ties)} places for ties and {n_items} items: give one an item."
+            )
+
+    @property
+    def device(self) -> torch.device:
+        """Where scores are computed."""
+        return torch.device("cpu")
+
+    @abstractmethod
+    def check(self) -> None:
+        """Raise ``RunError`` if a score would be NaN or infinite."""
+
+    @abstractmethod
+    def fill(self, users: IntArray, items: IntArray | None, width: int) -> Fill:
+        """Prepare the scores of [n] users for [m] items (None: all), to be written block by block.
+
+        Args:
+            users: rows.
+            items: rows.
+            width: columns of the blocks, at least m; what stands in those after the m-th is free.
+
+        Returns:
+            ``f(start, stop, block)``, which fills ``block`` [stop - start, width] for ``users[start:stop]``.
+        """
+
+    @abstractmethod
+    def for_histories(self, histories: sparse.csr_array) -> Self:
+        """A scorer of n other users, who are only lists of items.
+
+        Args:
+            histories: [n, I] positive weights, 1 for a liked item.
+        """
+
+    @abstractmethod
+    def explain(self, user: int, item: int) -> Explanation:
+        """The score of one user for one item as a sum of terms, which add up to it."""
+
+    @abstractmethod
+    def similarities(self, items: IntArray) -> FloatArray:
+        """[n, I] how alike items are to all, by what the scorer knows of them; an item itself is not special."""
+
+    @abstractmethod
+    def arrays(self) -> dict[str, Tensor]:
+        """What :meth:`from_arrays` makes the scorer from, on the CPU; the places of ties are kept apart."""
+
+    @classmethod
+    @abstractmethod
+    def from_arrays(cls, arrays: Arrays, about: Mapping[str, Any], ties: IntArray) -> Scorer:
+        """The scorer that :meth:`arrays` and :meth:`about` came from."""
+
+    def about(self) -> dict[str, Any]:
+        """What else :meth:`from_arrays` needs, as JSON."""
+        return {}
+
+    @torch.no_grad()
+    def score(self, users: IntArray) -> FloatArray:
+        """[n, I] float32 scores of [n] users for all items."""
+        block = torch.empty(len(users), self.n_items, device=self.device)
+        if len(users):
+            self.fill(np.asarray(users, np.int64), None, self.n_items)(0, len(users), block)
+        return cast(FloatArray, block.cpu().numpy())
+
+    def score_histories(self, histories: sparse.csr_array) -> FloatArray:
+        """[n, I] float32 scores for users who are only lists of items, [n, I]; see :meth:`for_histories`."""
+        return self.for_histories(histories).score(np.arange(histories.shape[0]))
+
+    def top_k(
+        self,
+        users: IntArray | None = None,
+        k: int = 10,
+        candidates: IntArray | None = None,
+        exclude: Interactions | None = None,
+        batch_size: int | None = None,
+    ) -> tuple[IntArray, FloatArray]:
+        """The ``k`` best items of each user, best first; see :class:`~darec.scoring.ranking.Ranker` for the errors.
+
+        Args:
+            users: [n] rows; None: all U.
+            k: how many.
+            candidates: [m] rows of the items that may be listed; None: all I.
+            exclude: pairs of U users and I items that are never listed.
+            batch_size: users scored at once; None: what suits the device.
+
+        Returns:
+            [n, k] int64 rows of items and [n, k] float32 scores; -1 and minus infinity where a list ends early.
+        """
+        ranker = Ranker(
+            self.n_users,
+            self.n_items,
+            exclude,
+            users=users,
+            candidates=candidates,
+            batch_size=batch_size,
+        )
+        ranked = ranker.rank(self, k)
+        return ranked.items, ranked.scores
+
+    def save(self, path: Path) -> None:
+        """Write one safetensors file; it appears whole or not at all."""
+        arrays = {name: array.contiguous() for name, array in self.arrays().items()}
+        arrays["ties"] = torch.from_numpy(self.ties)
+        described = json.dumps({"kind": self.kind, **self.about()})
+        write_atomic(path, save(arrays, {"scorer": described}))
+
+    @staticmethod
+    def load(path: Path) -> Scorer:
+        """Read a file that :meth:`save` wrote. Raises ``RunError`` on one that is missing or damaged."""
+        from darec.scoring import KINDS
+
+        try:
+            with safe_open(path, "pt") as file:
+                about = json.loads(file.metadata()["scorer"])
+                arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            ties = arrays.pop("ties").numpy()
+            return KINDS[about["kind"]].from_arrays(arrays, about, ties)
+        except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
+            raise RunError(f"{path} holds no scorer that this darec reads ({error}).") from error
+
+
+def check_rows(name: str, table: Tensor, size: int) -> None:
+    """Raise ``DataError`` on a table of another shape and ``RunError`` on NaN or infinity in it."""
+    if table.ndim != 2 or len(table) != size:
+        raise DataError(
+            f"the {name} table has shape {list(table.shape)} and the dataset {size} {name}s: "
+            "use tables made from this dataset."
+        )
+    finite = table.isfinite()
+    if not bool(finite.all()):
+        row = int((~finite).any(dim=1).nonzero()[0])
+        raise RunError(
+            f"the {name} table has NaN or infinity in row {row}: training has diverged; "
+            "lower the learning rate."
+        )

@@ -1,0 +1,137 @@
+"""Scores by an item-item matrix that multiplies a history: what linear models and neighbourhood models end in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from scipy import sparse
+from torch import Tensor
+from torch.nn import functional as F
+
+from darec.errors import DataError, RunError
+from darec.scoring.base import Arrays, Explanation, Fill, Scorer, Term
+from darec.types import FloatArray, IntArray
+
+
+class MatrixScorer(Scorer):
+    """``score(u, i) = sum_j x_uj B_ji``, x a user's history.
+
+    Args:
+        matrix: B [I, I], dense or sparse, float32; what it is on its diagonal counts.
+        histories: X [U, I], sparse; 1 for an item that a user has.
+        ties: [I], see :class:`~darec.scoring.base.Scorer`.
+
+    Raises:
+        DataError: shapes that do not fit.
+    """
+
+    kind: ClassVar[str] = "matrix"
+
+    def __init__(
+        self,
+        matrix: sparse.csr_array | FloatArray,
+        histories: sparse.csr_array,
+        ties: IntArray | None = None,
+    ) -> None:
+        super().__init__(*histories.shape, ties)
+        if matrix.shape != (self.n_items, self.n_items):
+            raise DataError(
+                f"an item-item matrix of shape {list(matrix.shape)} and histories over {self.n_items} items: "
+                "take both from one dataset."
+            )
+        self.matrix, self.histories = matrix, histories
+
+    def check(self) -> None:
+        """Raise ``RunError`` on NaN or infinity in the matrix."""
+        values = self.matrix.data if sparse.issparse(self.matrix) else self.matrix
+        if not np.isfinite(values).all():
+            raise RunError(
+                "the item-item matrix has NaN or infinity: the system that it solves is singular; raise the ridge."
+            )
+
+    def fill(self, users: IntArray, items: IntArray | None, width: int) -> Fill:
+        """See :meth:`Scorer.fill`: the rows of B of each history, added up."""
+        histories = self.histories[users]
+        matrix = self.matrix if items is None else self.matrix[:, items]
+        if sparse.issparse(matrix):
+            columns = matrix.shape[1]
+
+            def fill_sparse(start: int, stop: int, block: Tensor) -> None:
+                block[:, :columns] = torch.from_numpy((histories[start:stop] @ matrix).toarray())
+
+            return fill_sparse
+        rows = F.pad(torch.from_numpy(matrix), (0, width - matrix.shape[1]))
+
+        def fill_dense(start: int, stop: int, block: Tensor) -> None:
+            block.copy_(_bag(histories[start:stop], rows))
+
+        return fill_dense
+
+    def for_histories(self, histories: sparse.csr_array) -> MatrixScorer:
+        """Exact: a user is nothing but a history."""
+        return MatrixScorer(self.matrix, histories, self.ties)
+
+    def explain(self, user: int, item: int) -> Explanation:
+        """A term for every item of the history that the matrix has an entry for."""
+        history = self.histories[[user]]
+        column = self.matrix[:, [item]]
+        entries = (column.toarray() if sparse.issparse(column) else column)[history.indices, 0]
+        values = np.asarray(entries * history.data, np.float64)
+        order = np.argsort(-np.abs(values), kind="stable")
+        terms = tuple(
+            Term("history", float(values[at]), int(history.indices[at]))
+            for at in order
+            if values[at] != 0
+        )
+        return Explanation(float(values.sum()), terms)
+
+    def similarities(self, items: IntArray) -> FloatArray:
+        """[n, I] entries of B in the items' rows: how much liking one speaks for each other."""
+        rows = self.matrix[items]
+        return np.asarray(rows.toarray() if sparse.issparse(rows) else rows, np.float32)
+
+    def arrays(self) -> dict[str, Tensor]:
+        """The matrix, dense or as compressed rows, and the histories as compressed rows."""
+        arrays = _compressed("histories", self.histories)
+        if sparse.issparse(self.matrix):
+            return arrays | _compressed("matrix", self.matrix)
+        return arrays | {"matrix": torch.from_numpy(self.matrix)}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, about: Mapping[str, Any], ties: IntArray) -> MatrixScorer:
+        """See :meth:`Scorer.from_arrays`."""
+        size = len(ties)
+        dense = arrays.get("matrix")
+        matrix = _csr("matrix", arrays, size) if dense is None else dense.numpy()
+        return cls(matrix, _csr("histories", arrays, size), ties)
+
+
+def _bag(histories: sparse.csr_array, rows: Tensor) -> Tensor:
+    """``histories @ rows``, [n, I] by [I, m]: each history's rows are added up, several times as fast as scipy."""
+    return F.embedding_bag(
+        torch.from_numpy(histories.indices.astype(np.int64)),
+        rows,
+        torch.from_numpy(histories.indptr[:-1].astype(np.int64)),
+        mode="sum",
+        per_sample_weights=torch.from_numpy(histories.data.astype(np.float32)),
+    )
+
+
+def _compressed(name: str, matrix: sparse.csr_array) -> dict[str, Tensor]:
+    parts: dict[str, NDArray[Any]] = {
+        "data": matrix.data.astype(np.float32),
+        "indices": matrix.indices.astype(np.int32),
+        "indptr": matrix.indptr.astype(np.int64),
+    }
+    return {f"{name}.{part}": torch.from_numpy(array) for part, array in parts.items()}
+
+
+def _csr(name: str, arrays: Arrays, columns: int) -> sparse.csr_array:
+    data, indices, indptr = (
+        arrays[f"{name}.{part}"].numpy() for part in ("data", "indices", "indptr")
+    )
+    return sparse.csr_array((data, indices, indptr), (len(indptr) - 1, columns))

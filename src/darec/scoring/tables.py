@@ -1,0 +1,97 @@
+"""Scores by the inner product of two tables: what trained models end in."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any, ClassVar
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor
+from torch.nn import functional as F
+
+from darec.errors import DataError, RunError
+from darec.scoring.base import Arrays, Explanation, Fill, Scorer, Term, check_rows
+from darec.types import FloatArray, IntArray, Tables
+
+
+class TableScorer(Scorer):
+    """``score(u, i) = <users_u, items_i>``.
+
+    Args:
+        tables: [U, d] and [I, d], on any device.
+        ties: [I], see :class:`~darec.scoring.base.Scorer`.
+
+    Raises:
+        DataError: tables of different widths.
+    """
+
+    kind: ClassVar[str] = "tables"
+
+    def __init__(self, tables: Tables, ties: IntArray | None = None) -> None:
+        super().__init__(len(tables.users), len(tables.items), ties)
+        if tables.users.shape[1] != tables.items.shape[1]:
+            raise DataError(
+                f"the user table has {tables.users.shape[1]} columns and the item table "
+                f"{tables.items.shape[1]}: a score needs as many in both."
+            )
+        self.tables = Tables(tables.users.detach(), tables.items.detach())
+
+    @property
+    def device(self) -> torch.device:
+        """Where the tables are."""
+        return self.tables.items.device
+
+    def check(self) -> None:
+        """Raise ``RunError`` on NaN or infinity in a table, or scores beyond float32."""
+        users, items = self.tables.users, self.tables.items
+        check_rows("user", users, self.n_users)
+        check_rows("item", items, self.n_items)
+        # A score that overflowed to minus infinity would pass for an excluded item.
+        largest = [float(table.abs().max()) if table.numel() else 0.0 for table in (users, items)]
+        if largest[0] * largest[1] * users.shape[1] > torch.finfo(torch.float32).max:
+            raise RunError(
+                f"entries of up to {largest[0]:.2g} (users) and {largest[1]:.2g} (items) give scores beyond "
+                "float32: training has diverged; lower the learning rate."
+            )
+
+    def fill(self, users: IntArray, items: IntArray | None, width: int) -> Fill:
+        """See :meth:`Scorer.fill`: one matrix product a block."""
+        left = self.tables.users.float()[torch.from_numpy(users).to(self.device)]
+        right = self.tables.items.float()
+        if items is not None:
+            right = right[torch.from_numpy(items).to(self.device)]
+        padded = F.pad(right, (0, 0, 0, width - len(right))).T
+
+        def fill(start: int, stop: int, block: Tensor) -> None:
+            torch.mm(left[start:stop], padded, out=block)
+
+        return fill
+
+    def for_histories(self, histories: sparse.csr_array) -> TableScorer:
+        """A user's row is the weighted mean of the unit rows of their items, so every liked item counts the same."""
+        unit = F.normalize(self.tables.items.float(), dim=1).cpu().numpy()
+        weights = np.maximum(histories.sum(axis=1), np.finfo(np.float32).tiny)[:, None]
+        rows = torch.from_numpy(np.asarray((histories @ unit) / weights, np.float32))
+        return TableScorer(Tables(rows.to(self.device), self.tables.items), self.ties)
+
+    def explain(self, user: int, item: int) -> Explanation:
+        """One term: the inner product."""
+        row, column = self.tables.users[user].float(), self.tables.items[item].float()
+        score = float(row @ column)
+        return Explanation(score, (Term("tables", score),))
+
+    def similarities(self, items: IntArray) -> FloatArray:
+        """[n, I] cosines of the items' rows."""
+        unit = F.normalize(self.tables.items.float(), dim=1)
+        return np.asarray((unit[torch.from_numpy(items).to(self.device)] @ unit.T).cpu().numpy())
+
+    def arrays(self) -> dict[str, Tensor]:
+        """``users`` [U, d] and ``items`` [I, d], float32."""
+        return {"users": self.tables.users.cpu().float(), "items": self.tables.items.cpu().float()}
+
+    @classmethod
+    def from_arrays(cls, arrays: Arrays, about: Mapping[str, Any], ties: IntArray) -> TableScorer:
+        """See :meth:`Scorer.from_arrays`."""
+        return cls(Tables(arrays["users"], arrays["items"]), ties)
