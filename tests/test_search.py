@@ -63,7 +63,7 @@ def test_settled_settings_are_not_searched() -> None:
     assert set(narrowed(config, only=["train.lr"])) == {"train.lr"}
     with pytest.raises(ConfigError, match="both searched and set"):
         narrowed(config, search=["train.l2=1e-6..1e-4:log"], pinned=["train.l2"])
-    with pytest.raises(ConfigError, match=r"--only train\.epochs: nothing says where to look"):
+    with pytest.raises(ConfigError, match=r"only train\.epochs: nothing says where to look"):
         narrowed(config, only=["train.epochs"])
 
 

@@ -307,7 +307,7 @@ def _explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -
     first = error.errors()[0]
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, ConfigError):  # a part's own message, wrapped on its way here
-        return str(cause)
+        return cause.command_line
     path = [str(step) for step in first["loc"]]
     if first["type"].startswith("union_tag"):
         return f"unknown loss: {did_you_mean(str(first['input'].get('name')), ['bpr', 'softmax'])}"

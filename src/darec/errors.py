@@ -2,16 +2,49 @@
 
 Each message says what was wrong, where (file, line, row, key) and how to mend it. The command line prints the
 message alone and exits with status 2; anything else that escapes is a bug.
+
+Messages name options as the command line writes them: ``--k-core``, ``--split=random``. In Python an option is an
+argument, and ``str()`` of an error says so: ``k_core``, ``split='random'``.
 """
 
 from __future__ import annotations
 
 import difflib
+import re
 from collections.abc import Iterable
+from typing import Final
+
+# What stands in quotes (a whole command, somebody's id) is left alone; the apostrophe of "items' texts" opens none.
+_OPTION: Final = re.compile(
+    r"""(?<!\w)(?:'[^']*'|"[^"]*")|(?<!\w)--([a-z][a-z0-9-]*)(?:=([\w.+-]*\w))?"""
+)
+_ARGUMENTS: Final = {
+    "data": "dataset",
+    "set": "overrides",
+    "param": "params",
+    "clusters": "n_clusters",
+    "overwrite": "overwrite=True",
+    "resume": "resume=True",
+    "tensorboard": "tensorboard=True",
+    "with-warm": "with_warm=True",
+    "keep-cold-items": "keep_cold_items=True",
+    "yes": "many=True",
+    "timestamp-column": "columns={'time': ...}",
+    **{f"{kind}-column": f"columns={{'{kind}': ...}}" for kind in ("user", "item", "rating", "split")},
+}  # fmt: skip
+"""Options whose argument in Python is not their name with underscores, and switches."""
 
 
 class DarecError(Exception):
     """Base of every error that is the input's doing and not the program's."""
+
+    def __str__(self) -> str:
+        return _OPTION.sub(_argument, self.command_line)
+
+    @property
+    def command_line(self) -> str:
+        """The message with options as the command line writes them."""
+        return super().__str__()
 
 
 class ConfigError(DarecError, ValueError):
@@ -41,3 +74,13 @@ def did_you_mean(name: str, options: Iterable[str]) -> str:
     if near:
         return f"did you mean {near[0]!r}?"
     return "choose from " + ", ".join(sorted(options)) + "."
+
+
+def _argument(option: re.Match[str]) -> str:
+    name, value = option.groups()
+    if name is None:
+        return option[0]
+    argument = _ARGUMENTS.get(name, name.replace("-", "_"))
+    if value is None:
+        return argument
+    return f"{argument}={value}" if value.replace(".", "").isdecimal() else f"{argument}={value!r}"

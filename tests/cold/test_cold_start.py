@@ -133,7 +133,7 @@ def test_refusals(run: Run) -> None:
         cold.recommend_for([])
     with pytest.raises(DataError, match="no user 'u999'"):
         cold.recommend("u999")
-    with pytest.raises(DataError, match="import it with --split cold-items"):
+    with pytest.raises(DataError, match="import it with split='cold-items'"):
         cold.evaluate()
     in_memory = Run(run.config, tiny_dataset(), run.scorer, {})
     with pytest.raises(TextError, match="save it first"):

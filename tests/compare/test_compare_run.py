@@ -188,7 +188,7 @@ def test_a_folder_at_work_or_of_another_kind_is_left_alone(shop: Path, tmp_path:
 
 
 def test_a_large_grid_must_be_confirmed_before_anything_is_read(tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"2 pairs with 501 seeds are 1002 runs: pass --yes"):
+    with pytest.raises(ConfigError, match=r"2 pairs with 501 seeds are 1002 runs: pass many=True"):
         compare("nowhere", out=tmp_path / "x", alignments="none,darec", seeds=501)
     assert not (tmp_path / "x").exists()
 

@@ -71,9 +71,11 @@ def test_ratings_below_the_threshold_go_first() -> None:
     dataset = import_dataset(LOG, min_rating=3)
     assert dataset.users.ids == ["u", "v"] and dataset.items.ids == ["a", "b"]
     assert dataset.manifest["tally"]["below_min_rating"] == 2
-    with pytest.raises(DataError, match="no rating reaches 6: lower --min-rating"):
+    with pytest.raises(DataError, match="no rating reaches 6: lower min_rating"):
         import_dataset(LOG, min_rating=6)
-    with pytest.raises(DataError, match="there is no rating: name its column with --rating-column"):
+    with pytest.raises(
+        DataError, match=r"there is no rating: name its column with columns=\{'rating'"
+    ):
         import_dataset(LOG.drop("rating"), min_rating=3)
 
 
@@ -251,12 +253,12 @@ def test_a_folder_that_is_taken(tmp_path: Path) -> None:
     (tmp_path / "empty").mkdir()
     import_dataset(LOG, out=tmp_path / "empty")
     with pytest.raises(
-        DataError, match="exists already: choose another --out, or pass --overwrite"
+        DataError, match="exists already: choose another out, or pass overwrite=True"
     ):
         import_dataset(LOG, out=tmp_path / "empty")
     (tmp_path / "other").mkdir()
     (tmp_path / "other" / "mine.txt").write_text("x")
     for taken in ("other", "other/mine.txt"):
-        with pytest.raises(DataError, match="is not a dataset: choose another --out"):
+        with pytest.raises(DataError, match="is not a dataset: choose another out"):
             import_dataset(LOG, out=tmp_path / taken, overwrite=True)
     assert (tmp_path / "other" / "mine.txt").read_text() == "x"

@@ -95,12 +95,12 @@ def test_cold_items_stand_aside_and_the_manifest_names_them(tmp_path: Path) -> N
 
 
 def test_refusals() -> None:
-    with pytest.raises(DataError, match="import it with --split cold-items"):
+    with pytest.raises(DataError, match="import it with split='cold-items'"):
         cold_part(import_dataset(log()), "test")
     with pytest.raises(ConfigError, match="choose valid or test"):
         cold_part(import_dataset(log(), split="cold-items"), "train")
     with pytest.raises(ConfigError, match="is for the split 'cold-items'"):
         import_dataset(log(), cold_share=0.2)
     one = pl.DataFrame({"user_id": ["a"] * 3, "item_id": ["x", "y", "z"]}).vstack(log().head(24))
-    with pytest.raises(DataError, match="--users-without-train drop"):
+    with pytest.raises(DataError, match="users_without_train='drop'"):
         import_dataset(one, split="cold-items", cold_share=0.9)

@@ -133,7 +133,7 @@ def test_items_without_any_text_field_have_no_text() -> None:
     [
         (
             pl.DataFrame({"x": ["a"]}),
-            "no column for the item id; it has 'x': name it with --item-id",
+            "no column for the item id; it has 'x': name it with item_id",
         ),
         (pl.DataFrame({"id": ["a", "b", "a"]}), "f, row 3: item 'a' stands in row 1 already"),
         (pl.DataFrame({"id": ["a", " "]}), "f, row 2: no id in column 'id'"),

@@ -229,7 +229,7 @@ def test_bad_input_is_refused_with_a_remedy() -> None:
     data = tiny_dataset(n_users=120)
     text = tiny_text(data)
     none = Interactions.from_pairs(np.zeros(0, int), np.zeros(0, int), 120, 40)
-    with pytest.raises(DataError, match=r"no validation split.*--split"):
+    with pytest.raises(DataError, match=r"no validation split.*split=.random"):
         text_report(replace(data, valid=none), text)
     with pytest.raises(DataError, match="no training"):
         text_report(replace(data, train=none), text)

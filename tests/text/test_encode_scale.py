@@ -86,7 +86,7 @@ def test_numbers_beyond_float16_are_refused(
     monkeypatch.setattr(
         fake, "encode", lambda self, texts, corpus=None: np.full((len(texts), 2), 7e4)
     )
-    with pytest.raises(TextError, match="--precision float32"):
+    with pytest.raises(TextError, match="precision='float32'"):
         encode(saved, precision="float16")
 
 
@@ -167,7 +167,7 @@ def test_rows_of_zeros_stay_zeros_and_are_not_fitted_on() -> None:
         ({"pca": 9}, "9 dimensions of 8"),
         ({"dimensions": 0}, "at least 1 dimension"),
         ({"dimensions": 2, "pca": 2}, "exclude each other"),
-        ({"dimensions": 2, "shard": "1/2"}, "reduced with --merge"),
+        ({"dimensions": 2, "shard": "1/2"}, "reduced with merge"),
         ({"shard": "1/2", "merge": True}, "exclude each other"),
         ({"shard": "3/2"}, "write it as 2/8"),
     ],
@@ -251,8 +251,8 @@ def test_a_shard_without_texts_does_no_harm(
 @pytest.mark.parametrize(
     ("spoil", "message"),
     [
-        (lambda place, data: shutil.rmtree(place / "2-of-3"), r"lacks shard 2/3: .*--shard 2/3"),
-        (lambda place, data: shutil.rmtree(place), r"no shards in .*--shard 1/N"),
+        (lambda place, data: shutil.rmtree(place / "2-of-3"), r"lacks shard 2/3: .*shard 2/3"),
+        (lambda place, data: shutil.rmtree(place), r"no shards in .*shard 1/N"),
         (lambda place, data: encode(data, shard="1/2"), "shards of 2 and of 3: they overlap"),
         (
             lambda place, data: (

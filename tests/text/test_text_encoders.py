@@ -187,7 +187,7 @@ def test_file_takes_ids_in_three_formats(
 
 def test_file_finds_items_jsonl_beside_it(tmp_path: Path, vectors: np.ndarray) -> None:
     (tmp_path / "v.ids.txt").unlink()
-    with pytest.raises(TextError, match="pass --ids FILE"):
+    with pytest.raises(TextError, match="pass ids FILE"):
         make_encoder(f"file:{tmp_path / 'v.npy'}")[0].encode(["a"])
     (tmp_path / "items.jsonl").write_text("".join(f'{{"item_id": "{i}"}}\n' for i in "wxya"))
     found = make_encoder(f"file:{tmp_path / 'v.npy'}")[0].encode(["a"])

@@ -78,7 +78,7 @@ def main() -> int:
     try:
         app()
     except DarecError as error:
-        return fail(str(error))
+        return fail(error.command_line)
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         remedy = " Free some space and run again." if error.errno == errno.ENOSPC else ""

@@ -27,7 +27,7 @@ def cold_part(dataset: Dataset, split: str) -> HeldOut:
         raise ConfigError(f"no cold items for {split!r}: choose valid or test.")
     if split not in dataset.cold:
         raise DataError(
-            f"the dataset {dataset.path or 'in memory'} holds no items out: import it with --split cold-items."
+            f"the dataset {dataset.path or 'in memory'} holds no items out: import it with --split=cold-items."
         )
     return dataset.cold[split]
 

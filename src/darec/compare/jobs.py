@@ -210,7 +210,7 @@ def _fit(data: str, fingerprint: str, settings: dict[str, Any], folder: Path) ->
         config = None if begun else resolve_config(settings)
         fit(dataset, config=config, out=folder, resume=True, progress=False)
     except DarecError as error:
-        return str(error)
+        return error.command_line
     return None
 
 

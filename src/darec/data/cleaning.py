@@ -133,7 +133,8 @@ def settle_unknown_items(
             f"{source.at(unknown['line'][0])}: {len(names)} items are not in {where}, the first {first}: "
             + (
                 alike
-                or "add them, or pass --unknown-items drop (leave their interactions out) or keep (no text)."
+                or "add them, or pass --unknown-items=drop (leave their interactions out) or "
+                "--unknown-items=keep (no text)."
             )
         )
     if options.unknown_items == "keep":
@@ -234,7 +235,7 @@ def settle_users_without_train(
     if options.users_without_train == "error":
         raise DataError(
             f"{source.at(first['line'][0])}: user {first['user'][0]!r} has no training item ({n_users} such users): "
-            "pass --users-without-train drop to leave them out, or split otherwise."
+            "pass --users-without-train=drop to leave them out, or split otherwise."
         )
     tally.note(
         "users_without_train",

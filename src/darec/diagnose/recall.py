@@ -59,8 +59,8 @@ class Recalls:
     def __init__(self, dataset: Dataset, max_users: int, seed: int) -> None:
         if not len(dataset.valid):
             raise DataError(
-                "the dataset has no validation split, on which recall is measured: import it again with --split "
-                "random, or with a split column that says 'valid' for some interactions."
+                "the dataset has no validation split, on which recall is measured: import it again with "
+                "--split=random, or with a split column that says 'valid' for some interactions."
             )
         if dataset.n_items <= K:
             raise DataError(

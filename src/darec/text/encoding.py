@@ -226,7 +226,7 @@ class Encoding:
             vectors = block.vectors.astype(self.dtype)
         if not np.isfinite(vectors).all():
             raise TextError(
-                "the encoder made numbers beyond 65,504, the largest of float16: pass --precision float32."
+                "the encoder made numbers beyond 65,504, the largest of float16: pass --precision=float32."
             )
         return Block(block.keys, vectors, block.tokens)
 

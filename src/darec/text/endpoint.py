@@ -127,7 +127,7 @@ class Endpoint:
             if status in (400, 422) and ("response_format" in said or "json_schema" in said):
                 return (
                     "all",
-                    f"{place} cannot answer by schema ({said}): pass --json object or --json none.",
+                    f"{place} cannot answer by schema ({said}): pass --json=object or --json=none.",
                 )
             if status in (408, 409, 429) or status >= 500:
                 return "later", f"{status}: {said}"

@@ -197,7 +197,7 @@ def test_a_server_that_breaks_down_is_left_alone(profiler: Make, server: Scripte
         ),
         (
             Reply({"error": {"message": "response_format is not supported"}}, 400),
-            "pass --json object or --json none",
+            "pass json='object' or json='none'",
         ),
     ],
 )
@@ -253,7 +253,7 @@ def test_the_budget_is_kept(profiler: Make, server: ScriptedServer) -> None:
     assert profiler({"max_tokens": 20}, price=price, budget=19).run(progress=False).new == 0
     rest = profiler({"max_tokens": 20}, price=price, budget=140).run(progress=False)
     assert (rest.new, rest.left, rest.stopped) == (7, 0, None)
-    with pytest.raises(ConfigError, match="--budget needs --price"):
+    with pytest.raises(ConfigError, match="budget needs price"):
         profiler(budget=1)
 
 

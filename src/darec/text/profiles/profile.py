@@ -126,7 +126,7 @@ class Profiler:
             except DarecError as error:
                 if not asker.new:
                     raise
-                stopped = str(error)
+                stopped = error.command_line
             finally:  # also when interrupted
                 self._publish(store)
         if asker.out_of_budget:

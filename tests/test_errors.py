@@ -1,0 +1,44 @@
+"""One message, two readers: options as the command line writes them, and as Python's arguments."""
+
+from __future__ import annotations
+
+import pickle
+
+import pytest
+
+from darec.errors import ConfigError, DarecError, DataError
+
+
+@pytest.mark.parametrize(
+    ("command_line", "python"),
+    [
+        ("the 5-core is empty: lower --k-core.", "the 5-core is empty: lower k_core."),
+        ("pass --overwrite.", "pass overwrite=True."),
+        (
+            "name it with --timestamp-column or --user-column.",
+            "name it with columns={'time': ...} or columns={'user': ...}.",
+        ),
+        ("pass --unknown-items=drop (or not).", "pass unknown_items='drop' (or not)."),
+        ("import it with --split=cold-items.", "import it with split='cold-items'."),
+        ("raise --jobs=2.", "raise jobs=2."),
+        ("--seeds 0: give one.", "seeds 0: give one."),
+        # What is no option stays as it is: a whole command, and what a message quotes.
+        ("run 'darec encode a --encoder b'.", "run 'darec encode a --encoder b'."),
+        ("no item '--k-core' here, nor 'a --b'.", "no item '--k-core' here, nor 'a --b'."),
+        ("a -- b", "a -- b"),
+        (
+            "the items' texts: lower --pca, don't raise it.",
+            "the items' texts: lower pca, don't raise it.",
+        ),
+    ],
+)
+def test_an_error_speaks_to_who_reads_it(command_line: str, python: str) -> None:
+    error = DataError(command_line)
+    assert str(error) == python
+    assert error.command_line == command_line
+    assert str(pickle.loads(pickle.dumps(error))) == python
+
+
+def test_an_error_within_an_error_is_not_turned_twice() -> None:
+    inner = ConfigError("lower --k-core=5")
+    assert str(DarecError(inner)) == "lower k_core=5"
