@@ -6,6 +6,7 @@ import json
 import statistics
 import time
 from collections.abc import Mapping
+from contextlib import nullcontext
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,8 @@ import torch
 from darec.config import RunConfig, TextConfig, flatten, resolve_config
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError, DataError, RunError
-from darec.files import write_atomic, write_json
+from darec.files import is_free, write_atomic, write_json
+from darec.lock import Lock, locked
 from darec.memory import peak_rss_mb
 from darec.model import Model
 from darec.run import Run, check_dataset
@@ -81,6 +83,7 @@ def fit(
     Raises:
         ConfigError: a name or setting that does not exist or does not fit the data.
         RunError: ``out`` holds another run, or training diverged.
+        FolderError: another process writes ``out``, or it cannot be written.
     """
     dataset = _dataset(data)
     folder = Path(out) if out is not None else None
@@ -88,12 +91,26 @@ def fit(
     given = {key: name for key, name in named.items() if name is not None} | dict(settings or {})
     if config is not None and given:
         raise ConfigError("give either config or backbone, alignment and settings, not both.")
+    with nullcontext() if folder is None else locked(folder) as lock:
+        return _fit(dataset, config, given, folder, lock, resume, text, progress, tensorboard)
+
+
+def _fit(
+    dataset: Dataset,
+    config: RunConfig | None,
+    given: Mapping[str, Any],
+    folder: Path | None,
+    lock: Lock | None,
+    resume: bool,
+    text: TextTable | None,
+    progress: bool,
+    tensorboard: bool,
+) -> Run:
+    """:func:`fit` in a folder that is this process's own."""
     begun = stored_config(folder)
     if config is None and (given or not resume):
         config = resolve_config(given, file=begun if resume else None)
-    if folder is not None and folder.exists() and not folder.is_dir():
-        raise RunError(f"{folder} is a file: choose another --out.")
-    if folder is not None and folder.exists() and any(folder.iterdir()):
+    if folder is not None and not is_free(folder):
         if not resume:
             raise RunError(
                 f"{folder} holds another run: choose another --out, or pass --resume to go on with it."
@@ -109,11 +126,13 @@ def fit(
     label = f"{config.backbone.name} + {config.alignment.name}"
     reporter = ConsoleReporter(label, config.train.epochs) if progress else Reporter()
     trainer = Trainer(
-        config, dataset, text, folder=folder, reporter=reporter, tensorboard=tensorboard
+        config, dataset, text, folder=folder, lock=lock, reporter=reporter, tensorboard=tensorboard
     )
     if folder is not None and not begun:  # only now, so that what cannot work leaves nothing behind
         _begin(folder, config, dataset, text)
     state = trainer.fit(resume=resume)
+    if lock is not None:
+        lock.check()
     run = Run(config, dataset, trainer.scorer(), {}, folder)
     for split in ("valid", "test"):
         if not len(dataset.split(split)):
@@ -134,6 +153,8 @@ def fit(
         **{f"diagnostics/{name}": value for name, value in state.diagnostics.items()},
     }
     if folder is not None:
+        if lock is not None:
+            lock.check()
         run.scorer.save(folder / "scorer.safetensors")
         write_json(folder / "metrics.json", run.metrics)
     return run

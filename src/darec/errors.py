@@ -63,6 +63,10 @@ class RunError(DarecError, RuntimeError):
     """A run folder or checkpoint that cannot be used as it is."""
 
 
+class FolderError(DarecError, RuntimeError):
+    """A folder that cannot be written: another process is writing it, or the system refuses."""
+
+
 class EndpointError(DarecError, RuntimeError):
     """A server of language models that cannot be reached, or that refuses what it is asked."""
 

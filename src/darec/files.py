@@ -8,12 +8,27 @@ from pathlib import Path
 from typing import Any
 
 
+def partial_of(path: Path) -> Path:
+    """Where something stands under another name until it is whole."""
+    return path.with_name(f".{path.name}.partial")
+
+
+def is_free(folder: Path) -> bool:
+    """Whether a folder is not there, or holds nothing but a lock file and what a killed writer did not finish."""
+    if not folder.exists():
+        return True
+    return folder.is_dir() and all(
+        entry.name == ".lock" or (entry.name.startswith(".") and entry.name.endswith(".partial"))
+        for entry in folder.iterdir()
+    )
+
+
 def write_atomic(path: Path, data: bytes | str) -> None:
     """Write a file under another name, flush it to disk, then rename it into place.
 
     A kill or a full disk at any moment leaves the earlier file as it was.
     """
-    partial = path.with_name(f".{path.name}.partial")
+    partial = partial_of(path)
     try:
         with partial.open("wb") as file:
             file.write(data.encode() if isinstance(data, str) else data)

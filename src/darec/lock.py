@@ -1,50 +1,132 @@
-"""One writer at a time in a folder."""
+"""One writer at a time in a folder, by a file lock that the system releases when its holder ends, however it ends."""
 
 from __future__ import annotations
 
+import errno
+import fcntl
 import os
-import sys
+import socket
+import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import IO
+from typing import IO, Final
 
-from darec.errors import TextError
+from darec.errors import FolderError
+
+NAME: Final = ".lock"
+_BUSY: Final = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
+
+
+class Lock:
+    """An exclusive lock on a file, which is made if it is not there. What the file holds names the holder.
+
+    Args:
+        file: the lock file. Its folder is the one that is written.
+    """
+
+    def __init__(self, file: Path) -> None:
+        self.file = file
+        self._handle: IO[str] | None = None
+
+    def acquire(self, wait: float = 0.0) -> None:
+        """Take the lock.
+
+        Args:
+            wait: seconds to wait for another holder.
+
+        Raises:
+            FolderError: another process has it, or the folder cannot be written or locked.
+        """
+        end, pause = time.monotonic() + wait, 0.001
+        while True:
+            handle = self._open()
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except OSError as error:
+                holder = handle.read(200).strip() or "unknown"
+                handle.close()
+                if error.errno not in _BUSY:
+                    raise FolderError(
+                        f"{self.file.parent} is on a file system that cannot lock files ({error.strerror}): "
+                        "choose a folder on another one."
+                    ) from error
+                if time.monotonic() >= end:
+                    raise FolderError(
+                        f"{self.file.parent} is being written by process {holder}: wait until it ends, or choose "
+                        "another folder."
+                    ) from None
+                time.sleep(pause)
+                pause = min(2 * pause, 0.05)
+                continue
+            if self._in_place(handle):
+                break
+            handle.close()  # its last holder removed the file between our opening and locking it
+        handle.seek(0)
+        handle.truncate()
+        handle.write(f"{os.getpid()} on {socket.gethostname()}\n")
+        handle.flush()
+        self._handle = handle
+
+    def release(self) -> None:
+        """Give the lock back; nothing happens where it is not held."""
+        if self._handle is not None:
+            self._handle.close()
+            self._handle = None
+
+    def check(self) -> None:
+        """Raise ``FolderError`` where the folder was removed or replaced since the lock was taken."""
+        if self._handle is None or not self._in_place(self._handle):
+            raise FolderError(
+                f"{self.file.parent} was removed or replaced while this process was writing it, so what is there now "
+                "is not its own: run again with another folder."
+            )
+
+    def _open(self) -> IO[str]:
+        folder = self.file.parent
+        if folder.exists() and not folder.is_dir():
+            raise FolderError(f"{folder} is a file: choose another folder.")
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
+            return os.fdopen(os.open(self.file, flags, 0o666), "r+")
+        except OSError as error:
+            if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EMFILE, errno.EIO):
+                raise
+            raise FolderError(
+                f"{folder} cannot be written ({error.strerror}): choose another folder, or change its permissions."
+            ) from error
+
+    def _in_place(self, handle: IO[str]) -> bool:
+        try:
+            return os.path.samestat(self.file.stat(), os.fstat(handle.fileno()))
+        except OSError:
+            return False
 
 
 @contextmanager
-def locked(folder: Path) -> Iterator[None]:
-    """Keep other writers out of a folder, which is made if it is not there.
+def locked(folder: Path, wait: float = 0.0) -> Iterator[Lock]:
+    """Keep other writers out of a folder, which is made if it is not there and removed if nothing was put into it.
 
-    The system lets go of the lock when its holder dies, however it dies.
+    The lock file is removed at the end, so that what is refused or done leaves no trace of it; a kill leaves it there,
+    where it is in nobody's way.
+
+    Args:
+        folder: what is written.
+        wait: seconds to wait for another writer.
 
     Raises:
-        TextError: another process holds it.
+        FolderError: another process writes it, or it cannot be written or locked.
     """
-    folder.mkdir(parents=True, exist_ok=True)
-    with (folder / ".lock").open("a+") as handle:
-        if not _try_lock(handle):
-            handle.seek(0)
-            holder = handle.read().strip() or "unknown"
-            raise TextError(f"{folder} is being written by process {holder}: wait until it ends.")
-        handle.truncate(0)
-        handle.write(f"{os.getpid()}\n")
-        handle.flush()
-        yield
-
-
-def _try_lock(handle: IO[str]) -> bool:
-    """Lock an open file for this process, or say that another has it."""
+    made = [path for path in (folder, *folder.parents) if not path.exists()]
+    lock = Lock(folder / NAME)
+    lock.acquire(wait)
     try:
-        if sys.platform == "win32":
-            import msvcrt
-
-            handle.seek(2**30)  # a byte past the text, which others may then still read
-            msvcrt.locking(handle.fileno(), msvcrt.LK_NBLCK, 1)
-        else:
-            import fcntl
-
-            fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
-    except OSError:
-        return False
-    return True
+        yield lock
+    finally:
+        with suppress(OSError, FolderError):  # a folder that is in use, or gone
+            lock.check()
+            lock.file.unlink()
+            for path in made:
+                path.rmdir()
+        lock.release()

@@ -5,7 +5,11 @@ from __future__ import annotations
 import csv
 import io
 import json
+import os
+import shutil
+import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -189,6 +193,30 @@ def test_a_full_disk_ends_in_one_line_and_the_run_can_be_resumed(
     monkeypatch.undo()
     assert call("train", shop / "data", "--out", out, "--resume", "--quiet") == 0
     assert call("evaluate", out, "--format", "json") == 0
+
+
+def test_two_trainings_in_one_folder_are_one_and_a_refusal(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "r"
+    words = ["train", shop / "data", "--out", out, "--backbone", "mf", "--threads", "1", "--quiet"]
+    long = ["--set", "train.epochs=100000", "--set", "train.patience=100000"]
+    first = subprocess.Popen(
+        [sys.executable, "-m", "darec.cli.main", *map(str, words), *long],
+        env={**os.environ, "OMP_NUM_THREADS": "1"},
+    )
+    while first.poll() is None and not (out / "checkpoints").exists():
+        time.sleep(0.02)
+    for more in ([], ["--resume"]):
+        line = refused(capsys, *words, *more)
+        assert f"{out} is being written by process {first.pid} " in line
+    assert first.poll() is None, "it ended before it could be disturbed"
+    shutil.move(out, tmp_path / "moved")  # from now on, what is at its path is not its own
+    assert call(*words, *FAST) == 0
+    metrics = (out / "metrics.json").read_text()
+    assert first.wait(timeout=30) == 2
+    assert (out / "metrics.json").read_text() == metrics
+    assert not (tmp_path / "moved/metrics.json").exists()
 
 
 def test_tensorboard_events_are_written(shop: Path, tmp_path: Path) -> None:

@@ -15,11 +15,11 @@ import numpy as np
 import pytest
 
 from darec.api import fit
-from darec.compare.jobs import locked
 from darec.compare.result import Comparison
 from darec.compare.run import compare
-from darec.errors import ConfigError, RunError
+from darec.errors import ConfigError, FolderError, RunError
 from darec.evaluation.result import Evaluation
+from darec.lock import locked
 from darec.testing.worlds import tiny_dataset
 from darec.text import encode_dataset
 
@@ -181,7 +181,7 @@ def test_a_damaged_run_is_named(shop: Path, compared: Comparison) -> None:
 
 def test_a_folder_at_work_or_of_another_kind_is_left_alone(shop: Path, tmp_path: Path) -> None:
     arguments = {"backbones": "mf", "alignments": "none", "seeds": 1, "progress": False}
-    with locked(tmp_path / "busy"), pytest.raises(RunError, match="another darec is at"):
+    with locked(tmp_path / "busy"), pytest.raises(FolderError, match="being written by process"):
         compare(shop / "data", out=tmp_path / "busy", **arguments)
     with pytest.raises(RunError, match="holds files that are not a comparison's"):
         compare(shop / "data", out=shop / "data", **arguments)

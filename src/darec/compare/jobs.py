@@ -8,14 +8,12 @@ gone ends at once, so that the folder's next owner finds nobody at work in it.
 
 from __future__ import annotations
 
-import fcntl
 import multiprocessing
 import os
 import signal
 import sys
 import threading
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 from multiprocessing import forkserver
 from multiprocessing.connection import Connection, wait
@@ -26,6 +24,7 @@ from typing import Any, Final
 from darec.compare.grid import Job
 from darec.compare.monitor import GridMonitor
 from darec.errors import RunError
+from darec.files import is_free
 
 _TICK: Final = 0.25  # seconds between looks at what the runs have got to
 _PATIENCE: Final = 10.0  # seconds for a process to end once it was told to
@@ -38,23 +37,13 @@ class _Running:
     outcome: Connection
 
 
-@contextmanager
-def locked(out: Path) -> Iterator[None]:
-    """Hold a comparison's folder. Raises ``RunError`` while another process does, or where it is not one's."""
-    if out.exists() and not out.is_dir():
-        raise RunError(f"{out} is a file: choose another --out.")
-    known = (out / ".lock").exists() or (out / "comparison.json").exists()
-    if out.is_dir() and any(out.iterdir()) and not known:
+def check_folder(out: Path) -> None:
+    """Raise ``RunError`` where a folder holds what is not a comparison's."""
+    if is_free(out) or (out / "comparison.json").exists():
+        return
+    names = {entry.name for entry in out.iterdir() if not entry.name.startswith(".")}
+    if not {"logs"} <= names <= {"logs", "runs"}:
         raise RunError(f"{out} holds files that are not a comparison's: choose another --out.")
-    (out / "runs").mkdir(parents=True, exist_ok=True)
-    with (out / ".lock").open("a") as file:
-        try:
-            fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
-            raise RunError(
-                f"another darec is at work in {out}: wait for it, or choose another --out."
-            ) from None
-        yield
 
 
 def finished(out: Path, job: Job) -> bool:
@@ -92,7 +81,8 @@ def train(
     waiting = [job for job in jobs if not finished(out, job)]
     if not waiting:
         return {}
-    (out / "logs").mkdir(exist_ok=True)
+    for name in ("logs", "runs"):
+        (out / name).mkdir(exist_ok=True)
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload(["torch"])
     _start_server()
@@ -198,7 +188,11 @@ def _fit(data: str, fingerprint: str, settings: dict[str, Any], folder: Path) ->
     from darec.config import resolve_config
     from darec.data.dataset import Dataset
     from darec.errors import DarecError
+    from darec.lock import locked
 
+    if folder.exists():
+        with locked(folder, wait=_PATIENCE):  # a run whose parent was killed takes a moment to end
+            pass
     begun = (folder / "config.yaml").is_file()
     if folder.exists() and not begun:  # killed before it had begun
         shutil.rmtree(folder)

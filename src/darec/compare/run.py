@@ -17,7 +17,7 @@ from darec.compare.grid import (
     parse_seeds,
     resolve_pairs,
 )
-from darec.compare.jobs import locked, train
+from darec.compare.jobs import check_folder, train
 from darec.compare.kinds import KINDS, KindName
 from darec.compare.monitor import GridMonitor
 from darec.compare.output import render
@@ -27,6 +27,7 @@ from darec.compare.summary import summarise
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError
 from darec.files import write_atomic
+from darec.lock import locked
 
 
 class RunnerOptions(TypedDict, total=False):
@@ -80,7 +81,8 @@ def compare(
         ConfigError: names or settings that do not exist or fit, or too many runs.
         DataError: no dataset, or one without validation or test interactions.
         TextError: pairs that need language vectors where there are none.
-        RunError: ``out`` is another's.
+        RunError: ``out`` holds what is not a comparison's.
+        FolderError: another process writes ``out``.
         KeyboardInterrupt: passed on; finished runs and checkpoints are kept.
     """
     names, left_out = make_pairs(backbones, alignments)
@@ -132,7 +134,8 @@ def run_variants(
     console = Console(stderr=True, highlight=False, markup=False, quiet=not shown)
     for remark in remarks:
         console.print(remark, soft_wrap=True)
-    with locked(out):
+    check_folder(out)
+    with locked(out) as lock:
         monitor = variants[0].config.train.monitor
         watch = GridMonitor(grid, out, at_once=jobs, monitor=monitor, shown=shown)
         with watch:
@@ -159,6 +162,7 @@ def run_variants(
                 remarks=remarks,
                 on_stage=lambda name: status.update(f"tests of {name}"),
             )
+        lock.check()
         problem = _write(comparison, out)
     if problem:
         console.print(problem, soft_wrap=True)

@@ -9,7 +9,7 @@
       index-HASH.parquet      kind ("item" or "user"), id, sha256 of the text, row, tokens of the text before any cut;
                               null where there is no text, or tokens are not counted
       pending-IDENTITY/       finished batches of a run that has not ended, one .safetensors each
-      .lock                   held while a process writes (darec.lock)
+      .lock                   there while a process writes (darec.lock)
 
 A finished batch appears by one rename. At the end the new vectors and index are written under names of their own, one
 rename of ``meta.json`` puts them in force, and only then are the old ones and the batches deleted. *Identity* is a hash

@@ -23,6 +23,7 @@ from darec.errors import ConfigError, RunError, did_you_mean
 from darec.evaluation.evaluate import Evaluator
 from darec.evaluation.metrics import ACCURACY
 from darec.files import write_atomic
+from darec.lock import Lock
 from darec.memory import keep_freed_memory
 from darec.model import Model
 from darec.scoring import TableScorer, check_k
@@ -69,6 +70,7 @@ class Trainer:
         dataset: what to train and validate on.
         text: language embeddings, where the model needs them.
         folder: where history, checkpoints and best weights go; None keeps them in memory.
+        lock: the lock on ``folder``, looked at before anything is written there.
         reporter: shows progress.
         tensorboard: also write TensorBoard events.
 
@@ -83,10 +85,12 @@ class Trainer:
         text: TextTable | None = None,
         *,
         folder: Path | None = None,
+        lock: Lock | None = None,
         reporter: Reporter | None = None,
         tensorboard: bool = False,
     ) -> None:
         self.config, self.folder, self.tensorboard = config, folder, tensorboard
+        self._lock = lock
         self.reporter = reporter or Reporter()
         keep_freed_memory()
         options = config.options
@@ -204,6 +208,8 @@ class Trainer:
         diagnostics = self.model.diagnostics(encoded)
         state.total_seconds += time.perf_counter() - started
         state.stale += 1
+        if self._lock is not None:
+            self._lock.check()
         if value > state.best_value:
             state.best_value, state.best_epoch, state.stale = value, state.epoch, 0
             state.best_seconds, state.diagnostics = state.total_seconds, diagnostics
@@ -227,6 +233,8 @@ class Trainer:
         """Write a checkpoint of everything that the next epoch depends on."""
         if self.folder is None:
             return
+        if self._lock is not None:
+            self._lock.check()
         tensors = {f"model/{name}": tensor for name, tensor in self.model.state_dict().items()}
         for index, slots in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer/{index}/{name}": slot for name, slot in slots.items()}

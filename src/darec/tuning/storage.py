@@ -8,16 +8,19 @@ recognised: at once on the machine where it ran, and after :data:`SILENCE` from 
 from __future__ import annotations
 
 import json
+import math
 import os
 import socket
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, cast
 
 from darec.errors import ConfigError, RunError
+from darec.lock import Lock
 
 if TYPE_CHECKING:
     from optuna.storages import BaseStorage
+    from optuna.storages.journal import JournalFileOpenLock
     from optuna.trial import FrozenTrial
 
 SILENCE = 900.0
@@ -39,7 +42,7 @@ def open_storage(where: str | Path) -> BaseStorage:
     """
     try:
         from optuna.storages import JournalStorage, RDBStorage
-        from optuna.storages.journal import JournalFileBackend, JournalFileSymlinkLock
+        from optuna.storages.journal import JournalFileBackend
         from sqlalchemy.exc import SQLAlchemyError
     except ImportError:
         raise ConfigError(NEED_EXTRA) from None
@@ -53,30 +56,42 @@ def open_storage(where: str | Path) -> BaseStorage:
     if path.is_dir():
         raise ConfigError(f"--storage {path} is a folder: name a file or an SQL URL.")
     path.parent.mkdir(parents=True, exist_ok=True)
-    lock = JournalFileSymlinkLock(str(path))
+    lock = _JournalLock(path)
     try:
         if path.is_file() and path.stat().st_size:
             with path.open() as file:
                 json.loads(file.readline())["op_code"]  # before anything is changed in it
             lock.acquire()
-            try:
-                _drop_cut_line(path)
-            finally:
-                lock.release()
-        storage = JournalStorage(JournalFileBackend(str(path), lock_obj=lock))
+            lock.release()
+        storage = JournalStorage(
+            JournalFileBackend(str(path), lock_obj=cast("JournalFileOpenLock", lock))
+        )
         storage.get_all_studies()
         return storage
     except (ValueError, KeyError, TypeError) as error:
         raise RunError(f"{path} is not a journal of studies: choose another file.") from error
 
 
-def _drop_cut_line(path: Path) -> None:
-    """A process killed while it wrote leaves half a line, after which nothing could be read any more."""
-    with path.open("rb+") as file:
-        file.seek(-1, os.SEEK_END)
-        if file.read(1) != b"\n":
-            file.seek(0)
-            file.truncate(file.read().rfind(b"\n") + 1)
+class _JournalLock:
+    """Optuna's interface to the lock that guards the journal's lines."""
+
+    def __init__(self, journal: Path) -> None:
+        self.journal, self.lock = journal, Lock(journal.with_name(f".{journal.name}.lock"))
+
+    def acquire(self) -> bool:
+        """Wait for the lock, then drop the half line of a process that was killed while it wrote."""
+        self.lock.acquire(wait=math.inf)
+        with self.journal.open("rb+") as file:
+            if file.seek(0, os.SEEK_END):
+                file.seek(-1, os.SEEK_END)
+                if file.read(1) != b"\n":
+                    file.seek(0)
+                    file.truncate(file.read().rfind(b"\n") + 1)
+        return True
+
+    def release(self) -> None:
+        """Give the lock back."""
+        self.lock.release()
 
 
 def this_worker() -> str:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from darec.errors import ConfigError, EndpointError, TextError
+from darec.errors import ConfigError, EndpointError, FolderError, TextError
 from darec.lock import locked
 from darec.text.profiles import Price, Profiler
 from darec.text.sources import read_texts
@@ -327,7 +327,7 @@ def test_a_batch_goes_out_and_comes_in(profiler: Make, server: ScriptedServer, s
 def test_one_writer_at_a_time_and_notebooks(
     profiler: Make, server: ScriptedServer, shop: Path
 ) -> None:
-    with locked(shop / "profiles/m"), pytest.raises(TextError, match="being written by process"):
+    with locked(shop / "profiles/m"), pytest.raises(FolderError, match="being written by process"):
         profiler().run(progress=False)
     assert not server.requests
 

@@ -7,7 +7,7 @@
       items.jsonl      item_id, text and profile of the items of the last run that asked for items
       users.jsonl      likewise for users
       meta.json        of these two: model, dataset, counts
-      .lock            held while a process writes (darec.lock)
+      .lock            there while a process writes (darec.lock)
 
 An answer is appended, in one write, and flushed to disk as soon as it is there: a kill loses what is in flight and no
 more. A line that is damaged or cut short is passed over, so what it held is asked again. The last record of a key
