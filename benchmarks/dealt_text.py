@@ -21,7 +21,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.common import RESULTS, SHARED, shared_dataset, write_between, write_result
-from darec.alignments.darec import DaRec, DaRecConfig
+from darec.alignments.darec import DaRecConfig
 from darec.config import resolve_config
 from darec.data.dataset import Dataset
 from darec.diagnose.text_report import shared_reliability
@@ -73,8 +73,7 @@ def train(dataset: Dataset, text: TextTable, method: str, seed: int) -> dict[str
         train=dataset.train,
         ks=(20,),
     ).summary()
-    alignment = trainer.model.alignment
-    smoothing = alignment.smoothing if isinstance(alignment, DaRec) else 0.0
+    smoothing = trainer.model.diagnostics().get("smoothing", 0.0)
     return {
         "test/recall@20": round(found["recall@20"], 5),
         "test/ndcg@20": round(found["ndcg@20"], 5),

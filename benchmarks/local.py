@@ -44,9 +44,10 @@ class Watched(DaRec):
     soft = False
     partners: list[list[Tensor]]
 
-    def _local(self, C_sh: Tensor, L_sh: Tensor, index: int, batch: Batch) -> Tensor:
+    def local_term(self, C_sh: Tensor, L_sh: Tensor, index: int, batch: Batch) -> Tensor:
+        """The local term, and its matching remembered."""
         if not self.soft:
-            term = super()._local(C_sh, L_sh, index, batch)
+            term = super().local_term(C_sh, L_sh, index, batch)
             of_C, of_L = self.centres[index]
             pi = match_clusters(of_C, of_L, self.config.matching)
             self.partners[index].append(pi)
@@ -91,11 +92,11 @@ def watched(run: Run, text: Tables, n_clusters: int, matching: str, seed: int) -
     nobody = torch.empty(0, dtype=torch.long)
     for step in range(STEPS):
         optimizer.zero_grad()
-        terms = model.losses(encoded, text, Batch(nobody, nobody, nobody, draws, step))
+        terms = model.losses(encoded, Batch(nobody, nobody, nobody, draws, step))
         torch.stack(list(terms.values())).sum().backward()
         optimizer.step()
     with torch.no_grad():
-        parts = model.parts(encoded, text)["items"]
+        parts = model.parts(encoded)["items"]
     first, second = (
         kmeans(parts[name], n_clusters, generator=draws).assignments.numpy()
         for name in ("C_sh", "L_sh")

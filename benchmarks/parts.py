@@ -14,7 +14,7 @@ import itertools
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, cast
 
 import numpy as np
 import torch
@@ -22,7 +22,7 @@ from torch import Tensor
 
 from benchmarks.common import RESULTS, beside, percent, write_between, write_result
 from benchmarks.target import OURS, read
-from darec.alignments.darec import DaRec, content_tables
+from darec.alignments.darec import DaRecConfig, content_tables
 from darec.alignments.darec.content import score_spread
 from darec.compare.gains import gain
 from darec.data.dataset import Dataset
@@ -112,11 +112,9 @@ def readings(
 ) -> Iterator[tuple[tuple[str, str], int, list[float], Tables]]:
     """(what is scored, how it is weighed), its width, the weights and the tables."""
     model, text = restored(run)
-    alignment = model.alignment
-    assert isinstance(alignment, DaRec)
     with torch.no_grad():
         encoded = model.encode()
-        parts = alignment.parts(encoded, model.text)
+        parts = model.alignment.parts(encoded)
         E_C = levelled(model.ranking.scored(encoded))
     by_name = {
         name: levelled(Tables(parts["users"][name], parts["items"][name]))
@@ -127,15 +125,15 @@ def readings(
         "C_sh, C_sp, L_sp": list(by_name.values()),
         "E_C, L_sp": [E_C, by_name["L_sp"]],
     }
-    trust = alignment.smoothing / alignment.config.smoothing
-    fixed = alignment.config.text_weight * trust
+    config = cast(DaRecConfig, run.config.alignment)
+    fixed = config.text_weight * model.diagnostics()["smoothing"] / config.smoothing
     mask = torch.as_tensor(text.item_mask)
     graph = Graph(run.dataset.train)
     width = E_C.items.shape[1]
     for columns in (32, 64):
         sets[f"E_C, text of {columns}"] = [
             E_C,
-            content_tables(model.text.items, mask, graph, columns),
+            content_tables(model.alignment.text.items, mask, graph, columns),
         ]
     yield PLAIN, width, [1.0], E_C
     for title, members in sets.items():

@@ -105,17 +105,21 @@ class Trained(DaRec):
     form: Form
     target: Tensor
 
-    def _terms(
+    def terms(
         self, C_sh: Tensor, C_sp: Tensor, L_sh: Tensor, L_sp: Tensor, index: int, batch: Batch
     ) -> Iterator[tuple[str, Tensor]]:
+        """The terms, with the form's changes."""
         target = self.target if self.form.frozen else L_sh.detach() if self.form.stop else L_sh
-        for name, term in super()._terms(C_sh, C_sp, L_sh, L_sp, index, batch):
+        for name, term in super().terms(C_sh, C_sp, L_sh, L_sp, index, batch):
             if name == "global":
                 yield name, self.config.w_glo * self.form.structure(C_sh, target)
             elif name == "local" and (self.form.stop or self.form.frozen):
                 # No clusters of the text itself; and without its gradient, those of its projection.
                 if not self.form.frozen:
-                    yield name, self.config.w_loc * self._local(C_sh, L_sh.detach(), index, batch)
+                    yield (
+                        name,
+                        self.config.w_loc * self.local_term(C_sh, L_sh.detach(), index, batch),
+                    )
             else:
                 yield name, term
         if self.form.extra is not None:
@@ -147,11 +151,15 @@ def trained(form: Form, seed: int) -> dict[str, float]:
         optimizer.zero_grad()
         draws = torch.Generator().manual_seed(step)
         batch = Batch(nobody, nobody, nobody, draws, step)
-        terms = model.losses(encoded, text, batch)
+        terms = model.losses(encoded, batch)
         torch.stack(list(terms.values())).sum().backward()
         optimizer.step()
     with torch.no_grad():
-        C_sh, C_sp, L_sh, _ = model._project(E_C, E_L)
+        parts = model.parts(encoded)
+        C_sh, C_sp, L_sh = (
+            torch.cat([parts["users"][name], parts["items"][name]])
+            for name in ("C_sh", "C_sp", "L_sh")
+        )
     return {
         "rank of C_sh": effective_rank(C_sh),
         "rank of L_sh": effective_rank(L_sh),

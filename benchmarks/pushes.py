@@ -10,7 +10,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, ClassVar, Final, Literal, cast
+from typing import Any, ClassVar, Final, Literal
 
 import numpy as np
 import torch
@@ -21,7 +21,6 @@ from darec.alignments.base import AlignmentInputs
 from darec.alignments.darec import DaRec, DaRecConfig
 from darec.api import fit
 from darec.compare.gains import gain
-from darec.config import PartConfig
 from darec.data.dataset import Dataset
 from darec.evaluation.metrics import Values
 from darec.registry import ALIGNMENTS
@@ -41,15 +40,15 @@ class UncertaintyConfig(DaRecConfig):
 class Uncertainty(DaRec):
     """Each term weighed by a learned variance, ``exp(-s) loss + s`` (Kendall et al. 2018, eq. 7, up to constants)."""
 
-    Config: ClassVar[type[PartConfig]] = UncertaintyConfig
+    Config: ClassVar[type[DaRecConfig]] = UncertaintyConfig
 
-    def __init__(self, config: PartConfig, inputs: AlignmentInputs) -> None:
+    def __init__(self, config: DaRecConfig, inputs: AlignmentInputs) -> None:
         super().__init__(config, inputs)
         self.log_variance = torch.nn.ParameterDict({name: torch.zeros(()) for name in TERMS})
 
-    def losses(self, encoded: Encoded, text: Tables, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
         """The terms, weighed."""
-        found = super().losses(encoded, text, batch)
+        found = super().losses(encoded, batch)
         return {
             name: torch.exp(-self.log_variance[name]) * term + self.log_variance[name]
             for name, term in found.items()
@@ -71,7 +70,7 @@ class DecayConfig(DaRecConfig):
 class Decay(DaRec):
     """A push that ends."""
 
-    Config: ClassVar[type[PartConfig]] = DecayConfig
+    Config: ClassVar[type[DaRecConfig]] = DecayConfig
 
 
 class ByNodeConfig(DaRecConfig):
@@ -83,15 +82,15 @@ class ByNodeConfig(DaRecConfig):
 class ByNode(DaRec):
     """A node is pushed in proportion to one over the root of its number of interactions."""
 
-    Config: ClassVar[type[PartConfig]] = ByNodeConfig
+    Config: ClassVar[type[DaRecConfig]] = ByNodeConfig
     strength: Tensor
 
-    def __init__(self, config: PartConfig, inputs: AlignmentInputs) -> None:
+    def __init__(self, config: DaRecConfig, inputs: AlignmentInputs) -> None:
         super().__init__(config, inputs)
         degree = inputs.graph.indptr.diff().clamp_min(1)
         self.register_buffer("strength", degree.float().rsqrt()[:, None], persistent=False)
 
-    def losses(self, encoded: Encoded, text: Tables, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
         """The terms as they are, their gradients by node."""
         users, items = (
             rows * share + (rows * (1 - share)).detach()
@@ -101,7 +100,7 @@ class ByNode(DaRec):
                 strict=True,
             )
         )
-        return super().losses(Encoded(users, items), text, batch)
+        return super().losses(Encoded(users, items), batch)
 
 
 class OnPartsConfig(DaRecConfig):
@@ -113,12 +112,12 @@ class OnPartsConfig(DaRecConfig):
 class OnParts(DaRec):
     """The run's ranking loss on [C_sh, C_sp] as well, so that the parts cannot empty themselves."""
 
-    Config: ClassVar[type[PartConfig]] = OnPartsConfig
+    Config: ClassVar[type[DaRecConfig]] = OnPartsConfig
     recommendation_terms: ClassVar[frozenset[str]] = frozenset({"ranking_parts"})
 
-    def losses(self, encoded: Encoded, text: Tables, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
         """The terms and, on aligned steps, the ranking of the parts."""
-        found = super().losses(encoded, text, batch)
+        found = super().losses(encoded, batch)
         if found:
             users, items = (
                 torch.cat([self.shared["C"](rows), self.specific["C"](rows)], dim=1)
@@ -150,7 +149,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0])
     options = parser.parse_args()
     for part in EXTRA:
-        ALIGNMENTS.add(cast(type[DaRecConfig], part.Config).model_fields["name"].default, part)
+        ALIGNMENTS.add(part.Config.model_fields["name"].default, part)
     dataset = Dataset.load(options.dataset)
     always = {
         "backbone.dim": 64,

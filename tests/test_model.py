@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 
 from darec.alignments.base import Alignment, AlignmentConfig, AlignmentInputs
-from darec.config import PartConfig, RunConfig, resolve_config
+from darec.config import RunConfig, resolve_config
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError
 from darec.model import Model
@@ -23,29 +23,29 @@ class ProbeConfig(AlignmentConfig):
     name: str = "probe"
 
 
-class Probe(Alignment):
+class Probe(Alignment[ProbeConfig]):
     """Two terms: a push on E_C through a map of its own, and a ranking loss on a tower of its own."""
 
-    Config: ClassVar[type[PartConfig]] = ProbeConfig
     recommendation_terms: ClassVar[frozenset[str]] = frozenset({"tower"})
 
-    def __init__(self, config: PartConfig, inputs: AlignmentInputs) -> None:
+    def __init__(self, config: ProbeConfig, inputs: AlignmentInputs) -> None:
         super().__init__(config, inputs)
         self.graph = inputs.graph
         self.map = torch.nn.Linear(inputs.text_dim, inputs.out_dim)
 
-    def losses(self, encoded: Encoded, text: Tables, batch: Batch) -> dict[str, Tensor]:
-        language = self.map(torch.cat([text.users, text.items]))
-        users, items = self.graph.propagate(language).split([len(text.users), len(text.items)])
+    def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
+        language = self.map(torch.cat([self.text.users, self.text.items]))
+        sizes = [len(encoded.users), len(encoded.items)]
+        users, items = self.graph.propagate(language).split(sizes)
         return {
             "pull": (encoded.entities - language).square().mean(),
             "tower": self.ranking(Tables(users + encoded.users, items + encoded.items), batch),
         }
 
-    def represent(self, encoded: Encoded, text: Tables) -> Tables:
+    def represent(self, encoded: Encoded) -> Tables:
         return Tables(
-            torch.cat([encoded.users, self.map(text.users)], 1),
-            torch.cat([encoded.items, self.map(text.items)], 1),
+            torch.cat([encoded.users, self.map(self.text.users)], 1),
+            torch.cat([encoded.items, self.map(self.text.items)], 1),
         )
 
 
@@ -78,7 +78,7 @@ def test_a_fixed_push_is_the_gradient_of_the_weighted_sum() -> None:
     cut = {name: parameter.grad.clone() for name, parameter in model.named_parameters()}
     model.zero_grad()
     encoded = model.encode(batch, torch.Generator())
-    terms = model.alignment.losses(encoded, model.text, batch)
+    terms = model.alignment.losses(encoded, batch)
     total = model.backbone.losses(encoded, batch)["ranking"] + terms["tower"] + 0.3 * terms["pull"]
     total.backward()
     for name, parameter in model.named_parameters():
@@ -93,7 +93,7 @@ def test_the_balanced_push_is_rho_times_the_recommendation_gradient(rho: float) 
     model, batch, _ = one_step(config, dataset)
     got = model.backbone.ego().grad.clone()
     ego = model.backbone.ego()
-    terms = model.alignment.losses(model.encode(), model.text, batch)
+    terms = model.alignment.losses(model.encode(), batch)
     recommend = model.backbone.losses(model.encode(), batch)["ranking"] + terms["tower"]
     (of_recommendation,) = torch.autograd.grad(recommend, ego, retain_graph=True)
     (of_alignment,) = torch.autograd.grad(terms["pull"], ego)

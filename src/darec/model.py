@@ -33,9 +33,6 @@ class Model(nn.Module):
         generator: source of the initial values.
     """
 
-    E_L_users: Tensor
-    E_L_items: Tensor
-
     def __init__(
         self,
         config: RunConfig,
@@ -51,33 +48,32 @@ class Model(nn.Module):
                 f"backbone {config.backbone.name!r} with alignment {config.alignment.name!r} needs language "
                 "embeddings: run 'darec encode' on the dataset first."
             )
-        users, items = (text.users, text.items) if text else (torch.empty(0, 0), torch.empty(0, 0))
-        self.register_buffer("E_L_users", torch.as_tensor(users), persistent=False)
-        self.register_buffer("E_L_items", torch.as_tensor(items), persistent=False)
+        nothing = Tables(torch.empty(0, 0), torch.empty(0, 0))
+        E_L = Tables(torch.as_tensor(text.users), torch.as_tensor(text.items)) if text else nothing
         self.sampler = Sampler(train)
         self.ranking = RankingLoss(config.loss, self.sampler)
         plain = Graph(train)
         spec: GraphSpec | None = backbone_class.graph_spec(config.backbone)
         graph = plain if spec == GraphSpec() else None if spec is None else Graph(train, spec)
-        self.backbone: Backbone = backbone_class(
+        self.backbone: Backbone[Any] = backbone_class(
             config.backbone,
             BackboneInputs(
                 n_users=train.n_users,
                 n_items=train.n_items,
                 graph=graph,
                 ranking=self.ranking,
-                text=self.text if backbone_class.needs_text else None,
+                text=E_L if backbone_class.needs_text else None,
                 generator=generator,
             ),
         )
-        self.alignment: Alignment = alignment_class(
+        self.alignment: Alignment[Any] = alignment_class(
             config.alignment,
             AlignmentInputs(
                 n_users=train.n_users,
                 n_items=train.n_items,
                 ego_dim=self.backbone.ego().shape[1],
                 out_dim=self.backbone.out_dim,
-                text=self.text,
+                text=E_L if alignment_class.needs_text else nothing,
                 item_mask=torch.as_tensor(text.item_mask if text else [], dtype=torch.bool),
                 graph=plain,
                 ranking=self.ranking,
@@ -87,7 +83,7 @@ class Model(nn.Module):
         if self.backbone.has_ids:
             with torch.no_grad():
                 ids = self.backbone.embedding
-                ids.copy_(self.alignment.initial_ids(ids.clone(), self.text))
+                ids.copy_(self.alignment.initial_ids(ids.clone()))
         self.push = config.alignment if isinstance(config.alignment, AlignmentConfig) else None
 
     @staticmethod
@@ -96,17 +92,12 @@ class Model(nn.Module):
         backbone, alignment = config.backbone.name, config.alignment.name
         return bool(BACKBONES.get(backbone).needs_text or ALIGNMENTS.get(alignment).needs_text)
 
-    @property
-    def text(self) -> Tables:
-        """E_L as tensors on the model's device."""
-        return Tables(self.E_L_users, self.E_L_items)
-
     def encode(
         self, batch: Batch | None = None, generator: torch.Generator | None = None
     ) -> Encoded:
         """E_C: with training's randomness where a batch and a generator are given, else deterministic."""
         draws = batch.generator if batch else None
-        ego = self.alignment.fuse(self.backbone.ego(), self.text, draws)
+        ego = self.alignment.fuse(self.backbone.ego(), draws)
         return self.backbone.encode(ego, generator)
 
     @torch.no_grad()
@@ -116,13 +107,13 @@ class Model(nn.Module):
         Args:
             encoded: a deterministic :meth:`encode` that is at hand already.
         """
-        tables = self.alignment.represent(encoded or self.encode(), self.text)
+        tables = self.alignment.represent(encoded or self.encode())
         return Tables(tables.users.detach(), tables.items.detach())
 
     @torch.no_grad()
     def diagnostics(self, encoded: Encoded | None = None) -> dict[str, float]:
         """What the alignment has to say about itself; no gradient. ``encoded`` as for :meth:`tables`."""
-        return self.alignment.diagnostics(encoded or self.encode(), self.text)
+        return self.alignment.diagnostics(encoded or self.encode())
 
     def backward(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Compute all losses of a step and add their gradients to the parameters'.
@@ -146,7 +137,7 @@ class Model(nn.Module):
         on_cut = _rebuild(cut)
         ranking = dict(self.backbone.losses(on_cut, batch))
         pushing: dict[str, Tensor] = {}
-        for name, term in self.alignment.losses(on_cut, self.text, batch).items():
+        for name, term in self.alignment.losses(on_cut, batch).items():
             own = name in self.alignment.recommendation_terms
             (ranking if own else pushing)[name] = term
         shared = bool(pushing) and bool(self.alignment.recommendation_terms)

@@ -15,9 +15,17 @@ from darec.types import Batch, Encoded, Interactions, Tables
 
 
 def inputs(
-    n_users: int, n_items: int, out_dim: int, text_dim: int, seed: int = 0
+    n_users: int,
+    n_items: int,
+    out_dim: int,
+    text_dim: int,
+    seed: int = 0,
+    E_L: Tables | None = None,
 ) -> AlignmentInputs:
-    """What an alignment over a backbone of width ``out_dim`` is built from; every third pair is a training pair."""
+    """What an alignment over a backbone of width ``out_dim`` is built from; every third pair is a training pair.
+
+    ``E_L``: the text; None: :func:`text` of that size.
+    """
     pairs = np.arange(0, n_users * n_items, 3)
     train = Interactions.from_pairs(pairs // n_items, pairs % n_items, n_users, n_items)
     return AlignmentInputs(
@@ -25,7 +33,7 @@ def inputs(
         n_items=n_items,
         ego_dim=out_dim,
         out_dim=out_dim,
-        text=text(n_users, n_items, text_dim),
+        text=E_L or text(n_users, n_items, text_dim),
         item_mask=torch.ones(n_items, dtype=torch.bool),
         graph=Graph(train),
         ranking=RankingLoss(BPRConfig(), Sampler(train)),

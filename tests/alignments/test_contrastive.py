@@ -43,7 +43,7 @@ def test_terms_are_the_formulas(candidates: str, users: list[int]) -> None:
     E_C, E_L = encoded(4, 5, 3), text(4, 5, 6)
     for table in (E_C.users, E_C.items):
         table.requires_grad_()
-    terms = model.losses(E_C, E_L, batch([0, 2, 2], [1, 1, 4], [3, 0, 0]))
+    terms = model.losses(E_C, batch([0, 2, 2], [1, 1, 4], [3, 0, 0]))
     of_users, of_items = model.mlp(E_L.users), model.mlp(E_L.items)
     wanted = {
         "text_users": brute_force(E_C.users, of_users, [0, 2, 2], users, 0.3),
@@ -61,7 +61,7 @@ def test_terms_are_the_formulas(candidates: str, users: list[int]) -> None:
 
 def test_infinite_temperature_is_the_log_of_the_number_of_candidates() -> None:
     model = Contrastive(ContrastiveConfig(temperature=1e8), inputs(9, 5, 3, 6))
-    terms = model.losses(encoded(9, 5, 3), text(9, 5, 6), batch([0, 2], [1, 4], [3, 0]))
+    terms = model.losses(encoded(9, 5, 3), batch([0, 2], [1, 4], [3, 0]))
     assert terms["text_users"].item() == pytest.approx(math.log(9), abs=1e-5)
     assert terms["text_positives"].item() == pytest.approx(math.log(2), abs=1e-5)
 

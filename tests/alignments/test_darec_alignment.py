@@ -9,6 +9,7 @@ import numpy as np
 import pytest
 import torch
 from building import encoded, inputs, table, text
+from torch import Tensor
 
 from darec.alignments.darec import DaRec, DaRecConfig
 from darec.config import resolve_config
@@ -17,6 +18,8 @@ from darec.graph import Graph, NeighbourGraph, reliability, shared_text
 from darec.testing.suites import AlignmentSuite, train_steps
 from darec.testing.worlds import linear_probe_r2, planted_embeddings, tiny_dataset
 from darec.types import Batch, Encoded, Interactions, Tables
+
+PARTS = ("C_sh", "C_sp", "L_sh", "L_sp")
 
 
 class TestDaRec(AlignmentSuite):
@@ -28,8 +31,16 @@ class TestDaRecAsThePaperWritesIt(AlignmentSuite):
     settings = {"preset": "paper", "n_sampled": None}  # noqa: RUF012
 
 
-def build(n_users: int, n_items: int, out_dim: int, text_dim: int, **settings: Any) -> DaRec:
-    return DaRec(DaRecConfig(**settings), inputs(n_users, n_items, out_dim, text_dim))
+def build(
+    n_users: int,
+    n_items: int,
+    out_dim: int,
+    text_dim: int,
+    E_L: Tables | None = None,
+    **settings: Any,
+) -> DaRec:
+    given = inputs(n_users, n_items, out_dim, text_dim, E_L=E_L)
+    return DaRec(DaRecConfig(**settings), given)
 
 
 def batch(step: int) -> Batch:
@@ -64,13 +75,15 @@ def test_apart_never_compares_a_user_with_an_item() -> None:
     """Turning all items' vectors by one rotation, on one side, leaves the structure terms as they are."""
     world = planted_embeddings(60, 4, 4, 16, seed=0, noise=0.1)
     E_C, E_L = world.collaborative, world.language
-    model = build(30, 30, E_C.shape[1], E_L.shape[1], hidden=(), n_sampled=None, every=1)
-    plain = model.losses(Encoded(E_C[:30], E_C[30:]), Tables(E_L[:30], E_L[30:]), batch(0))
+
+    def losses(C: Encoded, L: Tables) -> dict[str, Tensor]:
+        model = build(30, 30, 16, E_L.shape[1], L, hidden=(), n_sampled=None, every=1)
+        return model.losses(C, batch(0))
+
+    plain = losses(Encoded(E_C[:30], E_C[30:]), Tables(E_L[:30], E_L[30:]))
     mean = torch.stack(
         [
-            build(30, 30, 16, E_L.shape[1], hidden=(), n_sampled=None, every=1).losses(
-                Encoded(a, a), Tables(b, b), batch(0)
-            )["global"]
+            losses(Encoded(a, a), Tables(b, b))["global"]
             for a, b in ((E_C[:30], E_L[:30]), (E_C[30:], E_L[30:]))
         ]
     ).mean()
@@ -93,15 +106,17 @@ def disentangle(seed: int, **settings: Any) -> tuple[dict[str, float], dict[str,
     n = 600
     world = planted_embeddings(n, 4, 4, 32, seed=seed, noise=0.05)
     E_C, E_L = world.collaborative, world.language
-    model = build(
-        n // 2, n // 2, 32, 64, dim=8, every=1, n_sampled=None, entities="together", **settings
-    )
-    encoded = Encoded(E_C[: n // 2], E_C[n // 2 :])
-    text = Tables(E_L[: n // 2], E_L[n // 2 :])
+    half = n // 2
+    together = {"dim": 8, "every": 1, "n_sampled": None, "entities": "together"}
+    model = build(half, half, 32, 64, Tables(E_L[:half], E_L[half:]), **together, **settings)
+    encoded = Encoded(E_C[:half], E_C[half:])
 
     def probes() -> dict[str, float]:
         with torch.no_grad():
-            C_sh, C_sp, L_sh, L_sp = model._project(E_C, E_L)
+            parts = model.parts(encoded)
+        C_sh, C_sp, L_sh, L_sp = (
+            torch.cat([parts["users"][name], parts["items"][name]]) for name in PARTS
+        )
         return {
             "shared in C_sh": linear_probe_r2(C_sh, world.shared),
             "shared in L_sh": linear_probe_r2(L_sh, world.shared),
@@ -115,9 +130,9 @@ def disentangle(seed: int, **settings: Any) -> tuple[dict[str, float], dict[str,
     optimizer = torch.optim.Adam(model.parameters(), lr=3e-3)
     for step in range(400):
         optimizer.zero_grad()
-        torch.stack(list(model.losses(encoded, text, batch(step)).values())).sum().backward()
+        torch.stack(list(model.losses(encoded, batch(step)).values())).sum().backward()
         optimizer.step()
-    return before, probes(), model.diagnostics(encoded, text)["collapsed"] == 1.0
+    return before, probes(), model.diagnostics(encoded)["collapsed"] == 1.0
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -143,9 +158,9 @@ def test_collapse_is_detected_when_provoked(centre: bool) -> None:
     """A shared projector that maps all to one point, or about its mean to one line, is reported; a fresh one is not."""
     world = planted_embeddings(60, 4, 4, 16, seed=0, noise=0.1)
     E_C, E_L = world.collaborative, world.language
-    model = build(30, 30, E_C.shape[1], E_L.shape[1], centre=centre)
-    encoded, text = Encoded(E_C[:30], E_C[30:]), Tables(E_L[:30], E_L[30:])
-    healthy = model.diagnostics(encoded, text)
+    encoded, E_L = Encoded(E_C[:30], E_C[30:]), Tables(E_L[:30], E_L[30:])
+    model = build(30, 30, 16, E_L.users.shape[1], E_L, centre=centre)
+    healthy = model.diagnostics(encoded)
     assert healthy["collapsed"] == 0.0 and healthy["rank/C_sh"] > 3
     with torch.no_grad():
         parameters = list(model.shared["C"].parameters())
@@ -155,7 +170,7 @@ def test_collapse_is_detected_when_provoked(centre: bool) -> None:
         else:
             weight.mul_(1e-3)
             next(p for p in parameters if p.ndim == 1).add_(1.0)
-    sick = model.diagnostics(encoded, text)
+    sick = model.diagnostics(encoded)
     assert sick["collapsed"] == 1.0
     assert sick["rank/C_sh"] == pytest.approx(1.0, abs=0.1)
     assert np.isfinite(list(sick.values())).all()
@@ -165,14 +180,14 @@ def test_centred_parts_do_not_see_a_common_offset() -> None:
     """The trivial optimum of rows that all point one way is gone: an offset changes no structure term."""
     world = planted_embeddings(60, 4, 4, 16, seed=0, noise=0.1)
     E_C, E_L = world.collaborative, world.language
-    encoded, text = Encoded(E_C[:30], E_C[30:]), Tables(E_L[:30], E_L[30:])
-    model = build(30, 30, 16, E_L.shape[1], every=1, n_sampled=None)
-    before = model.losses(encoded, text, batch(0))
+    encoded, E_L = Encoded(E_C[:30], E_C[30:]), Tables(E_L[:30], E_L[30:])
+    model = build(30, 30, 16, E_L.users.shape[1], E_L, every=1, n_sampled=None)
+    before = model.losses(encoded, batch(0))
     with torch.no_grad():
         for parameter in model.shared["C"].parameters():
             if parameter.ndim == 1:
                 parameter.add_(5.0)
-    after = model.losses(encoded, text, batch(0))
+    after = model.losses(encoded, batch(0))
     torch.testing.assert_close(after["global"], before["global"], rtol=1e-4, atol=1e-6)
     torch.testing.assert_close(after["local"], before["local"], rtol=1e-4, atol=1e-6)
 
@@ -184,8 +199,8 @@ def test_the_papers_form_leaves_the_backbones_input_alone() -> None:
     assert "preset" not in dumped
     model = build(30, 20, 8, 6, **DaRecConfig.presets["paper"])
     ids = table(50, 8)
-    assert model.initial_ids(ids, text(30, 20, 6)) is ids
-    assert model.fuse(ids, text(30, 20, 6), None) is ids
+    assert model.initial_ids(ids) is ids
+    assert model.fuse(ids, None) is ids
 
 
 def test_an_unknown_preset_is_refused_with_the_nearest() -> None:
@@ -200,7 +215,7 @@ def test_ids_start_in_one_basis_for_users_and_items() -> None:
     E_L = text(30, 20, 6)
     E_L = Tables(torch.cat([E_L.items, E_L.users[:10]]), E_L.items)
     ids = 0.1 * table(50, 4)
-    made = build(30, 20, 4, 6, text_part="whole").initial_ids(ids, E_L)
+    made = build(30, 20, 4, 6, E_L, text_part="whole").initial_ids(ids)
     users, items = made.split([30, 20])
     assert users.norm().item() == pytest.approx(ids[:30].norm().item(), rel=1e-5)
     assert items.norm().item() == pytest.approx(ids[30:].norm().item(), rel=1e-5)
@@ -219,7 +234,7 @@ def test_items_are_averaged_with_their_neighbours_in_text_and_users_are_not() ->
     )
     model = DaRec(config, given)
     ego = table(17, 3)
-    fused = model.fuse(ego, given.text, None)
+    fused = model.fuse(ego, None)
     assert torch.equal(fused[:7], ego[:7])
     own = ego[7:]
     for item in range(10):
@@ -242,7 +257,7 @@ def test_smoothing_is_in_proportion_to_the_neighbours_reliability() -> None:
     assert 0.1 < trust < 0.9
     model = DaRec(DaRecConfig(smoothing=2.0, n_clusters=2), given)
     assert model.smoothing == 2.0 * trust
-    assert model.diagnostics(encoded(30, 20, 3), given.text)["smoothing"] == model.smoothing
+    assert model.diagnostics(encoded(30, 20, 3))["smoothing"] == model.smoothing
     told = DaRec(DaRecConfig(smoothing=2.0, reliability=0.3, n_clusters=2), given)
     assert told.smoothing == pytest.approx(0.6)
 
@@ -250,10 +265,10 @@ def test_smoothing_is_in_proportion_to_the_neighbours_reliability() -> None:
 @pytest.mark.parametrize("entities", ["apart", "together"])
 def test_parts_are_those_that_the_losses_see(entities: str) -> None:
     model = build(30, 20, 8, 6, entities=entities)
-    both, E_L = encoded(30, 20, 8), text(30, 20, 6)
-    parts = model.parts(both, E_L)
+    both, E_L = encoded(30, 20, 8), model.text
+    parts = model.parts(both)
     assert {kind: set(found) for kind, found in parts.items()} == {
-        kind: {"C_sh", "C_sp", "L_sh", "L_sp"} for kind in ("users", "items")
+        kind: set(PARTS) for kind in ("users", "items")
     }
     if entities == "apart":
         expected = model._project(both.items, E_L.items)

@@ -7,7 +7,7 @@ import dataclasses
 import numpy as np
 import pytest
 import torch
-from building import encoded, inputs, table, text
+from building import encoded, inputs, table
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -111,7 +111,7 @@ def test_the_tables_are_scored_side_by_side() -> None:
     )
     config = DaRecConfig(text_width=5, text_weight=0.5, reliability=0.4, n_clusters=2)
     E_C = encoded(30, 20, 6)
-    scored = DaRec(config, given).represent(E_C, given.text)
+    scored = DaRec(config, given).represent(E_C)
     assert scored.users.shape[1] == scored.items.shape[1] == 11
     plain = E_C.users @ E_C.items.T
     beside = scores(scored) - plain
@@ -125,7 +125,7 @@ def test_text_that_is_not_to_be_trusted_changes_no_score() -> None:
     given = inputs(30, 20, 6, 5)
     E_C = encoded(30, 20, 6)
     config = DaRecConfig(text_width=5, reliability=0.0, n_clusters=2)
-    scored = DaRec(config, given).represent(E_C, text(30, 20, 5))
+    scored = DaRec(config, given).represent(E_C)
     torch.testing.assert_close(scores(scored), E_C.users @ E_C.items.T)
 
 
@@ -133,4 +133,4 @@ def test_without_smoothing_the_text_is_still_beside() -> None:
     given = inputs(30, 20, 6, 5)
     model = DaRec(DaRecConfig(text_width=5, smoothing=0.0, n_clusters=2), given)
     assert model.neighbours is None
-    assert model.represent(encoded(30, 20, 6), given.text).users.shape[1] == 11
+    assert model.represent(encoded(30, 20, 6)).users.shape[1] == 11

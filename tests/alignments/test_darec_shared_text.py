@@ -115,7 +115,7 @@ def test_darec_starts_from_and_averages_over_the_shared_part() -> None:
     whole = DaRec(DaRecConfig(n_clusters=2, neighbours=5, text_part="whole"), world)
     assert model.smoothing > 2 * whole.smoothing
     ids = 0.1 * table(N_USERS + N_ITEMS, 2)
-    made = model.initial_ids(ids, world.text)
+    made = model.initial_ids(ids)
     users, items = made.split([N_USERS, N_ITEMS])
     assert users.norm().item() == pytest.approx(ids[:N_USERS].norm().item(), rel=1e-5)
     # One basis for both: a user whose text is an item's starts on its side.
@@ -132,11 +132,11 @@ def test_where_text_and_interactions_share_nothing_text_changes_nothing() -> Non
     world = given_world(table(N_ITEMS, 5), apart)
     model = DaRec(DaRecConfig(n_clusters=2, text_width=3), world)
     ids = table(N_USERS + N_ITEMS, 4)
-    assert torch.equal(model.initial_ids(ids, world.text), ids)
-    assert model.fuse(ids, world.text, None) is ids
+    assert torch.equal(model.initial_ids(ids), ids)
+    assert model.fuse(ids, None) is ids
     assert model.smoothing == 0.0
     E_C = encoded(N_USERS, N_ITEMS, 4)
-    assert torch.equal(model.represent(E_C, world.text).items, E_C.items)
+    assert torch.equal(model.represent(E_C).items, E_C.items)
 
 
 def test_the_papers_form_reads_no_shared_part() -> None:

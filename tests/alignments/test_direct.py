@@ -27,7 +27,7 @@ ROWS = batch([0, 2, 2], [1, 1, 4], [3, 0, 0])
 def test_distance_is_the_mean_over_the_batchs_rows() -> None:
     model = Direct(DirectConfig(), inputs(4, 5, 3, 6))
     E_C, E_L = encoded(4, 5, 3), text(4, 5, 6)
-    terms = model.losses(E_C, E_L, ROWS)
+    terms = model.losses(E_C, ROWS)
     weight, bias = model.of_L.parameters()
     for name, C, L, rows in (
         ("gap_users", E_C.users, E_L.users, [0, 2, 2]),
@@ -46,24 +46,24 @@ def test_zero_where_the_sides_coincide_and_four_where_they_oppose() -> None:
     with torch.no_grad():
         onto = [model.of_L(E_L.users), model.of_L(E_L.items)]
     for sign, gap in ((2.0, 0.0), (-3.0, 4.0)):
-        terms = model.losses(Encoded(*(sign * rows for rows in onto)), E_L, ROWS)
+        terms = model.losses(Encoded(*(sign * rows for rows in onto)), ROWS)
         assert terms["gap_users"].item() == pytest.approx(gap, abs=1e-5)
         assert terms["gap_items"].item() == pytest.approx(gap, abs=1e-5)
-    assert model.diagnostics(Encoded(*onto), E_L)["gap/points"] == pytest.approx(0, abs=1e-9)
+    assert model.diagnostics(Encoded(*onto))["gap/points"] == pytest.approx(0, abs=1e-9)
 
 
 def test_training_both_projections_alone_closes_the_gap_by_collapsing_and_says_so() -> None:
     """Random sides share nothing, so all that can bring them to one point is one point for all."""
     model = Direct(DirectConfig(project="both", dim=4), inputs(40, 40, 6, 6))
-    E_C, E_L = encoded(40, 40, 6), text(40, 40, 6)
+    E_C = encoded(40, 40, 6)
     rows = batch(list(range(40)), list(range(40)), [])
-    before = model.diagnostics(E_C, E_L)
+    before = model.diagnostics(E_C)
     optimizer = torch.optim.Adam(model.parameters(), lr=0.05)
     for _ in range(300):
         optimizer.zero_grad()
-        torch.stack(list(model.losses(E_C, E_L, rows).values())).sum().backward()
+        torch.stack(list(model.losses(E_C, rows).values())).sum().backward()
         optimizer.step()
-    after = model.diagnostics(E_C, E_L)
+    after = model.diagnostics(E_C)
     assert before["collapsed"] == 0 and before["gap/points"] > 1
     assert after["collapsed"] == 1 and after["gap/points"] < 0.01
     assert after["rank/L"] < before["rank/L"]

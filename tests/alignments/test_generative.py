@@ -34,14 +34,14 @@ def build(n_users: int = 30, n_items: int = 20, **settings: float) -> Generative
 def masked(model: Generative, seed: int = 0) -> tuple[Tensor, Tensor]:
     """The fused table and its masked rows."""
     ego = table(50, 4)
-    fused = model.fuse(ego, text(30, 20, 6), torch.Generator().manual_seed(seed))
+    fused = model.fuse(ego, torch.Generator().manual_seed(seed))
     return fused, (fused != ego).any(1).nonzero().flatten()
 
 
 def test_a_share_of_rows_becomes_the_token_and_the_rest_stays() -> None:
     model = build(mask=0.3)
     ego = table(50, 4).requires_grad_()
-    fused = model.fuse(ego, text(30, 20, 6), torch.Generator().manual_seed(1))
+    fused = model.fuse(ego, torch.Generator().manual_seed(1))
     rows = (fused != ego).any(1)
     assert rows.sum() == 15
     assert torch.equal(fused[rows], model.token.expand(15, -1))
@@ -61,7 +61,7 @@ def test_masks_are_drawn_anew_from_the_generator_alone() -> None:
 def test_nothing_is_masked_in_evaluation() -> None:
     model = build()
     ego = table(50, 4)
-    assert model.fuse(ego, text(30, 20, 6), None) is ego
+    assert model.fuse(ego, None) is ego
 
 
 def test_loss_is_the_formula_over_the_masked_rows() -> None:
@@ -69,7 +69,7 @@ def test_loss_is_the_formula_over_the_masked_rows() -> None:
     E_C, E_L = encoded(30, 20, 4), text(30, 20, 6)
     _, rows = masked(model)
     assert (rows < 30).any() and (rows >= 30).any()
-    loss = model.losses(E_C, E_L, batch([], [], []))["text_reconstruction"]
+    loss = model.losses(E_C, batch([], [], []))["text_reconstruction"]
     guess = F.normalize(model.mlp(E_C.entities[rows]), dim=1)
     truth = F.normalize(torch.cat([E_L.users, E_L.items])[rows], dim=1)
     terms = [
@@ -82,20 +82,20 @@ def test_loss_is_the_formula_over_the_masked_rows() -> None:
 def test_limits() -> None:
     hot = build(mask=0.2, temperature=1e8)
     masked(hot)
-    loss = hot.losses(encoded(30, 20, 4), text(30, 20, 6), batch([], [], []))
+    loss = hot.losses(encoded(30, 20, 4), batch([], [], []))
     assert loss["text_reconstruction"].item() == pytest.approx(math.log(10), abs=1e-5)
     few = build(mask=0.5, temperature=1e8, n_reconstructed=3)
     masked(few)
-    loss = few.losses(encoded(30, 20, 4), text(30, 20, 6), batch([], [], []))
+    loss = few.losses(encoded(30, 20, 4), batch([], [], []))
     assert loss["text_reconstruction"].item() == pytest.approx(math.log(3), abs=1e-5)
 
 
 def test_a_mask_serves_one_step() -> None:
     model = build()
     masked(model)
-    model.losses(encoded(30, 20, 4), text(30, 20, 6), batch([], [], []))
+    model.losses(encoded(30, 20, 4), batch([], [], []))
     with pytest.raises(RuntimeError, match="same step"):
-        model.losses(encoded(30, 20, 4), text(30, 20, 6), batch([], [], []))
+        model.losses(encoded(30, 20, 4), batch([], [], []))
 
 
 def test_a_masked_entitys_own_embedding_cannot_reach_its_reconstruction() -> None:
@@ -106,7 +106,7 @@ def test_a_masked_entitys_own_embedding_cannot_reach_its_reconstruction() -> Non
     step = batch([0], [0], [1])
     made = model.encode(step, torch.Generator().manual_seed(0))
     rows = model.alignment._masked
-    loss = model.alignment.losses(made, model.text, step)["text_reconstruction"]
+    loss = model.alignment.losses(made, step)["text_reconstruction"]
     reached = torch.autograd.grad(loss, [model.backbone.embedding, model.alignment.token])
     assert not reached[0][rows].any()
     assert reached[1].any()
@@ -122,7 +122,7 @@ def test_text_of_neighbours_is_learned() -> None:
     E_L = Tables(groups, groups[:40])
     model, _ = train_steps(config, dataset, 0)
     generator = torch.Generator().manual_seed(3)
-    model.E_L_users, model.E_L_items = E_L.users, E_L.items
+    model.alignment.E_L_users, model.alignment.E_L_items = E_L.users, E_L.items
     optimizer = torch.optim.Adam(model.parameter_groups(0.0, decoupled=False), lr=0.02)
     losses = []
     for step in range(150):

@@ -71,7 +71,7 @@ def test_the_mixture_is_the_formula() -> None:
         for weight in model.parameters():
             weight.copy_(torch.randn(weight.shape, generator=generator))
     ego, E_L = table(12, 4), text(7, 5, 6)
-    fused = model.fuse(ego, E_L, None)
+    fused = model.fuse(ego, None)
     for side, (language, first_row) in enumerate(((E_L.users, 0), (E_L.items, 7))):
         for row, x in enumerate(standardised(language)):
             gate = torch.softmax(model.gates[side] @ x, 0)
@@ -92,7 +92,8 @@ def test_text_reaches_the_scores_once_trained_and_the_figures_show_it() -> None:
     figures = trained.diagnostics()
     assert figures["added/users"] > 0 and figures["added/items"] > 0
     before = trained.tables().users
-    trained.E_L_users.copy_(trained.E_L_users.flip(0))
+    of_users = trained.alignment.text.users
+    of_users.copy_(of_users.flip(0))
     assert not torch.allclose(trained.tables().users, before)
 
 

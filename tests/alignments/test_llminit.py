@@ -49,7 +49,7 @@ def test_no_more_components_than_rank() -> None:
 def test_ids_keep_their_length_times_scale(scale: float) -> None:
     model = LLMInit(LLMInitConfig(scale=scale), inputs(20, 15, 4, 9))
     ids, E_L = 0.01 * table(35, 4), text(20, 15, 9)
-    made = model.initial_ids(ids, E_L)
+    made = model.initial_ids(ids)
     for rows, language in ((slice(0, 20), E_L.users), (slice(20, 35), E_L.items)):
         assert made[rows].norm().item() == pytest.approx(scale * ids[rows].norm().item(), rel=1e-5)
         components = principal_components(language, 4).float()
@@ -59,12 +59,13 @@ def test_ids_keep_their_length_times_scale(scale: float) -> None:
 
 def test_columns_that_text_cannot_fill_stay_random() -> None:
     model = LLMInit(LLMInitConfig(), inputs(20, 15, 6, 3))
-    ids, E_L = table(35, 6), text(20, 15, 3)
-    made = model.initial_ids(ids, E_L)
+    ids = table(35, 6)
+    made = model.initial_ids(ids)
     assert torch.equal(made[:, 3:], ids[:, 3:])
     assert not (made[:, :3] == ids[:, :3]).any()
     same = Tables(torch.ones(20, 3), torch.ones(15, 3))
-    assert torch.equal(model.initial_ids(ids, same), ids)
+    model = LLMInit(LLMInitConfig(), inputs(20, 15, 6, 3, E_L=same))
+    assert torch.equal(model.initial_ids(ids), ids)
 
 
 @pytest.mark.parametrize("backbone", ["mf", "dual"])
@@ -76,10 +77,10 @@ def test_the_models_id_table_starts_there(backbone: str) -> None:
         generator = torch.Generator().manual_seed(0)
         model = Model(config, dataset.train, tiny_text(dataset), generator)
         tables.append(model.backbone.embedding.detach())
-    model = LLMInit(LLMInitConfig(), inputs(60, 40, 5, 6))
     language = tiny_text(dataset)
     E_L = Tables(torch.as_tensor(language.users), torch.as_tensor(language.items))
-    torch.testing.assert_close(tables[0], model.initial_ids(tables[1], E_L))
+    model = LLMInit(LLMInitConfig(), inputs(60, 40, 5, 6, E_L=E_L))
+    torch.testing.assert_close(tables[0], model.initial_ids(tables[1]))
 
 
 def test_a_backbone_without_ids_is_refused_before_anything_runs() -> None:

@@ -16,7 +16,7 @@ class TestAlphaRec(BackboneSuite):
 def test_its_parameters_do_not_grow_with_the_catalogue() -> None:
     config = resolve_config({"backbone": {"name": "alpharec", "dim": 4, "hidden": 5}})
     model, _ = train_steps(config, tiny_dataset(), 0)
-    d_L = model.E_L_items.shape[1]
+    d_L = model.backbone.text.shape[1]
     assert sum(p.numel() for p in model.parameters()) == (d_L * 5 + 5) + (5 * 4 + 4)
 
 

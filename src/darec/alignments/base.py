@@ -9,13 +9,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Annotated, Any, ClassVar, Literal
+from typing import Annotated, Any, ClassVar, Literal, TypeVar
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from darec.config import PartConfig
+from darec.config import Configured, PartConfig
 from darec.dimensions import Range
 from darec.graph import Graph
 from darec.losses import RankingLoss
@@ -48,6 +48,9 @@ class AlignmentConfig(PartConfig):
         return min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
 
 
+C = TypeVar("C", bound=PartConfig)
+
+
 @dataclass(frozen=True)
 class AlignmentInputs:
     """What an alignment is built from.
@@ -57,7 +60,7 @@ class AlignmentInputs:
         n_items: I.
         ego_dim: width of the backbone's ego table.
         out_dim: width of E_C.
-        text: E_L, [U, d_L] and [I, d_L]; empty where the run has no text.
+        text: E_L, [U, d_L] and [I, d_L]; empty where the alignment does not ask for it by ``needs_text``.
         item_mask: [I] bool, False where an item has no text and its row of E_L is the mean of the others.
         graph: the training graph without self-loops, for :meth:`~darec.graph.Graph.propagate`.
         ranking: the run's ranking loss, for tables of the alignment's own.
@@ -80,8 +83,8 @@ class AlignmentInputs:
         return self.text.items.shape[1]
 
 
-class Alignment(nn.Module):
-    """Base of all alignments; as it stands it changes nothing.
+class Alignment(nn.Module, Configured[C]):
+    """Base of all alignments, which changes nothing. Write ``class Mine(Alignment[MineConfig])``.
 
     Attributes:
         needs_text: whether the run must have language embeddings.
@@ -91,31 +94,38 @@ class Alignment(nn.Module):
         ablations: what ``darec ablate`` switches off or changes, name -> settings; None: derived from the config.
     """
 
-    Config: ClassVar[type[PartConfig]]
+    E_L_users: Tensor
+    E_L_items: Tensor
     needs_text: ClassVar[bool] = True
     needs_ids: ClassVar[bool] = False
     recommendation_terms: ClassVar[frozenset[str]] = frozenset()
     ablations: ClassVar[Mapping[str, Mapping[str, Any]] | None] = None
 
-    def __init__(self, config: PartConfig, inputs: AlignmentInputs) -> None:
+    def __init__(self, config: C, inputs: AlignmentInputs) -> None:
         super().__init__()
+        self.config = config
         self.ranking = inputs.ranking
+        self.register_buffer("E_L_users", inputs.text.users, persistent=False)
+        self.register_buffer("E_L_items", inputs.text.items, persistent=False)
 
-    def initial_ids(self, ids: Tensor, text: Tables) -> Tensor:
+    @property
+    def text(self) -> Tables:
+        """E_L, [U, d_L] and [I, d_L], on the model's device; empty where the alignment reads no text."""
+        return Tables(self.E_L_users, self.E_L_items)
+
+    def initial_ids(self, ids: Tensor) -> Tensor:
         """The backbone's id table before training; asked for once, where the backbone has one.
 
         Args:
             ids: [N, dim] random initial values, users first.
-            text: E_L, [U, d_L] and [I, d_L].
         """
         return ids
 
-    def fuse(self, ego: Tensor, text: Tables, generator: torch.Generator | None) -> Tensor:
+    def fuse(self, ego: Tensor, generator: torch.Generator | None) -> Tensor:
         """Change the backbone's input, a pure function in evaluation.
 
         Args:
             ego: [N, ego_dim], users first.
-            text: E_L, [U, d_L] and [I, d_L].
             generator: source of random draws in training; None in evaluation.
 
         Returns:
@@ -123,33 +133,31 @@ class Alignment(nn.Module):
         """
         return ego
 
-    def losses(self, encoded: Encoded, text: Tables, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
         """Named scalars, to be summed.
 
         Args:
             encoded: E_C, [U, out_dim] and [I, out_dim].
-            text: E_L, [U, d_L] and [I, d_L].
             batch: the step's positives and negatives, and the generator for further draws.
         """
         return {}
 
-    def represent(self, encoded: Encoded, text: Tables) -> Tables:
+    def represent(self, encoded: Encoded) -> Tables:
         """The tables that are scored by inner product: E_C as the run's ranking loss scores it."""
         return self.ranking.scored(encoded)
 
-    def parts(self, encoded: Encoded, text: Tables) -> dict[str, dict[str, Tensor]]:
+    def parts(self, encoded: Encoded) -> dict[str, dict[str, Tensor]]:
         """The shared and specific parts of both sides, for methods that split them; nothing for all others.
 
         Args:
             encoded: E_C, [U, out_dim] and [I, out_dim].
-            text: E_L, [U, d_L] and [I, d_L].
 
         Returns:
             ``{"users": {"C_sh": ..., "C_sp": ..., "L_sh": ..., "L_sp": ...}, "items": {...}}``, each [n, d].
         """
         return {}
 
-    def diagnostics(self, encoded: Encoded, text: Tables) -> dict[str, float]:
+    def diagnostics(self, encoded: Encoded) -> dict[str, float]:
         """What to watch at each evaluation: ranks, gaps, spreads."""
         return {}
 

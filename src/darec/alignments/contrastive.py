@@ -11,7 +11,7 @@ the batch, they are its positives, and the third term then repeats the second wi
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, cast
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -19,7 +19,6 @@ from torch import Tensor, nn
 from torch.utils.checkpoint import checkpoint
 
 from darec.alignments.base import Alignment, AlignmentConfig, AlignmentInputs
-from darec.config import PartConfig
 from darec.dimensions import Range
 from darec.numerics.diagnostics import alignment_figures
 from darec.numerics.infonce import info_nce
@@ -46,26 +45,23 @@ class ContrastiveConfig(AlignmentConfig):
     """Align in one of so many steps; the steps between are the recommendation's alone. 1 in the paper."""
 
 
-class Contrastive(Alignment):
+class Contrastive(Alignment[ContrastiveConfig]):
     """InfoNCE between E_C and projected text."""
 
-    Config: ClassVar[type[PartConfig]] = ContrastiveConfig
-
-    def __init__(self, config: PartConfig, inputs: AlignmentInputs) -> None:
+    def __init__(self, config: ContrastiveConfig, inputs: AlignmentInputs) -> None:
         super().__init__(config, inputs)
-        self.config = config = cast(ContrastiveConfig, config)
         hidden = config.hidden or max(1, (inputs.text_dim + inputs.out_dim) // 2)
         self.mlp = mlp(inputs.text_dim, hidden, inputs.out_dim, generator=inputs.generator)
 
-    def losses(self, encoded: Encoded, text: Tables, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
         """``text_users``, ``text_positives`` and ``text_negatives``; none between aligned steps."""
         if batch.step % self.config.every:
             return {}
         items, place = torch.cat([batch.items, batch.negatives]).unique(return_inverse=True)
-        of_items = self.mlp(text.items.index_select(0, items))
+        of_items = self.mlp(self.text.items.index_select(0, items))
         positives, negatives = place.split([len(batch.items), len(batch.negatives)])
         return {
-            "text_users": self._users(encoded.users, text.users, batch.users),
+            "text_users": self._users(encoded.users, self.text.users, batch.users),
             "text_positives": self._items(encoded.items, items, of_items, positives),
             "text_negatives": self._items(encoded.items, items, of_items, negatives),
         }
@@ -96,9 +92,9 @@ class Contrastive(Alignment):
             counts=counts,
         )
 
-    def diagnostics(self, encoded: Encoded, text: Tables) -> dict[str, float]:
+    def diagnostics(self, encoded: Encoded) -> dict[str, float]:
         """Rank and spread of E_C, rank of the projected text, and the gap between them."""
-        users, items = (project_all(self.mlp, E_L) for E_L in (text.users, text.items))
+        users, items = (project_all(self.mlp, E_L) for E_L in (self.text.users, self.text.items))
         return alignment_figures(encoded, Tables(users, items))
 
 

@@ -10,14 +10,13 @@ apart; with ``project = both`` the projections may collapse all the same, and ``
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, cast
+from typing import Annotated, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darec.alignments.base import Alignment, AlignmentConfig, AlignmentInputs
-from darec.config import PartConfig
 from darec.dimensions import Choice
 from darec.numerics.diagnostics import alignment_figures
 from darec.numerics.mlp import mlp
@@ -37,14 +36,11 @@ class DirectConfig(AlignmentConfig):
     """Width of the projectors' hidden layer; 0 makes them linear."""
 
 
-class Direct(Alignment):
+class Direct(Alignment[DirectConfig]):
     """Mean squared distance of projected unit vectors."""
 
-    Config: ClassVar[type[PartConfig]] = DirectConfig
-
-    def __init__(self, config: PartConfig, inputs: AlignmentInputs) -> None:
+    def __init__(self, config: DirectConfig, inputs: AlignmentInputs) -> None:
         super().__init__(config, inputs)
-        self.config = config = cast(DirectConfig, config)
         both = config.project == "both"
         width = config.dim if both else inputs.out_dim
         hidden = [config.hidden] if config.hidden else []
@@ -53,11 +49,11 @@ class Direct(Alignment):
             self.of_C = mlp(inputs.out_dim, *hidden, width, generator=inputs.generator)
         self.of_L = mlp(inputs.text_dim, *hidden, width, generator=inputs.generator)
 
-    def losses(self, encoded: Encoded, text: Tables, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
         """``gap_users`` and ``gap_items``, each in [0, 4]; an entity counts as often as the batch holds it."""
         return {
-            "gap_users": self._gap(encoded.users, text.users, batch.users),
-            "gap_items": self._gap(encoded.items, text.items, batch.items),
+            "gap_users": self._gap(encoded.users, self.text.users, batch.users),
+            "gap_items": self._gap(encoded.items, self.text.items, batch.items),
         }
 
     def _gap(self, E_C: Tensor, E_L: Tensor, rows: Tensor) -> Tensor:
@@ -67,9 +63,9 @@ class Direct(Alignment):
         gap: Tensor = (counts * (C - L).square().sum(1)).sum() / counts.sum()
         return gap
 
-    def diagnostics(self, encoded: Encoded, text: Tables) -> dict[str, float]:
+    def diagnostics(self, encoded: Encoded) -> dict[str, float]:
         """Rank and spread of each side after projection, the gap between them, and whether they collapsed."""
         return alignment_figures(
             Tables(self.of_C(encoded.users), self.of_C(encoded.items)),
-            Tables(self.of_L(text.users), self.of_L(text.items)),
+            Tables(self.of_L(self.text.users), self.of_L(self.text.items)),
         )

@@ -13,19 +13,18 @@ under a cosine loss is unbounded.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, cast
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
 from darec.alignments.base import Alignment, AlignmentConfig, AlignmentInputs
-from darec.config import PartConfig
 from darec.dimensions import Range
 from darec.numerics.diagnostics import representation_gap
 from darec.numerics.infonce import info_nce
 from darec.numerics.mlp import mlp
-from darec.types import Batch, Encoded, Tables
+from darec.types import Batch, Encoded
 
 _WATCHED = 8192
 """Rows of each side that diagnostics reconstruct."""
@@ -47,14 +46,11 @@ class GenerativeConfig(AlignmentConfig):
     RLMRec code, whose data sets mask 1,500 to 5,000."""
 
 
-class Generative(Alignment):
+class Generative(Alignment[GenerativeConfig]):
     """Masked reconstruction of text."""
 
-    Config: ClassVar[type[PartConfig]] = GenerativeConfig
-
-    def __init__(self, config: PartConfig, inputs: AlignmentInputs) -> None:
+    def __init__(self, config: GenerativeConfig, inputs: AlignmentInputs) -> None:
         super().__init__(config, inputs)
-        self.config = config = cast(GenerativeConfig, config)
         scale = (2 / (inputs.n_users + inputs.n_items)) ** 0.5
         self.token = nn.Parameter(
             scale * torch.randn(1, inputs.ego_dim, generator=inputs.generator)
@@ -63,7 +59,7 @@ class Generative(Alignment):
         self.mlp = mlp(inputs.out_dim, hidden, inputs.text_dim, generator=inputs.generator)
         self._masked: Tensor | None = None  # from fuse to the same step's losses
 
-    def fuse(self, ego: Tensor, text: Tables, generator: torch.Generator | None) -> Tensor:
+    def fuse(self, ego: Tensor, generator: torch.Generator | None) -> Tensor:
         """In training, put the token in place of a random share of rows."""
         self._masked = None
         if generator is None:
@@ -73,13 +69,13 @@ class Generative(Alignment):
         self._masked = order[:count]
         return ego.index_copy(0, self._masked, self.token.expand(count, -1).to(ego.dtype))
 
-    def losses(self, encoded: Encoded, text: Tables, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
         """``text_reconstruction`` over the rows that :meth:`fuse` has masked for this step."""
         if self._masked is None:
             raise RuntimeError("losses() needs the rows masked by fuse() in the same step.")
         masked, self._masked = self._masked[: self.config.n_reconstructed], None
-        users, items = masked[masked < len(text.users)], masked[masked >= len(text.users)]
-        items = items - len(text.users)
+        text, n_users = self.text, len(encoded.users)
+        users, items = masked[masked < n_users], masked[masked >= n_users] - n_users
         E_C = torch.cat(
             [encoded.users.index_select(0, users), encoded.items.index_select(0, items)]
         )
@@ -87,10 +83,10 @@ class Generative(Alignment):
         loss = info_nce(self.mlp(E_C), E_L, temperature=self.config.temperature)
         return {"text_reconstruction": loss}
 
-    def diagnostics(self, encoded: Encoded, text: Tables) -> dict[str, float]:
+    def diagnostics(self, encoded: Encoded) -> dict[str, float]:
         """Gap between the text and its reconstruction from unmasked E_C, mean of users and items."""
         gaps = []
-        for E_C, E_L in ((encoded.users, text.users), (encoded.items, text.items)):
+        for E_C, E_L in ((encoded.users, self.text.users), (encoded.items, self.text.items)):
             rows = slice(None, None, -(-len(E_C) // _WATCHED))
             gaps.append(representation_gap(self.mlp(E_C[rows]), E_L[rows]))
         return {"gap/points": sum(gaps) / len(gaps)}

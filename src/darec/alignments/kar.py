@@ -14,7 +14,7 @@ its text.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, Self, cast
+from typing import Annotated, Literal, Self, cast
 
 import torch
 from pydantic import Field, model_validator
@@ -25,7 +25,7 @@ from darec.alignments.base import Alignment, AlignmentInputs
 from darec.config import PartConfig
 from darec.dimensions import Choice, Range
 from darec.errors import ConfigError
-from darec.types import Encoded, Tables
+from darec.types import Encoded
 
 
 class KARConfig(PartConfig):
@@ -109,14 +109,11 @@ class Standardised(nn.Module):
         return F.linear(x, weight, bias - weight @ self.mean)
 
 
-class KAR(Alignment):
+class KAR(Alignment[KARConfig]):
     """Knowledge adaptors."""
 
-    Config: ClassVar[type[PartConfig]] = KARConfig
-
-    def __init__(self, config: PartConfig, inputs: AlignmentInputs) -> None:
+    def __init__(self, config: KARConfig, inputs: AlignmentInputs) -> None:
         super().__init__(config, inputs)
-        self.config = config = cast(KARConfig, config)
 
         def experts(count: int) -> Experts:
             widths = inputs.text_dim, config.hidden, inputs.ego_dim
@@ -126,7 +123,7 @@ class KAR(Alignment):
         self.dedicated = nn.ModuleList(
             experts(config.dedicated) for _ in range(2 if config.dedicated else 0)
         )
-        self.text = nn.ModuleList(
+        self.standardised = nn.ModuleList(
             Standardised(E_L) for E_L in (inputs.text.users, inputs.text.items)
         )
         # With a single expert a softmax is 1 whatever the gate holds.
@@ -137,13 +134,13 @@ class KAR(Alignment):
             for _ in range(2 if count > 1 else 0)
         )
 
-    def fuse(self, ego: Tensor, text: Tables, generator: torch.Generator | None) -> Tensor:
+    def fuse(self, ego: Tensor, generator: torch.Generator | None) -> Tensor:
         """Add the adapted text to the ego table."""
-        return ego + self.config.scale * torch.cat(self._adapted(text))
+        return ego + self.config.scale * torch.cat(self._adapted())
 
-    def _adapted(self, text: Tables) -> list[Tensor]:
+    def _adapted(self) -> list[Tensor]:
         """[U, ego_dim] and [I, ego_dim]."""
-        return [self._side(side, E_L) for side, E_L in enumerate((text.users, text.items))]
+        return [self._side(0, self.text.users), self._side(1, self.text.items)]
 
     def _side(self, side: int, E_L: Tensor) -> Tensor:
         """One side's mixture; all that reads the wide text is a single product."""
@@ -152,7 +149,7 @@ class KAR(Alignment):
         gate = self.gates[side] if len(self.gates) else E_L.new_empty(0, E_L.shape[1])
         weights = [*(own.first for own in experts), gate]
         bias = torch.cat([*(own.bias for own in experts), E_L.new_zeros(len(gate))])
-        standardised = cast(Standardised, self.text[side])
+        standardised = cast(Standardised, self.standardised[side])
         *projected, logits = standardised.linear(E_L, torch.cat(weights), bias).split(
             [len(weight) for weight in weights], dim=1
         )
@@ -161,7 +158,7 @@ class KAR(Alignment):
         mixed = [own(*parts) for own, *parts in zip(experts, projected, shares, strict=True)]
         return torch.stack(mixed).sum(0)
 
-    def diagnostics(self, encoded: Encoded, text: Tables) -> dict[str, float]:
+    def diagnostics(self, encoded: Encoded) -> dict[str, float]:
         """Mean length of what is added to users' and to items' rows."""
-        users, items = (float(added.norm(dim=1).mean()) for added in self._adapted(text))
+        users, items = (float(added.norm(dim=1).mean()) for added in self._adapted())
         return {"added/users": self.config.scale * users, "added/items": self.config.scale * items}

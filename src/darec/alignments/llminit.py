@@ -11,17 +11,16 @@ had, times ``scale``. Where text has fewer components than the table columns, th
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, cast
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from darec.alignments.base import Alignment, AlignmentInputs
+from darec.alignments.base import Alignment
 from darec.config import PartConfig
 from darec.dimensions import Range
 from darec.numerics.components import principal_components, replace_columns
-from darec.types import Tables
 
 
 class LLMInitConfig(PartConfig):
@@ -33,20 +32,15 @@ class LLMInitConfig(PartConfig):
     """Length of the initial table, in lengths of the random values it replaces."""
 
 
-class LLMInit(Alignment):
+class LLMInit(Alignment[LLMInitConfig]):
     """Principal components of text as initial ids."""
 
-    Config: ClassVar[type[PartConfig]] = LLMInitConfig
     needs_ids: ClassVar[bool] = True
 
-    def __init__(self, config: PartConfig, inputs: AlignmentInputs) -> None:
-        super().__init__(config, inputs)
-        self.config = cast(LLMInitConfig, config)
-
-    def initial_ids(self, ids: Tensor, text: Tables) -> Tensor:
+    def initial_ids(self, ids: Tensor) -> Tensor:
         """[N, dim] random values to principal components of as much of ``text`` as there is."""
-        sizes = [len(text.users), len(text.items)]
-        sides = zip(ids.split(sizes), (text.users, text.items), strict=True)
+        tables = (self.text.users, self.text.items)
+        sides = zip(ids.split([len(E_L) for E_L in tables]), tables, strict=True)
         return torch.cat([self._side(rows, E_L) for rows, E_L in sides])
 
     def _side(self, rows: Tensor, E_L: Tensor) -> Tensor:

@@ -15,8 +15,7 @@ class NoAlignmentConfig(PartConfig):
     """Name of the alignment."""
 
 
-class NoAlignment(Alignment):
+class NoAlignment(Alignment[NoAlignmentConfig]):
     """Leaves the backbone as it is."""
 
-    Config: ClassVar[type[PartConfig]] = NoAlignmentConfig
     needs_text: ClassVar[bool] = False

@@ -38,17 +38,15 @@ class AlphaRecConfig(BackboneConfig):
     """Temperature of InfoNCE; 0.15 in the paper."""
 
 
-class AlphaRec(Backbone):
+class AlphaRec(Backbone[AlphaRecConfig]):
     """Text through an MLP and a graph."""
 
-    Config: ClassVar[type[BackboneConfig]] = AlphaRecConfig
-    config: AlphaRecConfig
     needs_text: ClassVar[bool] = True
     has_ids: ClassVar[bool] = False
     text: Tensor
 
     @classmethod
-    def graph_spec(cls, config: BackboneConfig) -> GraphSpec | None:
+    def graph_spec(cls, config: AlphaRecConfig) -> GraphSpec | None:
         """The user-item graph, symmetrically normalised."""
         return GraphSpec()
 

@@ -12,7 +12,7 @@ terms use raw inner products.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field, model_validator
@@ -82,11 +82,9 @@ class Attention(nn.Module):
         )
 
 
-class AutoCF(GraphBackbone):
+class AutoCF(GraphBackbone[AutoCFConfig]):
     """Masked graph autoencoding with learned masks."""
 
-    Config: ClassVar[type[BackboneConfig]] = AutoCFConfig
-    config: AutoCFConfig
     seeds: Tensor
     draw: Tensor
 

@@ -8,13 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar, TypeVar, cast
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from darec.config import PartConfig
+from darec.config import Configured, PartConfig
 from darec.graph import Graph, GraphSpec
 from darec.losses import RankingLoss
 from darec.types import Batch, Encoded, Tables
@@ -25,6 +25,9 @@ class BackboneConfig(PartConfig):
 
     dim: int = Field(32, ge=1)
     """Width of the ego table; 32 in the RLMRec and DaRec papers."""
+
+
+C = TypeVar("C", bound=BackboneConfig)
 
 
 @dataclass(frozen=True)
@@ -48,8 +51,8 @@ class BackboneInputs:
     generator: torch.Generator
 
 
-class Backbone(nn.Module):
-    """Base of all backbones: an ego table per entity, encoded into E_C.
+class Backbone(nn.Module, Configured[C]):
+    """Base of all backbones: an ego table per entity, encoded into E_C. Write ``class Mine(Backbone[MineConfig])``.
 
     Attributes:
         needs_text: whether the model itself reads the language embeddings.
@@ -59,13 +62,12 @@ class Backbone(nn.Module):
         ablations: what ``darec ablate`` switches off or changes, name -> settings; None: derived from the config.
     """
 
-    Config: ClassVar[type[BackboneConfig]]
     needs_text: ClassVar[bool] = False
     has_ids: ClassVar[bool] = True
     ablations: ClassVar[Mapping[str, Mapping[str, Any]] | None] = None
     embedding: nn.Parameter
 
-    def __init__(self, config: BackboneConfig, inputs: BackboneInputs) -> None:
+    def __init__(self, config: C, inputs: BackboneInputs) -> None:
         super().__init__()
         self.config = config
         self.sizes = [inputs.n_users, inputs.n_items]
@@ -73,7 +75,7 @@ class Backbone(nn.Module):
         self.out_dim = config.dim
 
     @classmethod
-    def graph_spec(cls, config: BackboneConfig) -> GraphSpec | None:
+    def graph_spec(cls, config: C) -> GraphSpec | None:
         """The graph that the model propagates over; None for models without one."""
         return None
 
@@ -109,7 +111,7 @@ class Backbone(nn.Module):
         return Encoded(users, items)
 
 
-class GraphBackbone(Backbone):
+class GraphBackbone(Backbone[C]):
     """Base of models that propagate an id table over the user-item graph.
 
     Attributes:
@@ -120,11 +122,11 @@ class GraphBackbone(Backbone):
     graph: Graph
 
     @classmethod
-    def graph_spec(cls, config: BackboneConfig) -> GraphSpec | None:
+    def graph_spec(cls, config: C) -> GraphSpec | None:
         """The user-item graph, symmetrically normalised."""
         return GraphSpec()
 
-    def __init__(self, config: BackboneConfig, inputs: BackboneInputs) -> None:
+    def __init__(self, config: C, inputs: BackboneInputs) -> None:
         super().__init__(config, inputs)
         self.graph = cast(Graph, inputs.graph)
         self.embedding = id_table(inputs, config.dim)

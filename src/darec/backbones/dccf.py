@@ -8,7 +8,7 @@ layers, and in every layer Z is contrasted with the other three within the batch
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -38,11 +38,8 @@ class DCCFConfig(BackboneConfig):
     """Temperature of the contrast."""
 
 
-class DCCF(GraphBackbone):
+class DCCF(GraphBackbone[DCCFConfig]):
     """Propagation with intents and learned edge weights, contrasted with one another."""
-
-    Config: ClassVar[type[BackboneConfig]] = DCCFConfig
-    config: DCCFConfig
 
     def __init__(self, config: DCCFConfig, inputs: BackboneInputs) -> None:
         super().__init__(config, inputs)

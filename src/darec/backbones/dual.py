@@ -33,11 +33,9 @@ class DualConfig(BackboneConfig):
     """A ranking loss for each tower, or one for the sum of their scores."""
 
 
-class Dual(GraphBackbone):
+class Dual(GraphBackbone[DualConfig]):
     """An id tower and a text tower."""
 
-    Config: ClassVar[type[BackboneConfig]] = DualConfig
-    config: DualConfig
     needs_text: ClassVar[bool] = True
     text: Tensor
 

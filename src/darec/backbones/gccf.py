@@ -8,7 +8,7 @@ leaves it out, and so does this.
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal, cast
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -31,16 +31,13 @@ class GCCFConfig(BackboneConfig):
     """Join every entity to itself, as in the paper; the RLMRec code does not."""
 
 
-class GCCF(GraphBackbone):
+class GCCF(GraphBackbone[GCCFConfig]):
     """Linear propagation whose layers are concatenated."""
 
-    Config: ClassVar[type[BackboneConfig]] = GCCFConfig
-    config: GCCFConfig
-
     @classmethod
-    def graph_spec(cls, config: BackboneConfig) -> GraphSpec | None:
+    def graph_spec(cls, config: GCCFConfig) -> GraphSpec | None:
         """The user-item graph, with self-loops unless they are turned off."""
-        return GraphSpec(self_loops=cast(GCCFConfig, config).self_loops)
+        return GraphSpec(self_loops=config.self_loops)
 
     def __init__(self, config: GCCFConfig, inputs: BackboneInputs) -> None:
         super().__init__(config, inputs)

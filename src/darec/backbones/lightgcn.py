@@ -7,7 +7,7 @@ differ by the scale of the scores, and so in how the learning rate and the L2 te
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
@@ -33,11 +33,8 @@ class LightGCNConfig(BackboneConfig):
     """Divide kept edges by ``edge_keep``. The RLMRec code does not."""
 
 
-class LightGCN(GraphBackbone):
+class LightGCN(GraphBackbone[LightGCNConfig]):
     """Linear propagation of free embeddings over the training graph."""
-
-    Config: ClassVar[type[BackboneConfig]] = LightGCNConfig
-    config: LightGCNConfig
 
     def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
         """Propagate and combine the layers, eq. 3 and 4."""

@@ -6,7 +6,7 @@ by sampled softmax.
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from torch import Tensor
@@ -22,10 +22,8 @@ class MFConfig(BackboneConfig):
     """Name of the backbone."""
 
 
-class MF(Backbone):
+class MF(Backbone[MFConfig]):
     """Free embeddings, scored as they are."""
-
-    Config: ClassVar[type[BackboneConfig]] = MFConfig
 
     def __init__(self, config: MFConfig, inputs: BackboneInputs) -> None:
         super().__init__(config, inputs)

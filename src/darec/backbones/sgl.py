@@ -7,13 +7,12 @@ thinned by dropping nodes with their edges, edges, or other edges in each layer,
 
 from __future__ import annotations
 
-from typing import ClassVar, Literal
+from typing import Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from darec.backbones.base import BackboneConfig
 from darec.backbones.views import Candidates, TwoViews, TwoViewsConfig
 
 
@@ -32,11 +31,8 @@ class SGLConfig(TwoViewsConfig):
     """Tell an entity from all others, as in the paper, or from those of the batch, which is several times faster."""
 
 
-class SGL(TwoViews):
+class SGL(TwoViews[SGLConfig]):
     """LightGCN with a contrast between two thinned graphs."""
-
-    Config: ClassVar[type[BackboneConfig]] = SGLConfig
-    config: SGLConfig
 
     def view(self, ego: Tensor, generator: torch.Generator) -> Tensor:
         """The layers of a thinned graph; of another one in each layer for a random walk."""

@@ -7,13 +7,12 @@ layer 0 out of the combination; the RLMRec code, on which DaRec's experiments bu
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor
 
-from darec.backbones.base import BackboneConfig
 from darec.backbones.views import Candidates, TwoViews, TwoViewsConfig, perturbed
 from darec.dimensions import Range
 
@@ -29,11 +28,8 @@ class SimGCLConfig(TwoViewsConfig):
     """Tell an entity from those of the batch, as in the paper, or from all others, as in the RLMRec code."""
 
 
-class SimGCL(TwoViews):
+class SimGCL(TwoViews[SimGCLConfig]):
     """LightGCN with a contrast between two noisy views."""
-
-    Config: ClassVar[type[BackboneConfig]] = SimGCLConfig
-    config: SimGCLConfig
 
     def view(self, ego: Tensor, generator: torch.Generator) -> Tensor:
         """The layers with noise on each one's output."""

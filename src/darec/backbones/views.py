@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Annotated, Literal, Protocol
+from typing import Annotated, Literal, Protocol, TypeVar
 
 import torch
 from pydantic import Field
@@ -49,10 +49,11 @@ class TwoViewsConfig(BackboneConfig):
     """Tell an entity from those of the batch, or from all others, which takes several times as long."""
 
 
-class TwoViews(GraphBackbone, ABC):
-    """LightGCN with a contrast between two views of the graph, drawn anew in every step."""
+V = TypeVar("V", bound=TwoViewsConfig)
 
-    config: TwoViewsConfig
+
+class TwoViews(GraphBackbone[V], ABC):
+    """LightGCN with a contrast between two views of the graph, drawn anew in every step."""
 
     @abstractmethod
     def view(self, ego: Tensor, generator: torch.Generator) -> Tensor:

@@ -6,7 +6,7 @@ layers, between that encoding and the output of layer l* (eq. 8). As in the pape
 
 from __future__ import annotations
 
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 import torch
 from pydantic import Field, model_validator
@@ -46,11 +46,8 @@ class XSimGCLConfig(BackboneConfig):
         return self
 
 
-class XSimGCL(GraphBackbone):
+class XSimGCL(GraphBackbone[XSimGCLConfig]):
     """Noisy propagation, contrasted with one of its own layers."""
-
-    Config: ClassVar[type[BackboneConfig]] = XSimGCLConfig
-    config: XSimGCLConfig
 
     def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
         """The mean of layers 1 to L; in training with noise, and with layer l* as a view."""

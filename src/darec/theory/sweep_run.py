@@ -25,7 +25,7 @@ from darec.theory.probes import linear_gap, linear_r2
 from darec.types import Interactions, TextTable
 
 if TYPE_CHECKING:
-    from darec.training.trainer import Trainer
+    from darec.model import Model
 
 ZERO: Final = "none"
 """The method of strength zero."""
@@ -159,7 +159,7 @@ def run(task: Task) -> Outcome:
     found = evaluate_scorer(
         trainer.scorer(), target=data.test, exclude=data.train, train=data.train, ks=(20,)
     ).summary()
-    tables = representations(trainer)
+    tables = representations(trainer.model, text)
     E_C, E_L = tables["E_C"], tables["E_L"]
     probes = {}
     for name, (users, items) in tables.items():
@@ -196,20 +196,17 @@ def planted(dials: Dials, seed: int) -> tuple[World, TextTable]:
     return replace(world, dataset=data), embed(data, "tfidf")
 
 
-def representations(trainer: Trainer) -> dict[str, Pair]:
-    """Users' and items' rows of E_C, E_L and, with DaRec, of its four parts, as arrays."""
+def representations(model: Model, text: TextTable) -> dict[str, Pair]:
+    """Users' and items' rows of E_C, E_L and, where the alignment splits them, of its parts, as arrays."""
     import torch
 
-    from darec.alignments.darec import DaRec
-
-    model = trainer.model
     with torch.no_grad():
         encoded = model.encode()
-        C, L = (encoded.users, encoded.items), (model.text.users, model.text.items)
-        tables = {"E_C": C, "E_L": L}
-        alignment = model.alignment
-        if isinstance(alignment, DaRec):
-            for side, rows in (("C", C), ("L", L)):
-                for part, maps in (("sh", alignment.shared), ("sp", alignment.specific)):
-                    tables[f"{side}_{part}"] = (maps[side](rows[0]), maps[side](rows[1]))
-        return {name: (users.numpy(), items.numpy()) for name, (users, items) in tables.items()}
+        parts = model.alignment.parts(encoded)
+    tables = {
+        "E_C": (encoded.users.numpy(), encoded.items.numpy()),
+        "E_L": (text.users, text.items),
+    }
+    for name, users in parts.get("users", {}).items():
+        tables[name] = (users.numpy(), parts["items"][name].numpy())
+    return tables

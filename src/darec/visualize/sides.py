@@ -58,7 +58,7 @@ def sides_of(run: Run) -> dict[str, Sides]:
     known = {"users": text.user_mask, "items": text.item_mask}
     with torch.no_grad():
         encoded = model.encode()
-        parts = model.alignment.parts(encoded, E_L)
+        parts = model.alignment.parts(encoded)
         made = {}
         for kind in KINDS:
             tables = {"E_C": getattr(encoded, kind), "E_L": getattr(E_L, kind)}

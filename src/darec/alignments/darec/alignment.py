@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, cast
+from typing import Any, ClassVar
 
 import torch
 from torch import Tensor
@@ -19,7 +19,6 @@ from darec.alignments.darec.orthogonality import orthogonality_loss
 from darec.alignments.darec.projector import Projector
 from darec.alignments.darec.settings import DaRecConfig
 from darec.alignments.darec.uniformity import uniformity_loss
-from darec.config import PartConfig
 from darec.errors import ConfigError
 from darec.graph import NeighbourGraph, SharedText, reliability, shared_text
 from darec.numerics.components import principal_directions, replace_columns
@@ -34,7 +33,7 @@ from darec.types import Batch, Encoded, Tables
 SIDES = ("C", "L")
 
 
-class DaRec(Alignment):
+class DaRec(Alignment[DaRecConfig]):
     """Disentangled structure alignment (Yang et al., arXiv 2408.08231).
 
     Args:
@@ -45,14 +44,12 @@ class DaRec(Alignment):
         ConfigError: more clusters than entities, or than rows drawn for a step.
     """
 
-    Config: ClassVar[type[PartConfig]] = DaRecConfig
     ablations: ClassVar[Mapping[str, Mapping[str, Any]]] = ABLATIONS
     centres: Tensor
     started: Tensor
 
-    def __init__(self, config: PartConfig, inputs: AlignmentInputs) -> None:
+    def __init__(self, config: DaRecConfig, inputs: AlignmentInputs) -> None:
         super().__init__(config, inputs)
-        self.config = config = cast(DaRecConfig, config)
         sizes = {"users": inputs.n_users, "items": inputs.n_items}
         if config.entities == "together":
             sizes = {"entities": inputs.n_users + inputs.n_items}
@@ -74,7 +71,7 @@ class DaRec(Alignment):
                 generator=inputs.generator,
             )
 
-        self.n_users = inputs.n_users
+        self.sides = [inputs.n_users, inputs.n_items]
         self.neighbours: NeighbourGraph | None = None
         self.content: ContentTables | None = None
         self.smoothing = 0.0  # the setting times the neighbours' reliability
@@ -113,7 +110,7 @@ class DaRec(Alignment):
             )
             self.content = ContentTables(tables, config.text_weight * trust)
 
-    def initial_ids(self, ids: Tensor, text: Tables) -> Tensor:
+    def initial_ids(self, ids: Tensor) -> Tensor:
         """[N, dim] random values to the text's coordinates on the leading directions of ``text_part``.
 
         One basis for users and items, so that their inner products mean something from the first step; each side keeps
@@ -122,22 +119,20 @@ class DaRec(Alignment):
         if self.config.start == "random":
             return ids
         count = ids.shape[1]
-        told = self.shared_text or SharedText(*principal_directions(text.items, count))
-        sides = zip(
-            ids.split([len(text.users), len(text.items)]), (text.users, text.items), strict=True
-        )
+        told = self.shared_text or SharedText(*principal_directions(self.text.items, count))
+        sides = zip(ids.split(self.sides), (self.text.users, self.text.items), strict=True)
         return torch.cat([replace_columns(rows, told.part(E_L, count)) for rows, E_L in sides])
 
-    def fuse(self, ego: Tensor, text: Tables, generator: torch.Generator | None) -> Tensor:
+    def fuse(self, ego: Tensor, generator: torch.Generator | None) -> Tensor:
         """Items as ``(I + s M) ego``, M the mean over neighbours in text, s the smoothing; users as they are."""
         if self.neighbours is None:
             return ego
-        users, items = ego.split([self.n_users, len(ego) - self.n_users])
+        users, items = ego.split(self.sides)
         return torch.cat([users, self.neighbours.smooth(items, self.smoothing)])
 
-    def represent(self, encoded: Encoded, text: Tables) -> Tables:
+    def represent(self, encoded: Encoded) -> Tables:
         """E_C as the run's loss scores it and, with ``text_width``, the text's own table beside it."""
-        tables = super().represent(encoded, text)
+        tables = super().represent(encoded)
         return tables if self.content is None else self.content.beside(tables)
 
     @property
@@ -145,22 +140,22 @@ class DaRec(Alignment):
         """Rows drawn of each set of entities."""
         return self.config.n_sampled and max(2, self.config.n_sampled // len(self.sizes))
 
-    def losses(self, encoded: Encoded, text: Tables, batch: Batch) -> dict[str, Tensor]:
+    def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
         """The four terms, weighted, each averaged over the sets of entities; none between aligned steps."""
         totals: dict[str, Tensor] = {}
         if batch.step % self.config.every:
             return totals
-        for index, (E_C, E_L) in enumerate(self._sets(encoded, text)):
+        for index, (E_C, E_L) in enumerate(self._sets(encoded)):
             rows = self._draw(len(E_C), batch.generator)
             if rows is not None:
                 E_C, E_L = E_C.index_select(0, rows), E_L.index_select(0, rows)
-            for name, term in self._terms(*self._project(E_C, E_L), index, batch):
+            for name, term in self.terms(*self._project(E_C, E_L), index, batch):
                 term = term / len(self.sizes)
                 totals[name] = totals[name] + term if name in totals else term
         self.started.fill_(True)
         return totals
 
-    def _terms(
+    def terms(
         self, C_sh: Tensor, C_sp: Tensor, L_sh: Tensor, L_sp: Tensor, index: int, batch: Batch
     ) -> Iterator[tuple[str, Tensor]]:
         """The weighted terms of one set of entities; those of weight zero cost nothing."""
@@ -175,9 +170,9 @@ class DaRec(Alignment):
         if config.w_glo:
             yield "global", config.w_glo * global_structure_loss(C_sh, L_sh)
         if config.w_loc:
-            yield "local", config.w_loc * self._local(C_sh, L_sh, index, batch)
+            yield "local", config.w_loc * self.local_term(C_sh, L_sh, index, batch)
 
-    def _local(self, C_sh: Tensor, L_sh: Tensor, index: int, batch: Batch) -> Tensor:
+    def local_term(self, C_sh: Tensor, L_sh: Tensor, index: int, batch: Batch) -> Tensor:
         """Cluster both sides, warm-started, match the clusters and compare the centres."""
         config = self.config
         clusters = [
@@ -197,14 +192,14 @@ class DaRec(Alignment):
             C_sh, L_sh, clusters[0].assignments, clusters[1].assignments, matching
         )
 
-    def diagnostics(self, encoded: Encoded, text: Tables) -> dict[str, float]:
+    def diagnostics(self, encoded: Encoded) -> dict[str, float]:
         """Ranks, spreads and gaps over all rows of each set of entities, averaged over the sets.
 
         ``collapsed`` is 1 where the shared part of either side has become one direction in any set; ``smoothing`` is
         the setting times the neighbours' reliability.
         """
         sets = []
-        for E_C, E_L in self._sets(encoded, text):
+        for E_C, E_L in self._sets(encoded):
             C_sh, C_sp, L_sh, L_sp = self._project(E_C, E_L)
             sets.append(
                 {
@@ -223,10 +218,10 @@ class DaRec(Alignment):
         means["smoothing"] = self.smoothing
         return {**means, "collapsed": max(found["collapsed"] for found in sets)}
 
-    def parts(self, encoded: Encoded, text: Tables) -> dict[str, dict[str, Tensor]]:
+    def parts(self, encoded: Encoded) -> dict[str, dict[str, Tensor]]:
         """C_sh, C_sp, L_sh and L_sp of users and of items, each [n, dim]."""
-        sets = [self._project(*both) for both in self._sets(encoded, text)]
-        by_part = (torch.cat(part).tensor_split([self.n_users]) for part in zip(*sets, strict=True))
+        sets = [self._project(*both) for both in self._sets(encoded)]
+        by_part = (torch.cat(part).split(self.sides) for part in zip(*sets, strict=True))
         users, items = zip(*by_part, strict=True)
         names = ("C_sh", "C_sp", "L_sh", "L_sp")
         return {
@@ -241,11 +236,11 @@ class DaRec(Alignment):
             C_sh, L_sh = C_sh - C_sh.mean(0), L_sh - L_sh.mean(0)
         return C_sh, self.specific["C"](E_C), L_sh, self.specific["L"](E_L)
 
-    def _sets(self, encoded: Encoded, text: Tables) -> list[tuple[Tensor, Tensor]]:
+    def _sets(self, encoded: Encoded) -> list[tuple[Tensor, Tensor]]:
         """(E_C, E_L) of each set of entities that is aligned by itself."""
         if self.config.entities == "together":
-            return [(encoded.entities, torch.cat([text.users, text.items]))]
-        return [(encoded.users, text.users), (encoded.items, text.items)]
+            return [(encoded.entities, torch.cat([self.text.users, self.text.items]))]
+        return [(encoded.users, self.text.users), (encoded.items, self.text.items)]
 
     def _draw(self, n: int, generator: torch.Generator) -> Tensor | None:
         """Distinct rows for a step, at a cost that does not grow with ``n``; None for all.
