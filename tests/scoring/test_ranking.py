@@ -70,7 +70,7 @@ def test_equals_brute_force(seed, n_items, k, density, levels, batch_size, subse
 
 
 def test_wide_catalogue_is_searched_in_groups_without_loss():
-    tables, exclude = world(1, n_users=60, n_items=5000, dim=8, density=0.01)
+    tables, exclude = world(3, n_users=60, n_items=5000, dim=8, density=0.01)
     items, scores = top_k(tables, 20, exclude)
     full = tables.users @ tables.items.T
     full[exclude.users, exclude.items] = -torch.inf
@@ -201,3 +201,34 @@ def test_scores_beyond_float32_are_refused():
     tables, exclude = world(7)
     with pytest.raises(RunError, match="beyond float32"):
         top_k(Tables(tables.users * 1e20, tables.items * 1e20), 3, exclude)
+
+
+def test_scores_that_differ_by_rounding_alone_are_equal():
+    one, less = np.float32(1), np.nextafter(np.float32(1), np.float32(0))
+    scores = torch.tensor([[0.5, less, one, less, 0.5 + 1e-3]])
+    ties = np.array([0, 4, 3, 1, 2])
+    assert select(scores, 4, ties).items.tolist() == [[3, 2, 1, 4]]
+    assert select(scores, 2, ties).tied(2).tolist() == [True]
+    assert select(scores, 3, ties).tied(3).tolist() == [False]
+
+
+def test_a_tie_longer_than_the_list_is_settled_as_a_whole():
+    scores = torch.zeros(2, 500)
+    scores[1, 100:] = -torch.inf
+    ties = np.random.default_rng(0).permutation(500)
+    items = select(scores, 3, ties).items
+    assert items[0].tolist() == np.argsort(ties)[:3].tolist()
+    assert items[1].tolist() == np.argsort(ties[:100])[:3].tolist()
+
+
+def test_items_with_one_row_are_listed_in_one_order_wherever_they_stand():
+    """A matrix product may round the columns at its edge otherwise than those in the middle."""
+    generator = torch.Generator().manual_seed(0)
+    users = torch.randn(50, 24, generator=generator)
+    items = torch.randn(61, 24, generator=generator)
+    items[1:40] = items[0]
+    ids = np.array([f"i{row}" for row in range(61)])
+    moved = np.random.default_rng(0).permutation(61)
+    first = TableScorer(Tables(users, items), tie_order(ids)).top_k(k=10)[0]
+    again = TableScorer(Tables(users, items[moved]), tie_order(ids[moved])).top_k(k=10)[0]
+    np.testing.assert_array_equal(ids[moved][again], ids[first])

@@ -21,8 +21,8 @@ from darec.errors import ConfigError, DataError, did_you_mean
 from darec.evaluation import metrics as m
 from darec.evaluation.groups import describe, group_by_count
 from darec.evaluation.result import GROUP_METRICS, Evaluation
-from darec.scoring import Ranked, Ranker, Scorer, check_k
-from darec.types import IntArray, Interactions
+from darec.scoring import Ranked, Ranker, Scorer, TableScorer, check_k
+from darec.types import IntArray, Interactions, Tables
 
 KS: Final = (5, 10, 20)
 MASKS: Final = ("train", "train+valid")
@@ -100,11 +100,11 @@ class Evaluator:
             *describe("items", train.item_degree, self._item_labels, item_groups),
         )
 
-    def evaluate(self, scorer: Scorer, metrics: Sequence[str] = m.METRICS) -> Evaluation:
+    def evaluate(self, scorer: Scorer | Tables, metrics: Sequence[str] = m.METRICS) -> Evaluation:
         """Rank all items for every user with a target and judge the lists.
 
         Args:
-            scorer: of U users and I items.
+            scorer: of U users and I items; two tables stand for their :class:`~darec.scoring.TableScorer`.
             metrics: names from :data:`darec.evaluation.metrics.METRICS`.
 
         Raises:
@@ -113,6 +113,8 @@ class Evaluator:
             RunError: scores that would be NaN or infinite.
         """
         _check(metrics)
+        if isinstance(scorer, Tables):
+            scorer = TableScorer(scorer)
         return self.judge(self._ranker.rank(scorer, self.ks[-1]), metrics)
 
     def judge(self, lists: Ranked, metrics: Sequence[str] = m.METRICS) -> Evaluation:
@@ -175,7 +177,7 @@ class Evaluator:
 
 
 def evaluate_scorer(
-    scorer: Scorer,
+    scorer: Scorer | Tables,
     *,
     target: Interactions,
     exclude: Interactions,

@@ -22,6 +22,7 @@ from darec.types import FloatArray, IntArray, Interactions
 if TYPE_CHECKING:
     from darec.scoring.base import Scorer
 
+_ROUNDING = 2.0**-20  # eight units in the last place of float32
 # Bytes of the score buffer where no batch size is given: a CPU wants it to stay in its cache, a GPU wants
 # enough work for each kernel.
 _BUFFER_BYTES = {"cpu": 2 << 20, "cuda": 256 << 20}
@@ -43,7 +44,8 @@ class Ranked(NamedTuple):
     def tied(self, k: int) -> NDArray[np.bool_]:
         """[n] whether the first ``k`` end inside a tie, so that the order of equal scores decides what is listed."""
         after = self.scores[:, k] if k < self.scores.shape[1] else self.next_scores
-        tied: NDArray[np.bool_] = (self.scores[:, k - 1] == after) & ~np.isneginf(after)
+        last, first = (torch.from_numpy(self.scores[:, place]) for place in (k - 1, 0))
+        tied: NDArray[np.bool_] = _equal(last, torch.from_numpy(after), first).numpy()
         return tied
 
 
@@ -108,7 +110,8 @@ class Ranker:
     def rank(self, scorer: Scorer, k: int) -> Ranked:
         """The ``k`` best candidates of every user, on the scorer's device.
 
-        Equal scores are ordered by :attr:`Scorer.ties`, whatever the device; scores are float32.
+        Scores are float32. Those that differ by no more than rounding count as equal, and are ordered by
+        :attr:`Scorer.ties`, whatever the device.
 
         Raises:
             ConfigError: ``k`` below 1 or above the number of candidates.
@@ -220,21 +223,36 @@ def _select(block: Tensor, k: int, groups: int, ties: Tensor) -> tuple[Tensor, T
         pool = (best[:, None, :] + member[None, :, None]).flatten(1)
         scores, chosen = torch.topk(block.gather(1, pool), more)
         columns = pool.gather(1, chosen)
-    tied = (scores[:, 1:] == scores[:, :-1]) & ~scores[:, 1:].isneginf()
+    tied = _equal(scores[:, :-1], scores[:, 1:], scores[:, :1])
     after = scores[:, k] if more > k else torch.full_like(scores[:, 0], -math.inf)
     scores, columns = scores[:, :k], columns[:, :k]
     rows = tied.any(dim=1).nonzero().squeeze(1)
     if len(rows):
-        columns[rows] = _select_tied(block[rows], k, ties)
+        scores[rows], columns[rows], after[rows] = _select_tied(block[rows], k, ties)
     return scores, columns, after
 
 
-def _select_tied(block: Tensor, k: int, ties: Tensor) -> Tensor:
-    """Columns of the ``k`` largest entries of each row by (score, then lower place in ``ties``).
+def _equal(higher: Tensor, lower: Tensor, best: Tensor) -> Tensor:
+    """Whether scores differ by no more than rounding: by 2^-20 of the larger of the best score and their own size.
 
-    Float bits, with those of negative numbers reversed, order as the floats do; the place fills the lower
-    half of a 64-bit key, which leaves no ties.
+    Two items with the same row have the same score in real numbers, but a matrix product adds up the columns at its
+    edges in another order, and so tells them apart in the last bits by where they stand.
     """
-    bits = (block + 0.0).view(torch.int32)  # + 0.0 makes -0.0 and 0.0 one key
-    ordered = (bits ^ ((bits >> 31) & 0x7FFFFFFF)).long()
-    return torch.topk((ordered << 32) - ties, k).indices
+    size = torch.maximum(best.abs(), lower.abs())
+    return (higher - lower <= _ROUNDING * size) & ~lower.isneginf()
+
+
+def _select_tied(block: Tensor, k: int, ties: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """What :func:`_select` returns, of rows with ties: by runs of equal scores, and by ``ties`` within a run."""
+    width = block.shape[1]
+    reach = min(width, max(4 * k, 64))
+    scores, columns = torch.topk(block, reach)
+    equal = _equal(scores[:, :-1], scores[:, 1:], scores[:, :1])
+    if reach < width and bool(equal[:, k - 1 :].all(dim=1).any()):  # a run that may go on
+        scores, columns = torch.sort(block, dim=1, descending=True)
+        equal = _equal(scores[:, :-1], scores[:, 1:], scores[:, :1])
+    run = torch.nn.functional.pad((~equal).cumsum(dim=1), (1, 0))
+    order = ((run << 32) + ties[columns]).argsort(dim=1)
+    scores, columns = scores.gather(1, order), columns.gather(1, order)
+    after = scores[:, k] if width > k else torch.full_like(scores[:, 0], -math.inf)
+    return scores[:, :k], columns[:, :k], after
