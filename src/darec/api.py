@@ -14,7 +14,7 @@ from typing import Any
 import torch
 
 from darec.config import RunConfig, TextConfig, flatten, resolve_config
-from darec.data.dataset import Dataset
+from darec.data.dataset import Dataset, is_dataset
 from darec.errors import ConfigError, DataError, RunError
 from darec.files import is_free, write_atomic, write_json
 from darec.lock import Lock, locked
@@ -43,7 +43,7 @@ def load_dataset(source: Any, items: Any = None, **options: Any) -> Dataset:
     """
     if isinstance(source, Dataset):
         raise DataError("this is a dataset already: use it as it is.")
-    if isinstance(source, str | Path) and (Path(source) / "manifest.json").is_file():
+    if isinstance(source, str | Path) and is_dataset(Path(source)):
         if items is not None or options:
             raise DataError(f"{source} is imported already: its items and options are settled.")
         return Dataset.load(source)

@@ -215,9 +215,7 @@ WRITES = [(pl.DataFrame, "write_parquet", at) for at in (1, 2, 3)] + [
     (Path, "write_text", 1),
     (Path, "rename", 1),
 ]
-STEPS = [(*step, earlier) for step in WRITES for earlier in (False, True)] + [
-    (Path, "rename", 2, True)
-]
+STEPS = [(*step, earlier) for step in WRITES for earlier in (False, True)]
 
 
 @pytest.mark.parametrize(("kind", "name", "at", "earlier"), STEPS)

@@ -15,8 +15,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-import shutil
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -27,7 +25,9 @@ import polars as pl
 
 from darec.data.cold import HeldOut, read_cold, write_cold
 from darec.data.idmap import IdMap
+from darec.data.swap import MARKER, read_whole, replacing, settle
 from darec.errors import DataError
+from darec.files import DAMAGE, is_free
 from darec.types import Interactions
 
 SCHEMA_VERSION: Final = 1
@@ -93,13 +93,16 @@ class Dataset:
         return digest.hexdigest()
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Dataset:
-        """Write the dataset as a folder; the folder appears whole or not at all.
+        """Write the dataset as a folder; it appears whole or not at all.
+
+        Vectors and profiles of a dataset that is overwritten stay where they are: they are found by the hash of their
+        text, so what still fits is used.
 
         Raises:
             DataError: ``path`` exists already and ``overwrite`` is off, or is no dataset.
+            FolderError: another process writes ``path``, or it cannot be written.
         """
         path = Path(path)
-        check_target(path, overwrite=overwrite)
         manifest = {
             **self.manifest,
             "schema_version": SCHEMA_VERSION,
@@ -111,34 +114,14 @@ class Dataset:
                 **{name: len(self.split(name)) for name in SPLITS},
             },
         }
-        path.parent.mkdir(parents=True, exist_ok=True)
-        partial = path.with_name(f".{path.name}.partial-{os.getpid()}")
-        shutil.rmtree(partial, ignore_errors=True)
-        partial.mkdir()
-        try:
-            pl.DataFrame(
-                {"user_id": self.users.texts}, schema={"user_id": pl.String}
-            ).write_parquet(partial / "users.parquet")
-            self.catalogue.write_parquet(partial / "items.parquet")
-            self._interactions().write_parquet(partial / "interactions.parquet")
-            write_cold(self.cold, partial)
-            (partial / "manifest.json").write_text(json.dumps(manifest, indent=2) + "\n")
-            if path.exists():
-                replaced = path.with_name(f".{path.name}.replaced-{os.getpid()}")
-                path.rename(replaced)
-                try:
-                    partial.rename(path)
-                except BaseException:
-                    replaced.rename(path)
-                    raise
-                for kept in ("text", "profiles"):  # by hash of the text: what still fits is used
-                    if (replaced / kept).is_dir():
-                        (replaced / kept).rename(path / kept)
-                shutil.rmtree(replaced)
-            else:
-                partial.rename(path)
-        finally:
-            shutil.rmtree(partial, ignore_errors=True)
+        with replacing(path, lambda: _check_target(path, overwrite=overwrite)) as new:
+            ids = pl.DataFrame({"user_id": self.users.texts}, schema={"user_id": pl.String})
+            ids.write_parquet(new / "users.parquet")
+            self.catalogue.write_parquet(new / "items.parquet")
+            self._interactions().write_parquet(new / "interactions.parquet")
+            write_cold(self.cold, new)
+            manifest["files"] = sorted(file.name for file in new.iterdir())
+            (new / MARKER).write_text(json.dumps(manifest, indent=2) + "\n")
         return replace(self, manifest=manifest, path=path)
 
     def _interactions(self) -> pl.DataFrame:
@@ -165,38 +148,48 @@ class Dataset:
         path = Path(path)
         if not path.is_dir():
             raise DataError(f"no dataset at {path}: make one with 'darec import ... --out {path}'.")
-        if not (path / "manifest.json").is_file():
+        if not is_dataset(path):
             raise DataError(
                 f"{path} has no manifest.json, so it is not a dataset: make one with 'darec import'."
             )
         try:
-            manifest = json.loads((path / "manifest.json").read_text())
-            version = manifest["schema_version"]
-            if version != SCHEMA_VERSION:
-                raise DataError(
-                    f"{path} has schema version {version} and this darec reads {SCHEMA_VERSION}: "
-                    "import the sources again."
-                )
-            types = manifest.get("ids", {})  # text in datasets of earlier versions
-            user_ids = pl.read_parquet(path / "users.parquet")["user_id"]
-            users = IdMap("user", user_ids, types.get("user", "string"))
-            catalogue = pl.read_parquet(path / "items.parquet")
-            items = IdMap("item", catalogue["item_id"], types.get("item", "string"))
-            pairs = pl.read_parquet(path / "interactions.parquet")
-            cold = read_cold(path, len(users))
-        except (OSError, ValueError, KeyError, pl.exceptions.PolarsError) as error:
-            if isinstance(error, DataError):
-                raise
+            return read_whole(path, lambda marker: cls._read(path, json.loads(marker)))
+        except DataError:
+            raise
+        except DAMAGE as error:
             raise DataError(f"{path} is damaged ({error}): import the sources again.") from error
+
+    @classmethod
+    def _read(cls, path: Path, manifest: dict[str, Any]) -> Dataset:
+        """The dataset whose manifest this is."""
+        version = manifest["schema_version"]
+        if version != SCHEMA_VERSION:
+            raise DataError(
+                f"{path} has schema version {version} and this darec reads {SCHEMA_VERSION}: "
+                "import the sources again."
+            )
+        types = manifest.get("ids", {})  # text in datasets of earlier versions
+        user_ids = pl.read_parquet(path / "users.parquet")["user_id"]
+        users = IdMap("user", user_ids, types.get("user", "string"))
+        catalogue = pl.read_parquet(path / "items.parquet")
+        items = IdMap("item", catalogue["item_id"], types.get("item", "string"))
+        pairs = pl.read_parquet(path / "interactions.parquet")
         splits = {}
         for name in SPLITS:
             rows = pairs.filter(pl.col("split") == name)
             splits[name] = Interactions.from_pairs(
                 rows["user"].to_numpy(), rows["item"].to_numpy(), len(users), len(items)
             )
+        cold = read_cold(path, len(users))
         return cls(
             users, items, **splits, catalogue=catalogue, manifest=manifest, path=path, cold=cold
         )
+
+
+def is_dataset(path: Path) -> bool:
+    """Whether a dataset stands there. One whose overwriting was cut short is made whole first."""
+    settle(path)
+    return (path / MARKER).is_file()
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:
@@ -205,9 +198,14 @@ def check_target(path: Path, *, overwrite: bool) -> None:
     Raises:
         DataError: it may not.
     """
-    if not path.exists() or (path.is_dir() and not any(path.iterdir())):
+    settle(path)
+    _check_target(path, overwrite=overwrite)
+
+
+def _check_target(path: Path, *, overwrite: bool) -> None:
+    if is_free(path):
         return
-    if not (path / "manifest.json").is_file():
+    if not (path / MARKER).is_file():
         raise DataError(f"{path} exists already and is not a dataset: choose another --out.")
     if not overwrite:
         raise DataError(f"{path} exists already: choose another --out, or pass --overwrite.")

@@ -1,0 +1,115 @@
+"""Files of a folder that are replaced all at once, whatever is killed on the way.
+
+The new files are written to ``FOLDER/.next.partial``, which is then renamed to ``FOLDER/.next``: from that moment on
+they are the folder's. What is left is to move them into place one by one, and whoever finds ``.next`` does so, the
+writer or, after a kill, the next reader. The marker, which lists the others, is moved last.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final, TypeVar
+
+from darec.errors import DataError
+from darec.files import partial_of, sync
+from darec.lock import locked
+
+Read = TypeVar("Read")
+
+MARKER: Final = "manifest.json"
+NEXT: Final = ".next"
+WAIT: Final = 20.0  # seconds for the moves of another process, which take milliseconds
+
+
+@contextmanager
+def replacing(folder: Path, check: Callable[[], None]) -> Iterator[Path]:
+    """Give an empty folder for the new files; at the end of the block they replace the old ones.
+
+    Args:
+        folder: what they belong to. Files and folders in it that no marker ever listed stay as they are.
+        check: raises where the files may not be replaced. It is called once no other process can write.
+
+    Raises:
+        FolderError: another process writes the folder, or it cannot be written.
+    """
+    with locked(folder) as lock:
+        _finish(folder)
+        check()
+        partial = partial_of(folder / NEXT[1:])
+        shutil.rmtree(partial, ignore_errors=True)
+        partial.mkdir()
+        try:
+            yield partial
+            for path in (*partial.iterdir(), partial):
+                sync(path)
+            lock.check()
+            partial.rename(folder / NEXT)
+            sync(folder)
+        finally:
+            shutil.rmtree(partial, ignore_errors=True)
+        _finish(folder)
+
+
+def settle(folder: Path) -> None:
+    """Finish a replacement that was cut short, where there is one. Raises ``FolderError`` where that cannot be."""
+    if (folder / NEXT).is_dir():
+        with locked(folder, WAIT):
+            _finish(folder)
+
+
+def read_whole(folder: Path, read: Callable[[bytes], Read]) -> Read:
+    """Read files that another process may replace meanwhile; where it does, they are read again.
+
+    Args:
+        folder: what they belong to.
+        read: reads them, given what the marker holds.
+    """
+    while True:
+        settle(folder)
+        marker = (folder / MARKER).read_bytes()
+        try:
+            found = read(marker)
+        except Exception:
+            if _unchanged(folder, marker):
+                raise
+            continue
+        if _unchanged(folder, marker):
+            return found
+
+
+def _unchanged(folder: Path, marker: bytes) -> bool:
+    return not (folder / NEXT).exists() and (folder / MARKER).read_bytes() == marker
+
+
+def _finish(folder: Path) -> None:
+    """Move the new files into place. It may be cut short at any point and begun again."""
+    new = folder / NEXT
+    if not new.is_dir():
+        return
+    if (new / MARKER).is_file():  # else all are in place already
+        try:
+            files = _listed(new)
+            replaced = _listed(folder) if (folder / MARKER).exists() else set()
+        except (ValueError, KeyError, TypeError, OSError) as error:
+            raise DataError(
+                f"{new} cannot be read ({error}): delete it and import again."
+            ) from error
+        for name in replaced - files:
+            (folder / name).unlink(missing_ok=True)
+        for name in files:
+            if (new / name).exists():
+                (new / name).replace(folder / name)
+        sync(folder)
+        (new / MARKER).replace(folder / MARKER)
+        sync(folder)
+    shutil.rmtree(new)
+
+
+def _listed(folder: Path) -> set[str]:
+    """Names of the files that a marker lists; none in one of an earlier version."""
+    files = json.loads((folder / MARKER).read_text(encoding="utf-8")).get("files", ())
+    return {name for name in files if Path(name).name == name != MARKER}
