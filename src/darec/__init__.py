@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from darec.config import RunConfig, resolve_config
     from darec.data.dataset import Dataset
     from darec.errors import DarecError
+    from darec.plugins import load_plugin
     from darec.run import Run
     from darec.text import encode_dataset
 
@@ -26,6 +27,7 @@ __all__ = [
     "encode_dataset",
     "fit",
     "load_dataset",
+    "load_plugin",
     "load_run",
     "resolve_config",
 ]
@@ -39,6 +41,7 @@ _HOMES = {
     "encode_dataset": "darec.text",
     "fit": "darec.api",
     "load_dataset": "darec.api",
+    "load_plugin": "darec.plugins",
     "load_run": "darec.api",
     "resolve_config": "darec.config",
 }

@@ -7,6 +7,7 @@ import statistics
 import time
 from collections.abc import Mapping
 from contextlib import nullcontext
+from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from darec.files import is_free, write_atomic, write_json
 from darec.lock import Lock, locked
 from darec.memory import peak_rss_mb
 from darec.model import Model
+from darec.origins import change, origins_of, remembered
 from darec.run import Run, check_dataset
 from darec.training.progress import ConsoleReporter, Reporter
 from darec.training.trainer import Trainer
@@ -219,6 +221,7 @@ def _begin(folder: Path, config: RunConfig, dataset: Dataset, text: TextTable | 
         "dataset": str(dataset.path.resolve()) if dataset.path else None,
         "fingerprint": dataset.fingerprint(),
         "text": text.fingerprint() if text else None,
+        "parts": [asdict(origin) for origin in origins_of(config)],
         "darec": version("darec"),
         "torch": torch.__version__,
         "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
@@ -234,6 +237,11 @@ def _resume(
     stored = resolve_config(file=folder / "config.yaml")
     about = json.loads((folder / "run.json").read_text())
     check_dataset(about, dataset, folder)
+    finished = (folder / "metrics.json").is_file()
+    if not finished and (changed := change(remembered(folder))) is not None:
+        raise RunError(
+            f"{folder} cannot go on: {changed}. Bring the earlier one back, or choose another --out."
+        )
     if config is not None:
         asked = flatten(resolve_runtime(config, dataset, text)[0].model_dump(mode="json"))
         for key, value in flatten(stored.model_dump(mode="json")).items():

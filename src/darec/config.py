@@ -23,7 +23,8 @@ from pydantic import (
 
 from darec.dimensions import Range
 from darec.errors import ConfigError, did_you_mean
-from darec.registry import ALIGNMENTS, BACKBONES, Registry, inapplicable
+from darec.origins import recall_parts
+from darec.registry import ALIGNMENTS, BACKBONES, REGISTRIES, Registry, inapplicable
 
 BACKBONE: Final = "lightgcn"
 ALIGNMENT: Final = "none"
@@ -242,17 +243,20 @@ def resolve_config(
 
     Args:
         settings: nested as in the file, or with dotted keys: ``{"backbone.dim": 64}``.
-        file: YAML written by hand or by an earlier run.
+        file: YAML written by hand or by an earlier run, whose parts from outside the package are imported.
         overrides: as on the command line: ``["backbone.dim=64"]``; values are read as YAML.
 
     Raises:
-        ConfigError: a file that is not YAML, an unknown key (with the nearest one) or a value out of range.
+        ConfigError: a file that is not YAML, an unknown key (with the nearest one), a value out of range, or a part
+            that cannot be found again.
     """
     tree: dict[str, Any] = _read(Path(file)) if file is not None else {}
     for key, value in (settings or {}).items():
         _assign(tree, key, value)
     for override in overrides:
         _assign(tree, *parse_override(override, example="train.epochs=5"))
+    if file is not None:
+        recall_parts(Path(file).parent, {kind: _name(tree.get(kind)) for kind in REGISTRIES})
     try:
         return RunConfig.model_validate(tree)
     except ValidationError as error:
@@ -287,6 +291,11 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
         else:
             flat[prefix + key] = value
     return flat
+
+
+def _name(part: Any) -> Any:
+    """The name in a part's settings as they are written."""
+    return part.get("name") if isinstance(part, Mapping) else part
 
 
 def _read(file: Path) -> dict[str, Any]:

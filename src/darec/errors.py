@@ -11,7 +11,9 @@ from __future__ import annotations
 
 import difflib
 import re
+import traceback
 from collections.abc import Iterable
+from pathlib import Path
 from typing import Final
 
 # What stands in quotes (a whole command, somebody's id) is left alone; the apostrophe of "items' texts" opens none.
@@ -24,6 +26,7 @@ _ARGUMENTS: Final = {
     "param": "params",
     "clusters": "n_clusters",
     "overwrite": "overwrite=True",
+    "plugin": "darec.load_plugin",
     "resume": "resume=True",
     "tensorboard": "tensorboard=True",
     "with-warm": "with_warm=True",
@@ -71,6 +74,10 @@ class EndpointError(DarecError, RuntimeError):
     """A server of language models that cannot be reached, or that refuses what it is asked."""
 
 
+class DarecWarning(UserWarning):
+    """Something that the reader of a result should know; the command line prints it in one line."""
+
+
 def did_you_mean(name: str, options: Iterable[str]) -> str:
     """A clause naming the option nearest to ``name``, or all options when none is near."""
     options = list(options)
@@ -88,3 +95,32 @@ def _argument(option: re.Match[str]) -> str:
     if value is None:
         return argument
     return f"{argument}={value}" if value.replace(".", "").isdecimal() else f"{argument}={value!r}"
+
+
+def explained(error: BaseException, file: str | None = None) -> str:
+    """An error in somebody else's code, in one line with its place.
+
+    Args:
+        error: what was raised.
+        file: the file of that code; None: the last file on the way to the error that is neither darec's nor Python's.
+    """
+    if isinstance(error, DarecError):
+        what = error.command_line
+    elif isinstance(error, ModuleNotFoundError):
+        what = f"the module {error.name!r} is not installed"
+    else:
+        what = f"{type(error).__name__}: {' '.join(str(error).split())}"
+    own = str(Path(__file__).parent)
+    places = [
+        frame
+        for frame in traceback.extract_tb(error.__traceback__)
+        if frame.filename == file
+        or (
+            file is None
+            and not frame.filename.startswith((own, "<"))
+            and "importlib" not in frame.filename
+        )
+    ]
+    if isinstance(error, SyntaxError) or not places:  # a SyntaxError says itself where it is
+        return what
+    return f"{what.removesuffix('.')} ({Path(places[-1].filename).name}, line {places[-1].lineno})."

@@ -3,7 +3,7 @@
 The folder of a run::
 
     config.yaml            every setting, resolved
-    run.json               dataset (path, fingerprint), version of darec
+    run.json               dataset (path, fingerprint), version of darec, where parts from outside the package came from
     history.jsonl          a line an evaluation
     checkpoints/           the last two, for --resume
     model.safetensors      weights of the best epoch
@@ -15,6 +15,7 @@ The folder of a run::
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -28,9 +29,10 @@ from scipy import sparse
 from darec.config import RunConfig, resolve_config
 from darec.data.dataset import Dataset
 from darec.data.idmap import Id
-from darec.errors import ConfigError, RunError
+from darec.errors import ConfigError, DarecWarning, RunError
 from darec.evaluation.evaluate import Evaluator, exclusion
 from darec.evaluation.result import Evaluation
+from darec.origins import change, remembered
 from darec.scoring import Scorer, TableScorer, check_k, select
 from darec.types import FloatArray, IntArray, Interactions, Tables
 
@@ -89,6 +91,7 @@ class Run:
 
         Raises:
             RunError: no run there, an unfinished or damaged one, or another dataset than it was trained on.
+            ConfigError: a part from outside the package that cannot be found again.
         """
         path = Path(path)
         if not (path / "config.yaml").is_file():
@@ -105,6 +108,9 @@ class Run:
         if not isinstance(dataset, Dataset):
             dataset = Dataset.load(dataset or _home(about, path))
         check_dataset(about, dataset, path)
+        if (changed := change(remembered(path))) is not None:
+            note = f"{changed}: the run at {path} holds what the earlier code computed."
+            warnings.warn(note, DarecWarning, stacklevel=2)
         return cls(config, dataset, scorer, metrics, path)
 
     def evaluate(

@@ -9,20 +9,19 @@ import typer
 
 from darec.cli import comparison_options
 from darec.cli.comparison_options import CompareFormat, command_line, given_settings, run_and_print
-from darec.registry import ALIGNMENTS, BACKBONES
 
 
 def command(
     data: comparison_options.Data,
     out: comparison_options.Out,
     backbones: Annotated[
-        str, typer.Option(metavar="NAME,...", help=f"{', '.join(BACKBONES)}; or all.")
+        str, typer.Option(metavar="NAME,...", help="{backbones}; or all.")
     ] = "lightgcn",
     alignments: Annotated[
         str,
         typer.Option(
             metavar="NAME,...",
-            help=f"{', '.join(ALIGNMENTS)}; or all.",
+            help="{alignments}; or all.",
         ),
     ] = "all",
     seeds: comparison_options.Seeds = "3",

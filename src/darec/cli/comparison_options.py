@@ -11,8 +11,6 @@ from typing import Annotated, Any
 
 import typer
 
-from darec.registry import ALIGNMENTS, BACKBONES
-
 
 class CompareFormat(StrEnum):
     """Formats of a comparison on standard output."""
@@ -26,8 +24,8 @@ class CompareFormat(StrEnum):
 
 Data = Annotated[Path, typer.Argument(help="Dataset folder, from 'darec import'.")]
 Out = Annotated[Path, typer.Option(help="Folder of the comparison and its runs.")]
-Backbone = Annotated[str | None, typer.Option(help=f"{', '.join(BACKBONES)}; lightgcn by default.")]
-Alignment = Annotated[str | None, typer.Option(help=f"{', '.join(ALIGNMENTS)}; darec by default.")]
+Backbone = Annotated[str | None, typer.Option(help="{backbones}; lightgcn by default.")]
+Alignment = Annotated[str | None, typer.Option(help="{alignments}; darec by default.")]
 Seeds = Annotated[str, typer.Option(metavar="N|LIST", help="How many, from 0, or a list: 0,3,7.")]
 Jobs = Annotated[int, typer.Option(min=1, help="Runs trained at once.")]
 Set = Annotated[

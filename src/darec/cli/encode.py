@@ -18,7 +18,7 @@ def command(
     encoder: Annotated[
         str,
         typer.Option(
-            help="tfidf, minilm, sentence-transformers:MODEL_OR_FOLDER, openai:MODEL, or file:VECTORS.npy."
+            help="tfidf, minilm, sentence-transformers:MODEL_OR_FOLDER, openai:MODEL, file:VECTORS.npy{more encoders}."
         ),
     ] = "tfidf",
     text: Annotated[

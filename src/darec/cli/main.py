@@ -5,13 +5,15 @@ from __future__ import annotations
 import errno
 import importlib
 import sys
+import warnings
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 from rich.console import Console
 
-from darec.errors import DarecError
+from darec.cli.parts import PartsCommand, with_plugins
+from darec.errors import DarecError, DarecWarning
 
 app = typer.Typer(
     name="darec",
@@ -39,6 +41,8 @@ COMMANDS = {
     "settings": "settings",
     "demo": "demo",
 }
+# Those that resolve no backbone, alignment or encoder, and so take no --plugin.
+WITHOUT_PARTS = {"import", "profile", "text-report", "demo"}
 # Modules with several subcommands of their own; each defines `app`.
 GROUPS = {"theory": "theory"}
 
@@ -60,7 +64,11 @@ def options(
 
 
 for _name, _module in COMMANDS.items():
-    app.command(_name)(importlib.import_module(f"darec.cli.{_module}").command)
+    _command = importlib.import_module(f"darec.cli.{_module}").command
+    if _name in WITHOUT_PARTS:
+        app.command(_name)(_command)
+    else:
+        app.command(_name, cls=PartsCommand)(with_plugins(_command))
 for _name, _module in GROUPS.items():
     app.add_typer(importlib.import_module(f"darec.cli.{_module}").app, name=_name)
 
@@ -73,10 +81,20 @@ def fail(message: str, status: int = 2) -> int:
     return status
 
 
+def _note(message: Warning | str, *about: Any, **more: Any) -> None:
+    """Print a warning as one line on standard error."""
+    Console(stderr=True, soft_wrap=True).print(
+        f"darec: note: {message}", markup=False, highlight=False
+    )
+
+
 def main() -> int:
     """Run the command line and return its exit status. Usage errors and Ctrl-C are typer's to report."""
     try:
-        app()
+        with warnings.catch_warnings():
+            warnings.simplefilter("always", DarecWarning)
+            warnings.showwarning = _note
+            app()
     except DarecError as error:
         return fail(error.command_line)
     except OSError as error:

@@ -13,8 +13,8 @@ if TYPE_CHECKING:
 
 
 def command(
-    backbone: Annotated[str, typer.Option(help="Whose settings to list.")] = "lightgcn",
-    alignment: Annotated[str, typer.Option(help="Whose settings to list.")] = "darec",
+    backbone: Annotated[str, typer.Option(help="{backbones}.")] = "lightgcn",
+    alignment: Annotated[str, typer.Option(help="{alignments}.")] = "darec",
     loss: Annotated[str, typer.Option(help="bpr or softmax.")] = "bpr",
     format: Annotated[Format, typer.Option(help="How to print the list.")] = Format.TABLE,
 ) -> None:

@@ -8,18 +8,13 @@ from typing import Annotated, Any
 import typer
 
 from darec.cli.output import Format
-from darec.registry import ALIGNMENTS, BACKBONES
 
 
 def command(
     data: Annotated[Path, typer.Argument(help="Dataset folder, from 'darec import'.")],
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
-    backbone: Annotated[
-        str | None, typer.Option(help=f"{', '.join(BACKBONES)}; lightgcn by default.")
-    ] = None,
-    alignment: Annotated[
-        str | None, typer.Option(help=f"{', '.join(ALIGNMENTS)}; none by default.")
-    ] = None,
+    backbone: Annotated[str | None, typer.Option(help="{backbones}; lightgcn by default.")] = None,
+    alignment: Annotated[str | None, typer.Option(help="{alignments}; none by default.")] = None,
     preset: Annotated[
         str | None,
         typer.Option(help="Settings of the alignment by name: 'paper', of darec; --set wins."),

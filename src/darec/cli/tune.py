@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from darec.cli.output import Format
-from darec.registry import ALIGNMENTS, BACKBONES
 
 if TYPE_CHECKING:
     from darec.config import RunConfig
@@ -25,7 +24,7 @@ def command(
         typer.Option(
             "--backbone",
             "--backbones",
-            help=f"{', '.join(BACKBONES)}; several, by commas, make a grid; lightgcn by default.",
+            help="{backbones}; several, by commas, make a grid; lightgcn by default.",
         ),
     ] = None,
     alignment: Annotated[
@@ -33,7 +32,7 @@ def command(
         typer.Option(
             "--alignment",
             "--alignments",
-            help=f"{', '.join(ALIGNMENTS)}; several, by commas, make a grid; none by default.",
+            help="{alignments}; several, by commas, make a grid; none by default.",
         ),
     ] = None,
     trials: Annotated[

@@ -4,7 +4,8 @@ A variant is a pair of backbone and alignment with its settings: of a grid every
 pair with some settings changed.
 
 A run's folder is named by a hash of everything that decides its result: the resolved settings, the dataset and the
-language vectors. So a finished run is found again whatever else the grid holds, and changed settings never meet it.
+language vectors, and the source of parts from outside the package. So a finished run is found again whatever else the
+grid holds, and changed settings never meet it.
 """
 
 from __future__ import annotations
@@ -23,6 +24,7 @@ from darec.config import RunConfig, TextConfig, flatten, parse_override, resolve
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError, DataError, did_you_mean
 from darec.model import Model
+from darec.origins import Origin, origins_of
 from darec.registry import ALIGNMENTS, BACKBONES, Registry, inapplicable
 from darec.training.trainer import check_config
 
@@ -63,12 +65,14 @@ class Job:
         seed: its seed.
         config: every setting, settled.
         folder: its name under ``runs/``, such as ``lightgcn+darec-s0-1a2b3c4d5e``.
+        parts: where its parts from outside the package come from.
     """
 
     title: Title
     seed: int
     config: RunConfig
     folder: str
+    parts: Sequence[Origin] = ()
 
     @property
     def label(self) -> str:
@@ -235,10 +239,13 @@ def _job(title: Title, config: RunConfig, seed: int, fingerprint: str, vectors: 
     )
     if vectors is None:
         del tree["text"]  # not read, so a change of it changes nothing
-    decisive = {"settings": tree, "data": fingerprint, "text": vectors}
+    decisive: dict[str, Any] = {"settings": tree, "data": fingerprint, "text": vectors}
+    parts = origins_of(config)
+    if parts:
+        decisive["parts"] = [origin.identity for origin in parts]
     digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:10]
     folder = f"{config.backbone.name}+{config.alignment.name}-s{seed}-{digest}"
-    return Job(title, seed, config, folder)
+    return Job(title, seed, config, folder, parts)
 
 
 def _has(pair: Names, override: str) -> bool:

@@ -25,6 +25,7 @@ from darec.compare.grid import Job
 from darec.compare.monitor import GridMonitor
 from darec.errors import RunError
 from darec.files import is_free
+from darec.origins import Parcel
 
 _TICK: Final = 0.25  # seconds between looks at what the runs have got to
 _PATIENCE: Final = 10.0  # seconds for a process to end once it was told to
@@ -95,9 +96,10 @@ def train(
                 receive, send = context.Pipe(duplex=False)
                 settings = job.config.model_dump(mode="json")
                 settings["options"]["threads"] = settings["options"]["threads"] or threads
+                parts = [Parcel.of(origin) for origin in job.parts]
                 process = context.Process(
                     target=_work,
-                    args=(send, str(data), fingerprint, settings, str(out), job.folder),
+                    args=(send, str(data), fingerprint, settings, parts, str(out), job.folder),
                     daemon=True,
                 )
                 process.start()
@@ -158,6 +160,7 @@ def _work(
     data: str,
     fingerprint: str,
     settings: dict[str, Any],
+    parts: Sequence[Parcel],
     out: str,
     name: str,
 ) -> None:
@@ -167,7 +170,7 @@ def _work(
     log = Path(out) / "logs" / f"{name}.log"
     _print_to(log)
     try:
-        error = _fit(data, fingerprint, settings, Path(out) / "runs" / name)
+        error = _fit(data, fingerprint, settings, parts, Path(out) / "runs" / name)
     except Exception as unexpected:  # reported for this run; the others go on
         import traceback
 
@@ -181,7 +184,13 @@ def _work(
     outcome.close()
 
 
-def _fit(data: str, fingerprint: str, settings: dict[str, Any], folder: Path) -> str | None:
+def _fit(
+    data: str,
+    fingerprint: str,
+    settings: dict[str, Any],
+    parts: Sequence[Parcel],
+    folder: Path,
+) -> str | None:
     import shutil
 
     from darec.api import fit
@@ -197,6 +206,8 @@ def _fit(data: str, fingerprint: str, settings: dict[str, Any], folder: Path) ->
     if folder.exists() and not begun:  # killed before it had begun
         shutil.rmtree(folder)
     try:
+        for part in parts:
+            part.unpack()
         dataset = Dataset.load(data)
         if dataset.fingerprint() != fingerprint:
             return f"{data} has changed since the comparison was begun: run the command again"

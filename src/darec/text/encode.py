@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import fields
+from dataclasses import asdict, fields
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -18,6 +18,7 @@ from darec.data.dataset import Dataset
 from darec.data.idmap import Id
 from darec.errors import ConfigError, TextError
 from darec.lock import locked
+from darec.origins import origin_of
 from darec.text.encoders.base import Encoder, Precision
 from darec.text.encoding import EncodeBatches, Encoding
 from darec.text.inputs import (
@@ -95,6 +96,7 @@ def encode_dataset(
     reduction = Reduction.choose(dimensions, pca)
     only = None if shard is None else Shard.parse(shard)
     part, config = make_encoder(encoder, options, device=device)
+    origin = origin_of("encoder", encoder.partition(":")[0])
     notices: list[str] = []
     if part.reads == "id" and source != TEXT:
         raise ConfigError(f"encoder {encoder!r} reads ids, so it cannot encode {source}.")
@@ -143,6 +145,7 @@ def encode_dataset(
                 "reads": part.reads,
                 "revision": part.revision,
                 "options": config.model_dump(mode="json"),
+                "part": asdict(origin) if origin else None,
                 "identity": encoding.identity,
                 "shard": str(only) if only else None,
                 "user_texts": len(groups) > 1,

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from darec.data.dataset import Dataset
 from darec.errors import TextError
+from darec.origins import origin_from, recall
 from darec.text.inputs import SOURCES, TEXT, Entities, item_inputs, make_encoder
 from darec.text.load import find_store
 from darec.text.reduce import Reduction
@@ -35,7 +36,7 @@ class NewTexts:
 
     Raises:
         TextError: nothing stored; vectors of ids or of profiles, which new texts cannot have.
-        ConfigError: an encoder that needs what is not installed.
+        ConfigError: an encoder that needs what is not installed, or that is not where it was.
     """
 
     def __init__(
@@ -62,6 +63,8 @@ class NewTexts:
             )
         self._known = item_inputs(dataset, "text", source)
         self._stored = stored
+        if stored.meta.get("part"):
+            recall(origin_from(stored.meta["part"]), f"the vectors in {self._store.folder}")
         self._encoder, _ = make_encoder(self.name, stored.meta["options"], device=device)
 
     def encode(self, texts: Sequence[str | None]) -> tuple[FloatArray, NDArray[np.bool_]]:

@@ -16,6 +16,7 @@ from typing import Any, cast
 import numpy as np
 
 from darec.errors import ConfigError, TextError
+from darec.origins import Parcel, origin_of
 from darec.text.inputs import make_encoder
 from darec.types import FloatArray
 
@@ -23,7 +24,16 @@ from darec.types import FloatArray
 class Worker:
     """What runs on a Ray worker: loads the encoder once, then encodes one batch a call."""
 
-    def __init__(self, spec: str, options: Mapping[str, Any], device: str, revision: str) -> None:
+    def __init__(
+        self,
+        spec: str,
+        options: Mapping[str, Any],
+        device: str,
+        revision: str,
+        part: Parcel | None = None,
+    ) -> None:
+        if part is not None:
+            part.unpack()
         self.encoder, _ = make_encoder(spec, options, device=device)
         if self.encoder.revision != revision:
             raise TextError(
@@ -57,7 +67,9 @@ class RayBatches:
             raise ConfigError("--ray needs Ray: pip install 'darec[ray]'")
         if workers < 1:
             raise ConfigError(f"--ray {workers}: give at least one worker.")
-        self.arguments = (spec, dict(options), device, revision)
+        origin = origin_of("encoder", spec.partition(":")[0])
+        part = Parcel.of(origin) if origin else None
+        self.arguments = (spec, dict(options), device, revision, part)
         self.workers = workers
         self.resources: dict[str, Any] = {"num_cpus": 1} | (
             {} if device == "cpu" else {"num_gpus": 1}

@@ -8,6 +8,7 @@ from typing import Any
 from darec.config import RunConfig, flatten
 from darec.data.dataset import Dataset
 from darec.dimensions import Dimension
+from darec.origins import origins_of
 from darec.types import TextTable
 
 
@@ -29,6 +30,7 @@ def setup_of(
         "data": dataset.fingerprint(),
         "text": text.fingerprint() if text else None,
         "epochs": epochs,
+        "parts": [origin.identity for origin in origins_of(config)],
         "settings": settings,
         "searched": {key: str(dimension) for key, dimension in space.items()},
     }
@@ -40,6 +42,8 @@ def difference(begun: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
         return "another dataset"
     if begun["text"] != now["text"]:
         return "other language vectors"
+    if begun.get("parts", []) != now["parts"]:
+        return "other code of the parts from outside the package"
     if begun["epochs"] != now["epochs"]:
         return f"at most {begun['epochs']} epochs a trial, not {now['epochs']}"
     for part, what in (("settings", ""), ("searched", "a search of ")):

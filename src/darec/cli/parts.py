@@ -1,0 +1,71 @@
+"""What every command has that resolves parts: the option ``--plugin``, and their names in its help."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+from collections.abc import Callable
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperCommand
+
+Plugins = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--plugin",
+        metavar="FILE|MODULE",
+        help="Python file or module with parts of your own; may be repeated, and DAREC_PLUGINS lists more.",
+    ),
+]
+
+
+def with_plugins(command: Callable[..., Any]) -> Callable[..., Any]:
+    """The same command with the option ``--plugin``, which :class:`PartsCommand` acts on."""
+
+    @functools.wraps(command)
+    def taking_plugins(**options: Any) -> Any:
+        del options["plugin"]
+        return command(**options)
+
+    signature = inspect.signature(command, eval_str=True)
+    option = inspect.Parameter(
+        "plugin", inspect.Parameter.KEYWORD_ONLY, default=None, annotation=Plugins
+    )
+    parameters = [*signature.parameters.values(), option]
+    taking_plugins.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
+    taking_plugins.__annotations__ = {**command.__annotations__, "plugin": Plugins}
+    return taking_plugins
+
+
+class PartsCommand(TyperCommand):
+    """A command that resolves parts.
+
+    Its help may hold ``{backbones}`` and ``{alignments}``, which stand for the names that are registered when it is
+    shown, and ``{more encoders}``, for those from outside the package with a comma before each.
+    """
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Load the plugins first of all, since ``--help`` and the command itself name their parts."""
+        given, _, _ = self.make_parser(ctx).parse_args(list(args))
+        for plugin in given.get("plugin") or ():
+            from darec.plugins import load_plugin
+
+            load_plugin(plugin)
+        return super().parse_args(ctx, args)
+
+    def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Fill in the names."""
+        from darec.registry import ALIGNMENTS, BACKBONES, ENCODERS
+
+        more = [name for name in ENCODERS if name not in ENCODERS.own]
+        names = {
+            "{backbones}": ", ".join(BACKBONES),
+            "{alignments}": ", ".join(ALIGNMENTS),
+            "{more encoders}": "".join(f", {name}" for name in more),
+        }
+        for param in self.params:
+            for token, listed in names.items():
+                if getattr(param, "help", None):
+                    param.help = param.help.replace(token, listed)  # type: ignore[attr-defined]
+        super().format_help(ctx, formatter)
