@@ -12,7 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
-from typing import Any, cast
+from typing import Any, Literal, cast, get_args, get_origin
 
 from darec.errors import ConfigError, did_you_mean, explained
 
@@ -159,7 +159,12 @@ class Registry:
         missing = sorted(getattr(part, "__abstractmethods__", ()))
         if missing:
             raise ConfigError(f"{what} must define {', '.join(missing)}.")
-        if "name" in settings.model_fields and config.model_fields["name"].default != name:
+        field = config.model_fields["name"] if "name" in settings.model_fields else None
+        if (
+            field
+            and get_origin(field.annotation) is Literal
+            and name not in get_args(field.annotation)
+        ):
             raise ConfigError(
                 f"{what} is registered as {name!r}, and its {config.__name__} must say so: write there "
                 f"'name: Literal[{name!r}] = {name!r}'."
