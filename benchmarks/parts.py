@@ -23,7 +23,7 @@ from torch import Tensor
 from benchmarks.common import RESULTS, beside, percent, write_between, write_result
 from benchmarks.target import OURS, read
 from darec.alignments.darec import DaRecConfig, content_tables
-from darec.alignments.darec.content import score_spread
+from darec.alignments.darec.text_input import score_spread
 from darec.compare.gains import gain
 from darec.data.dataset import Dataset
 from darec.data.sampling import Sampler

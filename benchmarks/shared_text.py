@@ -23,9 +23,8 @@ from torch import Tensor
 from benchmarks.common import RESULTS, shared_dataset, write_between, write_result
 from benchmarks.dealt_text import dealt
 from benchmarks.target import METRICS, OURS, figures, mean, read, shown
-from darec.alignments.darec import DaRecConfig
 from darec.compare.gains import gains_over
-from darec.graph import Graph, NeighbourGraph, reliability, shared_text
+from darec.graph import Graph, shared_text, text_neighbours
 from darec.graph.shared_text import PENALTY
 from darec.types import Interactions
 
@@ -43,9 +42,8 @@ def of_users(train: Interactions, chosen: np.ndarray) -> Interactions:
 
 def trusted(rows: Tensor, mask: Tensor, graph: Graph) -> float:
     """Reliability of DaRec's neighbours, found by cosines of rows."""
-    config = DaRecConfig()
-    near = NeighbourGraph(rows.float(), config.neighbours, config.temperature, mask)
-    return round(reliability(near, graph), 4)
+    near = text_neighbours(rows.float(), mask, graph)
+    return 0.0 if near is None else round(near.reliability, 4)
 
 
 def measured(name: str, folder: Path) -> list[dict[str, Any]]:

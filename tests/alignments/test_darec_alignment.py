@@ -256,10 +256,10 @@ def test_smoothing_is_in_proportion_to_the_neighbours_reliability() -> None:
     trust = reliability(NeighbourGraph(shared, 10, 0.1), given.graph)
     assert 0.1 < trust < 0.9
     model = DaRec(DaRecConfig(smoothing=2.0, n_clusters=2), given)
-    assert model.smoothing == 2.0 * trust
-    assert model.diagnostics(encoded(30, 20, 3))["smoothing"] == model.smoothing
+    assert model.text_input.smoothing == 2.0 * trust
+    assert model.diagnostics(encoded(30, 20, 3))["smoothing"] == model.text_input.smoothing
     told = DaRec(DaRecConfig(smoothing=2.0, reliability=0.3, n_clusters=2), given)
-    assert told.smoothing == pytest.approx(0.6)
+    assert told.text_input.smoothing == pytest.approx(0.6)
 
 
 @pytest.mark.parametrize("entities", ["apart", "together"])

@@ -113,7 +113,7 @@ def test_darec_starts_from_and_averages_over_the_shared_part() -> None:
     world = given_world(chattering())
     model = DaRec(DaRecConfig(n_clusters=2, neighbours=5), world)
     whole = DaRec(DaRecConfig(n_clusters=2, neighbours=5, text_part="whole"), world)
-    assert model.smoothing > 2 * whole.smoothing
+    assert model.text_input.smoothing > 2 * whole.text_input.smoothing
     ids = 0.1 * table(N_USERS + N_ITEMS, 2)
     made = model.initial_ids(ids)
     users, items = made.split([N_USERS, N_ITEMS])
@@ -134,7 +134,7 @@ def test_where_text_and_interactions_share_nothing_text_changes_nothing() -> Non
     ids = table(N_USERS + N_ITEMS, 4)
     assert torch.equal(model.initial_ids(ids), ids)
     assert model.fuse(ids, None) is ids
-    assert model.smoothing == 0.0
+    assert model.text_input.smoothing == 0.0
     E_C = encoded(N_USERS, N_ITEMS, 4)
     assert torch.equal(model.represent(E_C).items, E_C.items)
 
@@ -144,4 +144,4 @@ def test_the_papers_form_reads_no_shared_part() -> None:
         DaRecConfig(**(DaRecConfig.presets["paper"] | {"n_clusters": 2})),
         given_world(table(N_ITEMS, 5)),
     )
-    assert model.shared_text is None
+    assert model.text_input.shared is None

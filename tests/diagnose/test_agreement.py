@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darec.diagnose.agreement import agreement, item_agreement, text_neighbours
+from darec.diagnose.agreement import agreement, item_agreement, shuffled_neighbours
 from darec.types import IntArray, Interactions
 
 
@@ -42,7 +42,7 @@ def test_agreement_is_that_of_all_sets_of_neighbours(seed: int, k: int, without:
     train = drawn(seed)
     rng = np.random.default_rng(seed)
     rows = np.sort(rng.permutation(9)[: 9 - without])
-    near, _ = text_neighbours(rng.normal(size=(len(rows), 5)).astype(np.float32), k, seed)
+    near, _ = shuffled_neighbours(rng.normal(size=(len(rows), 5)).astype(np.float32), k, seed)
     share, most = item_agreement(near, rows, train)
     shares, sizes = by_hand(near, rows, train)
     assert share.tolist() == pytest.approx(shares, abs=1e-9)
@@ -56,7 +56,7 @@ def test_chance_is_the_mean_over_texts_dealt_out_at_random() -> None:
     vectors = rng.normal(size=(15, 6)).astype(np.float32)
     found = []
     for seed in range(400):
-        near, _ = text_neighbours(vectors[rng.permutation(15)], k, seed)
+        near, _ = shuffled_neighbours(vectors[rng.permutation(15)], k, seed)
         found.append(item_agreement(near, rows, train)[0].mean())
     made = agreement(near, rows, train)
     assert made is not None and made.left_out == 0 and made.chance[0] is not None
@@ -68,7 +68,7 @@ def test_texts_that_are_the_columns_agree_as_far_as_ties_allow() -> None:
     rng = np.random.default_rng(0)
     dense = rng.random((200, 30)) < 0.4
     train = Interactions.from_pairs(*np.nonzero(dense), 200, 30)
-    near, cosines = text_neighbours(dense.T.astype(np.float32), 5, 0)
+    near, cosines = shuffled_neighbours(dense.T.astype(np.float32), 5, 0)
     found = agreement(near, np.arange(30), train)
     assert found is not None and found.reach == 1
     assert found.share.overall.value > 0.99 and found.chance[0] == pytest.approx(5 / 29)
@@ -77,12 +77,12 @@ def test_texts_that_are_the_columns_agree_as_far_as_ties_allow() -> None:
 
 def test_items_that_share_no_user_have_no_neighbours() -> None:
     train = Interactions.from_pairs(np.arange(5), np.arange(5), 5, 5)
-    near, _ = text_neighbours(np.eye(5, dtype=np.float32), 2, 0)
+    near, _ = shuffled_neighbours(np.eye(5, dtype=np.float32), 2, 0)
     assert agreement(near, np.arange(5), train) is None
 
 
 def test_equal_texts_are_neighbours_in_random_order() -> None:
     same = np.ones((20, 3), np.float32)
-    first, second = (text_neighbours(same, 3, seed)[0] for seed in (0, 1))
+    first, second = (shuffled_neighbours(same, 3, seed)[0] for seed in (0, 1))
     assert (first != second).any()
     assert (first != np.arange(20)[:, None]).all()

@@ -31,7 +31,7 @@ def dense(x: torch.Tensor, count: int, temperature: float) -> torch.Tensor:
 @pytest.mark.parametrize("block", [1, 7, 100])
 def test_neighbours_are_those_of_a_full_sort(block: int) -> None:
     x = table(30, 5)
-    rows, cosines = nearest_neighbours(x, 4, block)
+    rows, cosines = nearest_neighbours(x, 4, block=block)
     unit = F.normalize(x, dim=1)
     every = unit @ unit.T
     for row in range(30):

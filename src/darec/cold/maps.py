@@ -8,9 +8,10 @@ from typing import Final, Protocol, Self
 import numpy as np
 import torch
 from numpy.typing import NDArray
-from torch.nn import functional as F
+from torch import Tensor
 
-from darec.graph import SharedText
+from darec.graph import SharedText, neighbour_means
+from darec.graph.text_neighbours import COUNT, TEMPERATURE
 from darec.types import FloatArray
 
 PENALTIES: Final = np.logspace(-3, 5, 33)
@@ -72,44 +73,36 @@ class RidgeMap:
 class NeighbourMap:
     """The mean of the rows of the nearest warm items in text, weighted by a softmax of cosines.
 
-    DaRec averages its items over their neighbours in text alike; count and temperature are its defaults.
+    The neighbours are found as DaRec finds those that it averages an item with (:mod:`darec.graph.text_neighbours`).
 
     Attributes:
         explained_: 1 - squared error / total sum of squares, each item from its neighbours without itself.
     """
 
-    def __init__(self, neighbours: int = 10, temperature: float = 0.1) -> None:
+    def __init__(self, neighbours: int = COUNT, temperature: float = TEMPERATURE) -> None:
         self.neighbours, self.temperature = neighbours, temperature
 
     def fit(self, X: FloatArray, Y: FloatArray) -> Self:
         """See :class:`TextMap`."""
-        self._unit = F.normalize(torch.from_numpy(X), dim=1)
-        self._rows = torch.from_numpy(Y)
-        told = self._mean(self._unit, leave_out=True)
+        self._text, self._rows = torch.from_numpy(X), torch.from_numpy(Y)
         centred = self._rows - self._rows.mean(0)
         total = float((centred**2).sum())
-        error = float(((self._rows - told) ** 2).sum())
+        error = float(((self._rows - self._mean()) ** 2).sum())
         self.explained_ = 1 - error / max(total, _TINY)
         return self
 
     def predict(self, X: FloatArray) -> FloatArray:
         """See :class:`TextMap`."""
-        unit = F.normalize(torch.from_numpy(X), dim=1)
-        return np.asarray(self._mean(unit).numpy(), np.float32)
+        return np.asarray(self._mean(torch.from_numpy(X)).numpy(), np.float32)
 
-    def _mean(
-        self, unit: torch.Tensor, *, leave_out: bool = False, block: int = 1024
-    ) -> torch.Tensor:
-        count = max(1, min(self.neighbours, len(self._unit) - leave_out))
-        made = []
-        for start in range(0, len(unit), block):
-            cosines = unit[start : start + block] @ self._unit.T
-            if leave_out:
-                cosines.diagonal(start).fill_(-torch.inf)
-            near, which = cosines.topk(count, dim=1)
-            weights = torch.softmax(near / self.temperature, dim=1)
-            made.append((weights[:, :, None] * self._rows[which]).sum(1))
-        return torch.cat(made) if made else self._rows[:0]
+    def _mean(self, queries: Tensor | None = None) -> Tensor:
+        return neighbour_means(
+            self._rows,
+            self._text,
+            queries,
+            count=self.neighbours,
+            temperature=self.temperature,
+        )
 
 
 class SharedNeighbourMap(NeighbourMap):
@@ -119,7 +112,9 @@ class SharedNeighbourMap(NeighbourMap):
         shared: of the run's training interactions (:func:`darec.graph.shared_text`).
     """
 
-    def __init__(self, shared: SharedText, neighbours: int = 10, temperature: float = 0.1) -> None:
+    def __init__(
+        self, shared: SharedText, neighbours: int = COUNT, temperature: float = TEMPERATURE
+    ) -> None:
         super().__init__(neighbours, temperature)
         self.shared = shared
 

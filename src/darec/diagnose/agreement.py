@@ -56,7 +56,7 @@ class Agreement:
         return self.share.overall.value / self.chance[0] if self.chance[0] else 0.0
 
 
-def text_neighbours(unit: FloatArray, k: int, seed: int) -> tuple[IntArray, FloatArray]:
+def shuffled_neighbours(unit: FloatArray, k: int, seed: int) -> tuple[IntArray, FloatArray]:
     """[n, k] rows and cosines of the nearest rows; equal ones in random order, since rows are often in time's order."""
     order = np.random.default_rng(seed).permutation(len(unit))
     near, cosines = nearest_neighbours(torch.from_numpy(unit[order]), k)

@@ -12,9 +12,8 @@ from typing import Any, Final
 import numpy as np
 import torch
 
-from darec.alignments.darec import DaRecConfig
 from darec.data.dataset import Dataset
-from darec.diagnose.agreement import agreement, text_neighbours
+from darec.diagnose.agreement import agreement, shuffled_neighbours
 from darec.diagnose.assessment import Assessment, assess
 from darec.diagnose.coverage import coverage, shape
 from darec.diagnose.estimate import by_popularity
@@ -33,7 +32,7 @@ from darec.diagnose.scorers import (
 )
 from darec.errors import ConfigError, DataError
 from darec.evaluation.metrics import Values
-from darec.graph import Graph, NeighbourGraph, reliability, shared_text
+from darec.graph import Graph, shared_text, text_neighbours
 from darec.progress import OnStage
 from darec.types import TextTable
 
@@ -105,7 +104,7 @@ def text_report(
             f"{known.sum()} items have both text and training users and at least {2 * FOLDS} are needed."
         )
     on_stage("neighbours in text")
-    near, cosines = text_neighbours(unit(text.items[rows]), k, seed)
+    near, cosines = shuffled_neighbours(unit(text.items[rows]), k, seed)
     on_stage("neighbours in interactions")
     agreed = agreement(near, rows, dataset.train)
     trusted = shared_reliability(text, Graph(dataset.train), k)
@@ -164,10 +163,8 @@ def text_report(
 def shared_reliability(text: TextTable, graph: Graph, k: int) -> float:
     """What DaRec trusts k neighbours in text by: their reliability in the part that the text shares with the graph."""
     items, mask = (torch.from_numpy(np.array(array)) for array in (text.items, text.item_mask))
-    shared = shared_text(items, mask, graph).part(items).float()
-    if not shared.shape[1]:
-        return 0.0
-    return reliability(NeighbourGraph(shared, k, DaRecConfig().temperature, mask), graph)
+    near = text_neighbours(items, mask, graph, shared=shared_text(items, mask, graph), count=k)
+    return 0.0 if near is None else near.reliability
 
 
 def _sum(

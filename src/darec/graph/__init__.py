@@ -5,6 +5,7 @@ from darec.graph.neighbours import NeighbourGraph, nearest_neighbours
 from darec.graph.pattern import Pattern
 from darec.graph.reliability import reliability
 from darec.graph.shared_text import SharedText, shared_text
+from darec.graph.text_neighbours import TextNeighbours, neighbour_means, text_neighbours
 
 __all__ = [
     "Graph",
@@ -12,7 +13,10 @@ __all__ = [
     "NeighbourGraph",
     "Pattern",
     "SharedText",
+    "TextNeighbours",
     "nearest_neighbours",
+    "neighbour_means",
     "reliability",
     "shared_text",
+    "text_neighbours",
 ]

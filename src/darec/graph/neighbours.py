@@ -13,31 +13,40 @@ from darec.graph.adjacency import csr_product
 from darec.progress import counted
 
 
-def nearest_neighbours(x: Tensor, count: int, block: int = 1024) -> tuple[Tensor, Tensor]:
-    """The rows of greatest cosine with each row, itself left out; exact, in O(n^2 d) time and O(n block) memory.
+def nearest_neighbours(
+    x: Tensor, count: int, queries: Tensor | None = None, *, block: int = 1024
+) -> tuple[Tensor, Tensor]:
+    """The rows of greatest cosine with each query; exact, in O(n m d) time and O(n block) memory.
 
     Args:
         x: [n, d].
-        count: k, less than n.
-        block: rows compared at once with all.
+        count: k, at most n.
+        queries: [m, d], at least one; None: the rows of ``x``, each of which is then left out of its own neighbours.
+        block: queries compared at once with all rows.
 
     Returns:
-        [n, k] long rows, nearest first, and their [n, k] cosines.
+        [m, k] long rows, nearest first, and their [m, k] cosines.
 
     Raises:
-        ValueError: k is not between 1 and n - 1.
+        ValueError: k is below 1, or above the number of rows that a query can have.
     """
-    if not 1 <= count < len(x):
-        raise ValueError(
-            f"{count} neighbours of {len(x)} rows: between 1 and {len(x) - 1} can be had"
-        )
+    most = len(x) - (queries is None)
+    if not 1 <= count <= most:
+        raise ValueError(f"{count} neighbours of {len(x)} rows: between 1 and {most} can be had")
     unit = F.normalize(x, dim=1)
+    asked = unit if queries is None else F.normalize(queries, dim=1)
     found = []
-    for start in counted(range(0, len(unit), block), "nearest neighbours"):
-        cosines = unit[start : start + block] @ unit.T
-        cosines.diagonal(start).fill_(-torch.inf)
+    for start in counted(range(0, len(asked), block), "nearest neighbours"):
+        cosines = asked[start : start + block] @ unit.T
+        if queries is None:
+            cosines.diagonal(start).fill_(-torch.inf)
         found.append(cosines.topk(count, dim=1))
     return torch.cat([top.indices for top in found]), torch.cat([top.values for top in found])
+
+
+def neighbour_weights(cosines: Tensor, temperature: float) -> Tensor:
+    """[n, k] weights of neighbours, adding up to 1 in each row: the softmax of the cosines over the temperature."""
+    return torch.softmax(cosines / temperature, dim=1)
 
 
 class _Smoothed(torch.autograd.Function):
@@ -89,7 +98,7 @@ class NeighbourGraph(nn.Module):
         near, cosines = nearest_neighbours(x[ids], min(count, len(ids) - 1))
         rows = ids.repeat_interleave(near.shape[1])
         columns = ids[near.flatten()]
-        weights = torch.softmax(cosines / temperature, dim=1).flatten()
+        weights = neighbour_weights(cosines, temperature).flatten()
         order = torch.sort(columns, stable=True).indices
         index = torch.int32 if max(len(x), len(rows)) < 2**31 else torch.int64
 

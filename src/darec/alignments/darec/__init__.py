@@ -32,7 +32,6 @@ docs/studies/first-darec.md measures both forms.
 """
 
 from darec.alignments.darec.alignment import DaRec
-from darec.alignments.darec.content import content_tables
 from darec.alignments.darec.global_structure import (
     StructureProducts,
     global_structure_loss,
@@ -43,15 +42,14 @@ from darec.alignments.darec.kmeans import Clusters, kmeans
 from darec.alignments.darec.local_structure import local_structure_loss
 from darec.alignments.darec.matching import match_clusters
 from darec.alignments.darec.orthogonality import orthogonality_loss
-from darec.alignments.darec.projector import Projector
 from darec.alignments.darec.settings import DaRecConfig
+from darec.alignments.darec.text_input import content_tables
 from darec.alignments.darec.uniformity import uniformity_loss
 
 __all__ = [
     "Clusters",
     "DaRec",
     "DaRecConfig",
-    "Projector",
     "StructureProducts",
     "content_tables",
     "global_structure_loss",

@@ -6,28 +6,26 @@ from collections.abc import Iterator, Mapping
 from typing import Any, ClassVar
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from darec.alignments.base import Alignment, AlignmentInputs
 from darec.alignments.darec.ablations import ABLATIONS
-from darec.alignments.darec.content import ContentTables, content_tables
 from darec.alignments.darec.global_structure import global_structure_loss, structure_gap
 from darec.alignments.darec.kmeans import kmeans
 from darec.alignments.darec.local_structure import local_structure_loss
 from darec.alignments.darec.matching import match_clusters
 from darec.alignments.darec.orthogonality import orthogonality_loss
-from darec.alignments.darec.projector import Projector
 from darec.alignments.darec.settings import DaRecConfig
+from darec.alignments.darec.text_input import TextInput
 from darec.alignments.darec.uniformity import uniformity_loss
 from darec.errors import ConfigError
-from darec.graph import NeighbourGraph, SharedText, reliability, shared_text
-from darec.numerics.components import principal_directions, replace_columns
 from darec.numerics.diagnostics import (
     effective_rank,
     is_collapsed,
     representation_gap,
     similarity_spread,
 )
+from darec.numerics.mlp import mlp
 from darec.types import Batch, Encoded, Tables
 
 SIDES = ("C", "L")
@@ -62,78 +60,30 @@ class DaRec(Alignment[DaRecConfig]):
                     "step draws): lower n_clusters or raise alignment.n_sampled."
                 )
 
-        def projector(in_dim: int) -> Projector:
-            return Projector(
-                in_dim,
-                config.dim,
-                hidden=config.hidden,
-                activation=config.activation,
-                generator=inputs.generator,
-            )
+        def projector(in_dim: int) -> nn.Sequential:
+            widths = in_dim, *config.hidden, config.dim
+            return mlp(*widths, activation=nn.ReLU, generator=inputs.generator)
 
         self.sides = [inputs.n_users, inputs.n_items]
-        self.neighbours: NeighbourGraph | None = None
-        self.content: ContentTables | None = None
-        self.smoothing = 0.0  # the setting times the neighbours' reliability
-        self.shared_text: SharedText | None = None
-        if config.text_part == "shared" and (config.start == "text" or self._reads_neighbours):
-            self.shared_text = shared_text(inputs.text.items, inputs.item_mask, inputs.graph)
-        if self._reads_neighbours:
-            self._find_neighbours(inputs)
+        self.text_input = TextInput(config, inputs)
         widths = {"C": inputs.out_dim, "L": inputs.text_dim}
-        self.shared = torch.nn.ModuleDict({side: projector(widths[side]) for side in SIDES})
-        self.specific = torch.nn.ModuleDict({side: projector(widths[side]) for side in SIDES})
+        self.shared = nn.ModuleDict({side: projector(widths[side]) for side in SIDES})
+        self.specific = nn.ModuleDict({side: projector(widths[side]) for side in SIDES})
         shape = (len(self.sizes), len(SIDES), config.n_clusters, config.dim)
         self.register_buffer("centres", torch.zeros(shape))
         self.register_buffer("started", torch.tensor(False))
 
-    @property
-    def _reads_neighbours(self) -> bool:
-        return bool(self.config.smoothing or self.config.text_width)
-
-    def _find_neighbours(self, inputs: AlignmentInputs) -> None:
-        """The items' neighbours in text, as far as they are to be trusted; none where the text tells nothing."""
-        config, told = self.config, inputs.text.items
-        if self.shared_text is not None:
-            told = self.shared_text.part(told).float()
-        if inputs.item_mask.sum() < 2 or not told.shape[1]:
-            return
-        neighbours = NeighbourGraph(told, config.neighbours, config.temperature, inputs.item_mask)
-        trust = config.reliability
-        if trust is None:
-            trust = reliability(neighbours, inputs.graph)
-        if config.smoothing:
-            self.neighbours, self.smoothing = neighbours, config.smoothing * trust
-        if config.text_width:
-            tables = content_tables(
-                inputs.text.items, inputs.item_mask, inputs.graph, config.text_width
-            )
-            self.content = ContentTables(tables, config.text_weight * trust)
-
     def initial_ids(self, ids: Tensor) -> Tensor:
-        """[N, dim] random values to the text's coordinates on the leading directions of ``text_part``.
-
-        One basis for users and items, so that their inner products mean something from the first step; each side keeps
-        the length that its random values had.
-        """
-        if self.config.start == "random":
-            return ids
-        count = ids.shape[1]
-        told = self.shared_text or SharedText(*principal_directions(self.text.items, count))
-        sides = zip(ids.split(self.sides), (self.text.users, self.text.items), strict=True)
-        return torch.cat([replace_columns(rows, told.part(E_L, count)) for rows, E_L in sides])
+        """Where ids start: see :meth:`TextInput.start`."""
+        return self.text_input.start(ids, self.text)
 
     def fuse(self, ego: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Items as ``(I + s M) ego``, M the mean over neighbours in text, s the smoothing; users as they are."""
-        if self.neighbours is None:
-            return ego
-        users, items = ego.split(self.sides)
-        return torch.cat([users, self.neighbours.smooth(items, self.smoothing)])
+        """Items averaged with their neighbours in text: see :meth:`TextInput.smooth`."""
+        return self.text_input.smooth(ego)
 
     def represent(self, encoded: Encoded) -> Tables:
         """E_C as the run's loss scores it and, with ``text_width``, the text's own table beside it."""
-        tables = super().represent(encoded)
-        return tables if self.content is None else self.content.beside(tables)
+        return self.text_input.beside(super().represent(encoded))
 
     @property
     def _n_drawn(self) -> int | None:
@@ -185,8 +135,7 @@ class DaRec(Alignment[DaRecConfig]):
             )
             for part, known in zip((C_sh, L_sh), self.centres[index], strict=True)
         ]
-        if batch.step // config.every % config.kmeans_every == 0 or not self.started:
-            self.centres[index] = torch.stack([side.centres for side in clusters])
+        self.centres[index] = torch.stack([side.centres for side in clusters])
         matching = match_clusters(clusters[0].centres, clusters[1].centres, config.matching)
         return local_structure_loss(
             C_sh, L_sh, clusters[0].assignments, clusters[1].assignments, matching
@@ -215,7 +164,7 @@ class DaRec(Alignment[DaRecConfig]):
                 }
             )
         means = {name: sum(found[name] for found in sets) / len(sets) for name in sets[0]}
-        means["smoothing"] = self.smoothing
+        means["smoothing"] = self.text_input.smoothing
         return {**means, "collapsed": max(found["collapsed"] for found in sets)}
 
     def parts(self, encoded: Encoded) -> dict[str, dict[str, Tensor]]:

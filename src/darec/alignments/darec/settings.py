@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Annotated, Any, ClassVar, Final, Literal
 
-from pydantic import Field
+from pydantic import Field, PositiveInt
 
 from darec.alignments.base import AlignmentConfig
-from darec.alignments.darec.projector import Activation
 from darec.dimensions import Choice, Range
+from darec.graph.text_neighbours import COUNT, TEMPERATURE
 
 PAPER: Final[Mapping[str, Any]] = {
     "balance": "fixed",
@@ -49,9 +49,9 @@ class DaRecConfig(AlignmentConfig):
     """How far the neighbours are trusted; null: measured in the training interactions, as how well an item's
     neighbours stand in for its own users (:func:`darec.graph.reliability`), so that text which says nothing of taste
     changes nothing (docs/studies/reliability.md)."""
-    neighbours: Annotated[int, Choice(5, 10, 20)] = Field(10, ge=1)
+    neighbours: Annotated[int, Choice(5, 10, 20)] = Field(COUNT, ge=1)
     """Nearest neighbours of each item in text, by cosines of ``text_part``."""
-    temperature: float = Field(0.1, gt=0)
+    temperature: float = Field(TEMPERATURE, gt=0)
     """Of the softmax of cosines that weighs the neighbours."""
     text_width: int = Field(0, ge=0)
     """Columns of a table of the text alone, in closed form, that are scored beside E_C (:func:`content_tables`): more
@@ -61,11 +61,9 @@ class DaRecConfig(AlignmentConfig):
     multiplied by ``reliability``."""
     dim: int = Field(32, ge=1)
     """Width d of the shared and of the specific parts."""
-    hidden: tuple[int, ...] = ()
-    """Widths of the projectors' hidden layers; none is a linear map. The paper's MLPs, (64,) say, lose the shared
-    factors of a planted world that linear maps recover (tests/alignments/test_darec_alignment.py)."""
-    activation: Activation = "relu"
-    """What follows each hidden layer."""
+    hidden: tuple[PositiveInt, ...] = ()
+    """Widths of the projectors' hidden layers, a ReLU after each; none is a linear map. The paper's MLPs, (64,) say,
+    lose the shared factors of a planted world that linear maps recover (tests/alignments/test_darec_alignment.py)."""
     centre: bool = True
     """Subtract from each shared part the mean of its rows. Without it, rows that all point one way make both structure
     terms vanish, and training ends there (docs/studies/first-darec.md); False in the paper."""
@@ -88,8 +86,6 @@ class DaRecConfig(AlignmentConfig):
     """Pairs of rows that uniformity averages over, on each side; null takes all pairs of the step's rows."""
     n_clusters: Annotated[int, Choice(2, 4, 8, 16)] = Field(4, ge=1)
     """K, preference clusters on each side (of users and of items, where apart)."""
-    kmeans_every: int = Field(1, ge=1)
-    """Aligned steps between updates of the cluster centres, each a warm-started iteration."""
     matching: Literal["greedy", "optimal"] = "optimal"
     """How clusters find partners: the assignment of least cost, or the paper's adaptive matching, which finds fewer
     planted partners at no gain in time (benchmarks/results/matching.json)."""

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darec.alignments.darec import DaRec, DaRecConfig, content_tables
-from darec.alignments.darec.content import PENALTY, score_spread
+from darec.alignments.darec.text_input import PENALTY, score_spread
 from darec.graph import Graph
 from darec.testing.suites import AlignmentSuite
 from darec.types import Interactions, Tables
@@ -132,5 +132,5 @@ def test_text_that_is_not_to_be_trusted_changes_no_score() -> None:
 def test_without_smoothing_the_text_is_still_beside() -> None:
     given = inputs(30, 20, 6, 5)
     model = DaRec(DaRecConfig(text_width=5, smoothing=0.0, n_clusters=2), given)
-    assert model.neighbours is None
+    assert model.text_input.neighbours is None
     assert model.represent(encoded(30, 20, 6)).users.shape[1] == 11

@@ -1,4 +1,7 @@
-"""What the text alone says of who takes what: two tables in closed form, to be scored beside E_C."""
+"""What DaRec takes from the text in closed form: where ids start, whom an item is averaged with, a table beside E_C.
+
+None of it is trained, and none of it is in the paper (docs/studies/structure.md, docs/studies/parts.md).
+"""
 
 from __future__ import annotations
 
@@ -6,11 +9,85 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from darec.graph import Graph
+from darec.alignments.base import AlignmentInputs
+from darec.alignments.darec.settings import DaRecConfig
+from darec.graph import Graph, NeighbourGraph, SharedText, shared_text, text_neighbours
+from darec.numerics.components import principal_directions, replace_columns
 from darec.types import Tables
 
 PENALTY = 1.0
 """Of both ridges, in units of the mean eigenvalue of the profiles' second moments."""
+
+
+class TextInput(nn.Module):
+    """The closed forms that a run's settings ask for.
+
+    Args:
+        config: DaRec's settings.
+        inputs: E_L, who has text, and the training graph.
+
+    Attributes:
+        shared: the part of the text that is shared with the interactions; None where nothing reads it.
+        neighbours: the items' neighbours in text; None where nothing is averaged over them.
+        smoothing: the setting times the neighbours' reliability; 0 without neighbours.
+        content: the text's own tables; None without ``text_width``.
+    """
+
+    def __init__(self, config: DaRecConfig, inputs: AlignmentInputs) -> None:
+        super().__init__()
+        self.config = config
+        self.shared: SharedText | None = None
+        self.neighbours: NeighbourGraph | None = None
+        self.smoothing = 0.0
+        self.content: ContentTables | None = None
+        items, mask, graph = inputs.text.items, inputs.item_mask, inputs.graph
+        reads_neighbours = bool(config.smoothing or config.text_width)
+        if config.text_part == "shared" and (config.start == "text" or reads_neighbours):
+            self.shared = shared_text(items, mask, graph)
+        if not reads_neighbours:
+            return
+        near = text_neighbours(
+            items,
+            mask,
+            graph,
+            shared=self.shared,
+            count=config.neighbours,
+            temperature=config.temperature,
+            trust=config.reliability,
+        )
+        if near is None:
+            return
+        if config.smoothing:
+            self.neighbours, self.smoothing = near.graph, config.smoothing * near.reliability
+        if config.text_width:
+            tables = content_tables(items, mask, graph, config.text_width)
+            self.content = ContentTables(tables, config.text_weight * near.reliability)
+
+    def start(self, ids: Tensor, text: Tables) -> Tensor:
+        """[N, dim] random values to the text's coordinates on the leading directions of ``text_part``.
+
+        One basis for users and items, so that their inner products mean something from the first step; each side keeps
+        the length that its random values had.
+        """
+        if self.config.start == "random":
+            return ids
+        count = ids.shape[1]
+        basis = self.shared or SharedText(*principal_directions(text.items, count))
+        tables = (text.users, text.items)
+        sides = zip(ids.split([len(E_L) for E_L in tables]), tables, strict=True)
+        return torch.cat([replace_columns(rows, basis.part(E_L, count)) for rows, E_L in sides])
+
+    def smooth(self, ego: Tensor) -> Tensor:
+        """[N, d] with items as ``(I + s M) ego``, M the mean over neighbours in text, s the smoothing; users as is."""
+        if self.neighbours is None:
+            return ego
+        n_items = len(self.neighbours.indptr) - 1
+        users, items = ego.split([len(ego) - n_items, n_items])
+        return torch.cat([users, self.neighbours.smooth(items, self.smoothing)])
+
+    def beside(self, tables: Tables) -> Tables:
+        """The tables and, with ``text_width``, the text's own beside them."""
+        return tables if self.content is None else self.content.beside(tables)
 
 
 def content_tables(items: Tensor, mask: Tensor, graph: Graph, width: int) -> Tables:

@@ -1,0 +1,93 @@
+"""The one recipe of an item's neighbours in text: nearest by cosine, weighed by a softmax, trusted as far as measured.
+
+DaRec's smoothing, the text report and the maps of cold start all find neighbours here.
+"""
+
+from __future__ import annotations
+
+from typing import Final, NamedTuple
+
+import torch
+from torch import Tensor
+
+from darec.graph.adjacency import Graph
+from darec.graph.neighbours import NeighbourGraph, nearest_neighbours, neighbour_weights
+from darec.graph.reliability import reliability
+from darec.graph.shared_text import SharedText
+
+COUNT: Final = 10
+"""Neighbours of an item."""
+TEMPERATURE: Final = 0.1
+"""Of the softmax of cosines that weighs them."""
+_ROWS: Final = 1024  # whose neighbours' values are held at once
+
+
+class TextNeighbours(NamedTuple):
+    """The items' neighbours, and how well they stand in for an item's own users, in [0, 1]."""
+
+    graph: NeighbourGraph
+    reliability: float
+
+
+def text_neighbours(
+    items: Tensor,
+    mask: Tensor,
+    graph: Graph,
+    *,
+    shared: SharedText | None = None,
+    count: int = COUNT,
+    temperature: float = TEMPERATURE,
+    trust: float | None = None,
+) -> TextNeighbours | None:
+    """Every item's nearest neighbours in its text, and how far they are to be trusted.
+
+    Args:
+        items: [I, d_L] text.
+        mask: [I] False where an item has no text: it has no neighbours and is nobody's.
+        graph: the training graph, by which reliability is measured.
+        shared: the part of the text that cosines are taken of; None: all of it.
+        count: neighbours of each item.
+        temperature: divides the cosines in the softmax that weighs them.
+        trust: their reliability, where it is known; None: measured (:func:`darec.graph.reliability`).
+
+    Returns:
+        None where fewer than two items have text, or the part has no direction.
+    """
+    rows = items if shared is None else shared.part(items).float()
+    if mask.sum() < 2 or not rows.shape[1]:
+        return None
+    near = NeighbourGraph(rows, count, temperature, mask)
+    return TextNeighbours(near, reliability(near, graph) if trust is None else trust)
+
+
+def neighbour_means(
+    values: Tensor,
+    x: Tensor,
+    queries: Tensor | None = None,
+    *,
+    count: int = COUNT,
+    temperature: float = TEMPERATURE,
+) -> Tensor:
+    """The weighted mean of the values of each query's nearest rows.
+
+    Args:
+        values: [n, k].
+        x: [n, d] embeddings that say who is near whom.
+        queries: [m, d]; None: the rows of ``x``, each without itself.
+        count: nearest rows of each query, at least 1; no more are taken than there are.
+        temperature: see :func:`text_neighbours`.
+
+    Returns:
+        [m, k].
+    """
+    if queries is not None and not len(queries):
+        return values[:0]
+    most = len(x) - (queries is None)
+    near, cosines = nearest_neighbours(x, min(count, most), queries)
+    parts = zip(near.split(_ROWS), cosines.split(_ROWS), strict=True)
+    return torch.cat(
+        [
+            (neighbour_weights(cosine, temperature)[:, :, None] * values[rows]).sum(1)
+            for rows, cosine in parts
+        ]
+    )
