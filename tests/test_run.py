@@ -11,7 +11,7 @@ import torch
 import darec
 from darec.config import resolve_config
 from darec.data.synthetic import SyntheticConfig, write_synthetic
-from darec.errors import ConfigError, DataError, RunError
+from darec.errors import ConfigError, DataError, FolderError, RunError
 from darec.run import Run
 from darec.scoring import TableScorer
 from darec.testing.worlds import tiny_dataset
@@ -107,7 +107,7 @@ def test_load_run_and_fit_refuse_what_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="not both"):
         darec.fit(tiny_dataset(), backbone="mf", config=resolve_config())
     (tmp_path / "file").touch()
-    with pytest.raises(RunError, match="is a file"):
+    with pytest.raises(FolderError, match="is a file"):
         darec.fit(tiny_dataset(), out=tmp_path / "file")
 
 

@@ -136,7 +136,7 @@ def test_refusals(run: Run) -> None:
     with pytest.raises(DataError, match="import it with split='cold-items'"):
         cold.evaluate()
     in_memory = Run(run.config, tiny_dataset(), run.scorer, {})
-    with pytest.raises(TextError, match="save it first"):
+    with pytest.raises(TextError, match=r"call darec.encode_dataset\(data, 'tfidf'\)"):
         ColdStart(in_memory).fit()
     data = tiny_dataset(missing_text=38).save(run.dataset.path.parent / "two")  # type: ignore[union-attr]
     encode_dataset(data, "tfidf", progress=False)

@@ -18,7 +18,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 import numpy as np
 import polars as pl
@@ -34,7 +34,14 @@ SCHEMA_VERSION: Final = 1
 SPLITS: Final = ("train", "valid", "test")
 
 
-@dataclass(frozen=True)
+class Vectors(Protocol):
+    """Language vectors in memory (:class:`darec.text.store.Stored`)."""
+
+    def save(self, folder: Path) -> None:
+        """Write them as the store of a folder."""
+
+
+@dataclass(frozen=True, repr=False)
 class Dataset:
     """Interactions in three splits over one id space, with the text of every item.
 
@@ -49,6 +56,8 @@ class Dataset:
         path: the folder it was loaded from or saved to.
         cold: items that are none of these, held out of training altogether for ``valid`` and for ``test`` by the split
             ``cold-items``; empty for every other split.
+        vectors: language vectors that :func:`darec.encode_dataset` made of a dataset in memory, by the name of the
+            folder that they are written to; those of a dataset on disk are there.
     """
 
     users: IdMap
@@ -60,6 +69,12 @@ class Dataset:
     manifest: dict[str, Any] = field(default_factory=dict)
     path: Path | None = None
     cold: Mapping[str, HeldOut] = field(default_factory=dict)
+    vectors: dict[str, Vectors] = field(default_factory=dict, compare=False)
+
+    def __repr__(self) -> str:
+        where = f" at {self.path}" if self.path else ""
+        pairs = ", ".join(f"{len(self.split(name)):,} {name}" for name in SPLITS)
+        return f"<Dataset {self.n_users:,} users x {self.n_items:,} items, {pairs}{where}>"
 
     def split(self, name: str) -> Interactions:
         """The pairs of ``train``, ``valid`` or ``test``. Raises ``DataError`` on another name."""
@@ -122,7 +137,9 @@ class Dataset:
             write_cold(self.cold, new)
             manifest["files"] = sorted(file.name for file in new.iterdir())
             (new / MARKER).write_text(json.dumps(manifest, indent=2) + "\n")
-        return replace(self, manifest=manifest, path=path)
+        for name, vectors in self.vectors.items():
+            vectors.save(path / "text" / name)
+        return replace(self, manifest=manifest, path=path, vectors={})
 
     def _interactions(self) -> pl.DataFrame:
         frames = [
@@ -174,7 +191,7 @@ class Dataset:
         catalogue = pl.read_parquet(path / "items.parquet")
         items = IdMap("item", catalogue["item_id"], types.get("item", "string"))
         pairs = pl.read_parquet(path / "interactions.parquet")
-        splits = {}
+        splits: dict[str, Any] = {}
         for name in SPLITS:
             rows = pairs.filter(pl.col("split") == name)
             splits[name] = Interactions.from_pairs(

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, fields
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -17,7 +17,6 @@ from typing import Any
 from darec.data.dataset import Dataset
 from darec.data.idmap import Id
 from darec.errors import ConfigError, TextError
-from darec.lock import locked
 from darec.origins import origin_of
 from darec.text.encoders.base import Encoder, Precision
 from darec.text.encoding import EncodeBatches, Encoding
@@ -35,7 +34,7 @@ from darec.text.reduce import Reduction
 from darec.text.report import EncodeReport
 from darec.text.shards import Shard, gather, shards_of
 from darec.text.sources import read_texts
-from darec.text.store import TextStore
+from darec.text.store import MemoryStore, TextStore
 from darec.text.users import UserPooling, make_table
 from darec.types import TextTable
 
@@ -60,7 +59,8 @@ def encode_dataset(
     """Make the language vectors of a dataset and keep them in its ``text`` folder.
 
     Only texts that are new or changed are encoded; a call that was killed goes on where it stopped. Vectors stored
-    before stay in force until the new ones are complete. A dataset in memory is encoded without a store.
+    before stay in force until the new ones are complete. A dataset in memory keeps them in memory, and writes them when
+    it is saved.
 
     Args:
         dataset: a dataset or its folder.
@@ -127,46 +127,39 @@ def encode_dataset(
         part=only is not None,
         encode_batches=None if ray is None else _on_ray(encoder, part, options, device, ray),
     )
-    if dataset.path is None:
-        store = None
-        encoding.run()
+    store = _store(dataset, store_name(encoder, source), only)
+    with store.writing():
+        encoding.run(store, gather(store.folder, encoding) if merge else None)
         if reduction:
             encoding.reduce(reduction)
-    else:
-        folder = dataset.path / "text" / store_name(encoder, source)
-        store = TextStore(shards_of(folder) / only.name if only else folder)
-        with locked(store.folder):
-            encoding.run(store, gather(folder, encoding) if merge else None)
-            if reduction:
-                encoding.reduce(reduction)
-            meta = {
-                "encoder": encoder,
-                "source": source,
-                "reads": part.reads,
-                "revision": part.revision,
-                "options": config.model_dump(mode="json"),
-                "part": asdict(origin) if origin else None,
-                "identity": encoding.identity,
-                "shard": str(only) if only else None,
-                "user_texts": len(groups) > 1,
-                # Profiles of users tell what was training: they do not fit another split.
-                "fingerprint": dataset.fingerprint() if profiled and users is None else None,
-                "shape": list(encoding.table.shape),
-                "precision": str(encoding.dtype),
-                "reduction": encoding.about,
-                "limit": encoding.limit,
-                "truncated": encoding.cut,
-                "import": dataset.manifest.get("options"),
-                "darec": version("darec"),
-                "written": datetime.now(UTC).isoformat(timespec="microseconds"),
-            }
-            store.commit(meta, encoding.index(), encoding.full, encoding.reduced)
+        meta = {
+            "encoder": encoder,
+            "source": source,
+            "reads": part.reads,
+            "revision": part.revision,
+            "options": config.model_dump(mode="json"),
+            "part": asdict(origin) if origin else None,
+            "identity": encoding.identity,
+            "shard": str(only) if only else None,
+            "user_texts": len(groups) > 1,
+            # Profiles of users tell what was training: they do not fit another split.
+            "fingerprint": dataset.fingerprint() if profiled and users is None else None,
+            "shape": list(encoding.table.shape),
+            "precision": str(encoding.dtype),
+            "reduction": encoding.about,
+            "limit": encoding.limit,
+            "truncated": encoding.cut,
+            "import": dataset.manifest.get("options"),
+            "darec": version("darec"),
+            "written": datetime.now(UTC).isoformat(timespec="microseconds"),
+        }
+        store.commit(meta, encoding.index(), encoding.full, encoding.reduced)
     vectors = encoding.vectors()
     return EncodeReport(
         encoder=encoder,
         source=source,
         revision=part.revision,
-        path=store.folder if store else None,
+        path=store.folder if dataset.path else None,
         items=len(groups[0].ids),
         users=len(groups[1].ids) if len(groups) > 1 else 0,
         texts=len(encoding.rows),
@@ -203,11 +196,15 @@ def embed(
         **arguments: the other arguments of :func:`encode_dataset`.
     """
     dataset = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
-    in_memory = Dataset(
-        **{f.name: getattr(dataset, f.name) for f in fields(dataset) if f.name != "path"}
-    )
-    report = encode_dataset(in_memory, encoder, **arguments)
+    report = encode_dataset(replace(dataset, path=None, vectors={}), encoder, **arguments)
     return make_table(report.vectors, dataset.train, user_pooling, encoder)
+
+
+def _store(dataset: Dataset, name: str, shard: Shard | None) -> TextStore:
+    if dataset.path is None:
+        return MemoryStore(dataset.vectors, name)
+    folder = dataset.path / "text" / name
+    return TextStore(shards_of(folder) / shard.name if shard else folder)
 
 
 def _user_texts(

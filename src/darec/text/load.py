@@ -11,7 +11,7 @@ from darec.data.dataset import Dataset
 from darec.errors import TextError
 from darec.text.combine import Combine, combine
 from darec.text.inputs import TEXT, item_inputs, store_name
-from darec.text.store import TextStore
+from darec.text.store import MemoryStore, TextStore
 from darec.text.table import spread
 from darec.text.users import TextVectors, UserPooling, make_table
 from darec.types import TextTable
@@ -33,7 +33,7 @@ def load_text(
     """E_L as ``darec encode`` left it, with users' vectors from their own texts or from their training items.
 
     Args:
-        dataset: a dataset on disk, or its folder.
+        dataset: a dataset, or its folder.
         encoder: as given to ``darec encode``; None: the one that encoded the first source last.
         sources: as given to ``darec encode``; several are put side by side.
         how: how several sources make one table (see :mod:`darec.text.combine`).
@@ -45,10 +45,6 @@ def load_text(
             users' profiles that were made for another split.
     """
     dataset = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
-    if dataset.path is None:
-        raise TextError(
-            "this dataset is in memory and has no stored vectors: save it first, or use darec.text.embed."
-        )
     tables: list[TextTable] = []
     for source in sources:
         encoder, store = find_store(dataset, encoder, source)
@@ -66,34 +62,43 @@ def find_store(dataset: Dataset, encoder: str | None, source: str) -> tuple[str,
             return name, store
     names = [name if of == TEXT else f"{name} of {of}" for name, of, _ in stores]
     stored = f"it has {', '.join(names)}" if names else "it has none"
-    remedy = f"darec encode {dataset.path} --encoder {encoder or 'tfidf'}"
+    where = dataset.path or "this dataset"
+    remedy = _how_to_encode(dataset, encoder or "tfidf", source)
     if source != TEXT:
-        raise TextError(
-            f"no vectors of {source} in {dataset.path} by {encoder or 'any encoder'} ({stored}): run "
-            f"'{remedy} --text {source}'."
-        )
+        by = encoder or "any encoder"
+        raise TextError(f"no vectors of {source} in {where} by {by} ({stored}): {remedy}.")
     raise TextError(
-        f"no vectors of encoder {encoder!r} in {dataset.path} ({stored}): run '{remedy}'."
+        f"no vectors of encoder {encoder!r} in {where} ({stored}): {remedy}."
         if encoder
-        else f"no language vectors in {dataset.path}: run '{remedy}'."
+        else f"no language vectors in {where}: {remedy}."
     )
+
+
+def _how_to_encode(dataset: Dataset, encoder: str, source: str) -> str:
+    if dataset.path is None:
+        more = "" if source == TEXT else f", source={source!r}"
+        return f"call darec.encode_dataset(data, {encoder!r}{more})"
+    more = "" if source == TEXT else f" --text {source}"
+    return f"run 'darec encode {dataset.path} --encoder {encoder}{more}'"
 
 
 def _stores(dataset: Dataset, wanted: str | None) -> list[tuple[str, str, TextStore]]:
     """Encoders, sources and their stores, latest first. A damaged store that is not wanted is passed over."""
     found = []
+    stores: list[TextStore] = [MemoryStore(dataset.vectors, name) for name in dataset.vectors]
     if dataset.path is not None:
-        for meta_file in (dataset.path / "text").glob("*/meta.json"):
-            store = TextStore(meta_file.parent)
-            try:
-                meta = store.meta()
-            except TextError:
-                if wanted in (None, store.folder.name):
-                    raise
-                continue
-            if meta is not None:
-                about = str(meta["encoder"]), str(meta.get("source", TEXT))
-                found.append((str(meta["written"]), *about, store))
+        files = (dataset.path / "text").glob("*/meta.json")
+        stores += [TextStore(meta_file.parent) for meta_file in files]
+    for store in stores:
+        try:
+            meta = store.meta()
+        except TextError:
+            if wanted in (None, store.folder.name):
+                raise
+            continue
+        if meta is not None:
+            about = str(meta["encoder"]), str(meta.get("source", TEXT))
+            found.append((str(meta["written"]), *about, store))
     return [row[1:] for row in sorted(found, key=lambda row: row[:3], reverse=True)]
 
 
@@ -101,12 +106,11 @@ def _read(dataset: Dataset, name: str, source: str, store: TextStore) -> TextVec
     stored = store.read()
     if stored is None or store_name(name, source) != store.folder.name:
         raise TextError(f"{store.folder} does not hold encoder {name!r}: encode again.")
-    again = f"darec encode {dataset.path} --encoder {name}"
-    again += "" if source == TEXT else f" --text {source}"
+    again = _how_to_encode(dataset, name, source)
     if stored.meta.get("fingerprint") not in (None, dataset.fingerprint()):
         raise TextError(
             f"the vectors in {store.folder} are of users' profiles that were made from other training items: run "
-            f"'darec profile' and '{again}' again."
+            f"'darec profile' again, and {again} again."
         )
     if source in (TEXT, "titles"):
         items = item_inputs(dataset, stored.meta["reads"], source)
@@ -114,8 +118,8 @@ def _read(dataset: Dataset, name: str, source: str, store: TextStore) -> TextVec
         changed = [n for n in np.flatnonzero(item_rows < 0) if items.keys[n] is not None]
         if changed:
             raise TextError(
-                f"{len(changed)} items of {dataset.path} are new or have other text since {name!r} was encoded "
-                f"(first: {items.ids[changed[0]]!r}): run '{again}' again."
+                f"{len(changed)} items of {dataset.path or 'this dataset'} are new or have other text since {name!r} "
+                f"was encoded (first: {items.ids[changed[0]]!r}): {again} again."
             )
     else:  # texts that the dataset does not hold: what was encoded counts
         item_rows = stored.find("id", dataset.items.texts, "item")

@@ -24,7 +24,8 @@ import hashlib
 import json
 import os
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterator, MutableMapping, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final, Literal
@@ -37,6 +38,7 @@ from numpy.typing import NDArray
 
 from darec.errors import TextError
 from darec.files import write_atomic, write_json
+from darec.lock import locked
 from darec.types import IntArray
 
 FORMAT: Final = 2
@@ -91,6 +93,13 @@ class Stored:
         rows = wanted.join(known, on=column, how="left").sort("place")["row"]
         return np.asarray(rows.cast(pl.Int64).fill_null(-1).to_numpy(), np.int64)
 
+    def save(self, folder: Path) -> None:
+        """Write it as the store of that folder."""
+        reduced = None if self.vectors is self.full else self.vectors
+        store = TextStore(folder)
+        with store.writing():
+            store.commit(self.meta, self.index, self.full, reduced)
+
     def block(self) -> Block:
         """The full vectors with their texts' hashes."""
         texts = self.index.drop_nulls("row").unique("row").sort("row")
@@ -103,6 +112,12 @@ class TextStore:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Keep other writers out. Raises ``FolderError`` while another process writes."""
+        with locked(self.folder):
+            yield
 
     def meta(self) -> dict[str, Any] | None:
         """The content of ``meta.json``; None before the first run has ended. Raises ``TextError``."""
@@ -222,6 +237,52 @@ class TextStore:
 
     def _pending(self, identity: str) -> Path:
         return self.folder / f"pending-{identity[:16]}"
+
+
+class MemoryStore(TextStore):
+    """The vectors of one encoder for a dataset that is not on disk; nothing of it outlives the process.
+
+    Args:
+        kept: the dataset's vectors by the name that their folder would have.
+        name: of these.
+    """
+
+    def __init__(self, kept: MutableMapping[str, Any], name: str) -> None:
+        super().__init__(Path(name))
+        self._kept, self._name = kept, name
+
+    @contextmanager
+    def writing(self) -> Iterator[None]:
+        """Nobody else can write."""
+        yield
+
+    def meta(self) -> dict[str, Any] | None:
+        """See :meth:`TextStore.meta`."""
+        stored = self.read()
+        return None if stored is None else stored.meta
+
+    def read(self) -> Stored | None:
+        """See :meth:`TextStore.read`."""
+        return self._kept.get(self._name)
+
+    def add(self, identity: str, block: Block) -> None:
+        """A batch is not kept: what is killed here is lost as a whole."""
+
+    def pending(self, identity: str) -> tuple[list[Block], int]:
+        """None."""
+        return [], 0
+
+    def commit(
+        self,
+        meta: dict[str, Any],
+        index: pl.DataFrame,
+        vectors: NDArray[Any],
+        reduced: NDArray[Any] | None = None,
+    ) -> None:
+        """Put new vectors in place of the old ones."""
+        self._kept[self._name] = Stored(
+            meta, index, vectors, vectors if reduced is None else reduced
+        )
 
 
 def _checksum(tensors: dict[str, NDArray[Any]]) -> str:
