@@ -38,7 +38,7 @@ def matrix_with(**entries: Any) -> bytes:
     return pickle.dumps(matrix)
 
 
-@pytest.mark.parametrize("protocol", range(2, 6))
+@pytest.mark.parametrize("protocol", range(6))
 @pytest.mark.parametrize("dtype", ["<f8", ">f8", "<f4", "<i8", "|i1", "|b1"])
 @pytest.mark.parametrize("form", [sp.coo_matrix, sp.csr_matrix])
 def test_matrices_of_all_number_types_are_read(
@@ -179,6 +179,61 @@ def test_every_cut_of_a_good_pickle_is_refused() -> None:
     for length in range(len(data)):
         with pytest.raises(RefusedError):
             load_matrix(data[:length])
+
+
+DEEP = b"\x80\x02)" + b"\x85" * 300_000  # a tuple in a tuple in a tuple
+DOUBLED = b"\x80\x02)" + b"".join(
+    b"q\x01h\x01\x86" for _ in range(60)
+)  # t = (t, t), 60 times: 2^60 paths
+IN_A_MATRIX = b"\x80\x02cscipy.sparse._coo\ncoo_matrix\n)\x81}X\x06\x00\x00\x00_shapeK\x03K\x03\x86sX\x04\x00\x00\x00data%bsb."
+BOMBS = {
+    "a memo of 16 GB": b"\x80\x02Nr\xff\xff\xff\x7f.",
+    "a hash of 2^60 steps": b"\x80\x02}" + DOUBLED[2:] + b"K\x01s.",
+    "a comparison of 2^60 steps": IN_A_MATRIX % (DOUBLED[2:]),
+    "a dtype of 2^60 paths": IN_A_MATRIX
+    % (b"cnumpy.core.numeric\n_frombuffer\n(C\x00cnumpy\ndtype\n" + DOUBLED[2:] + b"\x85RK\x00\x85tR"),
+    "a shape of 2^60 paths": IN_A_MATRIX
+    % (b"cnumpy.core.numeric\n_frombuffer\n(C\x00cnumpy\ndtype\nX\x02\x00\x00\x00f8\x85R" + DOUBLED[2:] + b"tR"),
+    "depth": DEEP + b".",
+    "depth in a matrix": IN_A_MATRIX % DEEP[2:],
+    "a string said to be of 8 EB": b"\x80\x04\x8e" + b"\xff" * 7 + b"\x7f" + b"x.",
+    "an array said to be of 8 EB": b"\x80\x05\x96" + b"\xff" * 7 + b"\x7f" + b"x.",
+    "a list in itself": b"]q\x00h\x00a.",
+    "a dict in itself": b"}q\x00X\x01\x00\x00\x00ah\x00s.",
+    "a number of 300,000 digits": b"L" + b"9" * 300_000 + b"L\n.",
+    "marks": b"(" * 300_000 + b".",
+    "a matrix of 10^4,000 rows": pickle.dumps(sp.coo_matrix(DENSE)).replace(
+        b"_shape\x94K\x03K\x03", b"_shape\x94L" + b"9" * 4000 + b"L\nK\x03"
+    ),
+}  # fmt: skip
+LIMITED = """
+import pickle, resource, sys, time
+from darec.data.ingest.recorded import RefusedError, load_matrix
+bombs = pickle.load(sys.stdin.buffer)
+size = int(open("/proc/self/statm").read().split()[0]) * resource.getpagesize()
+resource.setrlimit(resource.RLIMIT_AS, (size + 2**28, size + 2**28))
+resource.setrlimit(resource.RLIMIT_CPU, (60, 60))
+for name, bomb in bombs.items():
+    began = time.process_time()
+    try:
+        load_matrix(bomb)
+        print(name, "was taken for a matrix")
+    except RefusedError:
+        print(name, "took too long") if time.process_time() - began > 2 else None
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="reads its size from /proc")
+def test_what_would_take_all_memory_or_time_is_refused_at_once() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", LIMITED], input=pickle.dumps(BOMBS), capture_output=True, check=False
+    )
+    assert (done.returncode, done.stdout, done.stderr) == (0, b"", b"")
+
+
+def test_the_steps_are_bounded() -> None:
+    with pytest.raises(RefusedError, match="more than 10,000 steps"):
+        load_matrix(b"(" + b"N" * 20_000 + b"t.")
 
 
 def test_a_folder(tmp_path: Path) -> None:
