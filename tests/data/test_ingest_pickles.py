@@ -185,7 +185,10 @@ DEEP = b"\x80\x02)" + b"\x85" * 300_000  # a tuple in a tuple in a tuple
 DOUBLED = b"\x80\x02)" + b"".join(
     b"q\x01h\x01\x86" for _ in range(60)
 )  # t = (t, t), 60 times: 2^60 paths
-IN_A_MATRIX = b"\x80\x02cscipy.sparse._coo\ncoo_matrix\n)\x81}X\x06\x00\x00\x00_shapeK\x03K\x03\x86sX\x04\x00\x00\x00data%bsb."
+IN_A_MATRIX = (
+    b"\x80\x02cscipy.sparse._coo\ncoo_matrix\n)\x81}"
+    b"X\x06\x00\x00\x00_shapeK\x03K\x03\x86sX\x04\x00\x00\x00data%bsb."
+)
 BOMBS = {
     "a memo of 16 GB": b"\x80\x02Nr\xff\xff\xff\x7f.",
     "a hash of 2^60 steps": b"\x80\x02}" + DOUBLED[2:] + b"K\x01s.",
