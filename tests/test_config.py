@@ -46,13 +46,16 @@ def test_naming_another_part_drops_the_old_parts_settings(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("overrides", "message"),
     [
-        (["backbone.dims=3"], "unknown setting 'backbone.dims': did you mean 'dim'?"),
+        (["backbone.dims=3"], "unknown setting 'backbone.dims': did you mean 'backbone.dim'?"),
         (["trian.epochs=3"], "unknown setting 'trian': did you mean 'train'?"),
-        (["train.epoch=3"], "unknown setting 'train.epoch': did you mean 'epochs'?"),
+        (["train.epoch=3"], "unknown setting 'train.epoch': did you mean 'train.epochs'?"),
         (["backbone=lightgnc"], "unknown backbone 'lightgnc': did you mean 'lightgcn'?"),
         (["alignment=darek"], "unknown alignment 'darek': did you mean 'darec'?"),
         (["loss=sofmax"], "unknown loss: did you mean 'softmax'?"),
-        (["loss=softmax", "loss.temprature=1"], "'loss.temprature': did you mean 'temperature'?"),
+        (
+            ["loss=softmax", "loss.temprature=1"],
+            "'loss.temprature': did you mean 'loss.temperature'?",
+        ),
         (["loss.temperature=1"], "unknown setting 'loss.temperature'"),
         (["train.lr=-1"], "setting 'train.lr': input should be greater than 0"),
         (["backbone.dim=zero"], "setting 'backbone.dim': input should be a valid integer"),

@@ -14,7 +14,7 @@ from typing import Any
 
 import torch
 
-from darec.config import RunConfig, TextConfig, flatten, resolve_config
+from darec.config import RunConfig, TextConfig, resolve_config
 from darec.data.dataset import Dataset, is_dataset
 from darec.errors import ConfigError, DataError, RunError
 from darec.files import is_free, write_atomic, write_json
@@ -22,6 +22,7 @@ from darec.lock import Lock, locked
 from darec.memory import peak_rss_mb
 from darec.model import Model
 from darec.origins import change, origins_of, remembered
+from darec.overrides import flatten
 from darec.run import Run, check_dataset
 from darec.training.progress import ConsoleReporter, Reporter
 from darec.training.trainer import Trainer

@@ -1,7 +1,7 @@
-"""Strict settings: one pydantic model a part, put together into a run's configuration.
+"""A run's configuration: the settings of the two parts, of their training, and of what is measured.
 
-Each part declares its own ``Config`` beside its class; this file knows only how to find it by name, how to read and
-write the whole as YAML, and how to apply ``key=value`` overrides. An unknown key is refused with the nearest one.
+Each part declares its own ``Config`` beside its class; this file knows only how to find it by name and how to put the
+whole together. An unknown key is refused with the nearest one (:mod:`darec.settings`).
 """
 
 from __future__ import annotations
@@ -13,10 +13,8 @@ from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeVar, g
 import yaml
 from pydantic import (
     BaseModel,
-    ConfigDict,
     Field,
     SerializeAsAny,
-    ValidationError,
     field_validator,
     model_validator,
 )
@@ -24,21 +22,12 @@ from pydantic import (
 from darec.dimensions import Range
 from darec.errors import ConfigError, did_you_mean
 from darec.origins import recall_parts
+from darec.overrides import assign, parse_override, read_settings
 from darec.registry import ALIGNMENTS, BACKBONES, REGISTRIES, Registry, inapplicable
+from darec.settings import Settings, validated
 
 BACKBONE: Final = "lightgcn"
 ALIGNMENT: Final = "none"
-
-
-Made = TypeVar("Made", bound=BaseModel)
-
-
-class Settings(BaseModel):
-    """Base of every configuration: immutable, and no key that it does not know."""
-
-    model_config = ConfigDict(
-        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
-    )
 
 
 class PartConfig(Settings):
@@ -180,10 +169,7 @@ def _part(value: Any, registry: Registry, default: str) -> Any:
                 f"{registry.kind} {value['name']!r}: unknown preset {preset!r}: {known}"
             )
         value = {**config.presets[preset], **value}
-    try:
-        return config.model_validate(value)
-    except ValidationError as error:
-        raise ConfigError(_explain(error, config, prefix=registry.kind)) from None
+    return validated(config, value, prefix=registry.kind)
 
 
 class RunConfig(Settings):
@@ -250,103 +236,16 @@ def resolve_config(
         ConfigError: a file that is not YAML, an unknown key (with the nearest one), a value out of range, or a part
             that cannot be found again.
     """
-    tree: dict[str, Any] = _read(Path(file)) if file is not None else {}
+    tree: dict[str, Any] = read_settings(Path(file)) if file is not None else {}
     for key, value in (settings or {}).items():
-        _assign(tree, key, value)
+        assign(tree, key, value)
     for override in overrides:
-        _assign(tree, *parse_override(override, example="train.epochs=5"))
+        assign(tree, *parse_override(override, example="train.epochs=5"))
     if file is not None:
         recall_parts(Path(file).parent, {kind: _name(tree.get(kind)) for kind in REGISTRIES})
-    try:
-        return RunConfig.model_validate(tree)
-    except ValidationError as error:
-        raise ConfigError(_explain(error, RunConfig)) from None
-
-
-def validated(model: type[Made], **values: Any) -> Made:
-    """Settings of any kind from their values. Raises ``ConfigError``, naming the first that does not fit."""
-    try:
-        return model(**values)
-    except ValidationError as error:
-        raise ConfigError(_explain(error, model)) from None
-
-
-def parse_override(override: str, *, example: str) -> tuple[str, Any]:
-    """Key and value of ``KEY=VALUE``, the value read as YAML. Raises ``ConfigError``, showing the example."""
-    key, sign, text = override.partition("=")
-    if not sign or not key.strip():
-        raise ConfigError(f"--set {override!r}: write KEY=VALUE, for example {example}.")
-    try:
-        return key.strip(), yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override!r}: the value is not YAML.") from error
-
-
-def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A nested mapping by dotted keys."""
-    flat: dict[str, Any] = {}
-    for key, value in tree.items():
-        if isinstance(value, Mapping):
-            flat |= flatten(value, f"{prefix}{key}.")
-        else:
-            flat[prefix + key] = value
-    return flat
+    return validated(RunConfig, tree)
 
 
 def _name(part: Any) -> Any:
     """The name in a part's settings as they are written."""
     return part.get("name") if isinstance(part, Mapping) else part
-
-
-def _read(file: Path) -> dict[str, Any]:
-    try:
-        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"no config file {file}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(tree, dict):
-        raise ConfigError(f"{file} holds no settings: write sections such as 'train:'.")
-    return tree
-
-
-def _assign(tree: dict[str, Any], key: str, value: Any) -> None:
-    """Set a dotted key; naming a part anew drops the settings of the part it replaces."""
-    *sections, leaf = key.split(".")
-    node = tree
-    for section in sections:
-        inner = node.get(section)
-        if isinstance(inner, str):
-            inner = {"name": inner}
-        elif inner is not None and not isinstance(inner, dict):
-            raise ConfigError(f"{key}: {section!r} is a value and holds no settings.")
-        node[section] = inner = dict(inner or {})
-        node = inner
-    if isinstance(value, Mapping) and isinstance(node.get(leaf), dict):
-        for name, inner in value.items():
-            _assign(node, f"{leaf}.{name}", inner)
-        return
-    if leaf in {"backbone", "alignment", "loss"} and not sections and isinstance(value, str):
-        old = node.get(leaf)
-        if isinstance(old, dict) and old.get("name") == value:
-            return
-    node[leaf] = value
-
-
-def _explain(error: ValidationError, model: type[BaseModel], prefix: str = "") -> str:
-    """The first problem in one line: the key as one would write it, and what may stand there."""
-    first = error.errors()[0]
-    cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, ConfigError):  # a part's own message, wrapped on its way here
-        return cause.command_line
-    path = [str(step) for step in first["loc"]]
-    if first["type"].startswith("union_tag"):
-        return f"unknown loss: {did_you_mean(str(first['input'].get('name')), ['bpr', 'softmax'])}"
-    if path[:1] == ["loss"] and len(path) > 1:  # pydantic puts the chosen loss's tag into the path
-        model = SoftmaxConfig if path.pop(1) == "softmax" else BPRConfig
-    elif len(path) > 1:
-        model = type(model.model_fields[path[0]].get_default())
-    key = ".".join([prefix, *path] if prefix else path)
-    if first["type"] == "extra_forbidden":
-        return f"unknown setting {key!r}: {did_you_mean(path[-1], model.model_fields)}"
-    return f"setting {key!r}: {first['msg'][0].lower()}{first['msg'][1:]} (got {first['input']!r})."

@@ -78,12 +78,12 @@ class DarecWarning(UserWarning):
     """Something that the reader of a result should know; the command line prints it in one line."""
 
 
-def did_you_mean(name: str, options: Iterable[str]) -> str:
-    """A clause naming the option nearest to ``name``, or all options when none is near."""
+def did_you_mean(name: str, options: Iterable[str], prefix: str = "") -> str:
+    """A clause naming the option nearest to ``name``, after ``prefix``, or all options when none is near."""
     options = list(options)
     near = difflib.get_close_matches(name, options, n=1, cutoff=0.5)
     if near:
-        return f"did you mean {near[0]!r}?"
+        return f"did you mean {prefix + near[0]!r}?"
     return "choose from " + ", ".join(sorted(options)) + "."
 
 

@@ -121,8 +121,12 @@ def test_a_model_that_cannot_be_had_is_one_line(
         ("tfidf:x", {}, "takes no argument"),
         ("file", {}, "write file:VECTORS.npy"),
         ("sentence-transformers:", {}, "needs an argument"),
-        ("tfidf", {"dims": 3}, "has no setting 'dims': did you mean 'dim'"),
-        ("tfidf", {"dim": 0}, "setting 'dim': Input should be greater than or equal to 1"),
+        ("tfidf", {"dims": 3}, "unknown setting 'dims' of encoder 'tfidf': did you mean 'dim'"),
+        (
+            "tfidf",
+            {"dim": 0},
+            "setting 'dim' of encoder 'tfidf': input should be greater than or equal to 1",
+        ),
     ],
 )
 def test_a_wrong_name_or_setting_is_refused(

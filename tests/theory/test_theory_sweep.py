@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from darec.config import validated
 from darec.errors import ConfigError, RunError
+from darec.settings import validated
 from darec.theory import sweep as sweep_module
 from darec.theory.probes import linear_gap, linear_r2
 from darec.theory.sweep import METHODS, sweep, tasks
@@ -159,11 +159,11 @@ def test_bad_requests_are_refused(tmp_path: Path) -> None:
         with pytest.raises(ConfigError, match=message):
             tasks(TINY, *arguments)
     with pytest.raises(ConfigError, match="add up to more than 1"):
-        validated(Dials, both=0.8, interactions_only=0.3)
+        validated(Dials, {"both": 0.8, "interactions_only": 0.3})
     with pytest.raises(ConfigError, match="setting 'text_only'"):
-        validated(Dials, text_only=1.0)
+        validated(Dials, {"text_only": 1.0})
     with pytest.raises(ConfigError, match="setting 'nuisance'"):
-        validated(Dials, nuisance=99)
+        validated(Dials, {"nuisance": 99})
     (tmp_path / "file").touch()
     with pytest.raises(RunError, match="something else"):
         list(sweep([], tmp_path))

@@ -86,8 +86,8 @@ def command(
     Only new and changed texts are encoded. An interrupted command goes on where it stopped when it is run again.
     """
     from darec.cli.output import print_json
-    from darec.config import parse_override
     from darec.errors import ConfigError
+    from darec.overrides import parse_override
     from darec.text import encode_dataset
 
     options = dict(parse_override(setting, example="dim=64") for setting in settings or [])

@@ -104,8 +104,8 @@ def command(
     or has changed. The key is read from the environment.
     """
     from darec.cli.output import print_json
-    from darec.config import parse_override
     from darec.errors import ConfigError
+    from darec.overrides import parse_override
     from darec.text.profiles import Price, Profiler
 
     if sum([dry_run, batch_out is not None, batch_in is not None]) > 1:

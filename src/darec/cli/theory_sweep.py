@@ -57,22 +57,22 @@ def command(
 
     from darec.cli.output import ListFormat, print_json, print_rows
     from darec.compare.grid import parse_seeds
-    from darec.config import validated
+    from darec.settings import validated
     from darec.theory import sweep_report
     from darec.theory.sweep import sweep, tasks
     from darec.theory.sweep_points import summarise
     from darec.theory.sweep_run import Dials
 
-    dials = validated(
-        Dials,
-        both=both,
-        interactions_only=interactions_only,
-        text_only=text_only,
-        nuisance=nuisance,
-        n_users=users,
-        n_items=items,
-        epochs=epochs,
-    )
+    values = {
+        "both": both,
+        "interactions_only": interactions_only,
+        "text_only": text_only,
+        "nuisance": nuisance,
+        "n_users": users,
+        "n_items": items,
+        "epochs": epochs,
+    }
+    dials = validated(Dials, values)
     grid = tasks(dials, _names(methods), _numbers(strengths), parse_seeds(seeds))
     again = shlex.join(["darec", *sys.argv[1:]])
     outcomes = []

@@ -86,9 +86,10 @@ def command(
     goes on where it was stopped; run several times at once, it shares the work.
     """
     from darec.cli.output import print_json
-    from darec.config import parse_override, resolve_config
+    from darec.config import resolve_config
     from darec.data.dataset import Dataset
     from darec.errors import ConfigError
+    from darec.overrides import parse_override
     from darec.search import narrowed
     from darec.tuning import Tuning
 

@@ -20,11 +20,12 @@ from typing import Any, Final
 from darec.api import resolve_runtime
 from darec.compare.kinds import Title
 from darec.compare.result import BASELINE
-from darec.config import RunConfig, TextConfig, flatten, parse_override, resolve_config
+from darec.config import RunConfig, TextConfig, resolve_config
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError, DataError, did_you_mean
 from darec.model import Model
 from darec.origins import Origin, origins_of
+from darec.overrides import flatten, parse_override
 from darec.registry import ALIGNMENTS, BACKBONES, Registry, inapplicable
 from darec.training.trainer import check_config
 

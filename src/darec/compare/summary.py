@@ -19,11 +19,12 @@ from darec.compare.grid import Job, VariantSettings
 from darec.compare.kinds import KindName, Title
 from darec.compare.notes import notes_on
 from darec.compare.result import BASELINE, Comparison, Variant
-from darec.config import flatten, resolve_config
+from darec.config import resolve_config
 from darec.data.dataset import Dataset
 from darec.errors import DarecError, RunError
 from darec.evaluation.groups import Group
 from darec.evaluation.result import GROUP_METRICS, Evaluation
+from darec.overrides import flatten
 from darec.progress import OnStage
 
 COSTS: Final = (

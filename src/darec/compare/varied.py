@@ -7,8 +7,9 @@ from pathlib import Path
 from typing import Any
 
 from darec.compare.grid import VariantSettings
-from darec.config import RunConfig, parse_override, resolve_config
+from darec.config import RunConfig, resolve_config
 from darec.errors import ConfigError
+from darec.overrides import parse_override
 
 
 def base_config(

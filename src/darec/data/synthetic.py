@@ -28,7 +28,6 @@ import numpy as np
 import polars as pl
 from pydantic import Field, model_validator
 
-from darec.config import Settings
 from darec.data.dataset import SPLITS, Dataset
 from darec.data.idmap import IdMap
 from darec.data.planting import (
@@ -50,6 +49,7 @@ from darec.data.vocabulary import (
 )
 from darec.errors import ConfigError, DataError
 from darec.files import write_atomic
+from darec.settings import Settings
 from darec.types import IntArray, Interactions
 
 # New purposes go to the end, so that older worlds stay what they were.

@@ -9,12 +9,11 @@ from dataclasses import dataclass
 from pathlib import Path, PurePath
 from typing import Any, Final, Literal, cast
 
-from pydantic import ValidationError
-
 from darec.data.dataset import Dataset
 from darec.data.idmap import IdMap
 from darec.errors import ConfigError, TextError, did_you_mean
 from darec.registry import ENCODERS
+from darec.settings import validated
 from darec.text.encoders.base import Encoder, EncoderConfig
 from darec.text.sources import read_texts
 
@@ -37,15 +36,7 @@ def make_encoder(
         raise ConfigError(f"encoder {name!r} takes no argument: write {name!r}, not {spec!r}.")
     if part.argument_name is not None and not argument:
         raise ConfigError(f"encoder {name!r} needs an argument: write {name}:{part.argument_name}.")
-    try:
-        config = part.Config.model_validate(dict(options or {}))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = str(first["loc"][0])
-        if first["type"] == "extra_forbidden":
-            known = did_you_mean(key, part.Config.model_fields) if part.Config.model_fields else ""
-            raise ConfigError(f"encoder {name!r} has no setting {key!r}: {known}") from None
-        raise ConfigError(f"encoder {name!r}, setting {key!r}: {first['msg']}.") from None
+    config = validated(part.Config, options or {}, owner=f"encoder {name!r}")
     return part(config, argument, device=device), config
 
 

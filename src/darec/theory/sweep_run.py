@@ -18,9 +18,10 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field, model_validator
 
-from darec.config import RunConfig, Settings, resolve_config, validated
+from darec.config import RunConfig, resolve_config
 from darec.data.synthetic import SyntheticConfig, World, make_world
 from darec.errors import ConfigError
+from darec.settings import Settings, validated
 from darec.theory.probes import linear_gap, linear_r2
 from darec.types import Interactions, TextTable
 
@@ -64,17 +65,17 @@ class Dials(Settings):
 
     def world(self, seed: int) -> SyntheticConfig:
         """The synthetic catalogue of one seed."""
-        return validated(
-            SyntheticConfig,
-            n_users=self.n_users,
-            n_items=self.n_items,
-            n_topics=6,
-            shared_share=self.both,
-            specific_share=self.interactions_only,
-            popularity_share=max(0.0, 1 - self.both - self.interactions_only),
-            nuisance=self.nuisance,
-            seed=seed,
-        )
+        values = {
+            "n_users": self.n_users,
+            "n_items": self.n_items,
+            "n_topics": 6,
+            "shared_share": self.both,
+            "specific_share": self.interactions_only,
+            "popularity_share": max(0.0, 1 - self.both - self.interactions_only),
+            "nuisance": self.nuisance,
+            "seed": seed,
+        }
+        return validated(SyntheticConfig, values)
 
 
 @dataclass(frozen=True)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from darec.config import RunConfig, flatten
+from darec.config import RunConfig
 from darec.data.dataset import Dataset
 from darec.dimensions import Dimension
 from darec.origins import origins_of
+from darec.overrides import flatten
 from darec.types import TextTable
 
 

@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from typing import ClassVar, Literal
 
-from darec.config import Settings
+from darec.settings import Settings
 from darec.types import FloatArray, IntArray
 
 Precision = Literal["float16", "float32"]

@@ -11,8 +11,8 @@ from typing import Any, Literal
 
 from pydantic import Field
 
-from darec.config import Settings
 from darec.errors import ConfigError
+from darec.settings import Settings, validated
 from darec.text.endpoint import Endpoint
 from darec.text.profiles.schema import Kind, json_schema
 
@@ -100,20 +100,7 @@ class ProfileConfig(Settings):
 
 def make_config(settings: Mapping[str, Any]) -> ProfileConfig:
     """Validate settings. Raises ``ConfigError`` naming the first that does not fit."""
-    from pydantic import ValidationError
-
-    from darec.errors import did_you_mean
-
-    try:
-        return ProfileConfig.model_validate(dict(settings))
-    except ValidationError as error:
-        first = error.errors()[0]
-        key = str(first["loc"][0])
-        if first["type"] == "extra_forbidden":
-            raise ConfigError(
-                f"no setting {key!r}: {did_you_mean(key, ProfileConfig.model_fields)}"
-            ) from None
-        raise ConfigError(f"setting {key!r}: {first['msg']} (got {first['input']!r}).") from None
+    return validated(ProfileConfig, settings)
 
 
 def _short(text: str) -> str:

@@ -1,0 +1,69 @@
+"""Settings as trees: dotted keys, ``KEY=VALUE`` as on the command line, and YAML files."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from darec.errors import ConfigError
+
+
+def parse_override(override: str, *, example: str) -> tuple[str, Any]:
+    """Key and value of ``KEY=VALUE``, the value read as YAML. Raises ``ConfigError``, showing the example."""
+    key, sign, text = override.partition("=")
+    if not sign or not key.strip():
+        raise ConfigError(f"--set {override!r}: write KEY=VALUE, for example {example}.")
+    try:
+        return key.strip(), yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ConfigError(f"--set {override!r}: the value is not YAML.") from error
+
+
+def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A nested mapping by dotted keys."""
+    flat: dict[str, Any] = {}
+    for key, value in tree.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, f"{prefix}{key}.")
+        else:
+            flat[prefix + key] = value
+    return flat
+
+
+def read_settings(file: Path) -> dict[str, Any]:
+    """The tree of a YAML file. Raises ``ConfigError`` if it is missing, not YAML or holds no sections."""
+    try:
+        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise ConfigError(f"no config file {file}.") from None
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise ConfigError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(tree, dict):
+        raise ConfigError(f"{file} holds no settings: write sections such as 'train:'.")
+    return tree
+
+
+def assign(tree: dict[str, Any], key: str, value: Any) -> None:
+    """Set a dotted key; naming a part anew drops the settings of the part it replaces."""
+    *sections, leaf = key.split(".")
+    node = tree
+    for section in sections:
+        inner = node.get(section)
+        if isinstance(inner, str):
+            inner = {"name": inner}
+        elif inner is not None and not isinstance(inner, dict):
+            raise ConfigError(f"{key}: {section!r} is a value and holds no settings.")
+        node[section] = inner = dict(inner or {})
+        node = inner
+    if isinstance(value, Mapping) and isinstance(node.get(leaf), dict):
+        for name, inner in value.items():
+            assign(node, f"{leaf}.{name}", inner)
+        return
+    if leaf in {"backbone", "alignment", "loss"} and not sections and isinstance(value, str):
+        old = node.get(leaf)
+        if isinstance(old, dict) and old.get("name") == value:
+            return
+    node[leaf] = value

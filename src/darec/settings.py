@@ -1,0 +1,88 @@
+"""The base of every strict configuration, and the one line that says what does not fit."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Any, Final, TypeVar, get_args
+
+from pydantic import BaseModel, ConfigDict, ValidationError
+
+from darec.errors import ConfigError, did_you_mean
+
+S = TypeVar("S", bound=BaseModel)
+_TAG: Final = re.compile(r"'([^']*)'")
+
+
+class Settings(BaseModel):
+    """Base of every configuration: immutable, and no key that it does not know."""
+
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
+    )
+
+
+def validated(model: type[S], values: Mapping[str, Any], *, prefix: str = "", owner: str = "") -> S:
+    """Settings of any kind from their values.
+
+    Args:
+        model: the kind.
+        values: by name.
+        prefix: what stands before the names, ``alignment`` for ``alignment.rho``.
+        owner: whose settings they are, where the names alone do not say it: ``encoder 'tfidf'``.
+
+    Raises:
+        ConfigError: naming the first that does not fit, its value and what would fit.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise ConfigError(_explain(error, model, prefix, owner and f" of {owner}")) from None
+
+
+def _explain(error: ValidationError, model: type[BaseModel], prefix: str, of: str) -> str:
+    """The first problem in one line: the key as one would write it, and what may stand there."""
+    first = error.errors()[0]
+    cause = first.get("ctx", {}).get("error")
+    if isinstance(cause, ConfigError):  # a part's own message, wrapped on its way here
+        return str(cause)
+    key, holder = _place(first["loc"], model)
+    path = ".".join([prefix, *key] if prefix else key)
+    if first["type"].startswith("union_tag"):
+        tags = _TAG.findall(first["ctx"].get("expected_tags", ""))
+        return f"unknown {path}: {did_you_mean(str(first['input'].get('name')), tags)}"
+    if first["type"] == "extra_forbidden":
+        known = holder.model_fields
+        sections = path.removesuffix(key[-1])
+        nearest = did_you_mean(key[-1], known, sections) if known else "there are none."
+        return f"unknown setting {path!r}{of}: {nearest}"
+    why = first["msg"].removeprefix("Value error, ").rstrip(".")
+    what = f"setting {path!r}{of}: " if path else f"{of.removeprefix(' of ')}: " if of else ""
+    return f"{what}{why[:1].lower()}{why[1:]} (got {first['input']!r})."
+
+
+def _place(location: tuple[int | str, ...], model: type[BaseModel]) -> tuple[list[str], Any]:
+    """The key that pydantic points at, without the tags of unions, and the settings that hold its last step."""
+    key: list[str] = []
+    inside: list[type[BaseModel]] = [model]
+    for step in map(str, location):
+        tagged = [one for one in inside if _tag(one) == step] if len(inside) > 1 else []
+        if tagged:
+            inside = tagged
+            continue
+        key.append(step)
+        model = inside[0] if inside else model
+        field = model.model_fields.get(step)
+        inside = _models(field.annotation) if field else []
+    return key, model
+
+
+def _models(annotation: Any) -> list[type[BaseModel]]:
+    if isinstance(annotation, type) and issubclass(annotation, BaseModel):
+        return [annotation]
+    return [model for argument in get_args(annotation) for model in _models(argument)]
+
+
+def _tag(model: type[BaseModel]) -> object:
+    field = model.model_fields.get("name")
+    return field.get_default() if field else None
