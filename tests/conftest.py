@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from outside_parts import isolate
 from scripted_server import ScriptedServer
 
 
@@ -30,3 +31,11 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[ScriptedServer]:
         monkeypatch.delenv(name, raising=False)
     with ScriptedServer() as running:
         yield running
+
+
+@pytest.fixture
+def forget(monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[], None]]:
+    """Forgets the parts from outside the package, as a new process does; when the test ends they are as before."""
+    forget = isolate(monkeypatch)
+    yield forget
+    forget()

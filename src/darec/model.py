@@ -20,6 +20,7 @@ from darec.errors import ConfigError
 from darec.graph import Graph, GraphSpec
 from darec.losses import RankingLoss
 from darec.registry import ALIGNMENTS, BACKBONES
+from darec.seeding import seeded
 from darec.types import Batch, Encoded, Interactions, Tables, TextTable
 
 
@@ -41,17 +42,29 @@ class Model(nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
-        backbone_class = BACKBONES.get(config.backbone.name)
-        alignment_class = ALIGNMENTS.get(config.alignment.name)
         if self.needs_text(config) and text is None:
             raise ConfigError(
                 f"backbone {config.backbone.name!r} with alignment {config.alignment.name!r} needs language "
                 "embeddings: run 'darec encode' on the dataset first."
             )
-        nothing = Tables(torch.empty(0, 0), torch.empty(0, 0))
-        E_L = Tables(torch.as_tensor(text.users), torch.as_tensor(text.items)) if text else nothing
         self.sampler = Sampler(train)
         self.ranking = RankingLoss(config.loss, self.sampler)
+        with seeded(generator.initial_seed()):  # a part may hold a torch.nn.Linear
+            self._build(config, train, text, generator)
+        self.push = config.alignment if isinstance(config.alignment, AlignmentConfig) else None
+
+    def _build(
+        self,
+        config: RunConfig,
+        train: Interactions,
+        text: TextTable | None,
+        generator: torch.Generator,
+    ) -> None:
+        """Make the backbone and the alignment."""
+        backbone_class = BACKBONES.get(config.backbone.name)
+        alignment_class = ALIGNMENTS.get(config.alignment.name)
+        nothing = Tables(torch.empty(0, 0), torch.empty(0, 0))
+        E_L = Tables(torch.as_tensor(text.users), torch.as_tensor(text.items)) if text else nothing
         plain = Graph(train)
         spec: GraphSpec | None = backbone_class.graph_spec(config.backbone)
         graph = plain if spec == GraphSpec() else None if spec is None else Graph(train, spec)
@@ -84,7 +97,6 @@ class Model(nn.Module):
             with torch.no_grad():
                 ids = self.backbone.embedding
                 ids.copy_(self.alignment.initial_ids(ids.clone()))
-        self.push = config.alignment if isinstance(config.alignment, AlignmentConfig) else None
 
     @staticmethod
     def needs_text(config: RunConfig) -> bool:

@@ -9,12 +9,14 @@ from __future__ import annotations
 
 import hashlib
 import importlib
+import linecache
 import os
 import re
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from importlib.util import decode_source
 from pathlib import Path
 from types import ModuleType
 from typing import Final
@@ -81,7 +83,11 @@ def load_source(path: Path, source: bytes) -> None:
     module.__file__ = str(path)
     former = sys.modules.get(name)
     with _registering(str(path), source):
-        sys.modules[name] = module  # pydantic looks annotations up there
+        sys.modules[name] = (
+            module  # pydantic looks annotations up there, and docstrings in the lines
+        )
+        lines = decode_source(source).splitlines(keepends=True)
+        linecache.cache[str(path)] = len(source), None, lines, str(path)
         try:
             exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__)
         except BaseException:

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Iterator, Mapping
 from functools import lru_cache
 from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
 from typing import Any, Literal, cast, get_args, get_origin
 
 from darec.errors import ConfigError, did_you_mean, explained
@@ -82,7 +83,8 @@ class Registry:
     @property
     def installed(self) -> Mapping[str, list[EntryPoint]]:
         """The entry points of installed packages, by name; more than one where packages claim the same name."""
-        return _found(f"darec.{self.kind}s", tuple(sys.path))
+        places = tuple((place, _changed(place)) for place in sys.path)
+        return _found(f"darec.{self.kind}s", places)
 
     @property
     def added(self) -> dict[str, type]:
@@ -128,8 +130,12 @@ class Registry:
         return self._of_packages[entry]
 
     def _owner(self, name: str) -> str:
-        path = _path(self._parts[name])
-        return "one of darec's own" if name in self.own else f"registered by {path}"
+        from darec.plugins import plugin_of
+
+        if name in self.own:
+            return "one of darec's own"
+        plugin = plugin_of(self.kind, name)
+        return f"registered by {plugin.name if plugin else _path(self._parts[name])}"
 
     def _nearest(self, name: str) -> str:
         clause = did_you_mean(name, self)
@@ -176,9 +182,17 @@ def package(entry: EntryPoint) -> str:
     return f"the package {entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
 
 
+def _changed(place: str) -> float:
+    """When a package was last installed or removed there."""
+    try:
+        return Path(place).stat().st_mtime
+    except OSError:
+        return 0.0
+
+
 @lru_cache(maxsize=16)
-def _found(group: str, path: tuple[str, ...]) -> dict[str, list[EntryPoint]]:
-    """The entry points of all packages on ``sys.path``, which is ``path``, by name."""
+def _found(group: str, places: object) -> dict[str, list[EntryPoint]]:
+    """The entry points of all installed packages, by name; ``places`` says when to look again."""
     found: dict[str, list[EntryPoint]] = {}
     for entry in entry_points(group=group):
         found.setdefault(entry.name, []).append(entry)
