@@ -20,7 +20,7 @@ from pydantic import (
 )
 
 from darec.dimensions import Range
-from darec.errors import ConfigError, did_you_mean
+from darec.errors import ConfigError, did_you_mean, shown
 from darec.origins import recall_parts
 from darec.overrides import assign, parse_override, read_settings
 from darec.registry import ALIGNMENTS, BACKBONES, REGISTRIES, Registry, inapplicable
@@ -160,10 +160,12 @@ def _part(value: Any, registry: Registry, default: str) -> Any:
         value = {"name": default, **value}
     else:
         raise ConfigError(f"{registry.kind}: give a name, one of {', '.join(registry)}.")
+    if not isinstance(value["name"], str):
+        raise ConfigError(f"{registry.kind}: {shown(value['name'])} is not a name.")
     config: type[PartConfig] = registry.get(value["name"]).Config
     preset = value.pop("preset", None)
     if preset is not None:
-        if preset not in config.presets:
+        if not isinstance(preset, str) or preset not in config.presets:
             known = did_you_mean(str(preset), config.presets) if config.presets else "it has none."
             raise ConfigError(
                 f"{registry.kind} {value['name']!r}: unknown preset {preset!r}: {known}"

@@ -20,6 +20,8 @@ from typing import Final
 _OPTION: Final = re.compile(
     r"""(?<!\w)(?:'[^']*'|"[^"]*")|(?<!\w)--([a-z][a-z0-9-]*)(?:=([\w.+-]*\w))?"""
 )
+MOST_CHARACTERS: Final = 200
+_LONG: Final = re.compile(r"(?<!\w)'[^']{199,}'(?!\w)|(?<!\w)\"[^\"]{199,}\"(?!\w)|\S{201,}")
 _ARGUMENTS: Final = {
     "data": "dataset",
     "set": "overrides",
@@ -46,8 +48,8 @@ class DarecError(Exception):
 
     @property
     def command_line(self) -> str:
-        """The message with options as the command line writes them."""
-        return super().__str__()
+        """The message with options as the command line writes them, and long values cut."""
+        return shortened(super().__str__())
 
 
 class ConfigError(DarecError, ValueError):
@@ -84,7 +86,26 @@ def did_you_mean(name: str, options: Iterable[str], prefix: str = "") -> str:
     near = difflib.get_close_matches(name, options, n=1, cutoff=0.5)
     if near:
         return f"did you mean {prefix + near[0]!r}?"
-    return "choose from " + ", ".join(sorted(options)) + "."
+    more = f" and {len(options) - 50} more" if len(options) > 50 else ""
+    return "choose from " + ", ".join(sorted(options)[:50]) + more + "."
+
+
+def shortened(message: str) -> str:
+    """A message in which no value is longer than :data:`MOST_CHARACTERS`, and which itself is a line or two."""
+    message = _LONG.sub(lambda value: _cut(value[0], MOST_CHARACTERS), message)
+    return _cut(message, 10 * MOST_CHARACTERS)
+
+
+def shown(value: object) -> str:
+    """A value as a message shows it."""
+    return _cut(repr(value), MOST_CHARACTERS)
+
+
+def _cut(text: str, most: int) -> str:
+    if len(text) <= most:
+        return text
+    note = f" [{len(text):,} characters] "
+    return f"{text[: most // 2]}{note}{text[len(note) - most // 2 :]}"
 
 
 def _argument(option: re.Match[str]) -> str:

@@ -6,9 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from darec.errors import ConfigError
+from darec.yaml_input import parse_yaml, read_yaml
 
 
 def parse_override(override: str, *, example: str) -> tuple[str, Any]:
@@ -16,10 +15,7 @@ def parse_override(override: str, *, example: str) -> tuple[str, Any]:
     key, sign, text = override.partition("=")
     if not sign or not key.strip():
         raise ConfigError(f"--set {override!r}: write KEY=VALUE, for example {example}.")
-    try:
-        return key.strip(), yaml.safe_load(text)
-    except yaml.YAMLError as error:
-        raise ConfigError(f"--set {override!r}: the value is not YAML.") from error
+    return key.strip(), parse_yaml(text, f"--set {override!r}: the value")
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
@@ -34,14 +30,9 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def read_settings(file: Path) -> dict[str, Any]:
-    """The tree of a YAML file. Raises ``ConfigError`` if it is missing, not YAML or holds no sections."""
-    try:
-        tree = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise ConfigError(f"no config file {file}.") from None
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise ConfigError(f"{file} is not YAML: {' '.join(str(error).split())}") from error
-    if not isinstance(tree, dict):
+    """The tree of a YAML file. Raises ``ConfigError`` if it cannot be read or holds no sections."""
+    tree = read_yaml(file)
+    if not isinstance(tree, dict) or not all(isinstance(key, str) for key in tree):
         raise ConfigError(f"{file} holds no settings: write sections such as 'train:'.")
     return tree
 

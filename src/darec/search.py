@@ -7,12 +7,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
-import yaml
 from pydantic.fields import FieldInfo
 
 from darec.config import RunConfig, resolve_config
 from darec.dimensions import Choice, Dimension, Range, Value
 from darec.errors import ConfigError, did_you_mean
+from darec.yaml_input import parse_yaml
 
 SECTIONS = ("backbone", "alignment", "loss", "train")
 
@@ -94,7 +94,7 @@ def parse_dimension(text: str) -> tuple[str, Dimension]:
     if ".." not in where:
         try:
             return key, Choice(*(_scalar(value) for value in where.split(",")))
-        except yaml.YAMLError:
+        except ConfigError:
             raise wrong from None
     bounds, _, scale = where.partition(":")
     low_text, _, high_text = bounds.partition("..")
@@ -159,7 +159,7 @@ def _possible(space: Mapping[str, Dimension], config: RunConfig) -> dict[str, Di
 
 def _scalar(text: str) -> Value:
     """A YAML scalar, but 1e-3 is a number as in any other program."""
-    value = yaml.safe_load(text)
+    value = parse_yaml(text, repr(text))
     if isinstance(value, str):
         try:
             return float(value)
@@ -167,7 +167,7 @@ def _scalar(text: str) -> Value:
             return value
     if value is None or isinstance(value, int | float):
         return value
-    raise yaml.YAMLError("not a scalar")
+    raise ConfigError(f"{text!r} is not a single value.")
 
 
 def _typed(dimension: Dimension, field: FieldInfo) -> Dimension:

@@ -8,7 +8,7 @@ from typing import Any, Final, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from darec.errors import ConfigError, did_you_mean
+from darec.errors import ConfigError, did_you_mean, shown
 
 S = TypeVar("S", bound=BaseModel)
 _TAG: Final = re.compile(r"'([^']*)'")
@@ -58,7 +58,7 @@ def _explain(error: ValidationError, model: type[BaseModel], prefix: str, of: st
         return f"unknown setting {path!r}{of}: {nearest}"
     why = first["msg"].removeprefix("Value error, ").rstrip(".")
     what = f"setting {path!r}{of}: " if path else f"{of.removeprefix(' of ')}: " if of else ""
-    return f"{what}{why[:1].lower()}{why[1:]} (got {first['input']!r})."
+    return f"{what}{why[:1].lower()}{why[1:]} (got {shown(first['input'])})."
 
 
 def _place(location: tuple[int | str, ...], model: type[BaseModel]) -> tuple[list[str], Any]:

@@ -28,6 +28,7 @@ from darec.origins import Origin, origins_of
 from darec.overrides import flatten, parse_override
 from darec.registry import ALIGNMENTS, BACKBONES, Registry, inapplicable
 from darec.training.trainer import check_config
+from darec.yaml_input import read_yaml
 
 MANY: Final = 1000
 """A grid of more runs than this is only trained when that is confirmed."""
@@ -266,10 +267,8 @@ def _has(pair: Names, override: str) -> bool:
 
 def _check_named(config: Path) -> None:
     """A part's settings must say whose they are, since each goes to the pairs with that part."""
-    import yaml
-
     resolve_config(file=config)
-    tree = yaml.safe_load(config.read_text(encoding="utf-8"))
+    tree = read_yaml(config)
     for section in ("backbone", "alignment"):
         part = tree.get(section)
         if isinstance(part, dict) and "name" not in part:

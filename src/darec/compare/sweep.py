@@ -7,8 +7,6 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Unpack
 
-import yaml
-
 from darec.compare.grid import VariantSettings
 from darec.compare.result import Comparison
 from darec.compare.run import RunnerOptions, run_variants
@@ -17,6 +15,7 @@ from darec.config import RunConfig
 from darec.dimensions import Choice, Range
 from darec.errors import ConfigError, did_you_mean
 from darec.search import depends_on, fields, value_of
+from darec.yaml_input import parse_yaml
 
 ALIASES: Final = {
     "K": "alignment.n_clusters",
@@ -103,8 +102,8 @@ def parse_param(base: RunConfig, text: str) -> tuple[str, list[Any]]:
     key, sign, listed = text.partition("=")
     key = key.strip()
     try:
-        values = [_number(value) for value in yaml.safe_load(f"[{listed}]")]
-    except yaml.YAMLError:
+        values = [_number(value) for value in parse_yaml(f"[{listed}]", "--param")]
+    except ConfigError:
         values = []
     if not sign or not key or not values:
         raise ConfigError(f"--param {text!r}: write KEY=a,b,c, for example alignment.rho=0.1,0.3.")

@@ -1,0 +1,95 @@
+"""YAML that somebody else wrote, read within limits: what is wrong in it is named by its line."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from pathlib import Path
+from typing import Any, Final
+
+import yaml
+
+from darec.errors import ConfigError
+
+MOST_BYTES: Final = 1_000_000
+MOST_DEPTH: Final = 20
+
+
+def parse_yaml(text: str, where: str) -> Any:
+    """The value of a YAML document.
+
+    Refused are anchors and aliases, by which a few lines can stand for gigabytes, nesting deeper than
+    :data:`MOST_DEPTH`, a key that is there twice, and tags that make anything else than plain values.
+
+    Args:
+        text: the document.
+        where: what to call it in an error, such as ``"settings.yaml"``.
+
+    Raises:
+        ConfigError: what is refused, or no YAML, with the line where there are several.
+    """
+    try:
+        return yaml.load(text, _Loader)
+    except yaml.MarkedYAMLError as error:
+        mark = error.problem_mark or error.context_mark
+        line = f", line {mark.line + 1}" if mark is not None and "\n" in text.strip() else ""
+        reason = error.problem or error.context
+    except yaml.YAMLError as error:
+        line, reason = "", " ".join(str(error).split())
+    except (
+        ValueError,
+        OverflowError,
+    ) as error:  # a date with a 13th month, a number of 5,000 digits
+        line, reason = "", str(error)
+    raise ConfigError(f"{where}{line} is not YAML that is read here: {reason}.")
+
+
+def read_yaml(file: Path) -> Any:
+    """The value of a YAML file in UTF-8; see :func:`parse_yaml`.
+
+    Raises:
+        ConfigError: as there; no such file, another encoding, or more than :data:`MOST_BYTES`.
+    """
+    try:
+        with file.open("rb") as handle:
+            data = handle.read(MOST_BYTES + 1)
+        text = data.decode("utf-8-sig")
+    except FileNotFoundError:
+        raise ConfigError(f"no config file {file}: check the path.") from None
+    except UnicodeDecodeError as error:
+        raise ConfigError(f"{file} is not YAML in UTF-8: {error}.") from error
+    if len(data) > MOST_BYTES:
+        raise ConfigError(f"{file} is larger than {MOST_BYTES:,} bytes, which no settings are.")
+    return parse_yaml(text, str(file))
+
+
+class _Loader(yaml.SafeLoader):
+    depth = 0
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        if isinstance(event, yaml.AliasEvent) or getattr(event, "anchor", None) is not None:
+            raise yaml.composer.ComposerError(
+                problem="anchors and aliases (& and *) are refused, write the value out or in quotes",
+                problem_mark=event.start_mark,
+            )
+        if self.depth >= MOST_DEPTH:
+            raise yaml.composer.ComposerError(
+                problem=f"it is nested deeper than {MOST_DEPTH} levels",
+                problem_mark=event.start_mark,
+            )
+        self.depth += 1
+        try:
+            return super().compose_node(parent, index)
+        finally:
+            self.depth -= 1
+
+    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:
+        seen = set()
+        for key, _ in node.value:
+            if isinstance(key, yaml.ScalarNode):
+                if key.value in seen:
+                    raise yaml.constructor.ConstructorError(
+                        problem=f"the key {key.value!r} is there twice", problem_mark=key.start_mark
+                    )
+                seen.add(key.value)
+        return super().construct_mapping(node, deep)
