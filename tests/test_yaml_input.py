@@ -55,7 +55,7 @@ def test_twenty_levels_are_read() -> None:
 def test_a_file_is_refused_by_size_and_encoding(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text("a: 1 # " + "x" * MOST_BYTES)
-    with pytest.raises(ConfigError, match=r"settings.yaml is larger than 1,000,000 bytes"):
+    with pytest.raises(ConfigError, match=r"settings.yaml is larger than 100,000 bytes"):
         read_yaml(file)
     file.write_text("train: {epochs: 7}\n", encoding="utf-8-sig")
     assert read_yaml(file) == {"train": {"epochs": 7}}
@@ -82,7 +82,7 @@ def test_settings_are_read_within_these_limits(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "value", ["x" * 100_000, "word " * 50_000, "[" + "1, " * 50_000 + "]", "{" + "a, " + "}"]
+    "value", ["x" * 90_000, "word " * 10_000, "[" + "1, " * 1_000 + "]", "x" * 200_000, "{a, }"]
 )
 def test_no_error_shows_a_value_that_fills_the_screen(value: str) -> None:
     for key in ("train.epochs", "backbone", "backbone.name", "loss", "nothing", "loss.temperature"):

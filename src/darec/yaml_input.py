@@ -10,14 +10,14 @@ import yaml
 
 from darec.errors import ConfigError
 
-MOST_BYTES: Final = 1_000_000
+MOST_BYTES: Final = 100_000
 MOST_DEPTH: Final = 20
 
 
 def parse_yaml(text: str, where: str) -> Any:
     """The value of a YAML document.
 
-    Refused are anchors and aliases, by which a few lines can stand for gigabytes, nesting deeper than
+    Refused are more than :data:`MOST_BYTES`, anchors and aliases, by which a few lines can stand for gigabytes, nesting deeper than
     :data:`MOST_DEPTH`, a key that is there twice, and tags that make anything else than plain values.
 
     Args:
@@ -27,6 +27,8 @@ def parse_yaml(text: str, where: str) -> Any:
     Raises:
         ConfigError: what is refused, or no YAML, with the line where there are several.
     """
+    if len(text) > MOST_BYTES:
+        raise ConfigError(f"{where} is larger than {MOST_BYTES:,} bytes, which no settings are.")
     try:
         return yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:
@@ -47,18 +49,15 @@ def read_yaml(file: Path) -> Any:
     """The value of a YAML file in UTF-8; see :func:`parse_yaml`.
 
     Raises:
-        ConfigError: as there; no such file, another encoding, or more than :data:`MOST_BYTES`.
+        ConfigError: as there; no such file, or another encoding.
     """
     try:
         with file.open("rb") as handle:
-            data = handle.read(MOST_BYTES + 1)
-        text = data.decode("utf-8-sig")
+            text = handle.read(4 * MOST_BYTES + 4).decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(f"no config file {file}: check the path.") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file} is not YAML in UTF-8: {error}.") from error
-    if len(data) > MOST_BYTES:
-        raise ConfigError(f"{file} is larger than {MOST_BYTES:,} bytes, which no settings are.")
     return parse_yaml(text, str(file))
 
 

@@ -95,7 +95,7 @@ def test_a_parts_setting_goes_to_the_pairs_that_have_it() -> None:
     ("override", "match"),
     [
         ("alignment.rho=0.7", "no pair of the grid has that setting"),
-        ("train.epochz=3", "did you mean 'epochs'"),
+        ("train.epochz=3", "did you mean 'train.epochs'"),
         ("options.seed=3", "the grid decides it"),
         ("backbone=lightgcn", "the grid decides it"),
         ("train.epochs", "write KEY=VALUE"),
