@@ -7,15 +7,13 @@ group ``darec.backbones``, ``darec.alignments`` or ``darec.encoders``.
 
 from __future__ import annotations
 
-import importlib
-import sys
 from collections.abc import Iterator, Mapping
-from functools import lru_cache
-from importlib.metadata import EntryPoint, entry_points
-from pathlib import Path
-from typing import Any, Literal, cast, get_args, get_origin
+from importlib.metadata import EntryPoint
+from typing import Any, cast
 
+from darec.contract import attribute, check_part
 from darec.errors import ConfigError, did_you_mean, explained
+from darec.installed import entry_points_of, package
 
 
 class Registry:
@@ -61,7 +59,7 @@ class Registry:
                 "there, or uninstall that package."
             )
         if isinstance(part, str):
-            self._parts[name] = part = cast(type, _attribute(part))
+            self._parts[name] = part = cast(type, attribute(part))
         return part
 
     def add(self, name: str, part: type) -> None:
@@ -72,7 +70,7 @@ class Registry:
         Raises:
             ConfigError: the name is taken, or the class is not a part of this kind.
         """
-        self._check(name, part)
+        check_part(self, name, part)
         known, entry = self._registered().get(name), self.entry_point(name)
         if known is not None and _path(known) != _path(part):
             raise ConfigError(f"{self.kind} {name!r} is {self._owner(name)}: choose another name.")
@@ -83,8 +81,7 @@ class Registry:
     @property
     def installed(self) -> Mapping[str, list[EntryPoint]]:
         """The entry points of installed packages, by name; more than one where packages claim the same name."""
-        places = tuple((place, _changed(place)) for place in sys.path)
-        return _found(f"darec.{self.kind}s", places)
+        return entry_points_of(f"darec.{self.kind}s")
 
     @property
     def added(self) -> dict[str, type]:
@@ -121,7 +118,7 @@ class Registry:
         if entry not in self._of_packages:
             try:
                 part = entry.load()
-                self._check(name, part)
+                check_part(self, name, part)
             except (Exception, SystemExit) as error:  # a module may raise anything on import
                 raise ConfigError(
                     f"{self.kind} {name!r} of {package(entry)}: {explained(error)}"
@@ -142,66 +139,6 @@ class Registry:
         if clause.startswith("choose"):
             clause = f"{clause.removesuffix('.')}, or give the file or module that it is in with --plugin."
         return clause
-
-    def _check(self, name: str, part: object) -> None:
-        """Raise ``ConfigError`` unless ``part`` is a class of this kind that can be built."""
-        if not isinstance(part, type):
-            raise ConfigError(f"{self.kind} {name!r} must be a class, not {part!r}.")
-        base, settings = _attribute(self.base), _attribute(self.settings)
-        what = f"{self.kind} {name!r}: {part.__name__}"
-        if not issubclass(part, base):
-            raise ConfigError(f"{what} must inherit {self.base.replace(':', '.')}.")
-        config: Any = getattr(part, "Config", None)
-        if settings not in getattr(config, "__mro__", ()):
-            mine = f"{part.__name__}Config"
-            generic = hasattr(base, "__class_getitem__")
-            how = (
-                f"class {part.__name__}({base.__name__}[{mine}])" if generic else f"Config = {mine}"
-            )
-            raise ConfigError(
-                f"{what} has no settings: write '{how}', with a class {mine} that inherits "
-                f"{self.settings.replace(':', '.')}."
-            )
-        missing = sorted(getattr(part, "__abstractmethods__", ()))
-        if missing:
-            raise ConfigError(f"{what} must define {', '.join(missing)}.")
-        field = config.model_fields["name"] if "name" in settings.model_fields else None
-        if (
-            field
-            and get_origin(field.annotation) is Literal
-            and name not in get_args(field.annotation)
-        ):
-            raise ConfigError(
-                f"{what} is registered as {name!r}, and its {config.__name__} must say so: write there "
-                f"'name: Literal[{name!r}] = {name!r}'."
-            )
-
-
-def package(entry: EntryPoint) -> str:
-    """Name and version of the package that an entry point is of."""
-    return f"the package {entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
-
-
-def _changed(place: str) -> float:
-    """When a package was last installed or removed there."""
-    try:
-        return Path(place).stat().st_mtime
-    except OSError:
-        return 0.0
-
-
-@lru_cache(maxsize=16)
-def _found(group: str, places: object) -> dict[str, list[EntryPoint]]:
-    """The entry points of all installed packages, by name; ``places`` says when to look again."""
-    found: dict[str, list[EntryPoint]] = {}
-    for entry in entry_points(group=group):
-        found.setdefault(entry.name, []).append(entry)
-    return found
-
-
-def _attribute(path: str) -> Any:
-    module, _, attribute = path.partition(":")
-    return getattr(importlib.import_module(module), attribute)
 
 
 def _path(part: str | type) -> str:

@@ -1,0 +1,45 @@
+"""Whether a class from outside the package is a part: what is looked at when it is registered."""
+
+from __future__ import annotations
+
+import importlib
+from typing import TYPE_CHECKING, Any, Literal, get_args, get_origin
+
+from darec.errors import ConfigError
+
+if TYPE_CHECKING:
+    from darec.registry import Registry
+
+
+def attribute(path: str) -> Any:
+    """What ``"module:name"`` stands for."""
+    module, _, name = path.partition(":")
+    return getattr(importlib.import_module(module), name)
+
+
+def check_part(registry: Registry, name: str, part: object) -> None:
+    """Raise ``ConfigError`` unless ``part`` is a class of the registry's kind that can be built under that name."""
+    if not isinstance(part, type):
+        raise ConfigError(f"{registry.kind} {name!r} must be a class, not {part!r}.")
+    base, settings = attribute(registry.base), attribute(registry.settings)
+    what = f"{registry.kind} {name!r}: {part.__name__}"
+    if not issubclass(part, base):
+        raise ConfigError(f"{what} must inherit {registry.base.replace(':', '.')}.")
+    config: Any = getattr(part, "Config", None)
+    if settings not in getattr(config, "__mro__", ()):
+        mine = f"{part.__name__}Config"
+        generic = hasattr(base, "__class_getitem__")
+        how = f"class {part.__name__}({base.__name__}[{mine}])" if generic else f"Config = {mine}"
+        raise ConfigError(
+            f"{what} has no settings: write '{how}', with a class {mine} that inherits "
+            f"{registry.settings.replace(':', '.')}."
+        )
+    missing = sorted(getattr(part, "__abstractmethods__", ()))
+    if missing:
+        raise ConfigError(f"{what} must define {', '.join(missing)}.")
+    field = config.model_fields["name"] if "name" in settings.model_fields else None
+    if field and get_origin(field.annotation) is Literal and name not in get_args(field.annotation):
+        raise ConfigError(
+            f"{what} is registered as {name!r}, and its {config.__name__} must say so: write there "
+            f"'name: Literal[{name!r}] = {name!r}'."
+        )

@@ -1,0 +1,36 @@
+"""Entry points of installed packages, by which they bring parts of their own."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+from functools import lru_cache
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+
+
+def entry_points_of(group: str) -> Mapping[str, list[EntryPoint]]:
+    """The entry points of a group by name; more than one where packages claim the same name."""
+    return _found(group, tuple((place, _changed(place)) for place in sys.path))
+
+
+def package(entry: EntryPoint) -> str:
+    """Name and version of the package that an entry point is of."""
+    return f"the package {entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
+
+
+@lru_cache(maxsize=16)
+def _found(group: str, places: object) -> dict[str, list[EntryPoint]]:
+    """Look through all installed packages; ``places`` says when to look again."""
+    found: dict[str, list[EntryPoint]] = {}
+    for entry in entry_points(group=group):
+        found.setdefault(entry.name, []).append(entry)
+    return found
+
+
+def _changed(place: str) -> float:
+    """When a package was last installed or removed there."""
+    try:
+        return Path(place).stat().st_mtime
+    except OSError:
+        return 0.0
