@@ -17,8 +17,8 @@ MOST_DEPTH: Final = 20
 def parse_yaml(text: str, where: str) -> Any:
     """The value of a YAML document.
 
-    Refused are more than :data:`MOST_BYTES`, anchors and aliases, by which a few lines can stand for gigabytes, nesting deeper than
-    :data:`MOST_DEPTH`, a key that is there twice, and tags that make anything else than plain values.
+    Refused are anchors and aliases, by which a few lines can stand for gigabytes, more than :data:`MOST_BYTES`, nesting
+    deeper than :data:`MOST_DEPTH`, a key that is there twice, and tags that make anything else than plain values.
 
     Args:
         text: the document.
@@ -27,8 +27,7 @@ def parse_yaml(text: str, where: str) -> Any:
     Raises:
         ConfigError: what is refused, or no YAML, with the line where there are several.
     """
-    if len(text) > MOST_BYTES:
-        raise ConfigError(f"{where} is larger than {MOST_BYTES:,} bytes, which no settings are.")
+    _check_size(text, where)
     try:
         return yaml.load(text, _Loader)
     except yaml.MarkedYAMLError as error:
@@ -53,12 +52,19 @@ def read_yaml(file: Path) -> Any:
     """
     try:
         with file.open("rb") as handle:
-            text = handle.read(4 * MOST_BYTES + 4).decode("utf-8-sig")
+            data = handle.read(MOST_BYTES + 1)
+        _check_size(data, str(file))
+        text = data.decode("utf-8-sig")
     except FileNotFoundError:
         raise ConfigError(f"no config file {file}: check the path.") from None
     except UnicodeDecodeError as error:
         raise ConfigError(f"{file} is not YAML in UTF-8: {error}.") from error
     return parse_yaml(text, str(file))
+
+
+def _check_size(data: bytes | str, where: str) -> None:
+    if len(data) > MOST_BYTES:
+        raise ConfigError(f"{where} is larger than {MOST_BYTES:,} bytes, which no settings are.")
 
 
 class _Loader(yaml.SafeLoader):
