@@ -46,14 +46,14 @@ def stepper(
     def run() -> None:
         for _ in range(STEPS):
             step, (users, items) = next(count), next(source)
-            model.backbone.on_step(step, generator)
-            model.alignment.on_step(step, generator)
-            batch = model.ranking.batch(
-                users, items, step, generator=generator, alignment_generator=generator
+            model.train_step(
+                users,
+                items,
+                optimizer,
+                step=step,
+                generator=generator,
+                alignment_generator=generator,
             )
-            optimizer.zero_grad(set_to_none=True)
-            model.backward(batch, generator)
-            optimizer.step()
 
     return run
 

@@ -138,12 +138,14 @@ class Ours:
     def step(self) -> None:
         """One optimiser step."""
         users, items = next(self.batches)
-        batch = self.model.ranking.batch(
-            users, items, 0, generator=self.generator, alignment_generator=self.generator
+        self.model.train_step(
+            users,
+            items,
+            self.optimizer,
+            step=0,
+            generator=self.generator,
+            alignment_generator=self.generator,
         )
-        self.optimizer.zero_grad(set_to_none=True)
-        self.model.backward(batch, self.generator)
-        self.optimizer.step()
 
 
 def main() -> None:

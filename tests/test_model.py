@@ -68,6 +68,32 @@ def one_step(config: RunConfig, dataset: Dataset) -> tuple[Model, Batch, dict[st
     return model, batch, report
 
 
+def test_a_training_step_is_its_parts_in_order() -> None:
+    """Draws, gradients and the optimiser's move, with the alignment's draws apart."""
+    dataset = tiny_dataset()
+    config = resolve_config({"backbone.dim": 4, "alignment": "generative"})
+
+    def made() -> tuple[Model, torch.optim.Optimizer, list[torch.Generator]]:
+        model = Model(config, dataset.train, tiny_text(dataset), torch.Generator().manual_seed(0))
+        optimizer = torch.optim.SGD(model.parameter_groups(0.0, decoupled=False), lr=0.1)
+        return model, optimizer, [torch.Generator().manual_seed(seed) for seed in (1, 2)]
+
+    model, optimizer, (draws, alignment_draws) = made()
+    users, items = torch.tensor([0, 1, 2]), torch.tensor([3, 4, 5])
+    report = model.train_step(
+        users, items, optimizer, step=0, generator=draws, alignment_generator=alignment_draws
+    )
+    by_hand, optimizer, (draws, alignment_draws) = made()
+    batch = by_hand.ranking.batch(
+        users, items, 0, generator=draws, alignment_generator=alignment_draws
+    )
+    assert by_hand.backward(batch, draws) == report
+    optimizer.step()
+    pairs = zip(model.parameters(), by_hand.parameters(), strict=True)
+    for one, other in pairs:
+        assert torch.equal(one, other) and torch.equal(one.grad, other.grad)
+
+
 SETTINGS = {"backbone.dim": 5, "backbone.edge_keep": 1.0, "alignment": "probe"}
 
 

@@ -1,17 +1,18 @@
 """A backbone and an alignment together: the one place that knows both.
 
-The model sums the named losses, decides how hard the alignment pushes on the backbone's output, and states which
-parameters the L2 term covers: all of them, by the optimiser's own weight decay, as in the RLMRec code; biases of the
-alignment's networks are left out.
+The model sums the named losses, takes the steps of training, and states which parameters the L2 term covers: all of
+them, by the optimiser's own weight decay, as in the RLMRec code; biases of the alignment's networks are left out.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Mapping
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
 
+from darec.alignments.balance import balanced
 from darec.alignments.base import Alignment, AlignmentConfig, AlignmentInputs
 from darec.backbones.base import Backbone, BackboneInputs
 from darec.config import RunConfig
@@ -51,7 +52,8 @@ class Model(nn.Module):
         self.ranking = RankingLoss(config.loss, self.sampler)
         with seeded(generator.initial_seed()):  # a part may hold a torch.nn.Linear
             self._build(config, train, text, generator)
-        self.push = config.alignment if isinstance(config.alignment, AlignmentConfig) else None
+        pushes = isinstance(config.alignment, AlignmentConfig)
+        self.alignment_config = cast(AlignmentConfig, config.alignment) if pushes else None
 
     def _build(
         self,
@@ -127,24 +129,59 @@ class Model(nn.Module):
         """What the alignment has to say about itself; no gradient. ``encoded`` as for :meth:`tables`."""
         return self.alignment.diagnostics(encoded or self.encode())
 
+    def train_step(
+        self,
+        users: Tensor,
+        items: Tensor,
+        optimizer: torch.optim.Optimizer,
+        *,
+        step: int,
+        generator: torch.Generator,
+        alignment_generator: torch.Generator,
+        bf16: bool = False,
+    ) -> dict[str, Tensor]:
+        """One step of training: negatives, all losses and their gradients, and the optimiser's move.
+
+        Args:
+            users: [B] long.
+            items: [B] long, the positives.
+            optimizer: over :meth:`parameter_groups`.
+            step: number of the step since training began, from 0.
+            generator: source of negatives, and of the backbone's dropout and views.
+            alignment_generator: source of the alignment's draws, apart, so that runs that differ in the alignment
+                alone see the same batches and dropout.
+            bf16: compute under autocast.
+
+        Returns:
+            The named scalars of :meth:`backward`. The parameters keep the gradients of this step.
+        """
+        self.backbone.on_step(step, generator)
+        self.alignment.on_step(step, alignment_generator)
+        with torch.autocast(users.device.type, torch.bfloat16, enabled=bf16):
+            batch = self.ranking.batch(
+                users, items, step, generator=generator, alignment_generator=alignment_generator
+            )
+            optimizer.zero_grad(set_to_none=True)
+            report = self.backward(batch, generator)
+        optimizer.step()
+        return report
+
     def backward(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Compute all losses of a step and add their gradients to the parameters'.
 
         The graph is cut at the backbone's output. Recommendation and alignment losses are differentiated down to the
-        cut apart, the alignment's gradient is scaled there, and a single backward pass carries the sum through the
-        propagation: the balance costs two norms and no second pass.
+        cut apart, the two gradients are balanced there (:mod:`darec.alignments.balance`), and a single backward pass
+        carries their sum through the propagation: the balance costs two norms and no second pass.
 
         Args:
             batch: positives, negatives and the generator of the alignment's draws.
             generator: source of the backbone's dropout and views.
 
         Returns:
-            Detached scalars: each named loss and, with an alignment that pushes on E_C, the norms
-            ``gradient/ranking`` and ``gradient/alignment`` there, after surgery and before scaling, and
-            ``gradient/scale``.
+            Detached scalars: each named loss and, with an alignment that pushes on E_C, those of
+            :func:`darec.alignments.balance.balanced`.
         """
-        encoded = self.encode(batch, generator)
-        outputs = _flat(encoded)
+        outputs = _flat(self.encode(batch, generator))
         cut = [output.detach().requires_grad_() for output in outputs]
         on_cut = _rebuild(cut)
         ranking = dict(self.backbone.losses(on_cut, batch))
@@ -153,31 +190,13 @@ class Model(nn.Module):
             own = name in self.alignment.recommendation_terms
             (ranking if own else pushing)[name] = term
         shared = bool(pushing) and bool(self.alignment.recommendation_terms)
-        torch.stack(list(ranking.values())).sum().backward(retain_graph=shared)
+        grads = _gradient(ranking, cut, keep=shared)
         report = {name: term.detach() for name, term in {**ranking, **pushing}.items()}
-        grads = [leaf.grad for leaf in cut]
-        if pushing and self.push is not None:
-            for leaf in cut:
-                leaf.grad = None
-            total = torch.stack(list(pushing.values())).sum()
-            ramp = self.push.ramp(batch.step)
-            if self.push.balance == "fixed":
-                total = self.push.strength * ramp * total
-            total.backward()
-            by_alignment = [leaf.grad for leaf in cut]
-            if self.push.surgery:
-                by_alignment = _without_conflict(by_alignment, grads)
-            report["gradient/ranking"] = norm = _norm(grads)
-            report["gradient/alignment"] = pushed = _norm(by_alignment)
-            scale = torch.ones_like(norm)
-            if self.push.balance == "gradient":
-                scale = (
-                    self.push.rho * ramp * norm / pushed.clamp_min(torch.finfo(pushed.dtype).tiny)
-                )
-            report["gradient/scale"] = scale
-            grads = [
-                _add(grad, push, scale) for grad, push in zip(grads, by_alignment, strict=True)
-            ]
+        if pushing and self.alignment_config is not None:
+            weight = self.alignment_config.loss_weight(batch.step)
+            push = _gradient(pushing, cut, weight=weight)
+            grads, figures = balanced(grads, push, self.alignment_config, batch.step)
+            report |= figures
         reached = [
             (out, grad) for out, grad in zip(outputs, grads, strict=True) if grad is not None
         ]
@@ -206,25 +225,12 @@ def _rebuild(flat: list[Tensor]) -> Encoded:
     return Encoded(pairs[0].users, pairs[0].items, tuple(pairs[1:]))
 
 
-def _norm(grads: list[Tensor | None]) -> Tensor:
-    norms = [torch.linalg.vector_norm(grad) for grad in grads[:2] if grad is not None]
-    norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))
-    return norm
-
-
-def _without_conflict(push: list[Tensor | None], grads: list[Tensor | None]) -> list[Tensor | None]:
-    """``push`` less its projection on ``grads``, all tables as one vector, where their product is negative."""
-    both = [(p, g) for p, g in zip(push, grads, strict=True) if p is not None and g is not None]
-    along = torch.stack([(p * g).sum() for p, g in both]).sum()
-    length = torch.stack([g.square().sum() for _, g in both]).sum()
-    share = (along / length.clamp_min(torch.finfo(length.dtype).tiny)).clamp_max(0)
-    return [
-        p if p is None or g is None else torch.addcmul(p, g, -share)
-        for p, g in zip(push, grads, strict=True)
-    ]
-
-
-def _add(grad: Tensor | None, push: Tensor | None, scale: Tensor) -> Tensor | None:
-    if push is None:
-        return grad
-    return scale * push if grad is None else torch.addcmul(grad, push, scale)
+def _gradient(
+    terms: Mapping[str, Tensor], cut: list[Tensor], *, weight: float = 1.0, keep: bool = False
+) -> list[Tensor | None]:
+    """Of the weighted sum of the terms at the cut; the parameters of the terms' own parts get theirs on the way."""
+    for leaf in cut:
+        leaf.grad = None
+    total = torch.stack(list(terms.values())).sum()
+    (total if weight == 1.0 else weight * total).backward(retain_graph=keep)
+    return [leaf.grad for leaf in cut]

@@ -9,17 +9,20 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 
 import darec
 from darec.config import resolve_config
-from darec.errors import ConfigError, RunError
+from darec.errors import ConfigError, DataError, RunError
 from darec.testing.suites import tiny_text
 from darec.testing.worlds import tiny_dataset
 from darec.training.trainer import Trainer
+from darec.types import Interactions
 
 SETTINGS = {
     "backbone": {"name": "lightgcn", "dim": 8},
@@ -181,3 +184,35 @@ def test_what_cannot_work_is_refused_before_training(
     dataset = tiny_dataset()
     with pytest.raises(ConfigError, match=message):
         Trainer(resolve_config({**SETTINGS, **settings}), dataset, tiny_text(dataset))
+
+
+@pytest.mark.parametrize(
+    ("settings", "message"),
+    [
+        ({"train.monitor": "recal@20"}, "unknown metric 'recal': did you mean 'recall'"),
+        ({"train.monitor": "recall"}, "write METRIC@K"),
+        ({"train.monitor": "recall@0"}, "train.monitor: K = 0"),
+        ({"train.monitor": "recall@999"}, "train.monitor: K = 999 is larger"),
+        ({"evaluation.ks": [1, -1]}, "evaluation.ks: K = -1"),
+        ({"options.device": "cudaa"}, "write cpu, cuda or cuda:N"),
+        ({"options.precision": "bf16"}, "bf16 is for GPUs"),
+    ],
+)
+def test_settings_that_do_not_fit_are_refused_before_a_model_is_built(
+    settings: dict[str, object], message: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("darec.training.trainer.Model", None)
+    with pytest.raises(ConfigError, match=message):
+        Trainer(resolve_config(settings), tiny_dataset())
+
+
+@pytest.mark.parametrize("split", ["train", "valid"])
+def test_a_split_without_interactions_is_refused_before_a_model_is_built(
+    split: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("darec.training.trainer.Model", None)
+    dataset = tiny_dataset()
+    nobody = np.zeros(0, np.int64)
+    empty = Interactions.from_pairs(nobody, nobody, dataset.n_users, dataset.n_items)
+    with pytest.raises(DataError, match=f"the split '{split}' has no interactions"):
+        Trainer(resolve_config(SETTINGS), replace(dataset, **{split: empty}))

@@ -47,6 +47,10 @@ class AlignmentConfig(PartConfig):
         """Share of the full push at a step, in (0, 1]."""
         return min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
 
+    def loss_weight(self, step: int) -> float:
+        """What the alignment's losses are multiplied by at a step; 1 where their gradient is balanced instead."""
+        return self.strength * self.ramp(step) if self.balance == "fixed" else 1.0
+
 
 C = TypeVar("C", bound=PartConfig)
 

@@ -213,7 +213,7 @@ def make_jobs(
     jobs: dict[Title, list[Job]] = {}
     for variant in variants:
         config, vectors = variant.config, None
-        check_config(config, dataset.n_items)
+        check_config(config, dataset)
         if Model.needs_text(config):
             wanted = config.text
             if wanted not in texts:  # reading the vectors takes long, and variants share them

@@ -85,6 +85,8 @@ class Graph(nn.Module):
     """The normalised adjacency of the training interactions; its arrays move with the model that holds it.
 
     Attributes:
+        n_users: U.
+        n_items: I.
         indptr: [N + 1] int, row starts.
         indices: [nnz] int, column of each entry.
         weights: [nnz] float32, ``1 / sqrt(d_row d_column)``.
@@ -101,6 +103,7 @@ class Graph(nn.Module):
         super().__init__()
         self._pattern: Pattern | None = None
         spec = spec or GraphSpec()
+        self.n_users, self.n_items = train.n_users, train.n_items
         users, items = train.users, train.items + train.n_users
         n = train.n_users + train.n_items
         edge = np.arange(len(train))

@@ -67,8 +67,7 @@ class _Users:
     """
 
     def __init__(self, neighbours: NeighbourGraph, graph: Graph) -> None:
-        n_items = len(neighbours.indptr) - 1
-        n_users = len(graph.indptr) - 1 - n_items
+        n_users, n_items = graph.n_users, graph.n_items
         starts = graph.indptr[n_users:].numpy(force=True).astype(np.int64)
         entries = (graph.weights[starts[0] :], graph.indices[starts[0] :])
         weights, columns = (entry.numpy(force=True) for entry in entries)

@@ -58,7 +58,7 @@ def shared_text(items: Tensor, mask: Tensor, graph: Graph, penalty: float = PENA
     known = mask.to(items.device)
     mean = items[known].mean(0, dtype=torch.float64).nan_to_num()
     T[known] = F.normalize(items[known] - mean.to(items.dtype), dim=1).float()
-    structure = _Structure(graph, len(items))
+    structure = _Structure(graph)
     moments = _cross(T, T)
     blocks = counted(T.split(_COLUMNS, dim=1), "what text and interactions share")
     told = torch.cat([_cross(T, structure.times(columns.double())) for columns in blocks], dim=1)
@@ -78,18 +78,20 @@ def shared_text(items: Tensor, mask: Tensor, graph: Graph, penalty: float = PENA
 class _Structure:
     """G, by two propagations."""
 
-    def __init__(self, graph: Graph, n_items: int) -> None:
-        self.graph, self.n_users = graph, len(graph.indptr) - 1 - n_items
-        starts = graph.indptr[self.n_users :]
-        rows = torch.arange(n_items, device=starts.device).repeat_interleave(starts.diff().long())
+    def __init__(self, graph: Graph) -> None:
+        self.graph = graph
+        starts = graph.indptr[graph.n_users :]
+        rows = torch.arange(graph.n_items, device=starts.device).repeat_interleave(
+            starts.diff().long()
+        )
         squares = graph.weights[int(starts[0]) :].double() ** 2
-        self.diagonal = squares.new_zeros(n_items).index_add(0, rows, squares)
+        self.diagonal = squares.new_zeros(graph.n_items).index_add(0, rows, squares)
 
     def times(self, columns: Tensor) -> Tensor:
         """[I, k] to [I, k], G times these."""
-        users = columns.new_zeros(self.n_users, columns.shape[1])
+        users = columns.new_zeros(self.graph.n_users, columns.shape[1])
         met = self.graph.propagate(torch.cat([users, columns]))
-        return self.graph.propagate(met)[self.n_users :] - self.diagonal[:, None] * columns
+        return self.graph.propagate(met)[self.graph.n_users :] - self.diagonal[:, None] * columns
 
 
 def _cross(a: Tensor, b: Tensor) -> Tensor:

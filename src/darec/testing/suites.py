@@ -55,22 +55,19 @@ def train_steps(
     reports: list[Any] = []
     while len(reports) < steps:
         for users, items in model.sampler.epoch(32, generator):
-            model.backbone.on_step(len(reports), generator)
-            model.alignment.on_step(len(reports), alignment_generator)
-            batch = model.ranking.batch(
+            report = model.train_step(
                 users,
                 items,
-                len(reports),
+                optimizer,
+                step=len(reports),
                 generator=generator,
                 alignment_generator=alignment_generator,
             )
-            optimizer.zero_grad(set_to_none=True)
-            reports.append(model.backward(batch, generator))
+            reports.append(report)
             for name, parameter in model.named_parameters():
                 if parameter.grad is not None and reached is not None:
                     assert torch.isfinite(parameter.grad).all(), f"gradient of {name} is not finite"
                     reached.add(name)
-            optimizer.step()
     return model, reports[:steps]
 
 

@@ -19,7 +19,7 @@ from torch import Tensor
 
 from darec.config import RunConfig
 from darec.data.dataset import Dataset
-from darec.errors import ConfigError, RunError, did_you_mean
+from darec.errors import ConfigError, DataError, RunError, did_you_mean
 from darec.evaluation.evaluate import Evaluator
 from darec.evaluation.metrics import ACCURACY
 from darec.files import write_atomic
@@ -75,7 +75,8 @@ class Trainer:
         tensorboard: also write TensorBoard events.
 
     Raises:
-        ConfigError: a device or precision that is not to be had, or a metric that does not exist.
+        ConfigError: settings that do not fit the data or the machine, see :func:`check_config`.
+        DataError: no training or no validation interactions.
     """
 
     def __init__(
@@ -94,21 +95,20 @@ class Trainer:
         self.reporter = reporter or Reporter()
         keep_freed_memory()
         options = config.options
+        self.metric, k = check_config(config, dataset)
         self.device = resolve_device(options.device, options.precision)
         if options.threads:
             torch.set_num_threads(options.threads)
+        self.ties = dataset.items.tie_order
+        self.evaluator = Evaluator(
+            dataset.valid, dataset.train, dataset.train, (k,), user_groups=0, item_groups=0
+        )
         initial = torch.Generator().manual_seed(options.seed)
         with self.reporter.preparing():
             self.model = Model(config, dataset.train, text, initial).to(self.device)
         # Apart, so that an alignment's draws do not shift the batches and dropout of its backbone.
         self.generator = torch.Generator(self.device).manual_seed(options.seed + 1)
         self.alignment_generator = torch.Generator(self.device).manual_seed(options.seed + 2)
-        self.ties = dataset.items.tie_order
-        metric, k = check_config(config, dataset.n_items)
-        self.metric = metric
-        self.evaluator = Evaluator(
-            dataset.valid, dataset.train, dataset.train, (k,), user_groups=0, item_groups=0
-        )
         decoupled = config.train.optimizer == "adamw"
         optimizer = torch.optim.AdamW if decoupled else torch.optim.Adam
         self.optimizer = optimizer(
@@ -164,23 +164,16 @@ class Trainer:
         total = -(-len(model.sampler) // batch_size)
         sums: dict[str, Tensor] = {}
         counts: Counter[str] = Counter()  # an alignment may have terms in some steps only
-        autocast = torch.autocast(
-            self.device.type, torch.bfloat16, enabled=self.config.options.precision == "bf16"
-        )
         for done, (users, items) in enumerate(model.sampler.epoch(batch_size, self.generator), 1):
-            model.backbone.on_step(state.step, self.generator)
-            model.alignment.on_step(state.step, self.alignment_generator)
-            with autocast:
-                batch = model.ranking.batch(
-                    users,
-                    items,
-                    state.step,
-                    generator=self.generator,
-                    alignment_generator=self.alignment_generator,
-                )
-                self.optimizer.zero_grad(set_to_none=True)
-                report = model.backward(batch, self.generator)
-            self.optimizer.step()
+            report = model.train_step(
+                users,
+                items,
+                self.optimizer,
+                step=state.step,
+                generator=self.generator,
+                alignment_generator=self.alignment_generator,
+                bf16=self.config.options.precision == "bf16",
+            )
             for name, term in report.items():
                 sums[name] = sums[name] + term if name in sums else term
                 counts[name] += 1
@@ -270,12 +263,12 @@ class Trainer:
         self.alignment_generator.set_state(tensors["alignment_generator"])
 
 
-def check_config(config: RunConfig, n_items: int) -> tuple[str, int]:
+def check_config(config: RunConfig, dataset: Dataset) -> tuple[str, int]:
     """Whether a run's settings fit the data and the machine, before anything is built.
 
     Args:
         config: the run's configuration.
-        n_items: I.
+        dataset: what is to be trained on.
 
     Returns:
         The metric that is monitored, and its K.
@@ -283,7 +276,14 @@ def check_config(config: RunConfig, n_items: int) -> tuple[str, int]:
     Raises:
         ConfigError: a device or precision that is not to be had, a metric that does not exist, or a K that is
             larger than the catalogue.
+        DataError: no training or no validation interactions.
     """
+    for name in ("train", "valid"):
+        if not len(dataset.split(name)):
+            raise DataError(
+                f"the split {name!r} has no interactions, and a model needs some to learn from and some to stop by: "
+                "import the data with another split."
+            )
     resolve_device(config.options.device, config.options.precision)
     metric, _, k = config.train.monitor.partition("@")
     if not k.isdecimal():
@@ -292,8 +292,12 @@ def check_config(config: RunConfig, n_items: int) -> tuple[str, int]:
         raise ConfigError(
             f"train.monitor: unknown metric {metric!r}: {did_you_mean(metric, ACCURACY)}"
         )
-    for cut in (*config.evaluation.ks, int(k)):
-        check_k(cut, n_items)
+    cuts = [("train.monitor", int(k)), *(("evaluation.ks", cut) for cut in config.evaluation.ks)]
+    for key, cut in cuts:
+        try:
+            check_k(cut, dataset.n_items)
+        except ConfigError as error:
+            raise ConfigError(f"{key}: {error}") from None
     return metric, int(k)
 
 

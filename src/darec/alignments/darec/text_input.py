@@ -36,6 +36,7 @@ class TextInput(nn.Module):
     def __init__(self, config: DaRecConfig, inputs: AlignmentInputs) -> None:
         super().__init__()
         self.config = config
+        self.sides = [inputs.n_users, inputs.n_items]
         self.shared: SharedText | None = None
         self.neighbours: NeighbourGraph | None = None
         self.smoothing = 0.0
@@ -74,15 +75,14 @@ class TextInput(nn.Module):
         count = ids.shape[1]
         basis = self.shared or SharedText(*principal_directions(text.items, count))
         tables = (text.users, text.items)
-        sides = zip(ids.split([len(E_L) for E_L in tables]), tables, strict=True)
+        sides = zip(ids.split(self.sides), tables, strict=True)
         return torch.cat([replace_columns(rows, basis.part(E_L, count)) for rows, E_L in sides])
 
     def smooth(self, ego: Tensor) -> Tensor:
         """[N, d] with items as ``(I + s M) ego``, M the mean over neighbours in text, s the smoothing; users as is."""
         if self.neighbours is None:
             return ego
-        n_items = len(self.neighbours.indptr) - 1
-        users, items = ego.split([len(ego) - n_items, n_items])
+        users, items = ego.split(self.sides)
         return torch.cat([users, self.neighbours.smooth(items, self.smoothing)])
 
     def beside(self, tables: Tables) -> Tables:
@@ -115,7 +115,7 @@ def content_tables(items: Tensor, mask: Tensor, graph: Graph, width: int) -> Tab
     known = mask.to(items.device)
     T = torch.zeros_like(items, dtype=torch.float64)
     T[known] = F.normalize(items[known].double() - items[known].double().mean(0), dim=1)
-    n_users = len(graph.indptr) - 1 - len(items)
+    n_users = graph.n_users
 
     def met(users: Tensor, items: Tensor) -> tuple[Tensor, Tensor]:
         near_users, near_items = graph.propagate(torch.cat([users, items])).split(

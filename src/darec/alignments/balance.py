@@ -1,0 +1,71 @@
+"""How hard an alignment pushes on E_C: its gradient there, weighed against the recommendation's.
+
+A gradient at the cut is a list of tensors, one for each table that the backbone gave: users, items, and the users and
+items of each view; None where nothing reached a table. Norms are over the first two, E_C itself.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from darec.alignments.base import AlignmentConfig
+
+Gradient = Sequence[Tensor | None]
+
+
+def balanced(
+    ranking: Gradient, alignment: Gradient, config: AlignmentConfig, step: int
+) -> tuple[list[Tensor | None], dict[str, Tensor]]:
+    """The recommendation's gradient at the cut plus the alignment's, scaled as the settings say.
+
+    Args:
+        ranking: gradient of the recommendation losses.
+        alignment: gradient of the alignment losses, which :meth:`AlignmentConfig.loss_weight` has weighed already.
+        config: ``balance``, ``rho``, ``surgery`` and ``warmup``.
+        step: number of the step, for the warm-up.
+
+    Returns:
+        Their sum, and the scalars ``gradient/ranking`` and ``gradient/alignment``, the norms on E_C after surgery and
+        before scaling, and ``gradient/scale``.
+    """
+    if config.surgery:
+        alignment = _without_conflict(alignment, ranking)
+    norm, pushed = _norm(ranking), _norm(alignment)
+    scale = torch.ones_like(norm)
+    if config.balance == "gradient":
+        tiny = torch.finfo(pushed.dtype).tiny
+        scale = config.rho * config.ramp(step) * norm / pushed.clamp_min(tiny)
+    both = zip(ranking, alignment, strict=True)
+    report = {
+        "gradient/ranking": norm,
+        "gradient/alignment": pushed,
+        "gradient/scale": scale,
+    }
+    return [_add(grad, push, scale) for grad, push in both], report
+
+
+def _norm(gradient: Gradient) -> Tensor:
+    norms = [torch.linalg.vector_norm(grad) for grad in gradient[:2] if grad is not None]
+    norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))
+    return norm
+
+
+def _without_conflict(push: Gradient, grads: Gradient) -> list[Tensor | None]:
+    """``push`` less its projection on ``grads``, all tables as one vector, where their product is negative."""
+    both = [(p, g) for p, g in zip(push, grads, strict=True) if p is not None and g is not None]
+    along = torch.stack([(p * g).sum() for p, g in both]).sum()
+    length = torch.stack([g.square().sum() for _, g in both]).sum()
+    share = (along / length.clamp_min(torch.finfo(length.dtype).tiny)).clamp_max(0)
+    return [
+        p if p is None or g is None else torch.addcmul(p, g, -share)
+        for p, g in zip(push, grads, strict=True)
+    ]
+
+
+def _add(grad: Tensor | None, push: Tensor | None, scale: Tensor) -> Tensor | None:
+    if push is None:
+        return grad
+    return scale * push if grad is None else torch.addcmul(grad, push, scale)
