@@ -2,28 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import statistics
-import time
 from collections.abc import Mapping
-from contextlib import nullcontext
-from dataclasses import asdict
-from importlib.metadata import version
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, Unpack
 
-import torch
-
-from darec.config import RunConfig, TextConfig, resolve_config
+from darec.config import RunConfig, resolve_config
 from darec.data.dataset import Dataset, is_dataset
-from darec.errors import ConfigError, DataError, RunError
-from darec.files import is_free, write_atomic, write_json
-from darec.lock import Lock, locked
+from darec.errors import ConfigError, DataError
+from darec.keywords import Keywords, dotted
 from darec.memory import peak_rss_mb
 from darec.model import Model
-from darec.origins import change, origins_of, remembered
-from darec.overrides import flatten
-from darec.run import Run, check_dataset
+from darec.run import Run
+from darec.run_folder import RunFolder, describe, run_folder, stored_config
+from darec.runtime import resolve_runtime
 from darec.training.progress import ConsoleReporter, Reporter
 from darec.training.trainer import Trainer
 from darec.types import TextTable
@@ -38,7 +31,7 @@ def load_dataset(source: Any, items: Any = None, **options: Any) -> Dataset:
             ``scipy.sparse`` matrix of users by items, or a list of ``(user, item)``, ``(user, item, rating)`` or
             ``(user, item, rating, timestamp)``. Ids may be text, whole numbers or UUIDs, and are given back as such.
         items: the items, for raw interactions: a file, a table with an id and fields, or texts by item id.
-        **options: those of :func:`darec.data.build.import_dataset`, ``out`` among them.
+        **options: those of :func:`darec.data.build.import_dataset`, ``out`` and ``overwrite`` among them.
 
     Raises:
         DataError: input that is missing or cannot be used, naming file, row and remedy.
@@ -55,6 +48,11 @@ def load_dataset(source: Any, items: Any = None, **options: Any) -> Dataset:
     return import_dataset(source, items=items, **options)
 
 
+def load_run(path: str | Path, *, dataset: Dataset | str | Path | None = None) -> Run:
+    """A finished run; see :meth:`darec.run.Run.load`."""
+    return Run.load(path, dataset=dataset)
+
+
 def fit(
     data: Any,
     *,
@@ -64,9 +62,11 @@ def fit(
     config: RunConfig | None = None,
     out: str | Path | None = None,
     resume: bool = False,
-    text: TextTable | None = None,
+    overwrite: bool = False,
+    text: TextTable | str | None = None,
     progress: bool = True,
     tensorboard: bool = False,
+    **keywords: Unpack[Keywords],
 ) -> Run:
     """Train a recommender and evaluate it on the validation and test splits.
 
@@ -74,14 +74,18 @@ def fit(
         data: a dataset, the folder of one, or interactions in memory as :func:`load_dataset` takes them.
         backbone: name of the collaborative model; ``lightgcn`` by default.
         alignment: name of the alignment; ``none`` by default.
-        settings: further settings by dotted key, ``{"backbone.dim": 64, "options.seed": 1}``.
-        config: a whole configuration, instead of the three above.
-        out: the run's folder; None keeps the run in memory.
+        settings: further settings by dotted key, ``{"alignment.rho": 0.5}``; ``darec settings`` lists them.
+        config: a whole configuration, instead of the three above and the keywords.
+        out: the run's folder; None keeps the run in memory. A dataset in memory is written into it too.
         resume: go on with a run in ``out`` that was cut short, by the settings it was begun with; a finished one
             is returned as it is.
-        text: language embeddings, instead of those stored by ``darec encode``.
+        overwrite: replace a run in ``out``. One that ended in an error is replaced in any case.
+        text: language embeddings; or the name of an encoder, which then encodes the dataset where it has not done so
+            yet; None: what the dataset was encoded with last.
         progress: show progress on standard error.
         tensorboard: write TensorBoard events into ``out``.
+        **keywords: the usual settings by short names, ``dim=64, epochs=30, seed=1``: see
+            :class:`darec.keywords.Keywords`.
 
     Raises:
         ConfigError: a name or setting that does not exist or does not fit the data.
@@ -89,62 +93,104 @@ def fit(
         FolderError: another process writes ``out``, or it cannot be written.
     """
     dataset = _dataset(data)
-    folder = Path(out) if out is not None else None
     named = {"backbone": backbone, "alignment": alignment}
-    given = {key: name for key, name in named.items() if name is not None} | dict(settings or {})
+    given = {key: name for key, name in named.items() if name is not None}
+    given |= dotted(keywords) | dict(settings or {})
     if config is not None and given:
         raise ConfigError("give either config or backbone, alignment and settings, not both.")
-    with nullcontext() if folder is None else locked(folder) as lock:
-        return _fit(dataset, config, given, folder, lock, resume, text, progress, tensorboard)
+    with run_folder(out) as folder:
+        resumes = folder is not None and folder.admit(resume=resume, overwrite=overwrite)
+        job = _resolve(dataset, given, config, text, folder, resumes=resumes, progress=progress)
+        if folder is not None and resumes and folder.finished:
+            return Run.load(folder.path, dataset=job.dataset)
+        trainer, job = _train(job, progress=progress, tensorboard=tensorboard)
+        return _record(job, trainer)
 
 
-def _fit(
+@dataclass(frozen=True)
+class _Job:
+    """What is trained, resolved to the last setting, and where it goes."""
+
+    config: RunConfig
+    dataset: Dataset
+    text: TextTable | None
+    folder: RunFolder | None
+    resumes: bool
+    about: dict[str, Any]
+
+
+def _dataset(data: Any) -> Dataset:
+    if isinstance(data, Dataset):
+        return data
+    return Dataset.load(data) if isinstance(data, str | Path) else load_dataset(data)
+
+
+def _resolve(
     dataset: Dataset,
-    config: RunConfig | None,
     given: Mapping[str, Any],
-    folder: Path | None,
-    lock: Lock | None,
-    resume: bool,
-    text: TextTable | None,
+    config: RunConfig | None,
+    text: TextTable | str | None,
+    folder: RunFolder | None,
+    *,
+    resumes: bool,
     progress: bool,
-    tensorboard: bool,
-) -> Run:
-    """:func:`fit` in a folder that is this process's own."""
-    begun = stored_config(folder)
-    if config is None and (given or not resume):
-        config = resolve_config(given, file=begun if resume else None)
-    if folder is not None and not is_free(folder):
-        if not resume:
-            raise RunError(
-                f"{folder} holds another run: choose another --out, or pass --resume to go on with it."
-            )
-        if not begun:
-            raise RunError(f"{folder} holds files that are not a run's: choose another --out.")
-    if begun and folder is not None:
-        config, text = _resume(folder, config, dataset, text)
-        if (folder / "metrics.json").is_file():
-            return Run.load(folder, dataset=dataset)
+) -> _Job:
+    """Settle every setting, the dataset and its text; nothing is written, unless texts are to be encoded."""
+    if config is None and (given or not resumes):
+        file = stored_config(folder.path) if folder is not None and resumes else None
+        config = resolve_config(given, file=file)
+    if isinstance(text, str):
+        config, text = _encoded(dataset, config, text, progress=progress), None
+    if folder is not None and resumes:
+        config, dataset, text = folder.resume(config, dataset, text)
     else:
         config, text = resolve_runtime(config or resolve_config(), dataset, text)
+    return _Job(config, dataset, text, folder, resumes, describe(config, text))
+
+
+def _encoded(
+    dataset: Dataset, config: RunConfig | None, encoder: str, *, progress: bool
+) -> RunConfig | None:
+    """The settings with this encoder, which has encoded whatever they read of the dataset."""
+    if config is None or not Model.needs_text(config):
+        return config
+    from darec.text import encode_dataset
+
+    for source in config.text.sources:
+        encode_dataset(dataset, encoder, source=source, progress=progress)
+    return config.model_copy(update={"text": config.text.model_copy(update={"encoder": encoder})})
+
+
+def _train(job: _Job, *, progress: bool, tensorboard: bool) -> tuple[Trainer, _Job]:
+    """Train the model; also the job, whose dataset is on disk now if the run is."""
+    config, folder = job.config, job.folder
     label = f"{config.backbone.name} + {config.alignment.name}"
-    reporter = ConsoleReporter(label, config.train.epochs) if progress else Reporter()
     trainer = Trainer(
-        config, dataset, text, folder=folder, lock=lock, reporter=reporter, tensorboard=tensorboard
+        config,
+        job.dataset,
+        job.text,
+        folder=folder.path if folder else None,
+        lock=folder.lock if folder else None,
+        reporter=ConsoleReporter(label, config.train.epochs) if progress else Reporter(),
+        tensorboard=tensorboard,
     )
-    if folder is not None and not begun:  # only now, so that what cannot work leaves nothing behind
-        _begin(folder, config, dataset, text)
-    state = trainer.fit(resume=resume)
-    if lock is not None:
-        lock.check()
-    run = Run(config, dataset, trainer.scorer(), {}, folder)
-    for split in ("valid", "test"):
-        if not len(dataset.split(split)):
-            continue
-        evaluation = run.evaluate(split)
-        run.metrics |= {f"{split}/{name}": value for name, value in evaluation.summary().items()}
-        if folder is not None:
-            evaluation.save(folder / f"users-{split}.parquet")
+    if folder is not None and not job.resumes:  # only now: what cannot work leaves nothing behind
+        job = replace(job, dataset=folder.begin(config, job.dataset, job.about))
+    trainer.fit(resume=job.resumes)
+    return trainer, job
+
+
+def _record(job: _Job, trainer: Trainer) -> Run:
+    """Evaluate what was trained, and write what the run is read from."""
+    state, weights = trainer.state, trainer.model.state_dict()
+    path = job.folder.path if job.folder else None
+    run = Run(job.config, job.dataset, trainer.scorer(), {}, path, about=job.about, weights=weights)
+    evaluations = run.evaluations()
     run.metrics |= {
+        f"{split}/{name}": value
+        for split, evaluation in evaluations.items()
+        for name, value in evaluation.summary().items()
+    } | {
         "best_epoch": state.best_epoch,
         "epochs": state.epoch,
         "seconds_per_epoch": statistics.median(state.seconds),
@@ -155,106 +201,6 @@ def _fit(
         "table_dim": run.tables.items.shape[1],
         **{f"diagnostics/{name}": value for name, value in state.diagnostics.items()},
     }
-    if folder is not None:
-        if lock is not None:
-            lock.check()
-        run.scorer.save(folder / "scorer.safetensors")
-        write_json(folder / "metrics.json", run.metrics)
+    if job.folder is not None:
+        job.folder.finish(run.scorer, evaluations, run.metrics)
     return run
-
-
-def _dataset(data: Any) -> Dataset:
-    if isinstance(data, Dataset):
-        return data
-    return Dataset.load(data) if isinstance(data, str | Path) else load_dataset(data)
-
-
-def stored_config(folder: str | Path | None) -> Path | None:
-    """The settings that a run in ``folder`` was begun with: what a resumed run takes where nothing else is given."""
-    file = Path(folder) / "config.yaml" if folder is not None else None
-    return file if file is not None and file.is_file() else None
-
-
-def load_run(path: str | Path, *, dataset: Dataset | str | Path | None = None) -> Run:
-    """A finished run; see :meth:`darec.run.Run.load`."""
-    return Run.load(path, dataset=dataset)
-
-
-def stored_text(dataset: Dataset, settings: TextConfig) -> TextTable:
-    """The language embeddings of a dataset that a run with these settings reads."""
-    from darec.text import load_text
-
-    return load_text(
-        dataset,
-        settings.encoder,
-        sources=settings.sources,
-        how=settings.combine,
-        user_pooling=settings.pooling,
-    )
-
-
-def resolve_runtime(
-    config: RunConfig, dataset: Dataset, text: TextTable | None = None
-) -> tuple[RunConfig, TextTable | None]:
-    """Fill in what the machine and the dataset decide: threads, and the text that is used.
-
-    Args:
-        config: the run's configuration.
-        dataset: what it is to be trained on.
-        text: language embeddings; None: those stored for the dataset, if the pair needs any.
-    """
-    threads = config.options.threads or torch.get_num_threads()
-    options = config.options.model_copy(update={"threads": threads})
-    settings = config.text
-    if not Model.needs_text(config):
-        text = None
-    elif text is None:
-        text = stored_text(dataset, settings)
-    if text is not None:
-        settings = settings.model_copy(update={"encoder": text.name})
-    return config.model_copy(update={"options": options, "text": settings}), text
-
-
-def _begin(folder: Path, config: RunConfig, dataset: Dataset, text: TextTable | None) -> None:
-    """Make the run's folder; config.yaml last, since it marks the folder as a run's."""
-    folder.mkdir(parents=True, exist_ok=True)
-    about = {
-        "dataset": str(dataset.path.resolve()) if dataset.path else None,
-        "fingerprint": dataset.fingerprint(),
-        "text": text.fingerprint() if text else None,
-        "parts": [asdict(origin) for origin in origins_of(config)],
-        "darec": version("darec"),
-        "torch": torch.__version__,
-        "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-    }
-    write_json(folder / "run.json", about)
-    write_atomic(folder / "config.yaml", config.to_yaml())
-
-
-def _resume(
-    folder: Path, config: RunConfig | None, dataset: Dataset, text: TextTable | None
-) -> tuple[RunConfig, TextTable | None]:
-    """Settings and text of a run begun earlier. Raises ``RunError`` if those of now are others."""
-    stored = resolve_config(file=folder / "config.yaml")
-    about = json.loads((folder / "run.json").read_text())
-    check_dataset(about, dataset, folder)
-    finished = (folder / "metrics.json").is_file()
-    if not finished and (changed := change(remembered(folder))) is not None:
-        raise RunError(
-            f"{folder} cannot go on: {changed}. Bring the earlier one back, or choose another --out."
-        )
-    if config is not None:
-        asked = flatten(resolve_runtime(config, dataset, text)[0].model_dump(mode="json"))
-        for key, value in flatten(stored.model_dump(mode="json")).items():
-            if asked.get(key, value) != value or key not in asked:
-                raise RunError(
-                    f"{folder} was begun with {key}={value}, not {asked.get(key)}: choose another --out, or "
-                    "resume without settings."
-                )
-    config, text = resolve_runtime(stored, dataset, text)
-    if about["text"] != (text.fingerprint() if text else None):
-        raise RunError(
-            f"the language vectors {config.text.encoder!r} are not those that the run at {folder} was begun with: "
-            "encode as then, or train anew."
-        )
-    return config, text

@@ -3,20 +3,23 @@
 The folder of a run::
 
     config.yaml            every setting, resolved
+    dataset/               the dataset, if it was in memory
     run.json               dataset (path, fingerprint), version of darec, where parts from outside the package came from
     history.jsonl          a line an evaluation
     checkpoints/           the last two, for --resume
     model.safetensors      weights of the best epoch
     scorer.safetensors     what scores: of a trained model [U, d] users and [I, d] items, whose inner product it is
     users-SPLIT.parquet    metrics of each user on valid and test
+    failed.txt             the error that a run ended in which a new one may replace
     metrics.json           flat figures; written last, so its presence says that the run is finished
 """
 
 from __future__ import annotations
 
 import json
+import shutil
 import warnings
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
@@ -33,6 +36,7 @@ from darec.errors import ConfigError, DarecWarning, RunError
 from darec.evaluation.evaluate import Evaluator, exclusion
 from darec.evaluation.result import Evaluation
 from darec.origins import change, remembered
+from darec.run_folder import FAILED, check_dataset, describe, run_folder
 from darec.scoring import Scorer, TableScorer, check_k, select
 from darec.types import FloatArray, IntArray, Interactions, Tables
 
@@ -63,6 +67,8 @@ class Run:
         scorer: what it has learned.
         metrics: flat figures, such as ``test/recall@20`` and ``seconds_per_epoch``.
         path: its folder; None for a run kept in memory.
+        about: what is in ``run.json``: versions, and hashes of what it was trained with.
+        weights: of the model, for a run kept in memory; those of one on disk are there.
     """
 
     def __init__(
@@ -72,9 +78,14 @@ class Run:
         scorer: Scorer,
         metrics: dict[str, Any],
         path: Path | None = None,
+        *,
+        about: Mapping[str, Any] | None = None,
+        weights: Mapping[str, torch.Tensor] | None = None,
     ) -> None:
         self.config, self.dataset, self.scorer = config, dataset, scorer
         self.metrics, self.path = metrics, path
+        self.about = dict(about) if about is not None else describe(config)
+        self.weights = None if path else weights
 
     def __repr__(self) -> str:
         names = f"{self.config.backbone.name} + {self.config.alignment.name}"
@@ -97,7 +108,10 @@ class Run:
         if not (path / "config.yaml").is_file():
             raise RunError(f"no run at {path}: make one with 'darec train DATA --out {path}'.")
         if not (path / "metrics.json").is_file():
-            raise RunError(f"the run at {path} is not finished: run 'darec train' with --resume.")
+            why = "is not finished"
+            if (path / FAILED).is_file():
+                why = f"failed ({(path / FAILED).read_text().strip()})"
+            raise RunError(f"the run at {path} {why}: train it with --resume, or anew.")
         config = resolve_config(file=path / "config.yaml")
         try:
             about = json.loads((path / "run.json").read_text())
@@ -111,7 +125,33 @@ class Run:
         if (changed := change(remembered(path))) is not None:
             note = f"{changed}: the run at {path} holds what the earlier code computed."
             warnings.warn(note, DarecWarning, stacklevel=2)
-        return cls(config, dataset, scorer, metrics, path)
+        return cls(config, dataset, scorer, metrics, path, about=about)
+
+    def save(self, path: str | Path, *, overwrite: bool = False) -> Run:
+        """Write the run as a folder, and its dataset into it if that is in memory.
+
+        Args:
+            path: the folder.
+            overwrite: replace a run that is there.
+
+        Returns:
+            The run, on disk.
+
+        Raises:
+            RunError: ``path`` holds something else.
+            FolderError: another process writes it, or it cannot be written.
+        """
+        with run_folder(path) as folder:
+            assert folder is not None
+            folder.admit(resume=False, overwrite=overwrite)
+            if self.path is not None and self.path.resolve() == folder.path.resolve():
+                raise RunError(f"this run is at {path} already.")
+            dataset = folder.begin(self.config, self.dataset, self.about)
+            for name in ("model.safetensors", "history.jsonl"):
+                if self.path is not None and (self.path / name).is_file():
+                    shutil.copyfile(self.path / name, folder.path / name)
+            folder.finish(self.scorer, self.evaluations(), self.metrics, self.weights)
+        return Run(self.config, dataset, self.scorer, self.metrics, Path(path), about=self.about)
 
     def evaluate(
         self,
@@ -140,6 +180,14 @@ class Run:
             batch_size=settings.batch_size,
         )
         return evaluator.evaluate(self.scorer)
+
+    def evaluations(self) -> dict[str, Evaluation]:
+        """The evaluation on each held-out split that has interactions."""
+        return {
+            split: self.evaluate(split)
+            for split in ("valid", "test")
+            if len(self.dataset.split(split))
+        }
 
     def recommend(
         self, user: Id, k: int = 10, *, exclude_seen: bool = True
@@ -225,21 +273,12 @@ def _home(about: dict[str, Any], path: Path) -> Path:
         raise RunError(
             f"the run at {path} was trained on a dataset in memory: save it, and name its folder with --data."
         )
-    home = Path(about["dataset"])
+    home: Path = path / about["dataset"]  # as it is, if absolute
     if not home.is_dir():
         raise RunError(
             f"the dataset of the run at {path} is not at {home} any more: name its folder with --data."
         )
     return home
-
-
-def check_dataset(about: dict[str, Any], dataset: Dataset, path: Path) -> None:
-    """Raise ``RunError`` unless the dataset is the one that a run was made on."""
-    if about["fingerprint"] != dataset.fingerprint():
-        raise RunError(
-            f"the run at {path} was trained on another dataset than {dataset.path or 'the one given'}: "
-            "ids or splits differ. Train again, or name the right one."
-        )
 
 
 def _history(items: IntArray, n_items: int) -> sparse.csr_array:

@@ -51,6 +51,9 @@ def command(
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --out, by its own settings.")
     ] = False,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the run in --out.")
+    ] = False,
     tensorboard: Annotated[
         bool, typer.Option("--tensorboard", help="Write TensorBoard events into the run.")
     ] = False,
@@ -60,9 +63,10 @@ def command(
     """Train a recommender, evaluate it on validation and test, and write the run's folder."""
     from rich.console import Console
 
-    from darec.api import fit, stored_config
+    from darec.api import fit
     from darec.cli.output import metrics_table, print_json
     from darec.config import resolve_config
+    from darec.run_folder import stored_config
 
     named: dict[str, Any] = {
         "backbone": backbone,
@@ -85,6 +89,7 @@ def command(
             config=settings,
             out=out,
             resume=resume,
+            overwrite=overwrite,
             progress=not quiet,
             tensorboard=tensorboard,
         )

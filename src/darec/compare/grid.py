@@ -17,7 +17,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Final
 
-from darec.api import resolve_runtime
 from darec.compare.kinds import Title
 from darec.compare.result import BASELINE
 from darec.config import RunConfig, TextConfig, resolve_config
@@ -27,6 +26,7 @@ from darec.model import Model
 from darec.origins import Origin, origins_of
 from darec.overrides import flatten, parse_override
 from darec.registry import ALIGNMENTS, BACKBONES, Registry, inapplicable
+from darec.runtime import resolve_runtime
 from darec.training.trainer import check_config
 from darec.yaml_input import read_yaml
 

@@ -14,12 +14,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from darec.api import resolve_runtime
 from darec.config import RunConfig, resolve_config
 from darec.data.dataset import Dataset
 from darec.dimensions import Dimension
 from darec.errors import ConfigError, RunError
 from darec.files import write_atomic
+from darec.runtime import resolve_runtime
 from darec.search import active, value_of
 from darec.training.progress import Reporter
 from darec.training.trainer import Trainer

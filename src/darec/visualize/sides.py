@@ -10,10 +10,10 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from darec.api import stored_text
 from darec.errors import RunError
 from darec.model import Model
 from darec.run import Run
+from darec.runtime import stored_text
 from darec.types import IntArray, Tables, TextTable
 
 KINDS: Final = ("users", "items")
@@ -91,7 +91,7 @@ def restored(run: Run) -> tuple[Model, TextTable]:
     from safetensors.torch import load_file
 
     if run.path is None:
-        raise RunError("this run is in memory and kept no weights: train it with out=FOLDER.")
+        raise RunError("this run is in memory and kept no weights: save it first.")
     text = stored_text(run.dataset, run.config.text)
     try:
         read = json.loads((run.path / "run.json").read_text())["text"]

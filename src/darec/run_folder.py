@@ -1,0 +1,242 @@
+"""The folder of a run while it is made: whether it is free, what it was begun with, and what a failure leaves.
+
+What is in it when the run is finished: :mod:`darec.run`.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import asdict
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import torch
+from safetensors.torch import save
+from torch import Tensor
+
+from darec.config import RunConfig, resolve_config
+from darec.data.dataset import Dataset
+from darec.errors import ConfigError, FolderError, RunError
+from darec.evaluation.result import Evaluation
+from darec.files import is_free, write_atomic, write_json
+from darec.lock import NAME as LOCK
+from darec.lock import Lock, locked
+from darec.origins import change, origins_of, remembered
+from darec.overrides import flatten
+from darec.runtime import resolve_runtime
+from darec.scoring import Scorer
+from darec.types import TextTable
+
+DATASET: Final = "dataset"
+"""Where a dataset goes that was in memory when the run was begun."""
+FAILED: Final = "failed.txt"
+
+
+class RunFolder:
+    """A folder for a run, which no other process writes meanwhile.
+
+    Args:
+        path: the folder.
+        lock: on it, held.
+    """
+
+    def __init__(self, path: Path, lock: Lock) -> None:
+        self.path, self.lock = path, lock
+        self._written = False  # by this process
+
+    @property
+    def finished(self) -> bool:
+        """Whether a finished run is here."""
+        return (self.path / "metrics.json").is_file()
+
+    def admit(self, *, resume: bool, overwrite: bool) -> bool:
+        """Whether a run is here that is to be gone on with; None is, and a new one may be begun: False.
+
+        A run that ended in an error of its own is no obstacle to a new one.
+
+        Raises:
+            ConfigError: asked both to go on with a run and to replace it.
+            RunError: what is here is not to be touched.
+        """
+        if resume and overwrite:
+            raise ConfigError(
+                "--resume goes on with a run and --overwrite replaces it: choose one."
+            )
+        if is_free(self.path):
+            return False
+        if stored_config(self.path) is None:
+            if not (self.path / "run.json").is_file():  # else killed while it was begun
+                raise RunError(
+                    f"{self.path} holds files that are not a run's: choose another --out."
+                )
+            return False
+        if not (resume or overwrite or (self.path / FAILED).is_file()):
+            raise RunError(
+                f"{self.path} holds another run: choose another --out, pass --resume to go on with it, or --overwrite "
+                "to replace it."
+            )
+        return resume
+
+    def begin(self, config: RunConfig, dataset: Dataset, about: Mapping[str, Any]) -> Dataset:
+        """Make place for a new run; config.yaml comes last, since it marks the folder as a run's.
+
+        Args:
+            config: every setting.
+            dataset: what the run is trained on; one in memory is written into the folder.
+            about: from :func:`describe`, of this run or of one that is copied here.
+
+        Returns:
+            The dataset, on disk.
+        """
+        home = dataset.path.resolve() if dataset.path else self.path.resolve() / DATASET
+        self._written = True
+        self._clear(keep=home)
+        inside = home.is_relative_to(self.path.resolve())
+        place = home.relative_to(self.path.resolve()) if inside else home
+        known = {"dataset": str(place), "fingerprint": dataset.fingerprint()}
+        write_json(self.path / "run.json", {**about, **known})
+        if dataset.path is None:
+            dataset = dataset.save(self.path / DATASET, overwrite=True)
+        write_atomic(self.path / "config.yaml", config.to_yaml())
+        return dataset
+
+    def resume(
+        self, config: RunConfig | None, dataset: Dataset, text: TextTable | None
+    ) -> tuple[RunConfig, Dataset, TextTable | None]:
+        """Settings, dataset and text of the run that is here.
+
+        Args:
+            config: what is asked for now; None: whatever the run was begun with.
+            dataset: what it is to be trained on now; the copy that the run has kept takes the place of one in memory.
+            text: language embeddings; None: those stored.
+
+        Raises:
+            RunError: it was begun with others.
+        """
+        path = self.path
+        stored = resolve_config(file=path / "config.yaml")
+        about = json.loads((path / "run.json").read_text())
+        check_dataset(about, dataset, path)
+        if dataset.path is None and (path / DATASET).is_dir():
+            dataset = Dataset.load(path / DATASET)
+        if not self.finished and (changed := change(remembered(path))) is not None:
+            raise RunError(
+                f"{path} cannot go on: {changed}. Bring the earlier one back, or choose another --out."
+            )
+        if config is not None:
+            asked = flatten(resolve_runtime(config, dataset, text)[0].model_dump(mode="json"))
+            for key, value in flatten(stored.model_dump(mode="json")).items():
+                if asked.get(key, value) != value or key not in asked:
+                    raise RunError(
+                        f"{path} was begun with {key}={value}, not {asked.get(key)}: choose another --out, or "
+                        "resume without settings."
+                    )
+        config, text = resolve_runtime(stored, dataset, text)
+        if about["text"] != (text.fingerprint() if text else None):
+            raise RunError(
+                f"the language vectors {config.text.encoder!r} are not those that the run at {path} was begun with: "
+                "encode as then, or train anew."
+            )
+        if not self.finished:
+            self._written = True
+            (path / FAILED).unlink(missing_ok=True)
+        return config, dataset, text
+
+    def leave(self, error: Exception) -> None:
+        """See to it that a run which failed here does not stand in the way of the next one.
+
+        If no epoch was kept, the folder is emptied. Otherwise the error is noted, and a new run may replace this one.
+        """
+        if not self._written:
+            return
+        self.lock.check()
+        if any((self.path / "checkpoints").glob("epoch-*")):
+            write_atomic(self.path / FAILED, f"{error}\n")
+        else:
+            self._clear()
+
+    def finish(
+        self,
+        scorer: Scorer,
+        evaluations: Mapping[str, Evaluation],
+        metrics: Mapping[str, Any],
+        weights: Mapping[str, Tensor] | None = None,
+    ) -> None:
+        """Write what a finished run has; metrics.json comes last, since it marks the run as finished.
+
+        Args:
+            scorer: what it has learned.
+            evaluations: by split.
+            metrics: flat figures.
+            weights: of the model, where training has not written them already.
+        """
+        self.lock.check()
+        for split, evaluation in evaluations.items():
+            evaluation.save(self.path / f"users-{split}.parquet")
+        if weights is not None:
+            whole = {name: tensor.cpu().contiguous() for name, tensor in weights.items()}
+            write_atomic(self.path / "model.safetensors", save(whole))
+        scorer.save(self.path / "scorer.safetensors")
+        write_json(self.path / "metrics.json", metrics)
+
+    def _clear(self, keep: Path | None = None) -> None:
+        """Delete all that is here, but for the lock and a dataset."""
+        for entry in list(self.path.iterdir()):
+            if entry.name == LOCK or (keep is not None and keep.is_relative_to(entry.resolve())):
+                continue
+            shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
+
+
+@contextmanager
+def run_folder(path: str | Path | None) -> Iterator[RunFolder | None]:
+    """The folder of a run for as long as it is made; None for a run in memory.
+
+    A run that the machine cuts short (a full disk, too little memory, Ctrl-C, a kill) stays there to be resumed; what
+    another failure leaves, see :meth:`RunFolder.leave`.
+
+    Raises:
+        FolderError: another process writes it, or it cannot be written.
+    """
+    if path is None:
+        yield None
+        return
+    with locked(Path(path)) as lock:
+        folder = RunFolder(Path(path), lock)
+        try:
+            yield folder
+        except (OSError, MemoryError, FolderError):
+            raise
+        except Exception as error:
+            folder.leave(error)
+            raise
+
+
+def stored_config(folder: str | Path | None) -> Path | None:
+    """The settings that a run in ``folder`` was begun with: what a resumed run takes where nothing else is given."""
+    file = Path(folder) / "config.yaml" if folder is not None else None
+    return file if file is not None and file.is_file() else None
+
+
+def describe(config: RunConfig, text: TextTable | None = None) -> dict[str, Any]:
+    """What a run remembers beside its settings and its dataset: versions, and a hash of the vectors it reads."""
+    return {
+        "text": text.fingerprint() if text else None,
+        "parts": [asdict(origin) for origin in origins_of(config)],
+        "darec": version("darec"),
+        "torch": torch.__version__,
+        "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+    }
+
+
+def check_dataset(about: Mapping[str, Any], dataset: Dataset, path: Path) -> None:
+    """Raise ``RunError`` unless the dataset is the one that a run was made on."""
+    if about["fingerprint"] != dataset.fingerprint():
+        raise RunError(
+            f"the run at {path} was trained on another dataset than {dataset.path or 'the one given'}: "
+            "ids or splits differ. Train again, or name the right one."
+        )

@@ -1,0 +1,45 @@
+"""What a run takes from the machine and from its dataset: threads, and the language embeddings it reads."""
+
+from __future__ import annotations
+
+import torch
+
+from darec.config import RunConfig, TextConfig
+from darec.data.dataset import Dataset
+from darec.model import Model
+from darec.types import TextTable
+
+
+def resolve_runtime(
+    config: RunConfig, dataset: Dataset, text: TextTable | None = None
+) -> tuple[RunConfig, TextTable | None]:
+    """Fill in what the machine and the dataset decide: threads, and the text that is used.
+
+    Args:
+        config: the run's configuration.
+        dataset: what it is to be trained on.
+        text: language embeddings; None: those stored for the dataset, if the pair needs any.
+    """
+    threads = config.options.threads or torch.get_num_threads()
+    options = config.options.model_copy(update={"threads": threads})
+    settings = config.text
+    if not Model.needs_text(config):
+        text = None
+    elif text is None:
+        text = stored_text(dataset, settings)
+    if text is not None:
+        settings = settings.model_copy(update={"encoder": text.name})
+    return config.model_copy(update={"options": options, "text": settings}), text
+
+
+def stored_text(dataset: Dataset, settings: TextConfig) -> TextTable:
+    """The language embeddings of a dataset that a run with these settings reads."""
+    from darec.text import load_text
+
+    return load_text(
+        dataset,
+        settings.encoder,
+        sources=settings.sources,
+        how=settings.combine,
+        user_pooling=settings.pooling,
+    )
