@@ -47,7 +47,7 @@ def test_naming_another_part_drops_the_old_parts_settings(tmp_path: Path) -> Non
     ("overrides", "message"),
     [
         (["backbone.dims=3"], "unknown setting 'backbone.dims': did you mean 'backbone.dim'?"),
-        (["trian.epochs=3"], "unknown setting 'trian': did you mean 'train'?"),
+        (["trian.epochs=3"], "'trian.epochs': did you mean 'train.epochs'?"),
         (["train.epoch=3"], "unknown setting 'train.epoch': did you mean 'train.epochs'?"),
         (["backbone=lightgnc"], "unknown backbone 'lightgnc': did you mean 'lightgcn'?"),
         (["alignment=darek"], "unknown alignment 'darek': did you mean 'darec'?"),
@@ -56,14 +56,22 @@ def test_naming_another_part_drops_the_old_parts_settings(tmp_path: Path) -> Non
             ["loss=softmax", "loss.temprature=1"],
             "'loss.temprature': did you mean 'loss.temperature'?",
         ),
-        (["loss.temperature=1"], "unknown setting 'loss.temperature'"),
+        (["loss.temperature=1"], "loss 'bpr' has none of that name, which softmax has."),
         (["train.lr=-1"], "setting 'train.lr': input should be greater than 0"),
         (["backbone.dim=zero"], "setting 'backbone.dim': input should be a valid integer"),
         (["train.lr=.nan"], "setting 'train.lr'"),
         (["train.epochs"], "write KEY=VALUE"),
         (["train.epochs=[1"], "the value is not YAML"),
         (["train.epochs.more=1"], "setting 'train.epochs'"),
-        (["alignment.name=none", "alignment.rho=1"], "unknown setting 'alignment.rho'"),
+        (
+            ["alignment.name=none", "alignment.rho=1"],
+            "alignment 'none' has none of that name, which contr",
+        ),
+        (["lr=1"], "unknown setting 'lr': did you mean 'train.lr'?"),
+        (["seed=1"], "unknown setting 'seed': did you mean 'options.seed'?"),
+        (["train.dim=1"], "unknown setting 'train.dim': did you mean 'backbone.dim'?"),
+        (["loss.lrr=1"], "unknown setting 'loss.lrr'"),
+        (["backbone=3"], "backbone"),
     ],
 )
 def test_what_is_wrong_is_named(overrides: list[str], message: str) -> None:

@@ -60,7 +60,8 @@ def test_the_usual_settings_are_keywords() -> None:
     [
         ({"epoch": 3}, "unknown argument 'epoch': did you mean 'epochs'"),
         ({"dim": 0}, r"backbone\.dim"),
-        ({"settings": {"train.epoch": 3}}, r"'train\.epoch': did you mean 'epochs'"),
+        ({"settings": {"train.epoch": 3}}, r"'train\.epoch': did you mean 'train\.epochs'"),
+        ({"settings": {"epochs": 3}}, r"unknown setting 'epochs': did you mean 'train\.epochs'"),
         ({"config": darec.resolve_config()}, "give either config or"),
         ({"resume": True, "overwrite": True, "out": "r"}, "resume=True .* choose one"),
     ],

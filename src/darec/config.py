@@ -21,6 +21,7 @@ from pydantic import (
 
 from darec.dimensions import Range
 from darec.errors import ConfigError, did_you_mean, shown
+from darec.known_settings import check_known
 from darec.origins import recall_parts
 from darec.overrides import assign, parse_override, read_settings
 from darec.registry import ALIGNMENTS, BACKBONES, REGISTRIES, Registry, inapplicable
@@ -235,8 +236,8 @@ def resolve_config(
         overrides: as on the command line: ``["backbone.dim=64"]``; values are read as YAML.
 
     Raises:
-        ConfigError: a file that is not YAML, an unknown key (with the nearest one), a value out of range, or a part
-            that cannot be found again.
+        ConfigError: a file that is not YAML, an unknown key (with the nearest one in any section), a value out of
+            range, or a part that cannot be found again.
     """
     tree: dict[str, Any] = read_settings(Path(file)) if file is not None else {}
     for key, value in (settings or {}).items():
@@ -245,6 +246,7 @@ def resolve_config(
         assign(tree, *parse_override(override, example="train.epochs=5"))
     if file is not None:
         recall_parts(Path(file).parent, {kind: _name(tree.get(kind)) for kind in REGISTRIES})
+    check_known(tree, RunConfig)
     return validated(RunConfig, tree)
 
 

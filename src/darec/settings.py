@@ -45,7 +45,7 @@ def _explain(error: ValidationError, model: type[BaseModel], prefix: str, of: st
     first = error.errors()[0]
     cause = first.get("ctx", {}).get("error")
     if isinstance(cause, ConfigError):  # a part's own message, wrapped on its way here
-        return str(cause)
+        return cause.command_line
     key, holder = _place(first["loc"], model)
     path = ".".join([prefix, *key] if prefix else key)
     if first["type"].startswith("union_tag"):
@@ -66,23 +66,25 @@ def _place(location: tuple[int | str, ...], model: type[BaseModel]) -> tuple[lis
     key: list[str] = []
     inside: list[type[BaseModel]] = [model]
     for step in map(str, location):
-        tagged = [one for one in inside if _tag(one) == step] if len(inside) > 1 else []
+        tagged = [one for one in inside if tag_of(one) == step] if len(inside) > 1 else []
         if tagged:
             inside = tagged
             continue
         key.append(step)
         model = inside[0] if inside else model
         field = model.model_fields.get(step)
-        inside = _models(field.annotation) if field else []
+        inside = models_of(field.annotation) if field else []
     return key, model
 
 
-def _models(annotation: Any) -> list[type[BaseModel]]:
+def models_of(annotation: Any) -> list[type[BaseModel]]:
+    """The settings that an annotation stands for, several in a union."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
-    return [model for argument in get_args(annotation) for model in _models(argument)]
+    return [model for argument in get_args(annotation) for model in models_of(argument)]
 
 
-def _tag(model: type[BaseModel]) -> object:
+def tag_of(model: type[BaseModel]) -> Any:
+    """The name by which a union is told which of its settings are meant."""
     field = model.model_fields.get("name")
     return field.get_default() if field else None

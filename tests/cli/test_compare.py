@@ -82,7 +82,7 @@ def test_a_failed_run_shows_in_the_exit_status(
         (["--backbones", "alpharec", "--alignments", "llminit"], "alpharec + llminit"),
         (["--seeds", "1,2,1"], "--seeds: 1 is given twice"),
         (["--seeds", "334", "--alignments", "none,darec,kar"], "1002 runs: pass --yes"),
-        (["--set", "train.epochz=2"], "did you mean 'epochs'?"),
+        (["--set", "train.epochz=2"], "did you mean 'train.epochs'?"),
         (["--alignments", "none", "--set", "alignment.rho=1"], "no pair of the grid has that"),
         (["--settings", "nowhere"], "lightgcn+none.yaml"),
         (["--encoder", "minilm"], "no vectors of encoder 'minilm'"),

@@ -131,7 +131,7 @@ def test_refusals_of_train(
 
     assert "did you mean 'lightgcn'" in train("--backbone", "lightgnc")
     assert "did you mean 'darec'" in train("--alignment", "darek")
-    assert "did you mean 'epochs'" in train("--set", "train.epoch=1")
+    assert "did you mean 'train.epochs'" in train("--set", "train.epoch=1")
     assert "no config file" in train("--config", tmp_path / "none.yaml")
     assert "K = 9999 is larger" in train("--set", "evaluation.ks=[9999]")
     assert "9999 clusters" in train("--alignment", "darec", "--set", "alignment.n_clusters=9999")
