@@ -13,7 +13,6 @@ import pytest
 import darec
 from darec.backbones.base import Backbone, BackboneConfig
 from darec.compare.grid import VariantSettings, make_jobs
-from darec.compare.run import compare
 from darec.config import resolve_config
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError, DarecWarning, RunError
@@ -194,31 +193,18 @@ def test_processes_get_the_source_as_it_was_loaded(
     assert origin_of("backbone", "linear") == origin
 
 
-def test_a_comparison_trains_parts_from_outside_and_again_when_they_change(
+def test_a_comparison_finds_a_run_again_only_while_its_parts_are_the_same(
     data: Dataset, tmp_path: Path, forget: Callable[[], None]
 ) -> None:
-    file = write(tmp_path / "linear.py")
-    darec.load_plugin(file)
-    comparison = compare(
-        tmp_path / "data",
-        out=tmp_path / "cmp",
-        backbones="linear",
-        alignments="none",
-        seeds=1,
-        overrides=[f"{key}={value}" for key, value in FAST.items()],
-        progress=False,
-    )
-    assert not comparison.variants[0].failed
-
-    def folder() -> str:
+    def folder(source: str) -> str:
+        forget()
+        darec.load_plugin(write(tmp_path / "linear.py", source))
         variant = VariantSettings(resolve_config({"backbone": "linear", **FAST}))
         (job,) = make_jobs([variant], [0], data)[variant.title]
+        assert [part.name for part in job.parts] == ["linear"]
         return job.folder
 
-    assert [run.name for run in (tmp_path / "cmp" / "runs").iterdir()] == [folder()]
-    forget()
-    darec.load_plugin(write(file, CHANGED))
-    assert [run.name for run in (tmp_path / "cmp" / "runs").iterdir()] != [folder()]
+    assert folder(BACKBONE) == folder(BACKBONE) != folder(CHANGED)
 
 
 def test_vectors_of_an_encoder_from_outside_can_be_made_anew(
