@@ -13,8 +13,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import call
 
+from command_line import call
 from darec.config import resolve_config
 from darec.data.synthetic import SyntheticConfig, write_synthetic
 from darec.origins import origin_of
