@@ -10,7 +10,11 @@ from scipy import stats
 
 from darec.errors import ConfigError, DataError
 from darec.evaluation import Evaluation, compare, holm
-from darec.evaluation.significance import paired_bootstrap, permutation_test
+from darec.evaluation.significance import (
+    paired_bootstrap,
+    permutation_test,
+    student_half_width,
+)
 
 
 def test_bootstrap_interval_is_normal_for_large_n():
@@ -146,3 +150,12 @@ def test_bad_values_are_refused():
         paired_bootstrap(values, values, confidence=95)
     with pytest.raises(ConfigError, match="0 resamples"):
         paired_bootstrap(values, values, n_resamples=0)
+
+
+@pytest.mark.parametrize("confidence", [0.5, 0.95])
+def test_students_interval_is_that_of_scipy(confidence: float):
+    values = [0.1, 0.35, 0.2, 0.22]
+    half = student_half_width(values, confidence)
+    expected = stats.t.interval(confidence, 3, np.mean(values), stats.sem(values))
+    assert (np.mean(values) - half, np.mean(values) + half) == pytest.approx(expected)
+    assert student_half_width(values[:1]) is None

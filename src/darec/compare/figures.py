@@ -7,6 +7,8 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Final, Self
 
+from darec.evaluation.significance import student_half_width
+
 LEVEL: Final = 0.05
 """Chance of any false star in one column of a table."""
 CONFIDENCE: Final = 0.95
@@ -37,12 +39,7 @@ class Spread:
     @property
     def half_width(self) -> float | None:
         """Half of Student's 95% interval of the mean over seeds; None with a single one."""
-        if self.sd is None:
-            return None
-        from scipy import stats
-
-        n = len(self.values)
-        return float(stats.t.ppf((1 + CONFIDENCE) / 2, n - 1) * self.sd / n**0.5)
+        return student_half_width(self.values, CONFIDENCE)
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,12 @@ from darec.compare.figures import CONFIDENCE, Gain
 from darec.compare.kinds import Title
 from darec.evaluation.metrics import Values
 from darec.evaluation.result import Evaluation
-from darec.evaluation.significance import holm, paired_bootstrap, permutation_test
+from darec.evaluation.significance import (
+    holm,
+    paired_bootstrap,
+    permutation_test,
+    student_half_width,
+)
 
 _BOOTSTRAPS: Final = 2_000  # enough for the ends of an interval
 _PERMUTATIONS: Final = (
@@ -56,16 +61,13 @@ def gain(a: Values, b: Values, seeds: tuple[int, ...]) -> Gain:
         b: [seeds, users] values of the baseline, for the same seeds and users.
         seeds: the seeds.
     """
-    from scipy import stats
-
     users_a, users_b = a.mean(axis=0), b.mean(axis=0)
     over_users = paired_bootstrap(users_a, users_b, n_resamples=_BOOTSTRAPS, confidence=CONFIDENCE)
     p_users = permutation_test(users_a, users_b, n_resamples=_PERMUTATIONS)
     by_seed = (a - b).mean(axis=1)
     low = high = p_seeds = None
-    if len(seeds) > 1:
-        half = float(stats.t.ppf((1 + CONFIDENCE) / 2, len(seeds) - 1))
-        half *= float(by_seed.std(ddof=1)) / len(seeds) ** 0.5
+    half = student_half_width(by_seed, CONFIDENCE)
+    if half is not None:
         low, high = float(by_seed.mean()) - half, float(by_seed.mean()) + half
         p_seeds = permutation_test(by_seed, np.zeros_like(by_seed), n_resamples=_PERMUTATIONS)
     return Gain(

@@ -3,11 +3,12 @@
 The difference is the mean over users of a - b. :func:`paired_bootstrap` gives it an interval,
 :func:`permutation_test` a p-value under the hypothesis that the two runs are exchangeable, and :func:`holm` corrects
 p-values where several comparisons are made. Both tests treat users as the sample: they say nothing of the
-variation between training seeds.
+variation between training seeds, of which :func:`student_half_width` does.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
@@ -184,6 +185,17 @@ def holm(p_values: Sequence[float] | Values) -> Values:
     adjusted = np.empty_like(p)
     adjusted[order] = np.minimum(np.maximum.accumulate(p[order] * np.arange(len(p), 0, -1)), 1.0)
     return adjusted
+
+
+def student_half_width(values: Sequence[float] | Values, confidence: float = 0.95) -> float | None:
+    """Half of Student's interval of the mean of a few observations, one a training seed; None for a single one."""
+    from scipy import stats
+
+    n = len(values)
+    if n < 2:
+        return None
+    sd = float(np.std(np.asarray(values, np.float64), ddof=1))
+    return float(stats.t.ppf((1 + confidence) / 2, n - 1)) * sd / math.sqrt(n)
 
 
 def _differences(a: Values, b: Values, n_resamples: int) -> Values:

@@ -5,13 +5,11 @@ Every difference is from ``none`` of the same seed, so of the same world; its 95
 
 from __future__ import annotations
 
-import math
 from collections import defaultdict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from scipy import stats
-
+from darec.evaluation.significance import student_half_width
 from darec.theory.sweep import METHODS
 from darec.theory.sweep_run import ZERO, Outcome
 
@@ -28,11 +26,9 @@ class Mean:
     def of(cls, values: Iterable[float]) -> Mean:
         """Student's interval of the mean."""
         values = [float(value) for value in values]
-        n, mean = len(values), sum(values) / len(values)
-        if n < 2:
+        mean, half = sum(values) / len(values), student_half_width(values)
+        if half is None:
             return cls(mean, None, None)
-        sd = math.sqrt(sum((value - mean) ** 2 for value in values) / (n - 1))
-        half = float(stats.t.ppf(0.975, n - 1)) * sd / math.sqrt(n)
         return cls(mean, mean - half, mean + half)
 
     @property
