@@ -12,13 +12,13 @@ from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 from darec.data.dataset import Dataset
 from darec.data.idmap import Id
 from darec.errors import ConfigError, TextError
 from darec.origins import origin_of
-from darec.text.encoders.base import Encoder, Precision
+from darec.text.encoders.base import Encoder, EncoderConfig, Precision
 from darec.text.encoding import EncodeBatches, Encoding
 from darec.text.inputs import (
     TEXT,
@@ -31,7 +31,7 @@ from darec.text.inputs import (
 )
 from darec.text.progress import TextProgress
 from darec.text.reduce import Reduction
-from darec.text.report import EncodeReport
+from darec.text.report import EncodeReport, report_of
 from darec.text.shards import Shard, gather, shards_of
 from darec.text.sources import read_texts
 from darec.text.store import MemoryStore, TextStore
@@ -93,90 +93,43 @@ def encode_dataset(
         if encoder.partition(":")[0] != "file":
             raise ConfigError(f"ids go with file:VECTORS.npy, not with encoder {encoder!r}.")
         options = {**(options or {}), "ids": Path(ids)}
+    part, config = make_encoder(encoder, options, device=device)
     reduction = Reduction.choose(dimensions, pca)
     only = None if shard is None else Shard.parse(shard)
-    part, config = make_encoder(encoder, options, device=device)
-    origin = origin_of("encoder", encoder.partition(":")[0])
-    notices: list[str] = []
-    if part.reads == "id" and source != TEXT:
-        raise ConfigError(f"encoder {encoder!r} reads ids, so it cannot encode {source}.")
-    groups = (
-        [item_inputs(dataset, part.reads, source)]
-        if source in (TEXT, "titles")
-        else source_inputs(dataset, source)
-    )
-    profiled = len(groups) > 1
-    if users is not None:
-        if part.reads != "text":
-            raise ConfigError(f"encoder {encoder!r} reads ids, so it cannot encode texts of users.")
-        groups[1:] = [_user_texts(dataset, users, notices)]
-    if not any(groups[0].keys):
-        what = "a title" if source == "titles" else "text"
-        raise TextError(f"no item of the dataset has {what}: import it with --items.")
-
     if only or merge:
         _check_shards(dataset, encoder, part, only, merge, reduction)
-    if only:
-        groups = [group.keep(only.holds) for group in groups]
+    texts = _texts(dataset, encoder, part, source, users, only)
     encoding = Encoding(
         part,
         config,
-        groups,
+        texts.groups,
         TextProgress(encoder, show=progress),
         precision=precision,
         part=only is not None,
         encode_batches=None if ray is None else _on_ray(encoder, part, options, device, ray),
     )
+    encoding.notices += texts.notices
     store = _store(dataset, store_name(encoder, source), only)
     with store.writing():
         encoding.run(store, gather(store.folder, encoding) if merge else None)
         if reduction:
             encoding.reduce(reduction)
-        meta = {
+        about = {
             "encoder": encoder,
             "source": source,
-            "reads": part.reads,
-            "revision": part.revision,
-            "options": config.model_dump(mode="json"),
-            "part": asdict(origin) if origin else None,
-            "identity": encoding.identity,
             "shard": str(only) if only else None,
-            "user_texts": len(groups) > 1,
-            # Profiles of users tell what was training: they do not fit another split.
-            "fingerprint": dataset.fingerprint() if profiled and users is None else None,
-            "shape": list(encoding.table.shape),
-            "precision": str(encoding.dtype),
-            "reduction": encoding.about,
-            "limit": encoding.limit,
-            "truncated": encoding.cut,
+            "fingerprint": texts.fingerprint,
             "import": dataset.manifest.get("options"),
-            "darec": version("darec"),
-            "written": datetime.now(UTC).isoformat(timespec="microseconds"),
         }
+        meta = about | _meta(encoder, part, config, encoding)
         store.commit(meta, encoding.index(), encoding.full, encoding.reduced)
-    vectors = encoding.vectors()
-    return EncodeReport(
+    return report_of(
+        encoding,
         encoder=encoder,
         source=source,
-        revision=part.revision,
         path=store.folder if dataset.path else None,
-        items=len(groups[0].ids),
-        users=len(groups[1].ids) if len(groups) > 1 else 0,
-        texts=len(encoding.rows),
-        new=encoding.n_new,
-        reused=len(encoding.rows) - encoding.n_new,
-        missing_items=int((~vectors.item_mask).sum()),
-        missing_users=0 if vectors.user_mask is None else int((~vectors.user_mask).sum()),
-        dim=encoding.table.shape[1],
-        precision=str(encoding.dtype),
-        truncated=encoding.cut,
-        limit=encoding.limit,
-        explained=(encoding.about or {}).get("explained"),
-        shard=str(only) if only else None,
+        shard=about["shard"],
         seconds=time.perf_counter() - started,
-        texts_per_second=encoding.n_new / encoding.seconds if encoding.n_new else 0.0,
-        notices=(*notices, *encoding.notices, *part.notices),
-        vectors=vectors,
     )
 
 
@@ -205,6 +158,69 @@ def _store(dataset: Dataset, name: str, shard: Shard | None) -> TextStore:
         return MemoryStore(dataset.vectors, name)
     folder = dataset.path / "text" / name
     return TextStore(shards_of(folder) / shard.name if shard else folder)
+
+
+class _Texts(NamedTuple):
+    """What is to be encoded.
+
+    Attributes:
+        groups: the items, and the users where there are texts about them.
+        fingerprint: of the dataset, where the texts tell what was training: they do not fit another split.
+        notices: sentences for the report.
+    """
+
+    groups: list[Entities]
+    fingerprint: str | None
+    notices: list[str]
+
+
+def _texts(
+    dataset: Dataset,
+    encoder: str,
+    part: Encoder,
+    source: str,
+    users: str | Path | Mapping[Id, str | None] | None,
+    shard: Shard | None,
+) -> _Texts:
+    if part.reads == "id" and source != TEXT:
+        raise ConfigError(f"encoder {encoder!r} reads ids, so it cannot encode {source}.")
+    groups = (
+        [item_inputs(dataset, part.reads, source)]
+        if source in (TEXT, "titles")
+        else source_inputs(dataset, source)
+    )
+    profiled = len(groups) > 1 and users is None
+    notices: list[str] = []
+    if users is not None:
+        if part.reads != "text":
+            raise ConfigError(f"encoder {encoder!r} reads ids, so it cannot encode texts of users.")
+        groups[1:] = [_user_texts(dataset, users, notices)]
+    if not any(groups[0].keys):
+        what = "a title" if source == "titles" else "text"
+        raise TextError(f"no item of the dataset has {what}: import it with --items.")
+    if shard:
+        groups = [group.keep(shard.holds) for group in groups]
+    return _Texts(groups, dataset.fingerprint() if profiled else None, notices)
+
+
+def _meta(encoder: str, part: Encoder, config: EncoderConfig, encoding: Encoding) -> dict[str, Any]:
+    """What a store says of its vectors: all that they depend on, and their form."""
+    origin = origin_of("encoder", encoder.partition(":")[0])
+    return {
+        "reads": part.reads,
+        "revision": part.revision,
+        "options": config.model_dump(mode="json"),
+        "part": asdict(origin) if origin else None,
+        "identity": encoding.identity,
+        "user_texts": len(encoding.groups) > 1,
+        "shape": list(encoding.table.shape),
+        "precision": str(encoding.dtype),
+        "reduction": encoding.reduction,
+        "limit": encoding.limit,
+        "truncated": encoding.truncated,
+        "darec": version("darec"),
+        "written": datetime.now(UTC).isoformat(timespec="microseconds"),
+    }
 
 
 def _user_texts(

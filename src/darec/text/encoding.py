@@ -49,10 +49,10 @@ class Encoding:
         rows: row of each distinct text in ``matrix``, by its hash.
         dtype: of the vectors.
         matrix: [n, d] of ``dtype``, set by :meth:`run`; None where there is no text at all.
-        reduced: [n, d'] of ``dtype``, set by :meth:`reduce`; None without it; ``about`` tells of it.
+        reduced: [n, d'] of ``dtype``, set by :meth:`reduce`; None without it; ``reduction`` tells of it.
         tokens: [n] tokens of each text before any cut; -1 where not counted.
         limit: tokens after which texts are cut; None: never, or not counted.
-        cut: texts that are; None: not counted.
+        truncated: texts that are; None: not counted.
         n_new: distinct texts that were encoded.
         seconds: time spent in encoding.
         notices: sentences for the report.
@@ -84,10 +84,10 @@ class Encoding:
         self.encode_batches = encode_batches or self._one_by_one
         self.matrix: NDArray[Any] | None = None
         self.reduced: NDArray[Any] | None = None
-        self.about: dict[str, Any] | None = None
+        self.reduction: dict[str, Any] | None = None
         self.tokens = np.full(len(self.rows), -1, np.int64)
         self.limit: int | None = None
-        self.cut: int | None = None
+        self.truncated: int | None = None
         self._done = np.zeros(len(self.rows), np.bool_)
         self.n_new = 0
         self.seconds = 0.0
@@ -129,7 +129,7 @@ class Encoding:
                 store.add(self.identity, rounded)
             self._take(rounded)
         self.seconds = time.perf_counter() - started
-        self._report_cut()
+        self._report_truncated()
         if not self.part:
             self._report_nothing_found()
 
@@ -230,7 +230,7 @@ class Encoding:
             )
         return Block(block.keys, vectors, block.tokens)
 
-    def _report_cut(self) -> None:
+    def _report_truncated(self) -> None:
         """How many texts the encoder's own tokenizer cuts."""
         unknown = [key for key, row in self.rows.items() if self.tokens[row] < 0]
         if unknown and self.encoder.incremental:  # vectors of an earlier darec, or no counter
@@ -238,17 +238,17 @@ class Encoding:
         if not len(self.tokens) or self.tokens.min() < 0:
             return
         self.limit = self.limit or self.encoder.limit
-        self.cut = int((self.tokens > self.limit).sum()) if self.limit else 0
-        if self.cut:
+        self.truncated = int((self.tokens > self.limit).sum()) if self.limit else 0
+        if self.truncated:
             self.notices.append(
-                f"{self.cut} of {len(self.tokens)} texts are cut to {self.limit} tokens."
+                f"{self.truncated} of {len(self.tokens)} texts are cut to {self.limit} tokens."
             )
 
     def reduce(self, reduction: Reduction) -> None:
         """Set ``reduced``. Raises ``ConfigError``: see :class:`darec.text.reduce.Reduction`."""
         of_items = np.zeros(len(self.rows), np.bool_)
         of_items[[self.rows[key] for key in self.groups[0].keys if key is not None]] = True
-        self.reduced, self.about = reduction.apply(self.full, of_items)
+        self.reduced, self.reduction = reduction.apply(self.full, of_items)
         if reduction.kind == "first":
             self.notices.append(
                 f"the first {reduction.dim} of {self.full.shape[1]} dimensions are used, which only models trained for "

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from darec.text.encoding import Encoding
 from darec.text.users import TextVectors
 
 
@@ -67,3 +68,40 @@ class EncodeReport:
             "path": str(self.path) if self.path else None,
             "notices": list(self.notices),
         }
+
+
+def report_of(
+    encoding: Encoding,
+    *,
+    encoder: str,
+    source: str,
+    path: Path | None,
+    shard: str | None,
+    seconds: float,
+) -> EncodeReport:
+    """The report of an encoding that is done; arguments as in :class:`EncodeReport`."""
+    items, *users = encoding.groups
+    vectors = encoding.vectors()
+    return EncodeReport(
+        encoder=encoder,
+        source=source,
+        revision=encoding.encoder.revision,
+        path=path,
+        items=len(items.ids),
+        users=len(users[0].ids) if users else 0,
+        texts=len(encoding.rows),
+        new=encoding.n_new,
+        reused=len(encoding.rows) - encoding.n_new,
+        missing_items=int((~vectors.item_mask).sum()),
+        missing_users=0 if vectors.user_mask is None else int((~vectors.user_mask).sum()),
+        dim=encoding.table.shape[1],
+        precision=str(encoding.dtype),
+        truncated=encoding.truncated,
+        limit=encoding.limit,
+        explained=(encoding.reduction or {}).get("explained"),
+        shard=shard,
+        seconds=seconds,
+        texts_per_second=encoding.n_new / encoding.seconds if encoding.n_new else 0.0,
+        notices=(*encoding.notices, *encoding.encoder.notices),
+        vectors=vectors,
+    )
