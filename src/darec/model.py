@@ -50,7 +50,8 @@ class Model(nn.Module):
             )
         self.sampler = Sampler(train)
         self.ranking = RankingLoss(config.loss, self.sampler)
-        with seeded(generator.initial_seed()):  # a part may hold a torch.nn.Linear
+        self.seed = generator.initial_seed()
+        with seeded(self.seed):  # a part may hold a torch.nn.Linear
             self._build(config, train, text, generator)
         pushes = isinstance(config.alignment, AlignmentConfig)
         self.alignment_config = cast(AlignmentConfig, config.alignment) if pushes else None
@@ -110,6 +111,7 @@ class Model(nn.Module):
         self, batch: Batch | None = None, generator: torch.Generator | None = None
     ) -> Encoded:
         """E_C: with training's randomness where a batch and a generator are given, else deterministic."""
+        self.train(generator is not None)  # a part may hold a torch.nn.Dropout
         draws = batch.generator if batch else None
         ego = self.alignment.fuse(self.backbone.ego(), draws)
         return self.backbone.encode(ego, generator)
@@ -155,15 +157,16 @@ class Model(nn.Module):
         Returns:
             The named scalars of :meth:`backward`. The parameters keep the gradients of this step.
         """
-        self.backbone.on_step(step, generator)
-        self.alignment.on_step(step, alignment_generator)
-        with torch.autocast(users.device.type, torch.bfloat16, enabled=bf16):
-            batch = self.ranking.batch(
-                users, items, step, generator=generator, alignment_generator=alignment_generator
-            )
-            optimizer.zero_grad(set_to_none=True)
-            report = self.backward(batch, generator)
-        optimizer.step()
+        with seeded(self.seed, users.device, step):
+            self.backbone.on_step(step, generator)
+            self.alignment.on_step(step, alignment_generator)
+            with torch.autocast(users.device.type, torch.bfloat16, enabled=bf16):
+                batch = self.ranking.batch(
+                    users, items, step, generator=generator, alignment_generator=alignment_generator
+                )
+                optimizer.zero_grad(set_to_none=True)
+                report = self.backward(batch, generator)
+            optimizer.step()
         return report
 
     def backward(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
