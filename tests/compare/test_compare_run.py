@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 
 from darec.api import fit
+from darec.compare import ablate, sweep
 from darec.compare.result import Comparison
 from darec.compare.run import compare
 from darec.errors import ConfigError, FolderError, RunError
@@ -223,3 +224,10 @@ def test_killed_in_the_middle_it_goes_on_to_the_same_figures(shop: Path, tmp_pat
     for metric, value in whole.evaluate("test").summary().items():
         assert resumed.variants[0].test[metric].values == (value,), metric
     assert resumed.variants[0].curves[0].epochs == tuple(range(1, 121))
+
+
+@pytest.mark.parametrize("function", [compare, sweep, ablate])
+def test_an_argument_that_does_not_exist_is_refused(function, shop: Path) -> None:
+    arguments = {"params": ["train.lr=0.1"]} if function is sweep else {}
+    with pytest.raises(TypeError, match="seedss"):
+        function(shop / "data", out=shop / "typo", seedss=1, **arguments)

@@ -45,7 +45,7 @@ def ablate(
         options: likewise.
         config: likewise.
         overrides: likewise.
-        **runner: see :class:`darec.compare.run.RunnerOptions`.
+        **runner: ``out``, ``seeds``, ``jobs`` and the others that :func:`darec.compare.run.run_variants` takes.
 
     Raises:
         ConfigError: a part without anything to switch, an unknown name or setting, or too many runs.

@@ -31,17 +31,7 @@ from darec.lock import locked
 
 
 class RunnerOptions(TypedDict, total=False):
-    """How variants are trained, whatever they are.
-
-    Attributes:
-        out: the comparison's folder.
-        seeds: how many, or a list such as ``"0,3,7"``; 3 by default.
-        jobs: runs trained at once, each in a process of its own; 1 by default.
-        threads: CPU threads of a run; by default the processor's, shared out among the jobs.
-        many: train more than a thousand runs.
-        command: how this was asked for, for the record.
-        progress: show progress on standard error; True by default.
-    """
+    """How variants are trained, whatever they are: what :func:`run_variants` takes, with its defaults."""
 
     out: Required[str | Path]
     seeds: str | int
@@ -75,7 +65,7 @@ def compare(
         overrides: ``["train.epochs=5"]``, on top of either.
         settings: folder with a ``BACKBONE+ALIGNMENT.yaml`` for every pair, from ``darec tune``.
         baseline: the alignment that gains are over; ``none`` may be missing, and then there are no gains.
-        **runner: see :class:`RunnerOptions`.
+        **runner: ``out``, ``seeds``, ``jobs`` and the others that :func:`run_variants` takes.
 
     Raises:
         ConfigError: names or settings that do not exist or fit, or too many runs.
@@ -100,44 +90,55 @@ def run_variants(
     data: str | Path,
     variants: Sequence[VariantSettings],
     *,
+    out: str | Path,
     kind: KindName = "pairs",
     baseline: str = BASELINE,
     remarks: Sequence[str] = (),
-    **runner: Unpack[RunnerOptions],
+    seeds: str | int = 3,
+    jobs: int = 1,
+    threads: int | None = None,
+    many: bool = False,
+    command: str = "",
+    progress: bool = True,
 ) -> Comparison:
     """Train every variant with every seed and compare them; what is finished in ``out`` is not trained again.
 
     Args:
         data: dataset folder.
         variants: each with its settings.
+        out: the comparison's folder.
         kind: what they are.
         baseline: the row that gains are over, in each section.
         remarks: notes, shown at once too.
-        **runner: see :class:`RunnerOptions`.
+        seeds: how many, or a list such as ``"0,3,7"``.
+        jobs: runs trained at once, each in a process of its own.
+        threads: CPU threads of a run; None: the processor's, shared out among the jobs.
+        many: train more than a thousand runs.
+        command: how this was asked for, for the record.
+        progress: show progress on standard error.
 
     Raises:
         As :func:`compare`.
     """
-    data, out, jobs = Path(data), Path(runner["out"]), runner.get("jobs", 1)
-    shown = runner.get("progress", True)
-    seeds = parse_seeds(str(runner.get("seeds", 3)))
-    if (runs := len(variants) * len(seeds)) > MANY and not runner.get("many"):
+    data, out = Path(data), Path(out)
+    numbers = parse_seeds(str(seeds))
+    if (runs := len(variants) * len(numbers)) > MANY and not many:
         raise ConfigError(
-            f"{len(variants)} {KINDS[kind].many} with {len(seeds)} seeds are {runs} runs: pass --yes to train more "
+            f"{len(variants)} {KINDS[kind].many} with {len(numbers)} seeds are {runs} runs: pass --yes to train more "
             f"than {MANY}."
         )
     if jobs < 1:
         raise ConfigError(f"--jobs {jobs}: give at least 1.")
     dataset = Dataset.load(data)
-    grid = make_jobs(variants, seeds, dataset)
+    grid = make_jobs(variants, numbers, dataset)
     by_seed = [job for round_ in zip(*grid.values(), strict=True) for job in round_]
-    console = Console(stderr=True, highlight=False, markup=False, quiet=not shown)
+    console = Console(stderr=True, highlight=False, markup=False, quiet=not progress)
     for remark in remarks:
         console.print(remark, soft_wrap=True)
     check_folder(out)
     with locked(out) as lock:
         monitor = variants[0].config.train.monitor
-        watch = GridMonitor(grid, out, at_once=jobs, monitor=monitor, shown=shown)
+        watch = GridMonitor(grid, out, at_once=jobs, monitor=monitor, shown=progress)
         with watch:
             errors = train(
                 by_seed,
@@ -145,7 +146,7 @@ def run_variants(
                 data,
                 dataset.fingerprint(),
                 at_once=jobs,
-                threads=runner.get("threads") or max(1, _cores() // jobs),
+                threads=threads or max(1, _cores() // jobs),
                 progress=watch,
             )
         with console.status("") as status:
@@ -157,7 +158,7 @@ def run_variants(
                 dataset,
                 kind=kind,
                 baseline=baseline,
-                command=runner.get("command", ""),
+                command=command,
                 at_once=jobs,
                 remarks=remarks,
                 on_stage=lambda name: status.update(f"tests of {name}"),

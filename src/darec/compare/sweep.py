@@ -51,7 +51,7 @@ def sweep(
         options: likewise.
         config: likewise.
         overrides: likewise.
-        **runner: see :class:`darec.compare.run.RunnerOptions`.
+        **runner: ``out``, ``seeds``, ``jobs`` and the others that :func:`darec.compare.run.run_variants` takes.
 
     Raises:
         ConfigError: settings or values that do not exist or fit, or too many runs.

@@ -9,7 +9,7 @@ one process alone repeats to the digit, also after an interruption between trial
 
 from __future__ import annotations
 
-import time
+import importlib.util
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,16 +21,17 @@ from darec.errors import ConfigError, RunError
 from darec.files import write_atomic
 from darec.runtime import resolve_runtime
 from darec.search import active, value_of
-from darec.training.progress import Reporter
 from darec.training.trainer import Trainer
 from darec.tuning.reporter import TuningReporter, shown
 from darec.tuning.sampling import always, sampler, suggest
 from darec.tuning.setup import difference, setup_of
-from darec.tuning.storage import BEAT, NEED_EXTRA, alive, open_storage, this_worker
+from darec.tuning.storage import NEED_EXTRA, alive, open_storage, this_worker
 from darec.tuning.table import Tuned, importances, settings_yaml, state_of, write_trials
+from darec.tuning.trial import TrialReporter, put_back, run_trial
 from darec.types import TextTable
 
 if TYPE_CHECKING:
+    from optuna.study import Study
     from optuna.trial import FrozenTrial, Trial
 
 SPENT = ("finished", "pruned", "diverged")  # states of the trials that the budget counts
@@ -73,14 +74,8 @@ class Tuning:
         text: TextTable | None = None,
         progress: bool = True,
     ) -> None:
-        try:
-            import optuna
-        except ImportError:
-            raise ConfigError(NEED_EXTRA) from None
-        if not len(dataset.valid):
-            raise ConfigError("the dataset has no validation split: there is nothing to tune by.")
         self.dataset, self.prune, self.also = dataset, prune, also
-        self.config, self.text = resolve_runtime(config, dataset, text)
+        self.config, self.text = _checked(dataset, config, text)
         # What depends on another searched setting comes after it.
         first = always(space)
         self.space = {key: space[key] for key in [*first, *(k for k in space if k not in first)]}
@@ -100,17 +95,23 @@ class Tuning:
         # What cannot be trained is refused here, and leaves no study behind.
         Trainer(self._settings({}, self.epochs), dataset, self.text)
         self.out.mkdir(parents=True, exist_ok=True)
+        self.study = self._open(warmup=max(3, trials // 6))
+        self._resume()
+
+    def _open(self, warmup: int) -> Study:
+        """The study in its storage, made where there is none; nothing is pruned before so many trials."""
+        import optuna
+
         optuna.logging.set_verbosity(optuna.logging.ERROR)
-        self.study = optuna.create_study(
+        return optuna.create_study(
             study_name=self.name,
             storage=open_storage(self.where),
             direction="maximize",
             load_if_exists=True,
             pruner=optuna.pruners.MedianPruner(
-                n_startup_trials=max(3, trials // 6), n_warmup_steps=5 * train.eval_every
+                n_startup_trials=warmup, n_warmup_steps=5 * self.config.train.eval_every
             ),
         )
-        self._resume()
 
     def run(self) -> Tuned:
         """Work on the study until its budget is spent, here or elsewhere.
@@ -119,8 +120,8 @@ class Tuning:
             KeyboardInterrupt: passed on once the trial at hand has been put back for later.
         """
         with self.progress:
-            while self._ahead() < self.trials:
-                self._bury()
+            while self._spent() < self.trials:
+                self._requeue()
                 if not self._trial():
                     break
         self._write()
@@ -150,10 +151,33 @@ class Tuning:
         )
 
     def _trial(self) -> bool:
-        """Ask for a trial, run it and tell its outcome; False if others had spent the budget by then."""
-        from optuna import TrialPruned
+        """Ask for a trial, run it and write what is known then; False if others had spent the budget by then."""
         from optuna.trial import TrialState
 
+        trial = self._ask()
+        parameters = suggest(trial, self.space, self.config)
+        if (spent := self._spent(trial.number)) >= self.trials:
+            self.study.tell(trial, state=TrialState.FAIL)
+            return False
+        best = self._best()
+        value = best.value if best else None
+        prune = self.prune and not trial.user_attrs.get("start")
+        reporter = TrialReporter(trial, self.progress, self.epochs, prune)
+        settings = self._settings(parameters, self.epochs)
+        self.progress.trial(spent, parameters, value)
+        outcome = run_trial(
+            self.study,
+            trial,
+            lambda: Trainer(settings, self.dataset, self.text, reporter=reporter),
+            reporter,
+            value,
+        )
+        self.progress.ended(outcome)
+        self._write()
+        return True
+
+    def _ask(self) -> Trial:
+        """A trial of this process's, drawn with a seed that depends on the trials so far."""
         # Studies with a given sampler repeat; only processes side by side must differ in their draws.
         beside = any(state_of(trial) == "running" for trial in self.study.trials)
         draw = 1000 * self.config.options.seed + len(self.study.trials)
@@ -161,43 +185,7 @@ class Tuning:
         self.study.sampler = sampler(self.space, random=self.trials // 3, seed=draw)
         trial = self.study.ask()
         trial.set_user_attr("worker", self.worker)
-        parameters = suggest(trial, self.space, self.config)
-        if (ahead := self._ahead(trial.number)) >= self.trials:
-            self.study.tell(trial, state=TrialState.FAIL)
-            return False
-        best = self._best()
-        start = bool(trial.user_attrs.get("start"))
-        self.progress.trial(ahead, parameters, best.value if best else None)
-        reporter = _TrialReporter(trial, self.progress, self.epochs, self.prune and not start)
-        begun = time.monotonic()
-        try:
-            trainer = Trainer(
-                self._settings(parameters, self.epochs), self.dataset, self.text, reporter=reporter
-            )
-            state = trainer.fit()
-            trial.set_user_attr("best_epoch", state.best_epoch)
-            trial.set_user_attr("seconds", round(time.monotonic() - begun, 2))
-            self.study.tell(trial, state.best_value)
-            first = best is None or state.best_value > (best.value or 0.0)
-            outcome = f"{state.best_value:.4f} (best epoch {state.best_epoch} of {state.epoch})"
-            outcome += ", the best so far" if first else ""
-        except TrialPruned:
-            trial.set_user_attr("seconds", round(time.monotonic() - begun, 2))
-            self.study.tell(trial, state=TrialState.PRUNED)
-            outcome = f"pruned after epoch {reporter.epoch} at {reporter.best:.4f}"
-        except RunError as error:
-            # Pruned rather than failed, so that the sampler learns to keep away.
-            trial.set_user_attr("diverged", str(error))
-            trial.set_user_attr("seconds", round(time.monotonic() - begun, 2))
-            self.study.tell(trial, state=TrialState.PRUNED)
-            outcome = f"diverged: {error}"
-        except BaseException:
-            self.study.tell(trial, state=TrialState.FAIL)
-            self.study.enqueue_trial(dict(trial.params), user_attrs=_kept(trial.user_attrs))
-            raise
-        self.progress.ended(outcome)
-        self._write()
-        return True
+        return trial
 
     def _resume(self) -> None:
         """Begin the study, or make sure that it is the one that was begun."""
@@ -218,7 +206,7 @@ class Tuning:
             }
             self.study.enqueue_trial(values, user_attrs={"start": True})
 
-    def _bury(self) -> None:
+    def _requeue(self) -> None:
         """Fail the trials whose processes are no more, and put each back for another attempt."""
         from optuna.exceptions import OptunaError
         from optuna.trial import TrialState
@@ -237,10 +225,9 @@ class Tuning:
                 + ("it is run again." if again else "left out, since that was its second time.")
             )
             if again:
-                kept = _kept(trial.user_attrs) | {"attempt": attempt}
-                self.study.enqueue_trial(dict(trial.params), user_attrs=kept)
+                put_back(self.study, trial, attempt=attempt)
 
-    def _ahead(self, before: int | None = None) -> int:
+    def _spent(self, before: int | None = None) -> int:
         """Trials that count towards the budget, of those with smaller numbers than ``before``."""
         return sum(
             state_of(trial) in SPENT or (state_of(trial) == "running" and alive(trial))
@@ -273,33 +260,12 @@ class Tuning:
                 write_atomic(path, text)
 
 
-class _TrialReporter(Reporter):
-    """Passes validation values on to the study, and ends a trial that is not worth going on with."""
-
-    def __init__(self, trial: Trial, progress: TuningReporter, epochs: int, prune: bool) -> None:
-        self.trial, self.progress, self.epochs, self.prune = trial, progress, epochs, prune
-        self.epoch, self.best = 0, 0.0
-        self.beaten = 0.0
-
-    def step(self, epoch: int, done: int, total: int) -> None:
-        """Give a sign of life every minute."""
-        if time.monotonic() - self.beaten > BEAT:
-            self.beaten = time.monotonic()
-            self.trial.set_user_attr("beat", time.time())
-        self.progress.step(epoch, done, total)
-
-    def evaluated(
-        self, epoch: int, losses: Mapping[str, float], metric: str, value: float, best: float
-    ) -> None:
-        """Report the best value so far, which is what the trial will be judged by."""
-        from optuna import TrialPruned
-
-        self.epoch, self.best = epoch, best
-        self.trial.report(best, epoch)
-        self.progress.evaluated(epoch, value, best)
-        if self.prune and epoch < self.epochs and self.trial.should_prune():
-            raise TrialPruned
-
-
-def _kept(attributes: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: attributes[name] for name in ("start", "attempt") if name in attributes}
+def _checked(
+    dataset: Dataset, config: RunConfig, text: TextTable | None
+) -> tuple[RunConfig, TextTable | None]:
+    """Settings and text of a study, or why there can be none."""
+    if importlib.util.find_spec("optuna") is None:
+        raise ConfigError(NEED_EXTRA)
+    if not len(dataset.valid):
+        raise ConfigError("the dataset has no validation split: there is nothing to tune by.")
+    return resolve_runtime(config, dataset, text)
