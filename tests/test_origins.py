@@ -11,7 +11,8 @@ import numpy as np
 import pytest
 
 import darec
-from darec.backbones.base import Backbone, BackboneConfig
+from darec.backbones.base import BackboneConfig
+from darec.backbones.mf import MF
 from darec.compare.grid import VariantSettings, make_jobs
 from darec.config import resolve_config
 from darec.data.dataset import Dataset
@@ -171,7 +172,7 @@ class CellConfig(BackboneConfig):
 
 
 def test_a_class_without_a_source_has_an_origin_too(forget: Callable[[], None]) -> None:
-    cell = type("Cell", (Backbone,), {"Config": CellConfig, "__module__": "__nowhere__"})
+    cell = type("Cell", (MF,), {"Config": CellConfig, "__module__": "__nowhere__"})
     BACKBONES.add("cell", cell)
     assert origin_of("backbone", "cell") == Origin(
         "backbone", "cell", "Cell", "__nowhere__", None, None

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from darec.backbones.base import Backbone, BackboneConfig
+from darec.backbones.base import Backbone, BackboneConfig, GraphBackbone
 from darec.backbones.mf import MF
 from darec.config import resolve_config
 from darec.errors import ConfigError
@@ -114,8 +114,14 @@ class NamedConfig(BackboneConfig):
     name: str = "named"
 
 
-class Named(Backbone[NamedConfig]):
+class Hollow(Backbone[NamedConfig]):
+    """It computes nothing."""
+
+
+class Named(GraphBackbone[NamedConfig]):
     """A part that is one."""
+
+    encode = MF.encode
 
 
 @pytest.mark.parametrize(
@@ -126,6 +132,7 @@ class Named(Backbone[NamedConfig]):
         (BACKBONES, Untyped, r"write 'class Untyped\(Backbone\[UntypedConfig\]\)', with a class UntypedConfig"),
         (BACKBONES, MF, r"write there 'name: Literal\['mine'\] = 'mine'"),
         (ENCODERS, Half, "Half must define revision"),
+        (BACKBONES, Hollow, "Hollow must define ego, encode"),
         (BACKBONES, "module:Class", "must be a class, not 'module:Class'"),
     ],
 )  # fmt: skip
@@ -139,10 +146,10 @@ def test_what_is_no_part_is_refused_with_what_to_write(
 
 def test_a_name_is_taken_once_but_a_class_may_be_defined_anew() -> None:
     BACKBONES.add("named", Named)
-    again = type("Named", (Backbone,), {"Config": NamedConfig, "__module__": Named.__module__})
+    again = type("Named", (Named,), {"__module__": __name__})
     BACKBONES.add("named", again)  # as when the cell of a notebook runs again
     assert BACKBONES.get("named") is again
-    other = type("Other", (Backbone,), {"Config": NamedConfig, "__module__": Named.__module__})
+    other = type("Other", (Named,), {"__module__": __name__})
     with pytest.raises(
         ConfigError, match=r"'named' is registered by test_registry:Named: choose another"
     ):

@@ -6,6 +6,7 @@ darec/registry.py. The trainer, the command line, the conformance suite and the 
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, ClassVar, TypeVar, cast
@@ -51,7 +52,7 @@ class BackboneInputs:
     generator: torch.Generator
 
 
-class Backbone(nn.Module, Configured[C]):
+class Backbone(nn.Module, Configured[C], ABC):
     """Base of all backbones: an ego table per entity, encoded into E_C. Write ``class Mine(Backbone[MineConfig])``.
 
     Attributes:
@@ -79,10 +80,11 @@ class Backbone(nn.Module, Configured[C]):
         """The graph that the model propagates over; None for models without one."""
         return None
 
+    @abstractmethod
     def ego(self) -> Tensor:
         """The table that encoding starts from, [N, d], users first."""
-        raise TypeError(f"{type(self).__name__} does not define ego()")
 
+    @abstractmethod
     def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
         """Turn ego embeddings into E_C.
 
@@ -93,7 +95,6 @@ class Backbone(nn.Module, Configured[C]):
         Returns:
             [U, out_dim] and [I, out_dim], with the views that the model contrasts, if any.
         """
-        raise TypeError(f"{type(self).__name__} does not define encode()")
 
     def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
         """Named scalars, to be summed. The run's ranking loss unless the model says otherwise."""
