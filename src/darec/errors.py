@@ -16,6 +16,8 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Final
 
+from darec.urls import without_credentials
+
 # What stands in quotes (a whole command, somebody's id) is left alone; the apostrophe of "items' texts" opens none.
 _OPTION: Final = re.compile(
     r"""(?<!\w)(?:'[^']*'|"[^"]*")|(?<!\w)--([a-z][a-z0-9-]*)(?:=([\w.+-]*\w))?"""
@@ -48,8 +50,8 @@ class DarecError(Exception):
 
     @property
     def command_line(self) -> str:
-        """The message with options as the command line writes them, and long values cut."""
-        return shortened(super().__str__())
+        """The message with options as the command line writes them, no password in a URL, and long values cut."""
+        return shortened(without_credentials(super().__str__()))
 
 
 class ConfigError(DarecError, ValueError):

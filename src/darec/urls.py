@@ -1,0 +1,43 @@
+"""URLs without the credentials that people put into them: what may be stored, printed and logged."""
+
+from __future__ import annotations
+
+import logging
+import re
+from typing import Final
+
+_URL: Final = re.compile(r"\b([a-z][a-z0-9+.-]{0,20}://)(\S+)", re.IGNORECASE)
+_CLOSING: Final = "\"'`<>)],.;:"
+"""Closes a quotation or a sentence, and is no part of the URL in it."""
+_HARMLESS: Final = ("api-version=",)
+"""Parameters of a query that tell no secret and that a server may need."""
+
+
+def without_credentials(text: str) -> str:
+    """The text with every URL in it stripped of user, password, query and fragment.
+
+    Everything before the last ``@`` goes: a password may hold an unescaped ``/``, ``?`` or ``@``.
+    """
+    return _URL.sub(lambda url: url[1] + _bare(url[2]), text)
+
+
+def _bare(whole: str) -> str:
+    rest = whole.rstrip(_CLOSING)
+    closing = whole[len(rest) :]
+    place, _, query = rest.rpartition("@")[2].partition("#")[0].partition("?")
+    kept = "&".join(part for part in query.split("&") if part.startswith(_HARMLESS))
+    return (f"{place}?{kept}" if kept else place) + closing
+
+
+class _Quiet(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        record.msg, record.args = without_credentials(record.getMessage()), ()
+        return True
+
+
+def quiet_logs(*loggers: str) -> None:
+    """Have these loggers write URLs without credentials."""
+    for name in loggers:
+        logger = logging.getLogger(name)
+        if not any(isinstance(filter_, _Quiet) for filter_ in logger.filters):
+            logger.addFilter(_Quiet())
