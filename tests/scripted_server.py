@@ -74,6 +74,7 @@ class ScriptedServer:
     Attributes:
         requests: bodies, in the order of arrival.
         headers: of the last request, names in lower case.
+        query: of the last request's address.
         times: of arrival.
         most_at_once: requests that were answered at the same time, at most.
         keys: if set, the keys that are accepted.
@@ -84,6 +85,7 @@ class ScriptedServer:
         self.requests: list[dict[str, Any]] = []
         self.times: list[float] = []
         self.headers: dict[str, str] = {}
+        self.query = ""
         self.most_at_once = self.at_once = 0
         self.keys: set[str] | None = None
         self.models: list[str] = ["m"]
@@ -130,6 +132,7 @@ class ScriptedServer:
                 self.send(self.locked() or Reply({"object": "list", "data": []}))
 
             def do_POST(self) -> None:
+                path, _, server.query = self.path.partition("?")
                 server.headers = {name.lower(): value for name, value in self.headers.items()}
                 data = self.rfile.read(int(self.headers["Content-Length"]))
                 if len(data) < int(self.headers["Content-Length"]):  # killed while it asked
@@ -140,7 +143,7 @@ class ScriptedServer:
                     server.at_once += 1
                     server.most_at_once = max(server.most_at_once, server.at_once)
                 try:
-                    reply = self.locked() or server.reply(self.path, body)
+                    reply = self.locked() or server.reply(path, body)
                     time.sleep(reply.delay)
                 finally:
                     with server._lock:

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import base64
 import json
+import logging
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -115,6 +117,10 @@ def rows(*vectors: object, index: list[int] | None = None) -> Reply:
         (Reply({"choices": []}), "did not send one vector|No embedding data"),
         (Reply("<html>"), "cannot be read|did not send"),
         (Reply({"error": {"message": "too many tokens"}}, 400), "too many tokens. Is a text too"),
+        (
+            Reply({"error": {"message": "no", "code": "content_filter"}}, 400),
+            "every text is refused",
+        ),
         (Reply({"error": {"message": "oops"}}, 500), "500: oops. Run again when the server is"),
     ],
 )
@@ -122,6 +128,81 @@ def test_wrong_answers(reply: Reply, message: str, encode: Encode, server: Scrip
     server.script = lambda body, n: reply
     with pytest.raises(EndpointError, match=message):
         encode(["a", "b"], retries=0)
+
+
+AZURE = Reply({"error": {"message": "no", "code": "content_filter"}}, 400)
+
+
+@pytest.mark.parametrize("reply", [AZURE, Reply({"error": {"message": "odd"}}, 400)])
+def test_a_refused_text_counts_as_missing_and_the_others_get_their_vectors(
+    reply: Reply, encode: Encode, server: ScriptedServer
+) -> None:
+    texts = [f"t{n}" for n in range(50)]
+    bad = {"t0", "t13", "t14", "t49"}
+    server.script = lambda body, n: reply if bad & set(body["input"]) else None
+    vectors, encoder = encode(texts, batch_size=16)
+    assert vectors.any(axis=1).tolist() == [text not in bad for text in texts]
+    expected = [vector(text) for text in texts if text not in bad]
+    np.testing.assert_allclose(vectors[vectors.any(axis=1)], expected, rtol=1e-6)
+    (notice,) = encoder.notices
+    assert notice.startswith(
+        "4 texts are refused by the server and count as missing (first: refused"
+    )
+    encoder.encode(["t13"])  # in a later batch, with nothing to take the width from
+    assert encoder.notices[0].startswith("5 texts")
+
+
+def test_refused_settings_are_not_found_out_text_by_text(
+    encode: Encode, server: ScriptedServer
+) -> None:
+    server.script = lambda body, n: Reply({"error": {"message": "odd"}}, 400)
+    with pytest.raises(EndpointError, match=r"refused, 400: odd\. Is a text too long"):
+        encode([f"t{n}" for n in range(200)], in_flight=1)
+    assert len(server.requests) < 60
+
+
+def test_a_filter_leaves_the_rest_of_a_dataset_alone(
+    shop: Dataset, server: ScriptedServer, tmp_path: Path
+) -> None:
+    data = shop.save(tmp_path / "shop")
+    server.script = lambda body, n: AZURE if "board game" in body["input"] else None
+    options = {"base_url": server.url}
+    report = encode_dataset(data, "openai:m", options=options, progress=False)
+    assert (report.new, report.missing_items) == (4, 3)  # two of them have no text
+    assert "1 texts are refused by the server" in " ".join(report.notices)
+    assert load_text(data, "openai:m").item_mask.tolist() == [True] * 3 + [False] * 3
+
+
+@pytest.mark.parametrize("user", ["ann:s3cr%2Ft@", "s3cr%2Ft@"])
+def test_a_password_in_the_url_is_used_and_never_written(
+    user: str, shop: Dataset, server: ScriptedServer, tmp_path: Path, monkeypatch: Any, caplog: Any
+) -> None:
+    url = server.url.replace("://", f"://{user}") + "?api_key=qu3ry"
+    data = shop.save(tmp_path / "shop")
+    with caplog.at_level(logging.INFO):
+        report = encode_dataset(data, "openai:m", options={"base_url": url}, progress=False)
+    pair = user.removesuffix("@").replace("%2F", "/")
+    pair += "" if ":" in pair else ":"
+    basic = base64.b64encode(pair.encode()).decode()
+    assert server.headers["authorization"] == f"Basic {basic}"
+    assert server.query == "api_key=qu3ry"
+    assert report.new == 4 and report.path
+    meta = json.loads((report.path / "meta.json").read_text())
+    assert meta["options"]["base_url"] == server.url
+
+    server.script = lambda body, n: Reply({"error": {"message": f"no {url} {basic} s3cr/t"}}, 400)
+    with pytest.raises(EndpointError) as caught:
+        encode_dataset(shop, "openai:m", options={"base_url": url}, progress=False)
+    encoder, config = make_encoder("openai:m", {"base_url": url})
+    told = [str(caught.value), caplog.text, repr(report), repr(config), repr(encoder.endpoint)]  # type: ignore[attr-defined]
+    told += [file.read_bytes().decode("latin-1") for file in data.path.rglob("*") if file.is_file()]
+    for secret in ("s3cr", "qu3ry", basic):
+        assert not any(secret in text for text in told)
+    # What was stored is completed from the environment, for texts that come later.
+    stored, _ = make_encoder("openai:m", meta["options"])
+    assert stored.endpoint.url == server.url  # type: ignore[attr-defined]
+    monkeypatch.setenv("OPENAI_BASE_URL", url)
+    assert stored.endpoint.url == url  # type: ignore[attr-defined]
 
 
 def test_wrong_hosts_keys_and_models(

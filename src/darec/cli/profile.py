@@ -107,6 +107,7 @@ def command(
     from darec.errors import ConfigError
     from darec.overrides import parse_override
     from darec.text.profiles import Price, Profiler
+    from darec.urls import without_credentials
 
     if sum([dry_run, batch_out is not None, batch_in is not None]) > 1:
         raise ConfigError("--dry-run, --batch-out and --batch-in exclude each other.")
@@ -159,10 +160,12 @@ def command(
             report = profiler.batch_in(batch_in) if batch_in else profiler.run(progress=not quiet)
     except KeyboardInterrupt:
         again = shlex.join(["darec", *sys.argv[1:]])
+        # The same command, where its URL held a password that must not be shown.
+        again = again if again == without_credentials(again) else "the same command"
         typer.echo(f"darec: interrupted; what is answered is kept, go on with: {again}", err=True)
         raise typer.Exit(130) from None
     print_json(report.to_dict()) if format is Format.JSON else _print_report(report)
-    if report.unanswered:
+    if report.stopped or report.unanswered or not report.profiles:
         raise typer.Exit(1)
 
 

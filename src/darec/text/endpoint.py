@@ -1,22 +1,25 @@
 """An OpenAI-compatible server (OpenAI, vLLM, Ollama, llama.cpp, TGI, ...), by the official client.
 
 The key is read from the environment when the client is made. It is kept in the client alone, and taken out of every
-message of the server's before that is shown or stored.
+message of the server's before that is shown or stored; so are user, password and query of the base URL.
 """
 
 from __future__ import annotations
 
 import asyncio
+import base64
 import importlib.util
 import os
 import threading
 from collections.abc import Coroutine
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final, Literal, TypeVar
-from urllib.parse import urlsplit
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Final, TypeVar
+from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
 from darec.data.ingest.template import words
 from darec.errors import ConfigError, EndpointError
+from darec.text.refusals import BodyError, Reach, reach
+from darec.urls import quiet_logs, without_credentials
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -26,16 +29,14 @@ T = TypeVar("T")
 OPENAI: Final = "https://api.openai.com/v1"
 INSTALL: Final = "pip install 'darec[llm]'"
 
-Trouble = Literal["all", "one", "later"]
-"""Whether nothing will work, this request never will, or the server did not answer this time."""
-
 
 @dataclass(frozen=True)
 class Endpoint:
     """Where to ask, and how patiently.
 
     Attributes:
-        base_url: up to and with ``/v1``; None: the environment's ``OPENAI_BASE_URL``, else OpenAI's.
+        base_url: up to and with ``/v1``; None: the environment's ``OPENAI_BASE_URL``, else OpenAI's. A user and a
+            password in it are sent in place of a key, a query with every request.
         key_env: name of the environment variable that holds the key.
         timeout: seconds without a byte from the server.
         retries: after 408, 409, 429, 5xx, time-outs and cut connections: half a second, then twice as long each time
@@ -43,23 +44,33 @@ class Endpoint:
             two minutes.
     """
 
-    base_url: str | None = None
+    base_url: str | None = field(default=None, repr=False)
     key_env: str = "OPENAI_API_KEY"
     timeout: float = 120.0
     retries: int = 6
 
     @property
     def url(self) -> str:
-        """The base URL in force. Raises ``ConfigError`` if it is none."""
-        url = self.base_url or os.environ.get("OPENAI_BASE_URL") or OPENAI
+        """The base URL in force, with its credentials. Raises ``ConfigError`` if it is none."""
+        environment = os.environ.get("OPENAI_BASE_URL")
+        url = self.base_url or environment or OPENAI
+        if environment and url == without_credentials(environment):
+            url = environment  # what was stored has no credentials
         try:
             parts = urlsplit(url)
             usable = parts.scheme in ("http", "https") and bool(parts.hostname)
+            outside = url.partition(parts.netloc)[2]
             parts.port  # noqa: B018, a port that is none raises
         except ValueError:
-            usable = False
+            usable, outside = False, url.partition("://")[2].partition("/")[2]
+        scheme = "" if "://" in url else "http://"
+        shown = without_credentials(scheme + url).removeprefix(scheme)
+        if "@" in outside:
+            raise ConfigError(
+                f"base URL {shown!r}: write '@' in a password or path as %40, '/' as %2F."
+            )
         if not usable:
-            raise ConfigError(f"base URL {_bare(url)!r}: write it as http://127.0.0.1:8000/v1.")
+            raise ConfigError(f"base URL {shown!r}: write it as http://127.0.0.1:8000/v1.")
         return url
 
     def client(self) -> AsyncOpenAI:
@@ -72,15 +83,20 @@ class Endpoint:
             raise ConfigError(f"this needs openai: {INSTALL}")
         from openai import AsyncOpenAI
 
-        key = self._key()
-        if not key and urlsplit(self.url).hostname == urlsplit(OPENAI).hostname:
+        key, parts = self._key(), urlsplit(self.url)
+        if not key and parts.hostname == urlsplit(OPENAI).hostname:
             raise ConfigError(
                 f"no key: set {self.key_env} in the environment, or name another variable with --key-env "
                 "(servers of your own, named with --base-url, need none)."
             )
+        quiet_logs("httpx", "httpx2")
         return AsyncOpenAI(
             api_key=key or "none",
-            base_url=self.url,
+            base_url=parts._replace(
+                netloc=parts.netloc.rpartition("@")[2], query="", fragment=""
+            ).geturl(),
+            default_query=dict(parse_qsl(parts.query)),
+            default_headers=_basic(parts),
             timeout=self.timeout,
             max_retries=self.retries,
         )
@@ -103,47 +119,59 @@ class Endpoint:
         except (openai.OpenAIError, ValueError, TypeError, AttributeError):
             return
 
-    def judge(self, error: Exception, model: str) -> tuple[Trouble, str]:
+    def judge(self, error: Exception, model: str) -> tuple[Reach, str]:
         """How far an error of the client's reaches, and what to say of it."""
         import openai
 
-        place = _bare(self.url)
+        place, said = without_credentials(self.url), self._said(error)
         if isinstance(error, openai.APITimeoutError):
             return "later", f"no answer within {self.timeout:g} seconds"
         if isinstance(error, openai.APIConnectionError):
-            cause = error.__cause__ or error
-            return (
-                "later",
-                f"cannot reach {place} ({self._said(cause)}): check --base-url and the server.",
-            )
-        if isinstance(error, openai.APIStatusError):
-            status, said = error.status_code, self._said(error)
-            if status in (401, 403):
-                return "all", f"{place} refuses the key in {self.key_env} ({status}: {said})."
-            if status == 404:
-                return "all", f"{place} has no model {model!r}, or no such service (404: {said})."
-            if error.code == "insufficient_quota":
-                return "all", f"the quota at {place} is used up ({said})."
-            if status in (400, 422) and ("response_format" in said or "json_schema" in said):
-                return (
-                    "all",
-                    f"{place} cannot answer by schema ({said}): pass --json=object or --json=none.",
-                )
-            if status in (408, 409, 429) or status >= 500:
-                return "later", f"{status}: {said}"
-            return "one", f"refused, {status}: {said}"
-        return "later", f"the answer cannot be read ({self._said(error)})"
+            cause = self._said(error.__cause__ or error)
+            return "later", f"cannot reach {place} ({cause}): check --base-url and the server."
+        if not isinstance(error, openai.APIStatusError | BodyError):
+            return "later", f"the answer cannot be read ({said})"
+        status = error.status if isinstance(error, BodyError) else error.status_code
+        code = str(error.code or "")
+        how_far = reach(status, code, said)
+        if how_far == "content":
+            return how_far, f"refused by a content filter, {status or 'error'}: {said}"
+        if how_far == "one":
+            return how_far, f"refused, {status}: {said}"
+        if how_far == "later":
+            return how_far, f"{status or 'error'}: {said}"
+        if status in (401, 403):
+            return "all", f"{place} refuses the key in {self.key_env} ({status}: {said})."
+        if code == "insufficient_quota" or status == 402:
+            return "all", f"the quota at {place} is used up ({said})."
+        if status in (404, 405):
+            return "all", f"{place} has no model {model!r}, or no such service ({status}: {said})."
+        if "response_format" in said or "json_schema" in said:
+            remedy = "pass --json=object or --json=none"
+            return "all", f"{place} cannot answer by schema ({said}): {remedy}."
+        name = getattr(error, "param", None) or "NAME"
+        remedy = f"the setting 'body={{{name}: null}}' leaves it out"
+        return "all", f"{place} does not know a setting ({said}): {remedy}."
 
     def hide(self, text: str) -> str:
-        """The text without the key."""
-        key = self._key()
-        return text.replace(key, "***") if len(key) > 3 else text
+        """The text without the key and without what the base URL holds of secrets."""
+        parts = urlsplit(self.url)
+        # A user without a password is a token.
+        password = parts.password or parts.username or ""
+        secrets = [self._key(), unquote(password), password]
+        secrets += [value for _, value in parse_qsl(parts.query)]
+        secrets += [header.removeprefix("Basic ") for header in _basic(parts).values()]
+        text = without_credentials(text)
+        for secret in secrets:
+            text = text.replace(secret, "***") if len(secret) > 3 else text
+        return text
 
     def _said(self, error: BaseException) -> str:
         """The message in one short line."""
         body = getattr(error, "body", None)
         said = body.get("message") if isinstance(body, dict) else None
-        line = words(self.hide(str(said or error) or type(error).__name__)).rstrip(".")
+        text = self.hide(str(said or error)[:10_000] or type(error).__name__)
+        line = words(text).rstrip(".")
         return line if len(line) <= 200 else line[:200] + " ..."
 
     def _key(self) -> str:
@@ -153,14 +181,12 @@ class Endpoint:
         return key
 
 
-def _bare(url: str) -> str:
-    """A URL without user, password and query."""
-    try:
-        parts = urlsplit(url)
-        host = (parts.hostname or "") + (f":{parts.port}" if parts.port else "")
-    except ValueError:
-        return url.rpartition("@")[2]
-    return f"{parts.scheme}://{host}{parts.path}" if host else url.rpartition("@")[2]
+def _basic(parts: SplitResult) -> dict[str, str]:
+    """The header that a URL's user and password come to."""
+    if not parts.username and not parts.password:
+        return {}
+    pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
+    return {"Authorization": f"Basic {base64.b64encode(pair.encode()).decode()}"}
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:

@@ -104,10 +104,14 @@ def test_what_is_not_answered_is_asked_again(
     [
         (Reply("", 500), "500"),
         (Reply({"error": {"message": "broken"}}, 502), "502: broken"),
-        (Reply("<html>hello"), "the answer cannot be read"),
+        (Reply("<html>hello"), "the answer cannot be read (not JSON but '<html>hello')"),
         (Reply("<html>hello", headers={"Content-Type": "text/html"}), "cannot be read"),
-        (Reply({"choices": []}), "no chat completion"),
-        (Reply([1, 2]), "the answer cannot be read"),
+        (Reply(""), "not JSON but ''"),
+        (Reply("[" * 100_000), "not JSON but '[[["),
+        (Reply({"detail": "hello"}), "no chat completion"),
+        (Reply([1, 2]), "no chat completion"),
+        (Reply({"error": {"code": 502, "message": "overloaded"}}), "502: overloaded"),
+        (Reply({"error": "overloaded"}), "error: overloaded"),
         (Reply({}, delay=3.0), "no answer within 1.5 seconds"),
     ],
 )
@@ -152,22 +156,138 @@ def test_malformed_answers_are_asked_for_again_then_recorded_as_failed(
     assert len(server.requests) == 1
 
 
+AZURE = "The response was filtered due to Azure OpenAI's content management policy."
+FILTERED = [
+    Reply({"error": {"message": AZURE, "code": "content_filter"}}, 400),
+    Reply({"error": {"message": "no", "innererror": {}, "code": "content_policy_violation"}}, 400),
+    Reply({"error": {"message": "Your input was flagged: violence.", "code": 403}}, 403),
+    Reply({"error": {"message": "Output data may contain inappropriate content."}}, 422),
+    Reply({"error": {"message": "Input flagged by moderation.", "code": 403}}),
+    chat(None, refusal="I cannot help with that."),
+    chat("", finish_reason="content_filter"),
+]
+
+
+@pytest.mark.parametrize(
+    ("reply", "numbers"),
+    [*((reply, range(5, 12)) for reply in FILTERED)]
+    + [(reply, some) for reply in FILTERED[::6] for some in (range(7), range(12))],
+)
+def test_what_a_filter_refuses_is_that_items_own_result(
+    reply: Reply, numbers: range, profiler: Make, server: ScriptedServer, shop: Path
+) -> None:
+    refused = {f"item{n}\n" for n in numbers}
+    server.script = lambda body, n: reply if any(i in question(body) for i in refused) else GOOD
+    report = profiler({"in_flight": 2}).run(progress=False)
+    assert {identifier for _, identifier, _ in report.failed} == {f"i{n}" for n in numbers}
+    assert report.new == 12 - len(numbers)
+    assert (report.unanswered, report.left, report.stopped) == ([], 0, None)
+    assert set(server.asked().values()) == {1}
+    assert (shop / "profiles/m/items.jsonl").read_text().count("\n") == report.new
+
+
 @pytest.mark.parametrize(
     ("reply", "reason"),
     [
         (Reply({"error": {"message": "context too long"}}, 400), "refused, 400: context too long"),
-        (chat(None, refusal="no"), "the model refuses: no"),
-        (chat("", finish_reason="content_filter"), "content filter"),
+        (Reply({"detail": "no such thing"}, 422), "refused, 422: "),
+        (Reply("", 413), "refused, 413: "),
     ],
 )
-def test_refusals_of_one_prompt_are_failures_that_are_not_repeated(
+def test_a_refusal_is_the_items_once_another_is_answered(
     reply: Reply, reason: str, profiler: Make, server: ScriptedServer
 ) -> None:
-    server.script = lambda body, n: reply if "item2" in question(body) else GOOD
+    server.script = lambda body, n: None if "item9\n" in question(body) else reply
+    report = profiler({"in_flight": 1}).run(progress=False)
+    assert len(report.failed) == 11 and reason in report.failed[0][2]
+    assert (report.new, report.unanswered, report.left) == (1, [], 0)
+    assert len(server.requests) == 12
+    again = profiler(only_failed=True).run(progress=False)  # known to be theirs now
+    assert (len(again.failed), again.unanswered, again.left) == (11, [], 0)
+
+
+def test_refusals_may_be_the_settings_until_one_is_answered(
+    profiler: Make, server: ScriptedServer
+) -> None:
+    server.script = lambda body, n: Reply({"error": {"message": "bad thing"}}, 400)
+    report = profiler().run(progress=False)
+    assert (len(report.unanswered), report.failed, report.left) == (12, [], 0)
+    assert report.unanswered[0][2] == "refused, 400: bad thing"
+    server.script = lambda body, n: GOOD
+    assert profiler().run(progress=False).new == 12
+
+
+def test_prompts_that_all_come_to_nothing_are_not_asked_to_the_end(
+    profiler: Make, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("darec.text.profiles.asking.HOPELESS", 4)
+    server.script = lambda body, n: Reply({"error": {"message": "bad thing"}}, 400)
+    with pytest.raises(EndpointError, match=r"first 4 prompts all came to nothing.*400: bad thing"):
+        profiler({"in_flight": 1}).run(progress=False)
+    assert len(server.requests) == 4
+    server.script = lambda body, n: chat("Hm.")
+    report = profiler({"in_flight": 1, "attempts": 1}).run(progress=False)
+    assert (len(report.failed), report.left) == (4, 8)
+    assert "no JSON object in 'Hm.'" in str(report.stopped)
+    server.script = lambda body, n: chat("Hm.") if n < 2 else GOOD  # slow to understand
+    assert profiler({"in_flight": 1}).run(progress=False).new == 8
+
+
+def test_empty_answers_are_asked_for_again_in_the_same_words(
+    profiler: Make, server: ScriptedServer
+) -> None:
+    empty = [Reply({"choices": []}), chat(None), chat(""), Reply({"choices": [{}]})]
+    server.script = lambda body, n: empty[n] if "item4\n" in question(body) and n < 2 else GOOD
+    report = profiler().run(progress=False)
+    assert (report.new, report.failed, len(server.requests)) == (12, [], 14)
+    assert {len(body["messages"]) for body in server.requests} == {2}
+    server.script = lambda body, n: empty[n % 4]
+    failed = profiler(name="other", limit=1).run(progress=False)
+    assert [reason for *_, reason in failed.failed] == ["empty answer"]
+
+
+def test_a_rate_limit_before_a_refusal(profiler: Make, server: ScriptedServer) -> None:
+    def script(body: dict, n: int) -> Reply | None:
+        if "item2\n" not in question(body):
+            return GOOD
+        return Reply({"error": {"message": "slow"}}, 429) if n == 0 else FILTERED[0]
+
+    server.script = script
     report = profiler().run(progress=False)
     ((_, identifier, said),) = report.failed
-    assert identifier == "i2" and reason in said
-    assert len(server.requests) == 12
+    assert identifier == "i2" and said.startswith("refused by a content filter, 400: The response")
+    assert (report.new, len(server.requests)) == (11, 13)
+
+
+@pytest.mark.parametrize("status", [401, 403, 404])
+def test_one_stray_denial_passes_and_a_second_in_a_row_stops(
+    status: int, profiler: Make, server: ScriptedServer
+) -> None:
+    denied = {5}
+
+    def script(body: dict, n: int) -> Reply | None:
+        gone = Reply({"error": {"message": "gone"}}, status)
+        return gone if len(server.requests) in denied else GOOD
+
+    server.script = script
+    report = profiler({"in_flight": 1}).run(progress=False)
+    assert (report.new, len(report.unanswered), report.stopped) == (11, 1, None)
+    server.requests.clear()
+    denied.update({2, 5, 6, 7, 8})
+    report = profiler({"in_flight": 1}, name="other").run(progress=False)
+    assert (report.new, len(report.unanswered), report.left) == (3, 3, 6)
+    assert "gone" in str(report.stopped) and len(server.requests) == 6
+
+
+def test_an_error_of_the_disk_is_one_error(
+    profiler: Make, server: ScriptedServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr("darec.text.profiles.store.AnswerStore.add", full)
+    with pytest.raises(OSError, match="No space left"):
+        profiler().run(progress=False)
 
 
 def test_a_server_that_breaks_down_is_left_alone(profiler: Make, server: ScriptedServer) -> None:
@@ -198,6 +318,15 @@ def test_a_server_that_breaks_down_is_left_alone(profiler: Make, server: Scripte
         (
             Reply({"error": {"message": "response_format is not supported"}}, 400),
             "pass json='object' or json='none'",
+        ),
+        (
+            Reply({"error": {"message": "no", "code": "unsupported_value", "param": "top_k"}}, 400),
+            "does not know a setting (no): the setting 'body={top_k: null}' leaves it out",
+        ),
+        (Reply({"error": {"message": "pay"}}, 402), "is used up (pay)"),
+        (
+            Reply({"error": {"message": "account suspended: usage policy"}}, 403),
+            "refuses the key in OPENAI_API_KEY (403: account suspended",
         ),
     ],
 )

@@ -169,6 +169,30 @@ def test_reports(shop: Path, server: ScriptedServer, capsys: pytest.CaptureFixtu
     )
 
 
+def test_only_a_finished_run_ends_with_status_0(
+    shop: Path, server: ScriptedServer, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def status(name: str, *words: object) -> int:
+        line = [shop, "--model", "m", "--base-url", server.url, "--items", "--quiet"]
+        return call(*line, "--name", name, "--in-flight", "1", "--set", "retries=0", *words)
+
+    refused = chat(None, refusal="no")
+    server.script = lambda body, n: refused if "item3\n" in question(body) else None
+    assert status("one-refused") == 0
+    server.script = lambda body, n: refused
+    assert status("all-refused") == 1 and status("all-refused") == 1
+    server.script = lambda body, n: None if len(server.requests) % 12 < 4 else Reply("", 500)
+    server.requests.clear()
+    assert status("broken") == 1  # 3 answers, then a dead server
+    assert "not asked        4" in capsys.readouterr().out
+    server.script = lambda body, n: None
+    assert status("dear", "--price", "1:1", "--budget", "0.0012") == 1
+    assert "stopped: the budget of $0.0012 is reached" in capsys.readouterr().err
+    assert status("dear", "--limit", "1") == 0
+    server.script = lambda body, n: Reply("<html>", 200)
+    assert status("proxy") == 2
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [

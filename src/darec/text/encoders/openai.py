@@ -2,6 +2,9 @@
 
 Texts go out in requests of so many tokens, several at a time. Without ``tokenizer`` tokens are estimated from
 characters, at three to a token, and long texts are cut by that estimate.
+
+A request that the server refuses for its content is halved until the refused texts stand alone. These count as missing,
+with a notice, and are not asked again as long as the vectors are stored; all the others get their vectors.
 """
 
 from __future__ import annotations
@@ -14,19 +17,24 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Final
 
 import numpy as np
-from pydantic import Field
+from pydantic import Field, field_serializer
 
 from darec.errors import ConfigError, EndpointError
 from darec.text.encoders.base import Encoder, EncoderConfig, Precision
 from darec.text.endpoint import Endpoint, run_async
+from darec.text.refusals import Reach
 from darec.types import FloatArray
+from darec.urls import without_credentials
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 _CHARACTERS: Final = 3
-_HINT: Final = {
+_REFUSED: Final = 20
+"""Texts refused one by one while none has a vector, after which the settings are taken to be refused."""
+_HINT: Final[dict[Reach, str]] = {
     "all": "",
+    "content": "",
     "one": " Is a text too long? Lower max_tokens, or name the model's tokenizer.json as tokenizer.",
     "later": " Run again when the server is well: finished batches are kept.",
 }
@@ -39,7 +47,7 @@ class OpenAIConfig(EncoderConfig):
         {"base_url", "key_env", "batch_tokens", "batch_size", "in_flight", "timeout", "retries"}
     )
 
-    base_url: str | None = None
+    base_url: str | None = Field(None, repr=False)
     """The server, up to and with ``/v1``; null: the environment's ``OPENAI_BASE_URL``, else OpenAI's."""
     key_env: str = "OPENAI_API_KEY"
     """Name of the environment variable that holds the key."""
@@ -64,6 +72,11 @@ class OpenAIConfig(EncoderConfig):
     retries: int = Field(6, ge=0)
     """Of a request that the server does not answer (see :class:`darec.text.endpoint.Endpoint`)."""
 
+    @field_serializer("base_url")
+    def _bare(self, url: str | None) -> str | None:
+        """A password is used and never written."""
+        return url and without_credentials(url)
+
 
 class OpenAIEncoder(Encoder):
     """Asks a server for vectors.
@@ -83,6 +96,8 @@ class OpenAIEncoder(Encoder):
         self.endpoint = Endpoint(config.base_url, config.key_env, config.timeout, config.retries)
         self._n_cut = 0
         self._checked = False
+        self._width = 0
+        self._refused: list[str] = []
 
     @property
     def revision(self) -> str:
@@ -92,15 +107,24 @@ class OpenAIEncoder(Encoder):
     def encode(self, texts: Sequence[str], corpus: Sequence[str] | None = None) -> FloatArray:
         """One row a text, [n, d]."""
         cut = [self._cut(text) for text in texts]
-        if self._n_cut:
-            self.notices[:] = [
-                f"{self._n_cut} texts are cut to {self.config.max_tokens:,} tokens (max_tokens)."
-            ]
         vectors = run_async(self._encode([text for text, _ in cut], self._batches(cut)))
+        self.notices[:] = self._tell()
         if self.config.normalize:
             lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
             vectors = np.divide(vectors, lengths, out=np.zeros_like(vectors), where=lengths > 0)
         return vectors
+
+    def _tell(self) -> list[str]:
+        notices = []
+        if self._n_cut:
+            limit = f"{self.config.max_tokens:,} tokens (max_tokens)"
+            notices.append(f"{self._n_cut} texts are cut to {limit}.")
+        if self._refused:
+            n, first = len(self._refused), self._refused[0]
+            notices.append(
+                f"{n} texts are refused by the server and count as missing (first: {first})."
+            )
+        return notices
 
     def _cut(self, text: str) -> tuple[str, int]:
         """The text as sent, and how many tokens it has."""
@@ -146,17 +170,22 @@ class OpenAIEncoder(Encoder):
             finally:
                 for task in tasks:
                     task.cancel()
-        widths = {len(row) for row in rows}
-        if len(widths) > 1 or widths == {0}:
+        widths = {len(row) for row in rows if row} | ({self._width} if self._width else set())
+        if len(widths) > 1:
             raise EndpointError(
                 f"{self.argument!r} sent vectors of {sorted(widths)} numbers: they must be equally long."
             )
+        if not widths:
+            raise EndpointError(f"every text is refused: {self._refused[0]}.{_HINT['one']}")
+        self._width = widths.pop()
+        nothing = [0.0] * self._width  # counts as missing
         try:
-            return np.array(rows, np.float32)
+            return np.array([row or nothing for row in rows], np.float32)
         except (ValueError, TypeError):
             raise EndpointError(f"{self.argument!r} sent vectors that are no numbers.") from None
 
     async def _ask(self, client: AsyncOpenAI, texts: list[str]) -> list[list[float]]:
+        """One vector a text; an empty list for a text that is refused."""
         import openai
 
         more: dict[str, Any] = (
@@ -169,8 +198,20 @@ class OpenAIEncoder(Encoder):
             rows = {row.index: row.embedding for row in response.data}
             vectors = [list(rows[n]) for n in range(len(texts))]
         except (openai.OpenAIError, ValueError) as error:
-            trouble, said = self.endpoint.judge(error, self.argument)
-            raise EndpointError(said.rstrip(".") + "." + _HINT[trouble]) from None
+            how_far, said = self.endpoint.judge(error, self.argument)
+            said = said.rstrip(".")
+            alone = len(self._refused) < _REFUSED or self._width
+            if how_far not in ("one", "content") or not alone:
+                raise EndpointError(f"{said}.{_HINT[how_far]}") from None
+            if len(texts) > 1:
+                half = len(texts) // 2
+                return [
+                    row
+                    for part in (texts[:half], texts[half:])
+                    for row in await self._ask(client, part)
+                ]
+            self._refused.append(said)
+            return [[]]
         except (AttributeError, KeyError, TypeError):  # something else than embeddings
             raise EndpointError(
                 f"{self.argument!r} did not send one vector for each of {len(texts)} texts: is it a model of "
@@ -180,6 +221,8 @@ class OpenAIEncoder(Encoder):
             raise EndpointError(
                 f"{self.argument!r} sent {len(rows)} vectors for {len(texts)} texts."
             )
+        if not all(vectors):
+            raise EndpointError(f"{self.argument!r} sent vectors of [0] numbers.")
         return vectors
 
     @cached_property

@@ -3,6 +3,14 @@
 The client repeats what the server does not answer; see :class:`darec.text.endpoint.Endpoint`. What stays without an
 answer is not recorded: the next run asks again. An answer of the wrong form is asked for again with what was wrong, and
 recorded as failed when the attempts are used up.
+
+What a content filter or the model refuses is that prompt's own result: recorded as failed, and asking goes on. Any
+other refusal of one request (status 400 and its like) may be the prompt's doing or the settings'. It is the prompt's as
+soon as the server has answered another one; until then it is kept back, and asked again by the next run.
+
+Asking stops when :data:`STOP_AFTER` requests in a row bring no answer (the server is out of order), when the first
+:data:`HOPELESS` prompts all come to nothing (model, prompt or settings do not fit), and when key, model, address or
+quota are refused: at once where nothing has been answered yet, else the second time in a row.
 """
 
 from __future__ import annotations
@@ -13,7 +21,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from darec.errors import EndpointError
-from darec.text.profiles.completion import Completion, read_completion
+from darec.text.profiles.completion import Completion, read_completion, read_json
 from darec.text.profiles.config import ProfileConfig
 from darec.text.profiles.costs import Ledger
 from darec.text.profiles.prompts import Prompt
@@ -25,6 +33,12 @@ if TYPE_CHECKING:
 
 STOP_AFTER: Final = 5
 """Requests in a row that bring no answer, after which the server is taken to be out of order."""
+HOPELESS: Final = 20
+"""Prompts from the start that come to nothing, after which no more are asked; refusals of content do not count."""
+
+
+Costs = tuple[int, int, int]
+"""Tokens read, tokens written and attempts of one prompt."""
 
 
 class BudgetReached(Exception):  # noqa: N818, not an error
@@ -38,21 +52,27 @@ class Asker:
         config: model, server, patience.
         store: where answers are kept; its lock is the caller's.
         ledger: counts tokens and keeps the budget.
+        proven: whether the server has answered such prompts before.
 
     Attributes:
         new: profiles made.
+        kept: answers recorded, usable or not.
         unanswered: prompts that the server did not answer, with the reason.
         out_of_budget: whether the budget ended the asking.
     """
 
-    def __init__(self, config: ProfileConfig, store: AnswerStore, ledger: Ledger) -> None:
+    def __init__(
+        self, config: ProfileConfig, store: AnswerStore, ledger: Ledger, *, proven: bool = False
+    ) -> None:
         self.config, self.store, self.ledger = config, store, ledger
         self.endpoint = config.endpoint()
-        self.new = 0
+        self.new = self.kept = 0
         self.unanswered: list[tuple[Prompt, str]] = []
         self.out_of_budget = False
+        self._proven = proven
+        self._kept_back: list[tuple[Prompt, str, Costs]] = []
         self._error: EndpointError | None = None
-        self._in_a_row = 0
+        self._silent = self._denied = self._hopeless = 0
         self._returned = asyncio.Condition()
 
     async def ask(self, prompts: Iterable[Prompt], advance: Callable[[int], None]) -> None:
@@ -77,9 +97,13 @@ class Asker:
 
         async with self.endpoint.client() as client:
             await self.endpoint.check(client)
-            async with asyncio.TaskGroup() as group:
-                for _ in range(self.config.in_flight):
-                    group.create_task(worker())
+            try:
+                async with asyncio.TaskGroup() as group:
+                    for _ in range(self.config.in_flight):
+                        group.create_task(worker())
+            except ExceptionGroup as several:  # the disk is full, say
+                raise several.exceptions[0] from None
+        self.unanswered += [(prompt, said) for prompt, said, _ in self._kept_back]
         if self._error:
             raise self._error
 
@@ -97,33 +121,67 @@ class Asker:
             except BudgetReached:
                 self.out_of_budget = True
                 return
-            except (
-                openai.OpenAIError,
-                ValueError,
-            ) as error:  # ValueError: no JSON, or no completion
-                trouble, said = self.endpoint.judge(error, self.config.model)
-                if trouble == "one":
-                    self._keep(prompt, None, said, (read, written, attempt))
-                    self._count_in_a_row(said)
-                else:
-                    self._no_answer(prompt, said, stop=trouble == "all")
+            except (openai.OpenAIError, ValueError) as error:  # ValueError: no completion
+                self._refused(prompt, error, (read, written, attempt))
                 return
-            self._in_a_row = 0
+            self._take_as_proven()
             read, written = read + tokens[0], written + tokens[1]
-            done = completion.profile is not None or completion.content is None
-            if done or attempt == self.config.attempts:
+            if completion.profile or completion.refused or attempt == self.config.attempts:
                 self._keep(prompt, completion.profile, completion.reason, (read, written, attempt))
+                if not (completion.profile or completion.refused):
+                    self._count_as_hopeless(str(completion.reason))
                 return
             body = {**body, "messages": _again(prompt, completion)}
 
+    def _take_as_proven(self) -> None:
+        """The server answers and takes the settings: what it refused so far was those prompts' doing."""
+        self._silent = self._denied = 0
+        self._proven = True
+        kept_back, self._kept_back = self._kept_back, []
+        for prompt, said, costs in kept_back:
+            self._keep(prompt, None, said, costs)
+
+    def _refused(self, prompt: Prompt, error: Exception, costs: Costs) -> None:
+        """Record a refusal, or that there is no answer."""
+        how_far, said = self.endpoint.judge(error, self.config.model)
+        if how_far == "later":
+            self.unanswered.append((prompt, said))
+            self._silent += 1
+            if self._silent >= STOP_AFTER:
+                self._stop(
+                    f"{self._silent} requests in a row brought no answer, the last one: {said.rstrip('.')}. Run again "
+                    "when the server is well: what is answered is kept."
+                )
+        elif how_far == "all":
+            self.unanswered.append((prompt, said))
+            self._denied += 1
+            if self._denied > 1 or not self.kept:
+                self._stop(said)
+        else:
+            self._silent = self._denied = 0
+            if how_far == "content" or self._proven:
+                self._keep(prompt, None, said, costs)
+            else:
+                self._kept_back.append((prompt, said, costs))
+            if how_far == "one":
+                self._count_as_hopeless(said)
+
+    def _count_as_hopeless(self, said: str) -> None:
+        self._hopeless += 1
+        if self._hopeless >= HOPELESS and not self.new:
+            self._stop(
+                f"the first {self._hopeless} prompts all came to nothing, the last one: {said.rstrip('.')}. Look at "
+                "the model, the prompts and the settings, then run again."
+            )
+
+    def _stop(self, said: str) -> None:
+        self._error = self._error or EndpointError(said)
+
     def _keep(
-        self,
-        prompt: Prompt,
-        profile: Profile | None,
-        reason: str | None,
-        costs: tuple[int, int, int],
+        self, prompt: Prompt, profile: Profile | None, reason: str | None, costs: Costs
     ) -> None:
         self.new += profile is not None
+        self.kept += 1
         said = self.endpoint.hide(reason) if reason else None
         self.store.add(make_answer(prompt, self.config.model, profile, said, costs))
 
@@ -142,14 +200,13 @@ class Asker:
         read = written = 0
         try:
             rest = {k: v for k, v in body.items() if k not in ("model", "messages")}
-            response: Any = await client.chat.completions.create(
+            # Read by ourselves: the client trusts a server to send nothing but completions.
+            raw = await client.chat.completions.with_raw_response.create(
                 model=body["model"], messages=body["messages"], extra_body=rest
             )
-            # A server that sends something else than a completion makes the client give something else.
-            answer = response.model_dump() if hasattr(response, "model_dump") else response
-            completion = read_completion(prompt.kind, answer)
+            completion = read_completion(prompt.kind, read_json(raw.http_response.text))
             read = completion.tokens_in or self.ledger.estimate(length)
-            written = completion.tokens_out or self.ledger.estimate(len(completion.content or ""))
+            written = completion.tokens_out or self.ledger.estimate(len(completion.content))
             self.ledger.learn(length, completion.tokens_in or 0, completion.tokens_out or 0)
             return completion, (read, written)
         finally:
@@ -157,30 +214,11 @@ class Asker:
             async with self._returned:
                 self._returned.notify_all()
 
-    def _no_answer(self, prompt: Prompt, said: str, *, stop: bool) -> None:
-        self.unanswered.append((prompt, said))
-        if stop:
-            self._error = self._error or EndpointError(said)
-        else:
-            self._count_in_a_row(said)
-
-    def _count_in_a_row(self, said: str) -> None:
-        self._in_a_row += 1
-        if self._in_a_row >= STOP_AFTER and not self._error:
-            self._error = EndpointError(
-                f"{self._in_a_row} requests in a row brought no answer, the last one: {said.rstrip('.')}. "
-                "Run again when the server is well: what is answered is kept."
-            )
-
 
 def make_answer(
-    prompt: Prompt,
-    model: str,
-    profile: Profile | None,
-    reason: str | None,
-    costs: tuple[int, int, int],
+    prompt: Prompt, model: str, profile: Profile | None, reason: str | None, costs: Costs
 ) -> Answer:
-    """A record of now; ``costs`` are tokens read, tokens written and attempts."""
+    """A record of now."""
     said = cut(reason, 300) if reason else None
     made = profile.model_dump() if profile else None
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -188,10 +226,12 @@ def make_answer(
 
 
 def _again(prompt: Prompt, completion: Completion) -> list[dict[str, str]]:
-    """The prompt, the answer that cannot be used, and what is wrong with it."""
+    """The prompt, the answer that cannot be used, and what is wrong with it; an empty one is not sent back."""
+    if not completion.content.strip():
+        return prompt.messages
     return [
         *prompt.messages,
-        {"role": "assistant", "content": cut(completion.content or "", 1000)},
+        {"role": "assistant", "content": cut(completion.content, 1000)},
         {
             "role": "user",
             "content": f"This cannot be used: {completion.reason}. Answer with the JSON object of the given form "

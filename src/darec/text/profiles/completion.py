@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from darec.text.profiles.schema import Kind, Profile, parse
+from darec.text.profiles.schema import Kind, Profile, cut, parse
+from darec.text.refusals import BodyError
 
 _CUT: Final = "cut off at max_tokens"
+_FILTERED: Final = ("content_filter", "safety", "refusal", "prohibited", "blocklist", "sensitive")
+"""How the reasons begin by which servers end an answer that a filter stopped."""
 
 
 @dataclass(frozen=True)
@@ -15,42 +19,70 @@ class Completion:
     """One answer of a model.
 
     Attributes:
-        content: its words; None where there are none.
+        content: its words; empty where there are none.
         reason: why it cannot be used; None where it can.
         profile: what it says, in the form asked for; None where it cannot be used.
+        refused: whether the model or a content filter refuses, so that asking again makes no sense.
         tokens_in: tokens of the prompt, as the server counts them; None where it does not say.
         tokens_out: tokens of the answer, likewise.
     """
 
-    content: str | None
+    content: str
     reason: str | None
     profile: Profile | None
+    refused: bool
     tokens_in: int | None
     tokens_out: int | None
 
 
 def read_completion(kind: Kind, body: Any) -> Completion:
-    """Check a completion, trusting nothing in it. Raises ``ValueError`` if it is no completion at all."""
-    usage = _get(body, "usage")
+    """Check a completion, trusting nothing in it.
+
+    Raises:
+        BodyError: the body holds an error in place of a completion, as proxies send it with status 200.
+        ValueError: it is no completion at all.
+    """
+    usage, choices = _get(body, "usage"), _get(body, "choices")
     tokens = (_count(_get(usage, "prompt_tokens")), _count(_get(usage, "completion_tokens")))
-    choices = _get(body, "choices")
-    choice = choices[0] if isinstance(choices, list) and choices else None
-    message = _get(choice, "message")
-    content = _get(message, "content")
-    refusal, ended = _get(message, "refusal"), _get(choice, "finish_reason")
-    if refusal:
-        return Completion(None, f"the model refuses: {refusal}", None, *tokens)
-    if ended == "content_filter":
-        return Completion(None, "stopped by the server's content filter", None, *tokens)
-    if not isinstance(content, str):
-        if ended == "length":  # a model that thinks aloud may have got no further
-            return Completion(None, _CUT, None, *tokens)
+    if not choices and _get(body, "error"):
+        raise BodyError(_get(body, "error"))
+    if not isinstance(choices, list):
         raise ValueError("no chat completion in it")
+    choice = choices[0] if choices else None
+    message = _get(choice, "message")
+    refusal, ended = _get(message, "refusal"), str(_get(choice, "finish_reason") or "").lower()
+    if refusal:
+        return Completion("", f"the model refuses: {refusal}", None, True, *tokens)
+    if ended.startswith(_FILTERED):
+        said = "stopped by the server's content filter"
+        return Completion("", said, None, True, *tokens)
+    content = _words(_get(message, "content"))
+    if not content.strip() and ended != "length":
+        # Some servers take the whole answer of a model that does not think for its thinking.
+        content = _words(_get(message, "reasoning_content") or _get(message, "reasoning"))
     try:
-        return Completion(content, None, parse(kind, content), *tokens)
+        profile = parse(kind, content, whole=ended != "length")
     except ValueError as error:
-        reason = _CUT if ended == "length" else str(error)
-        return Completion(content, reason, None, *tokens)
+        reason = _CUT if ended == "length" else str(error) if content.strip() else "empty answer"
+        return Completion(content, reason, None, False, *tokens)
+    return Completion(content, None, profile, False, *tokens)
+
+
+def read_json(text: str) -> Any:
+    """What a server sent, as JSON. Raises ``ValueError`` with its first words."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError(f"not JSON but {cut(text, 60)!r}") from None
+
+
+def _words(content: Any) -> str:
+    """The text of a message's content: a string, or a list of parts, of which those of thinking do not count."""
+    if isinstance(content, str):
+        return content
+    parts = content if isinstance(content, list) else []
+    texts = [part if isinstance(part, str) else _get(part, "text") for part in parts]
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 def _get(value: Any, key: str) -> Any:

@@ -24,7 +24,7 @@ class ProfileConfig(Settings):
 
     model: str = Field(min_length=1)
     """The model's name, as the server knows it."""
-    base_url: str | None = None
+    base_url: str | None = Field(None, repr=False)
     """The server, up to and with ``/v1``; null: the environment's ``OPENAI_BASE_URL``, else OpenAI's."""
     key_env: str = "OPENAI_API_KEY"
     """Name of the environment variable that holds the key."""

@@ -114,7 +114,7 @@ class Profiler:
             store = AnswerStore(self.folder)
             store.begin()
             todo, reused = self._todo(store), self._count(store)
-            asker = Asker(self.config, store, self.ledger)
+            asker = Asker(self.config, store, self.ledger, proven=reused > 0)
             shown = TextProgress(
                 self.config.model, show=progress, doing="profiling", unit="prompts"
             )
@@ -124,16 +124,14 @@ class Profiler:
                     with shown.counting(len(todo), reused) as advance:
                         run_async(asker.ask(todo, advance))
             except DarecError as error:
-                if not asker.new:
+                if not asker.kept:
                     raise
                 stopped = error.command_line
             finally:  # also when interrupted
                 self._publish(store)
         if asker.out_of_budget:
             stopped = f"the budget of ${self.ledger.budget:g} is reached."
-        report = self._report(store, reused, asker.new, started, stopped)
-        unanswered = [(p.kind, p.id, said) for p, said in asker.unanswered]
-        return replace(report, unanswered=unanswered, left=report.left - len(unanswered))
+        return self._report(store, reused, asker.new, started, stopped, asker.unanswered)
 
     def batch_out(self, path: str | Path) -> int:
         """Write the requests for what is missing as a vendor's batch file; gives their number."""
@@ -179,7 +177,7 @@ class Profiler:
                     self.ledger.tokens_in += answer.tokens_in
                     self.ledger.tokens_out += answer.tokens_out
             self._publish(store)
-        return self._report(store, reused, new, started, None), strange
+        return self._report(store, reused, new, started), strange
 
     def _by_key(self) -> dict[str, Prompt]:
         return {prompt.key: prompt for prompts in self.prompts.values() for prompt in prompts}
@@ -213,9 +211,16 @@ class Profiler:
             store.publish(kind, rows, about)
 
     def _report(
-        self, store: AnswerStore, reused: int, new: int, started: float, stopped: str | None
+        self,
+        store: AnswerStore,
+        reused: int,
+        new: int,
+        started: float,
+        stopped: str | None = None,
+        unanswered: Sequence[tuple[Prompt, str]] = (),
     ) -> ProfileReport:
         everything = [prompt for prompts in self.prompts.values() for prompt in prompts]
+        asked = {prompt.key for prompt, _ in unanswered}
         answers = [(prompt, store.answers.get(prompt.key)) for prompt in everything]
         return ProfileReport(
             model=self.config.model,
@@ -230,8 +235,8 @@ class Profiler:
                 for prompt, answer in answers
                 if answer is not None and answer.profile is None
             ],
-            unanswered=[],
-            left=sum(answer is None for _, answer in answers),
+            unanswered=[(prompt.kind, prompt.id, said) for prompt, said in unanswered],
+            left=sum(answer is None and prompt.key not in asked for prompt, answer in answers),
             tokens_in=self.ledger.tokens_in,
             tokens_out=self.ledger.tokens_out,
             cost=self.ledger.spent,

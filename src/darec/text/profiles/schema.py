@@ -7,17 +7,15 @@ blanks, and long strings are cut. Whatever a text smuggled into the prompt makes
 from __future__ import annotations
 
 import functools
-import json
 from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
 from darec.data.ingest.template import words
+from darec.text.profiles.extract import json_objects, mended, without_thinking
 
 Kind = Literal["item", "user"]
 
-ANSWER_CHARACTERS: Final = 20_000
-"""A longer answer is not even parsed."""
 _SENTENCES: Final = 1000
 _WORDS: Final = 60
 
@@ -97,24 +95,73 @@ def json_schema(kind: Kind) -> dict[str, Any]:
     }
 
 
-def parse(kind: Kind, answer: str) -> Profile:
-    """Read an answer; a fence or prose around the JSON object is passed over.
+def parse(kind: Kind, answer: str, *, whole: bool = True) -> Profile:
+    """Read an answer: the last JSON object of the form asked for, behind the thinking, whatever stands around it.
+
+    Args:
+        kind: which form.
+        answer: what the model said.
+        whole: whether the answer ended by itself. If it was cut off, thinking without an end holds only drafts.
 
     Raises:
-        ValueError: no such JSON in it; the message says what is wrong, in a few words.
+        ValueError: no such object in it; the message says what is wrong, in a few words.
     """
-    if len(answer) > ANSWER_CHARACTERS:
-        raise ValueError(f"the answer has {len(answer):,} characters")
-    start, end = answer.find("{"), answer.rfind("}")
-    if start < 0 or end < start:
-        raise ValueError(f"no JSON object in {cut(answer, 80)!r}")
+    said, thinking = without_thinking(answer)
+    problem: ValueError | None = None
+    for text in (said, thinking) if whole and thinking else (said,):
+        # What is nearly JSON is mended only where nothing fits: mending might change what a string says.
+        for form in (text, mended(text)):
+            try:
+                return _last_fitting(kind, form)
+            except ValueError as error:
+                problem = problem or error
+    assert problem is not None
+    raise problem
+
+
+def _last_fitting(kind: Kind, text: str) -> Profile:
+    """The last object of the form, also inside others. Raises ``ValueError`` with what is wrong with the nearest."""
+    objects, problem = json_objects(text)
+    wanted = json_schema(kind)["properties"].keys()
+    found: Profile | None = None
+    nearest: dict[str, Any] | None = objects[-1] if objects else None
+    left: list[Any] = objects[::-1]
+    while left:
+        value = left.pop()
+        if isinstance(value, list):
+            left += reversed(value)
+        elif isinstance(value, dict):
+            near = not wanted.isdisjoint(value)
+            profile = _fitting(kind, value) if near else None
+            if profile is None:
+                nearest = value if near else nearest
+                left += reversed(value.values())
+            found = profile or found
+    if found is not None:
+        return found
+    if nearest is not None:
+        problem = _misfit(kind, nearest)
+    elif problem:
+        problem = f"not JSON ({problem})"
+    raise ValueError(problem or f"no JSON object in {cut(text, 80)!r}")
+
+
+def _fitting(kind: Kind, value: dict[str, Any]) -> Profile | None:
+    form = FORMS[kind]
+    if value.get("summary") == form.model_fields["summary"].description:
+        return None  # the form repeated, with its own descriptions
     try:
-        value = json.loads(answer[start : end + 1])
-    except (ValueError, RecursionError) as error:
-        raise ValueError(f"not JSON ({error})") from None
+        return form.model_validate(value)
+    except ValidationError:
+        return None
+
+
+def _misfit(kind: Kind, value: dict[str, Any]) -> str:
+    """Why an object is not of the form."""
     try:
-        return FORMS[kind].model_validate(value)
+        FORMS[kind].model_validate(value)
     except ValidationError as error:
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"])) or "the answer"
-        raise ValueError(f"{place}: {first['msg'].removeprefix('Value error, ').lower()}") from None
+        return f"{place}: {first['msg'].removeprefix('Value error, ').lower()}"
+    return "the form repeated"

@@ -1,0 +1,66 @@
+"""What a server's refusal means for the other requests: nothing, or that none of them will be answered either."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final, Literal
+
+Reach = Literal["all", "one", "content", "later"]
+"""How far a refusal reaches.
+
+- ``all``: nothing will work: the key, the address, the model, the quota or a setting is refused.
+- ``one``: this request will never be answered; whether another will is not said.
+- ``content``: a content filter refuses what this request is about; others will be answered.
+- ``later``: the server did not answer this time.
+"""
+
+_LATER: Final = (408, 409, 425, 429)
+_ALL: Final = (401, 402, 403, 404, 405)
+_SETTING: Final = ("unsupported_parameter", "unsupported_value", "unknown_parameter")
+_FILTERS: Final = (400, 403, 422, 451, None)
+"""Statuses that content filters answer with; None: an error in place of a completion, without a status."""
+_CONTENT: Final = re.compile(
+    r"content.{0,3}(filter|polic|management|moderation|violat)|responsible.?ai|moderation|flagged|invalid_prompt"
+    r"|data_inspection|inappropriate|usage polic|safety|prohibited.content|harmful|high risk|sensitive content|敏感",
+    re.IGNORECASE,
+)
+"""Words of the filters of OpenAI, Azure, OpenRouter, Mistral, Gemini, DashScope, Moonshot and Zhipu."""
+_ACCOUNT: Final = re.compile(r"\b(account|organi[sz]ation|api key|subscription)\b", re.IGNORECASE)
+
+
+class BodyError(ValueError):
+    """An error that came with status 200 in place of an answer, as some proxies send it.
+
+    Attributes:
+        status: the HTTP status that it names; None if it names none.
+        code: its code, empty where there is none.
+    """
+
+    def __init__(self, error: Any) -> None:
+        fields = error if isinstance(error, dict) else {"message": error}
+        code = fields.get("code") or fields.get("status") or ""
+        super().__init__(str(fields.get("message") or code or "no reason given"))
+        digits = str(code)
+        self.status = int(digits) if re.fullmatch("[45][0-9][0-9]", digits) else None
+        self.code = "" if self.status else digits
+
+
+def reach(status: int | None, code: str, message: str) -> Reach:
+    """How far a refusal reaches.
+
+    Args:
+        status: of HTTP; None if none came.
+        code: of the error, as OpenAI names them; empty if there is none.
+        message: of the error.
+    """
+    if code == "insufficient_quota" or code in _SETTING:
+        return "all"
+    if status in _FILTERS and _CONTENT.search(f"{code} {message}") and not _ACCOUNT.search(message):
+        return "content"
+    if status is None or status in _LATER or status >= 500:
+        return "later"
+    if status in _ALL:
+        return "all"
+    if status in (400, 422) and re.search("response_format|json_schema", message):
+        return "all"
+    return "one"
