@@ -159,7 +159,7 @@ def test_a_part_of_a_module_is_imported_from_there(
 
 def test_a_part_of_a_program_cannot_be_found_again() -> None:
     lost = Origin("backbone", "lost", "Lost", "__main__", "/home/a/train.py", None)
-    with pytest.raises(ConfigError, match=r"was defined in /home/a/train\.py: put it into a file"):
+    with pytest.raises(ConfigError, match=r"was defined in the program /home/a/train\.py: put it"):
         Parcel(lost, None).unpack()
     notebook = origin_from({"kind": "backbone", "name": "lost", "class_name": "Lost", "module": "__main__",
                             "file": None, "sha256": None, "of a later version": 1})  # fmt: skip

@@ -96,6 +96,14 @@ def test_what_is_not_there_is_refused(
         darec.load_plugin(name)
 
 
+def test_a_file_that_imports_another_is_told_to_be_a_package(tmp_path: Path) -> None:
+    write(tmp_path / "layers.py", "")
+    with pytest.raises(
+        ConfigError, match=r"^plugin mine\.py: it imports layers\.py, and a plugin is"
+    ):
+        darec.load_plugin(write(tmp_path / "mine.py", "import layers\n"))
+
+
 def test_two_files_of_one_name_are_refused_and_a_file_with_two_parts_is_not(tmp_path: Path) -> None:
     first = write(tmp_path / "a" / "linear.py")
     darec.load_plugin(first)

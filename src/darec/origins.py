@@ -139,8 +139,9 @@ def recall(origin: Origin, whose: str) -> None:
             )
         return load_plugin(file)
     if origin.module in (None, "__main__"):
+        home = f"the program {origin.file}" if origin.file else "a notebook"
         raise ConfigError(
-            f"{what} was defined in {origin.file or 'a notebook'}: put it into a file of its own and give that with "
+            f"{what} was defined in {home}: put it into a file of its own and give that with "
             "--plugin FILE, or define it again before this."
         )
     try:

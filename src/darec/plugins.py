@@ -90,10 +90,16 @@ def load_source(path: Path, source: bytes) -> None:
         linecache.cache[str(path)] = len(source), None, lines, str(path)
         try:
             exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__)
-        except BaseException:
+        except BaseException as error:
             sys.modules.pop(name)
             if former is not None:
                 sys.modules[name] = former
+            sibling = path.with_name(f"{getattr(error, 'name', None)}.py")
+            if isinstance(error, ModuleNotFoundError) and sibling.is_file():
+                raise ConfigError(
+                    f"it imports {sibling.name}, and a plugin is one file: make a package of both and give the name of "
+                    "its module."
+                ) from error
             raise
 
 
