@@ -32,7 +32,7 @@ def measure(texts: list[str], threads: int) -> dict[str, Any]:
     """Seconds of every contender on the same rounds of texts."""
     torch.set_num_threads(threads)
     encoder, config = make_encoder("minilm")
-    model: Any = encoder._model()  # type: ignore[attr-defined]
+    model: Any = encoder.model()
     rounds = [texts[start : start + TEXTS] for start in range(0, TEXTS * ROUNDS, TEXTS)]
     options = {"show_progress_bar": False, "normalize_embeddings": True, "batch_size": FIXED}
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Annotated, Any, ClassVar, Final, Generic, Literal, TypeVar, get_args
+from typing import Annotated, Any, ClassVar, Final, Literal
 
 import yaml
 from pydantic import (
@@ -42,28 +42,6 @@ class PartConfig(Settings):
 
     name: str
     """Name of the part in the registry."""
-
-
-C = TypeVar("C", bound=Settings)
-
-
-class Configured(Generic[C]):
-    """Base of the contracts of parts. ``class Mine(Backbone[MineConfig])`` says once which settings a part has.
-
-    Attributes:
-        Config: the class of the settings.
-        config: the part's own.
-    """
-
-    Config: ClassVar[type[Any]]
-    config: C
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        for base in cls.__dict__.get("__orig_bases__", ()):
-            for argument in get_args(base):
-                if isinstance(argument, type) and issubclass(argument, Settings):
-                    cls.Config = argument
 
 
 class BPRConfig(Settings):

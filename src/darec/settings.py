@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
-from typing import Any, Final, TypeVar, get_args
+from typing import Any, ClassVar, Final, Generic, TypeVar, get_args
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -20,6 +20,28 @@ class Settings(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
     )
+
+
+C = TypeVar("C", bound=Settings)
+
+
+class Configured(Generic[C]):
+    """Base of the contracts of parts. ``class Mine(Backbone[MineConfig])`` says once which settings a part has.
+
+    Attributes:
+        Config: the class of the settings.
+        config: the part's own.
+    """
+
+    Config: ClassVar[type[Any]]
+    config: C
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        for base in cls.__dict__.get("__orig_bases__", ()):
+            for argument in get_args(base):
+                if isinstance(argument, type) and issubclass(argument, Settings):
+                    cls.Config = argument
 
 
 def validated(model: type[S], values: Mapping[str, Any], *, prefix: str = "", owner: str = "") -> S:

@@ -23,10 +23,9 @@ class SwitchedConfig(PartConfig):
     centre: bool = True
 
 
-class Switched(Alignment):
+class Switched(Alignment[SwitchedConfig]):
     """Its terms are to be derived."""
 
-    Config: ClassVar[type[PartConfig]] = SwitchedConfig
     needs_text: ClassVar[bool] = False
 
 

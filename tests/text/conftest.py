@@ -58,7 +58,7 @@ def fake_vector(text: str) -> np.ndarray:
     )
 
 
-class FakeEncoder(Encoder):
+class FakeEncoder(Encoder[EncoderConfig]):
     """Reads each text by itself; `calls` holds every batch it was given."""
 
     calls: ClassVar[list[list[str]]] = []

@@ -81,7 +81,7 @@ def test_vectors_are_the_models_own_and_do_not_depend_on_the_batch(model: str) -
     texts = sentences(120)
     encoder, _ = make_encoder(model)
     together = encoder.encode(texts)
-    theirs = encoder._model().encode(texts, normalize_embeddings=True)  # type: ignore[attr-defined]
+    theirs = encoder.model().encode(texts, normalize_embeddings=True)
     np.testing.assert_allclose(together, theirs, atol=1e-6)
     order = np.random.default_rng(1).permutation(120)
     for rows in (*np.array_split(order, 9), [7]):

@@ -15,10 +15,11 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from darec.config import Configured, PartConfig
+from darec.config import PartConfig
 from darec.dimensions import Range
 from darec.graph import Graph
 from darec.losses import RankingLoss
+from darec.settings import Configured
 from darec.types import Batch, Encoded, Tables
 
 

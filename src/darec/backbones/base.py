@@ -15,9 +15,10 @@ import torch
 from pydantic import Field
 from torch import Tensor, nn
 
-from darec.config import Configured, PartConfig
+from darec.config import PartConfig
 from darec.graph import Graph, GraphSpec
 from darec.losses import RankingLoss
+from darec.settings import Configured
 from darec.types import Batch, Encoded, Tables
 
 

@@ -177,7 +177,7 @@ class _Texts(NamedTuple):
 def _texts(
     dataset: Dataset,
     encoder: str,
-    part: Encoder,
+    part: Encoder[Any],
     source: str,
     users: str | Path | Mapping[Id, str | None] | None,
     shard: Shard | None,
@@ -203,7 +203,9 @@ def _texts(
     return _Texts(groups, dataset.fingerprint() if profiled else None, notices)
 
 
-def _meta(encoder: str, part: Encoder, config: EncoderConfig, encoding: Encoding) -> dict[str, Any]:
+def _meta(
+    encoder: str, part: Encoder[Any], config: EncoderConfig, encoding: Encoding
+) -> dict[str, Any]:
     """What a store says of its vectors: all that they depend on, and their form."""
     origin = origin_of("encoder", encoder.partition(":")[0])
     return {
@@ -239,7 +241,7 @@ def _user_texts(
 
 
 def _on_ray(
-    encoder: str, part: Encoder, options: Mapping[str, Any] | None, device: str, workers: int
+    encoder: str, part: Encoder[Any], options: Mapping[str, Any] | None, device: str, workers: int
 ) -> EncodeBatches:
     from darec.text.ray_job import RayBatches
 
@@ -251,7 +253,7 @@ def _on_ray(
 def _check_shards(
     dataset: Dataset,
     encoder: str,
-    part: Encoder,
+    part: Encoder[Any],
     only: Shard | None,
     merge: bool,
     reduction: Reduction | None,

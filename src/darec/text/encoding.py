@@ -60,7 +60,7 @@ class Encoding:
 
     def __init__(
         self,
-        encoder: Encoder,
+        encoder: Encoder[Any],
         config: EncoderConfig,
         groups: Sequence[Entities],
         progress: TextProgress,

@@ -24,14 +24,14 @@ SOURCES: Final = (TEXT, "titles", "profiles")
 
 def make_encoder(
     spec: str, options: Mapping[str, Any] | None = None, *, device: str = "cpu"
-) -> tuple[Encoder, EncoderConfig]:
+) -> tuple[Encoder[Any], EncoderConfig]:
     """The encoder that ``NAME`` or ``NAME:ARGUMENT`` stands for, and its settings.
 
     Raises:
         ConfigError: an unknown name or setting (with the nearest one), or an argument missing or too many.
     """
     name, colon, argument = spec.partition(":")
-    part: type[Encoder] = ENCODERS.get(name)
+    part: type[Encoder[Any]] = ENCODERS.get(name)
     if part.argument_name is None and colon:
         raise ConfigError(f"encoder {name!r} takes no argument: write {name!r}, not {spec!r}.")
     if part.argument_name is not None and not argument:

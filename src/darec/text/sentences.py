@@ -69,18 +69,16 @@ def hash_folder(folder: Path) -> str:
     return digest.hexdigest()
 
 
-class SentenceEncoder(Encoder):
+class SentenceEncoder(Encoder[SentenceConfig]):
     """Base of the encoders that run a sentence-transformers model; a subclass says which.
 
     Weights are read from safetensors only: the older pickled format is refused.
     """
 
-    Config: ClassVar[type[EncoderConfig]] = SentenceConfig
     precision: ClassVar[Precision] = "float16"
 
     def __init__(self, config: SentenceConfig, argument: str = "", *, device: str = "cpu") -> None:
         super().__init__(config, argument, device=device)
-        self.config = config
         self._loaded: Any = None
 
     def locate(self) -> str:
@@ -93,12 +91,12 @@ class SentenceEncoder(Encoder):
         location = self.locate()
         if Path(location).is_dir():
             return f"sha256 {hash_folder(Path(location))}"
-        commit = getattr(self._model()[0].auto_model.config, "_commit_hash", None)
+        commit = getattr(self.model()[0].auto_model.config, "_commit_hash", None)
         return f"commit {commit}"
 
     def encode(self, texts: Sequence[str], corpus: Sequence[str] | None = None) -> FloatArray:
         """One row a text, [n, d]."""
-        model, cpu = self._model(), self.device == "cpu"
+        model, cpu = self.model(), self.device == "cpu"
         tokens = self.count_tokens(texts)
         if tokens is None:
             n = self.config.batch_size
@@ -129,7 +127,7 @@ class SentenceEncoder(Encoder):
 
     def count_tokens(self, texts: Sequence[str]) -> IntArray | None:
         """[n] tokens of each text with its prompt, before any cut; None for models without a usual tokenizer."""
-        tokenizer = getattr(self._model(), "tokenizer", None)
+        tokenizer = getattr(self.model(), "tokenizer", None)
         if not callable(tokenizer):
             return None
         logging: Any = importlib.import_module("transformers.utils.logging")
@@ -153,10 +151,10 @@ class SentenceEncoder(Encoder):
     @property
     def limit(self) -> int | None:
         """Tokens after which the model's tokenizer cuts a text; None: never."""
-        limit = self._model().max_seq_length
+        limit = self.model().max_seq_length
         return int(limit) if limit is not None and np.isfinite(limit) else None
 
-    def _model(self) -> Any:
+    def model(self) -> Any:
         if self._loaded is None:
             location = self.locate()
             self._loaded = _load(location, self.device)

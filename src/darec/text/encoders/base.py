@@ -9,9 +9,9 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import ClassVar, Literal
+from typing import ClassVar, Literal, TypeVar
 
-from darec.settings import Settings
+from darec.settings import Configured, Settings
 from darec.types import FloatArray, IntArray
 
 Precision = Literal["float16", "float32"]
@@ -25,8 +25,11 @@ class EncoderConfig(Settings):
     """Settings that change how fast vectors are made but not what they are."""
 
 
-class Encoder(ABC):
-    """Base of every encoder.
+C = TypeVar("C", bound=EncoderConfig)
+
+
+class Encoder(Configured[C], ABC):
+    """Base of every encoder. Write ``class Mine(Encoder[MineConfig])``, or ``Encoder[EncoderConfig]`` without settings.
 
     Args:
         config: an instance of the class's ``Config``.
@@ -47,7 +50,8 @@ class Encoder(ABC):
     precision: ClassVar[Precision] = "float32"
     """In which vectors are kept unless asked otherwise: float16 where the encoder makes unit rows of its own."""
 
-    def __init__(self, config: EncoderConfig, argument: str = "", *, device: str = "cpu") -> None:
+    def __init__(self, config: C, argument: str = "", *, device: str = "cpu") -> None:
+        self.config = config
         self.argument = argument
         self.device = device
         self.notices: list[str] = []

@@ -32,7 +32,7 @@ class FileConfig(EncoderConfig):
     """The ids' file: .txt, .json or .jsonl; null: the one beside the vectors."""
 
 
-class FileEncoder(Encoder):
+class FileEncoder(Encoder[FileConfig]):
     """Looks vectors up by item id.
 
     Raises:
@@ -40,7 +40,6 @@ class FileEncoder(Encoder):
             id), no ids, as many ids as rows not, an id twice, or no id that the dataset knows.
     """
 
-    Config: ClassVar[type[EncoderConfig]] = FileConfig
     argument_name: ClassVar[str | None] = "VECTORS.npy"
     reads: ClassVar[Literal["text", "id"]] = "id"
     incremental: ClassVar[bool] = False

@@ -78,7 +78,7 @@ class OpenAIConfig(EncoderConfig):
         return url and without_credentials(url)
 
 
-class OpenAIEncoder(Encoder):
+class OpenAIEncoder(Encoder[OpenAIConfig]):
     """Asks a server for vectors.
 
     Raises:
@@ -86,13 +86,11 @@ class OpenAIEncoder(Encoder):
         EndpointError: the server cannot be reached, refuses, or sends something else than one vector a text.
     """
 
-    Config: ClassVar[type[EncoderConfig]] = OpenAIConfig
     argument_name: ClassVar[str | None] = "MODEL"
     precision: ClassVar[Precision] = "float16"
 
     def __init__(self, config: OpenAIConfig, argument: str = "", *, device: str = "cpu") -> None:
         super().__init__(config, argument, device=device)
-        self.config = config
         self.endpoint = Endpoint(config.base_url, config.key_env, config.timeout, config.retries)
         self._n_cut = 0
         self._checked = False

@@ -31,15 +31,13 @@ class TfidfConfig(EncoderConfig):
     """Seeds the randomised SVD."""
 
 
-class TfidfEncoder(Encoder):
+class TfidfEncoder(Encoder[TfidfConfig]):
     """Unit rows of the truncated SVD of the items' TF-IDF matrix (sublinear counts, smoothed idf)."""
 
-    Config: ClassVar[type[EncoderConfig]] = TfidfConfig
     incremental: ClassVar[bool] = False
 
     def __init__(self, config: TfidfConfig, argument: str = "", *, device: str = "cpu") -> None:
         super().__init__(config, argument, device=device)
-        self.config = config
 
     @property
     def revision(self) -> str:
