@@ -13,7 +13,7 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -24,6 +24,7 @@ from darec.text.encoding import Encoding
 from darec.text.inputs import Entities, make_encoder
 from darec.text.progress import TextProgress
 from darec.text.reduce import Reduction
+from darec.text.sentences import SentenceEncoder
 
 TEXTS, ROUNDS, FIXED, NEIGHBOURS = 500, 4, 32, 10
 
@@ -32,7 +33,7 @@ def measure(texts: list[str], threads: int) -> dict[str, Any]:
     """Seconds of every contender on the same rounds of texts."""
     torch.set_num_threads(threads)
     encoder, config = make_encoder("minilm")
-    model: Any = encoder.model()
+    model = cast(SentenceEncoder, encoder).model()
     rounds = [texts[start : start + TEXTS] for start in range(0, TEXTS * ROUNDS, TEXTS)]
     options = {"show_progress_bar": False, "normalize_embeddings": True, "batch_size": FIXED}
 

@@ -155,6 +155,7 @@ class SentenceEncoder(Encoder[SentenceConfig]):
         return int(limit) if limit is not None and np.isfinite(limit) else None
 
     def model(self) -> Any:
+        """The ``SentenceTransformer``, loaded when it is first asked for."""
         if self._loaded is None:
             location = self.locate()
             self._loaded = _load(location, self.device)
