@@ -62,23 +62,22 @@ def command_line() -> str:
 
 def run_and_print(make: Callable[[], Any], out: Path, form: CompareFormat) -> None:
     """Make a comparison and print it; exit with 1 where a run failed, with 130 where it was interrupted."""
-    from rich.console import Console
-
     from darec.compare.output import print_tables, render
+    from darec.terminal import Console, echo
 
     try:
         comparison = make()
     except KeyboardInterrupt:
-        typer.echo(
+        echo(
             f"darec: interrupted; finished runs and checkpoints are kept, go on with: {command_line()}",
             err=True,
         )
         raise typer.Exit(130) from None
     if form is CompareFormat.TABLE:
-        console = Console(highlight=False, markup=False)
+        console = Console()
         print_tables(comparison, console)
         console.print(f"written to {out}/comparison.*", soft_wrap=True)
     else:
-        typer.echo(render(comparison, form.value), nl=False)
+        echo(render(comparison, form.value), lines=True, end="")
     if any(variant.failed for variant in comparison.variants):
         raise typer.Exit(1)

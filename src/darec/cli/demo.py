@@ -24,16 +24,15 @@ def command(
     seed: Annotated[int, typer.Option(help="Seed of the shop and of training.")] = 0,
 ) -> None:
     """Make a synthetic shop, train LightGCN with and without DaRec on it, compare them, and recommend."""
-    from rich.console import Console
-
     from darec.api import fit
     from darec.cli.output import ListFormat, print_rows
     from darec.data.build import import_dataset
     from darec.data.synthetic import SyntheticConfig, write_synthetic
     from darec.errors import DataError
+    from darec.terminal import Console
     from darec.text import encode_dataset
 
-    say = Console(stderr=True, highlight=False, soft_wrap=True, markup=False).print
+    say = Console(stderr=True, soft_wrap=True).print
     if out.exists():
         if any(out.iterdir()) and not (out / MARKER).exists():
             raise DataError(f"{out} holds files that are not the demo's: choose another --out.")
@@ -64,7 +63,7 @@ def command(
             out=folder,
             settings={**SETTINGS, "options.seed": seed},
         )
-    console = Console(highlight=False, markup=False)
+    console = Console()
     console.print(comparison(runs["none"], runs["darec"]))
     user = data.users.ids[int(data.train.user_degree.argmax())]
     console.print(f"\n{user} liked, among others: {'; '.join(runs['darec'].liked(user, 8))}\n")

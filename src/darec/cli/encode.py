@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, cast
 import typer
 
 from darec.cli.output import Format
+from darec.terminal import echo
 
 if TYPE_CHECKING:
     from darec.text.encoders.base import Precision
@@ -116,7 +117,7 @@ def command(
         print_json(values)
         return
     for notice in values.pop("notices"):
-        typer.echo(f"note: {notice}", err=True)
+        echo(f"note: {notice}", err=True)
     for name, value in values.items():
         if value is None:
             continue
@@ -129,4 +130,4 @@ def command(
             if isinstance(value, int)
             else value
         )
-        typer.echo(f"{name.replace('_', ' '):<16} {shown}")
+        echo(f"{name.replace('_', ' '):<16} {shown}")

@@ -34,12 +34,11 @@ def command(
     format: Annotated[Format, typer.Option(help="How to print the result.")] = Format.TABLE,
 ) -> None:
     """Rank the whole catalogue for every user and compare with held-out items."""
-    from rich.console import Console
-
     from darec.cli.output import metrics_table, print_json, print_rows
     from darec.errors import ConfigError
     from darec.evaluation.result import GROUP_METRICS
     from darec.run import Run
+    from darec.terminal import Console
 
     if how is not None and not cold:
         raise ConfigError("--how goes with --cold.")
@@ -59,7 +58,7 @@ def command(
     if format is Format.JSON:
         print_json({f"{split}/{name}": value for name, value in summary.items()})
         return
-    console = Console(markup=False)
+    console = Console()
     what = f"cold items of the {split} split" if cold else f"{split} split"
     plain = {name: value for name, value in summary.items() if "/" not in name}
     console.print(metrics_table(plain, f"{what}, {evaluation.n_users} users"))

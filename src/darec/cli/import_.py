@@ -79,14 +79,13 @@ def command(
     format: Annotated[Format, typer.Option(help="How to print the statistics.")] = Format.TABLE,
 ) -> None:
     """Read interactions and item texts, split them and write a dataset folder."""
-    from rich.console import Console
-
     from darec.cli.output import print_json
     from darec.data.build import import_dataset
     from darec.data.ingest import Columns
     from darec.data.statistics import statistics
+    from darec.terminal import Console
 
-    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    console = Console(stderr=True, soft_wrap=True)
     with console.status(f"importing {source} ..."):
         dataset = import_dataset(
             source,
@@ -120,7 +119,7 @@ def command(
     if format is Format.JSON:
         print_json({**figures, "tally": dataset.manifest["tally"]})
     else:
-        Console(markup=False, highlight=False).print(_table(figures, str(out)))
+        Console().print(_table(figures, str(out)))
 
 
 def _ratios(text: str) -> tuple[float, float, float]:

@@ -4,16 +4,22 @@ from __future__ import annotations
 
 import errno
 import importlib
+import os
+import signal
 import sys
+import threading
 import warnings
+from collections.abc import Sequence
 from importlib.metadata import version
-from typing import Annotated, Any
+from io import TextIOWrapper
+from typing import Annotated, Any, Final, cast
 
 import typer
-from rich.console import Console
 
 from darec.cli.parts import PartsCommand, with_plugins
-from darec.errors import DarecError, DarecWarning
+from darec.errors import ConfigError, DarecError, DarecWarning
+from darec.memory import failed_allocation
+from darec.terminal import echo
 
 app = typer.Typer(
     name="darec",
@@ -22,6 +28,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
+
+CLICK: Final = cast("type[Exception]", typer.BadParameter.__mro__[2])
+"""Click's base of errors in a command line. Typer brings Click along under a name that depends on its version."""
 
 # One module of darec.cli a subcommand; each defines `command` and its docstring is the help.
 COMMANDS = {
@@ -49,7 +58,7 @@ GROUPS = {"theory": "theory"}
 
 def _version(asked: bool) -> None:
     if asked:
-        typer.echo(f"darec {version('darec')}")
+        echo(f"darec {version('darec')}")
         raise typer.Exit
 
 
@@ -75,33 +84,93 @@ for _name, _module in GROUPS.items():
 
 def fail(message: str, status: int = 2) -> int:
     """Print one error line on standard error and return the exit status."""
-    Console(stderr=True, soft_wrap=True).print(
-        f"darec: error: {message}", markup=False, highlight=False
-    )
+    echo(f"darec: error: {message}", err=True)
     return status
 
 
 def _note(message: Warning | str, *about: Any, **more: Any) -> None:
     """Print a warning as one line on standard error."""
-    Console(stderr=True, soft_wrap=True).print(
-        f"darec: note: {message}", markup=False, highlight=False
-    )
+    echo(f"darec: note: {message}", err=True)
 
 
 def main() -> int:
-    """Run the command line and return its exit status. Usage errors and Ctrl-C are typer's to report."""
+    """Run the command line and return its exit status: 0, 1 (done in part), 2 (refused), 128 + a signal."""
+    stopped: list[int] = []
+
+    def stop(number: int, _: object) -> None:
+        stopped.append(number)
+        raise KeyboardInterrupt
+
+    # What asks a process to end is taken as Ctrl-C is: what was done is kept, and what goes on with it is said.
+    ours = [number for number in (signal.SIGTERM, signal.SIGHUP) if _is_default(number)]
+    for number in ours:
+        signal.signal(number, stop)
     try:
+        status = _run()
+    except KeyboardInterrupt:  # while an error was being handled
+        status = 130
+    finally:
+        for number in ours:
+            signal.signal(number, signal.SIG_DFL)
+    return 128 + stopped[0] if stopped else status
+
+
+def _is_default(number: int) -> bool:
+    """Whether a signal ends the process, and this thread may change that."""
+    in_main = threading.current_thread() is threading.main_thread()
+    return in_main and signal.getsignal(number) == signal.SIG_DFL
+
+
+def _run() -> int:
+    for stream in (sys.stdout, sys.stderr):
+        if isinstance(
+            stream, TextIOWrapper
+        ):  # a terminal or pipe that is not UTF-8 ends no command
+            stream.reconfigure(errors="backslashreplace")
+    try:
+        _check_words(sys.argv[1:])
         with warnings.catch_warnings():
             warnings.simplefilter("always", DarecWarning)
             warnings.showwarning = _note
-            app()
+            status = app(prog_name="darec", standalone_mode=False)
+        sys.stdout.flush()
+        return int(status or 0)
+    except CLICK as error:
+        return _usage(error)
+    except typer.Abort:
+        return fail("aborted.", 1)
     except DarecError as error:
         return fail(error.command_line)
+    except BrokenPipeError:  # what reads the output has had enough, as head has
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
+        return 1
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
         remedy = " Free some space and run again." if error.errno == errno.ENOSPC else ""
         return fail(f"{place}{error.strerror or error}.{remedy}")
-    return 0
+    except (MemoryError, RuntimeError) as error:
+        asked = failed_allocation(error)
+        if asked is None:
+            raise
+        return fail(f"not enough memory: {asked}.")
+
+
+def _check_words(words: Sequence[str]) -> None:
+    """Refuse what is no text: neither a file's name nor a setting could be written down."""
+    for word in words:
+        if any("\ud800" <= letter <= "\udfff" for letter in word):
+            raise ConfigError(f"{word!r} is not UTF-8: rename the file, or choose another name.")
+
+
+def _usage(error: Exception) -> int:
+    """An error in how the command was written, in one line; help where nothing was written at all."""
+    context = getattr(error, "ctx", None)
+    if context is not None and type(error).__name__ == "NoArgsIsHelpError":
+        echo(context.get_help(), lines=True)
+        return 2
+    message = " ".join(str(getattr(error, "format_message", lambda: error)()).split())
+    where = f" See '{context.command_path} --help'." if context is not None else ""
+    return fail(f"{message.removesuffix('.')}.{where}")
 
 
 if __name__ == "__main__":

@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import csv
 import json
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
-from typing import Any
+from typing import Annotated, Any, Final
 
-from rich.console import Console
+import typer
 from rich.table import Table
+
+from darec.terminal import Console, plain
 
 
 class Format(StrEnum):
@@ -28,29 +31,63 @@ class ListFormat(StrEnum):
     CSV = "csv"
 
 
+SafeCSV = Annotated[
+    bool,
+    typer.Option(
+        "--safe-csv/--no-safe-csv",
+        help="In CSV, an apostrophe before text that a spreadsheet would run as a formula, and control characters "
+        "spelled out; --no-safe-csv writes ids and titles to the letter.",
+    ),
+]
+
+# Printed as it is, JSON may go to a terminal: what json leaves of control characters is written as \uXXXX too.
+_CONTROL: Final = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff]")
+_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_FORMULA: Final = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
+"""How a cell begins that a spreadsheet runs: the last four are the wide forms of the first."""
+
+
 def print_json(value: Any) -> None:
     """Print a value as JSON."""
-    sys.stdout.write(json.dumps(value, indent=2, ensure_ascii=False, default=str) + "\n")
+    text = json.dumps(value, indent=2, ensure_ascii=False, default=str)
+    sys.stdout.write(_CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n")
 
 
-def print_rows(rows: Sequence[Mapping[str, Any]], form: ListFormat, title: str = "") -> None:
-    """Print rows with equal keys in the given format."""
+def print_rows(
+    rows: Sequence[Mapping[str, Any]],
+    form: ListFormat,
+    title: str = "",
+    *,
+    columns: Sequence[str] = (),
+    safe: bool = True,
+) -> None:
+    """Print rows with equal keys in the given format.
+
+    Args:
+        rows: any number of them.
+        form: how.
+        title: of a table.
+        columns: the keys, where there may be no rows.
+        safe: in CSV, make text of cells that a spreadsheet would run (:func:`safe_cell`).
+    """
     if form is ListFormat.JSON:
         print_json(list(rows))
         return
-    names = list(rows[0]) if rows else []
+    names = list(rows[0]) if rows else list(columns)
     if form is ListFormat.CSV:
-        writer = csv.DictWriter(sys.stdout, names, lineterminator="\n")
-        writer.writeheader()
-        writer.writerows(rows)
+        made = safe_cell if safe else _for_terminal
+        writer = csv.writer(sys.stdout, lineterminator="\n")
+        writer.writerows(
+            [made(name) for name in row] for row in (names, *(r.values() for r in rows))
+        )
         return
-    table = Table(title=title or None, title_justify="left")
+    table = Table(title=plain(title) or None, title_justify="left")
     for name in names:
         numeric = bool(rows) and isinstance(rows[0][name], int | float)
         table.add_column(name, justify="right" if numeric else "left", overflow="fold")
     for row in rows:
         table.add_row(*(cell(value) for value in row.values()))
-    Console(markup=False, highlight=False).print(table)
+    Console().print(table)
 
 
 def metrics_table(metrics: Mapping[str, float], title: str) -> Table:
@@ -67,8 +104,26 @@ def metrics_table(metrics: Mapping[str, float], title: str) -> Table:
     return table
 
 
+def safe_cell(value: Any) -> Any:
+    """A value that no spreadsheet runs and no terminal obeys; numbers stay numbers, negative ones too.
+
+    Text that begins as a formula gets an apostrophe before it, by which spreadsheets know text. Control characters are
+    spelled out.
+    """
+    if not isinstance(value, str):
+        return value
+    if value[:1] in _FORMULA and value and not _NUMBER.fullmatch(value):
+        value = f"'{value}"
+    return plain(value)
+
+
+def _for_terminal(value: Any) -> Any:
+    """The value itself, unless a terminal would obey it."""
+    return plain(value) if isinstance(value, str) and sys.stdout.isatty() else value
+
+
 def cell(value: Any) -> str:
     """A value as a table shows it."""
     if not isinstance(value, float):
-        return "" if value is None else str(value)
+        return "" if value is None else plain(str(value))
     return f"{value:.4f}" if abs(value) < 100 else f"{value:.1f}"

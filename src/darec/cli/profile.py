@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from darec.cli.output import Format
+from darec.terminal import echo
 
 if TYPE_CHECKING:
     from darec.text.profiles import CostEstimate, ProfileReport
@@ -151,7 +152,7 @@ def command(
         if format is Format.JSON:
             print_json({"requests": count, "path": str(batch_out)})
         else:
-            typer.echo(f"{count:,} requests in {batch_out}")
+            echo(f"{count:,} requests in {batch_out}")
         return
     try:
         if merge:
@@ -162,7 +163,7 @@ def command(
         again = shlex.join(["darec", *sys.argv[1:]])
         # The same command, where its URL held a password that must not be shown.
         again = again if again == without_credentials(again) else "the same command"
-        typer.echo(f"darec: interrupted; what is answered is kept, go on with: {again}", err=True)
+        echo(f"darec: interrupted; what is answered is kept, go on with: {again}", err=True)
         raise typer.Exit(130) from None
     print_json(report.to_dict()) if format is Format.JSON else _print_report(report)
     if report.stopped or report.unanswered or not report.profiles:
@@ -171,36 +172,34 @@ def command(
 
 def _print_estimate(estimate: CostEstimate) -> None:
     for number, prompt in enumerate(estimate.prompts, 1):
-        typer.echo(f"--- prompt {number}, {prompt.kind} {prompt.id}")
+        echo(f"--- prompt {number}, {prompt.kind} {prompt.id}")
         for message in prompt.messages:
-            typer.echo(f"[{message['role']}]\n{message['content']}\n")
-    typer.echo(f"requests         {estimate.requests:,} ({estimate.reused:,} profiles are there)")
-    typer.echo(f"tokens read      about {estimate.tokens_in:,}")
-    typer.echo(
-        f"tokens written   about {estimate.tokens_out:,}, at most {estimate.most_tokens_out:,}"
-    )
+            echo(f"[{message['role']}]\n{message['content']}\n", lines=True)
+    echo(f"requests         {estimate.requests:,} ({estimate.reused:,} profiles are there)")
+    echo(f"tokens read      about {estimate.tokens_in:,}")
+    echo(f"tokens written   about {estimate.tokens_out:,}, at most {estimate.most_tokens_out:,}")
     if estimate.cost is None:
-        typer.echo("cost             unknown: give --price IN:OUT")
+        echo("cost             unknown: give --price IN:OUT")
     else:
-        typer.echo(f"cost             about ${estimate.cost:,.4f}, at most ${estimate.most:,.4f}")
+        echo(f"cost             about ${estimate.cost:,.4f}, at most ${estimate.most:,.4f}")
 
 
 def _print_report(report: ProfileReport) -> None:
     for notice in report.notices:
-        typer.echo(f"note: {notice}", err=True)
+        echo(f"note: {notice}", err=True)
     if report.stopped:
-        typer.echo(f"stopped: {report.stopped}", err=True)
+        echo(f"stopped: {report.stopped}", err=True)
     failed, unanswered = report.failed, report.unanswered
     for title, rows, remedy in (
         ("failed", failed, "--only-failed asks again"),
         ("without an answer", unanswered, "the same command asks again"),
     ):
         if rows:
-            typer.echo(f"{len(rows)} {title}; {remedy}:", err=True)
+            echo(f"{len(rows)} {title}; {remedy}:", err=True)
             for kind, identifier, reason in rows[:SHOWN]:
-                typer.echo(f"  {kind} {identifier}: {reason}", err=True)
+                echo(f"  {kind} {identifier}: {reason}", err=True)
             if len(rows) > SHOWN:
-                typer.echo(f"  and {len(rows) - SHOWN} more (--format json lists all)", err=True)
+                echo(f"  and {len(rows) - SHOWN} more (--format json lists all)", err=True)
     rate = f" ({report.new / report.seconds:.3g} a second)" if report.new else ""
     figures = {
         "items": f"{report.items:,}",
@@ -214,4 +213,4 @@ def _print_report(report: ProfileReport) -> None:
         "profiles in": str(report.path),
     }
     for label, value in figures.items():
-        typer.echo(f"{label:<16} {value}")
+        echo(f"{label:<16} {value}")

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from darec.cli.output import ListFormat
+from darec.cli.output import ListFormat, SafeCSV
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -52,6 +52,7 @@ def command(
     ] = False,
     data: Annotated[Path | None, typer.Option(help="Where the dataset is now.")] = None,
     format: Annotated[ListFormat, typer.Option(help="How to print the list.")] = ListFormat.TABLE,
+    safe_csv: SafeCSV = True,
 ) -> None:
     """List the items that a trained model ranks highest for a user."""
     from darec.cli.output import print_rows
@@ -84,14 +85,13 @@ def command(
             listed = loaded.recommend(user, k, **seen)
         else:
             listed = loaded.recommend_for(_named(liked or "", loaded), k, **seen)
-        print_rows([asdict(item) for item in listed], format, title)
+        print_rows([asdict(item) for item in listed], format, title, safe=safe_csv)
         return
 
-    from rich.console import Console
-
     from darec.cold import ColdStart
+    from darec.terminal import Console
 
-    console = Console(stderr=True, highlight=False, markup=False, soft_wrap=True)
+    console = Console(stderr=True, soft_wrap=True)
     with console.status("learning what text says of the warm items ..."):
         cold = ColdStart(loaded, how=how or "ridge").fit(cold_items, id_column=item_id)
         if user is not None:
@@ -112,7 +112,7 @@ def command(
     rows = [asdict(item) for item in listed]
     if not with_warm:  # all are new, or none is
         rows = [{name: value for name, value in row.items() if name != "new"} for row in rows]
-    print_rows(rows, format, title)
+    print_rows(rows, format, title, safe=safe_csv)
 
 
 def _named(text: str, run: Run, new: Sequence[tuple[str, str | None]] = ()) -> list[str]:

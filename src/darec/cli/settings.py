@@ -19,11 +19,11 @@ def command(
     format: Annotated[Format, typer.Option(help="How to print the list.")] = Format.TABLE,
 ) -> None:
     """List the settings that --set and --config take, with defaults and meaning."""
-    from rich.console import Console
     from rich.table import Table
 
     from darec.cli.output import print_json
     from darec.config import resolve_config
+    from darec.terminal import Console
 
     config = resolve_config({"backbone": backbone, "alignment": alignment, "loss": loss})
     rows = described(config)
@@ -36,7 +36,7 @@ def command(
     table.add_column("meaning")
     for row in rows:
         table.add_row(row["setting"], str(row["default"]), row["meaning"])
-    Console(markup=False, highlight=False).print(table)
+    Console().print(table)
 
 
 def described(config: RunConfig) -> list[dict[str, Any]]:

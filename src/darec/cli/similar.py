@@ -8,7 +8,7 @@ from typing import Annotated
 
 import typer
 
-from darec.cli.output import ListFormat
+from darec.cli.output import ListFormat, SafeCSV
 
 
 def command(
@@ -17,6 +17,7 @@ def command(
     k: Annotated[int, typer.Option("-k", help="How many.")] = 10,
     data: Annotated[Path | None, typer.Option(help="Where the dataset is now.")] = None,
     format: Annotated[ListFormat, typer.Option(help="How to print the list.")] = ListFormat.TABLE,
+    safe_csv: SafeCSV = True,
 ) -> None:
     """List the items most similar to one, by the cosine of what was learned about them."""
     from darec.cli.output import print_rows
@@ -24,4 +25,4 @@ def command(
 
     loaded = Run.load(run, dataset=data)
     listed = loaded.similar(item, k)
-    print_rows([asdict(near) for near in listed], format, f"similar to {item}")
+    print_rows([asdict(near) for near in listed], format, f"similar to {item}", safe=safe_csv)

@@ -35,14 +35,13 @@ def command(
     import shlex
     import sys
 
-    from rich.console import Console
-
     from darec.cli.output import print_json
     from darec.data.dataset import Dataset
     from darec.diagnose import text_report
     from darec.diagnose.page import check_out, write_report
     from darec.diagnose.tables import rich_table, tables
     from darec.progress import listening
+    from darec.terminal import Console
     from darec.text import load_text
 
     if out is not None:
@@ -50,7 +49,7 @@ def command(
     dataset = Dataset.load(data)
     text = load_text(dataset, encoder)
     with (
-        Console(stderr=True, highlight=False, markup=False, quiet=quiet).status("") as status,
+        Console(stderr=True, quiet=quiet).status("") as status,
         listening(lambda doing, done, total: status.update(f"{doing}: {done} of {total} ...")),
     ):
         report = text_report(
@@ -67,7 +66,7 @@ def command(
     if format is Format.JSON:
         print_json(report.to_dict())
         return
-    console = Console(highlight=False, markup=False)
+    console = Console()
     for table in tables(report):
         console.print(rich_table(table))
     console.print(f"\nText {report.reading.verdict}:", report.reading.reason, soft_wrap=True)

@@ -41,10 +41,9 @@ def exact(
     exact alignment costs in cross-entropy, 'bound' the theorem's |I(D;Y) - I(D';Y)|, 'slack' the difference; 'parts'
     counts the values of what D and D' have in common. 'price': nats saved for each unit of disagreement more.
     """
-    from rich.console import Console
-
     from darec.cli.output import ListFormat, print_json, print_rows
     from darec.files import write_atomic
+    from darec.terminal import Console
     from darec.theory.near_gap import trade_off
     from darec.theory.report import curve_rows, world_row
     from darec.theory.worlds import WORLDS, read_world

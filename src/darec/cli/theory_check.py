@@ -11,9 +11,9 @@ import typer
 from darec.cli.output import Format
 
 if TYPE_CHECKING:
-    from rich.console import Console
     from rich.table import Table
 
+    from darec.terminal import Console
     from darec.theory.advice import Advice
     from darec.theory.check import InformationCheck
 
@@ -49,10 +49,9 @@ def command(
     """
     from dataclasses import asdict
 
-    from rich.console import Console
-
     from darec.cli.output import print_json
     from darec.data.dataset import Dataset
+    from darec.terminal import Console
     from darec.text import load_text
     from darec.theory.advice import advise
     from darec.theory.check import check
@@ -72,7 +71,7 @@ def command(
     if format is Format.JSON:
         print_json({**found.to_dict(), "advice": asdict(advice)})
         return
-    console = Console(markup=False, highlight=False)
+    console = Console()
     console.print(_table(found))
     _explain(console, data, advice)
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from darec.cli.output import Format
+from darec.terminal import echo
 
 if TYPE_CHECKING:
     from darec.theory.sweep_run import Outcome
@@ -53,11 +54,10 @@ def command(
     """
     from dataclasses import asdict
 
-    from rich.console import Console
-
     from darec.cli.output import ListFormat, print_json, print_rows
     from darec.compare.grid import parse_seeds
     from darec.settings import validated
+    from darec.terminal import Console
     from darec.theory import sweep_report
     from darec.theory.sweep import sweep, tasks
     from darec.theory.sweep_points import summarise
@@ -80,7 +80,7 @@ def command(
         for outcome in _watched(sweep(grid, out, jobs=jobs), len(grid), quiet):
             outcomes.append(outcome)
     except KeyboardInterrupt:
-        typer.echo(f"darec: interrupted; finished runs are kept, go on with: {again}", err=True)
+        echo(f"darec: interrupted; finished runs are kept, go on with: {again}", err=True)
         raise typer.Exit(130) from None
     points = summarise(outcomes)
     sweep_report.write_report(points, dials, out, again)
@@ -89,7 +89,7 @@ def command(
         return
     title = "means over seeds; shared and specific: R² of the planted factors from E_C"
     print_rows(sweep_report.rows(points), ListFormat.TABLE, title)
-    console = Console(highlight=False, markup=False)
+    console = Console()
     for line in sweep_report.findings(points):
         console.print(line.replace("**", ""), soft_wrap=True)
     console.print(f"written to {out}", soft_wrap=True)
@@ -97,16 +97,16 @@ def command(
 
 def _watched(outcomes: Iterator[Outcome], total: int, quiet: bool) -> Iterator[Outcome]:
     """The same outcomes, with a progress bar on a terminal and a line a run elsewhere."""
-    from rich.console import Console
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
         Progress,
-        TextColumn,
         TimeRemainingColumn,
     )
 
-    console = Console(stderr=True, highlight=False, markup=False, quiet=quiet)
+    from darec.terminal import Console, TextColumn
+
+    console = Console(stderr=True, quiet=quiet)
     columns = (
         TextColumn("{task.description}"),
         BarColumn(),

@@ -8,6 +8,7 @@ from typing import Annotated, Any
 import typer
 
 from darec.cli.output import Format
+from darec.terminal import echo
 
 
 def command(
@@ -61,12 +62,11 @@ def command(
     format: Annotated[Format, typer.Option(help="How to print the result.")] = Format.TABLE,
 ) -> None:
     """Train a recommender, evaluate it on validation and test, and write the run's folder."""
-    from rich.console import Console
-
     from darec.api import fit
     from darec.cli.output import metrics_table, print_json
     from darec.config import resolve_config
     from darec.run_folder import stored_config
+    from darec.terminal import Console
 
     named: dict[str, Any] = {
         "backbone": backbone,
@@ -94,7 +94,7 @@ def command(
             tensorboard=tensorboard,
         )
     except KeyboardInterrupt:
-        typer.echo(
+        echo(
             f"darec: interrupted; what was done is kept: darec train {data} --out {out} --resume",
             err=True,
         )
@@ -107,7 +107,7 @@ def command(
         for name, value in run.metrics.items()
         if name.startswith("test/") and name.count("/") == 1
     }
-    console = Console(markup=False)
+    console = Console()
     names = f"{run.config.backbone.name} + {run.config.alignment.name}"
     console.print(metrics_table(shown, f"{names}, test split"))
     console.print(

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from darec.cli.output import Format
+from darec.terminal import echo
 
 if TYPE_CHECKING:
     from darec.config import RunConfig
@@ -148,7 +149,7 @@ def command(
             results.append(study.run())
     except KeyboardInterrupt:
         again = shlex.join(["darec", *sys.argv[1:]])
-        typer.echo(f"darec: interrupted; finished trials are kept, go on with: {again}", err=True)
+        echo(f"darec: interrupted; finished trials are kept, go on with: {again}", err=True)
         raise typer.Exit(130) from None
     if format is Format.JSON:
         print_json([result.row() for result in results])
@@ -188,10 +189,10 @@ def _has(config: RunConfig, key: str) -> bool:
 
 
 def _print(results: list[Tuned]) -> None:
-    from rich.console import Console
     from rich.table import Table
 
     from darec.cli.output import cell
+    from darec.terminal import Console
     from darec.tuning.reporter import shown
 
     table = Table(title=f"best validation {results[0].metric}", title_justify="left")
@@ -210,7 +211,7 @@ def _print(results: list[Tuned]) -> None:
             f"{best / start - 1:+.1%}" if best and start else "",
             ", ".join(f"{count} {name}" for name, count in counts.items() if count),
         )
-    console = Console(markup=False, highlight=False)
+    console = Console()
     console.print(table)
     for result in results:
         pair = f"{result.backbone} + {result.alignment}"

@@ -39,10 +39,10 @@ def command(
     OUT/index.html is one page that needs no network; every picture is also there as PNG and SVG, and the figures as
     anatomy.json.
     """
-    from rich.console import Console
     from rich.table import Table
 
     from darec.cli.output import cell, print_json
+    from darec.terminal import Console
     from darec.visualize import visualize
 
     anatomy = visualize(
@@ -61,7 +61,7 @@ def command(
     if format is Format.JSON:
         print_json(anatomy.tree())
         return
-    console = Console(highlight=False, markup=False)
+    console = Console()
     table = Table(title=anatomy.run, title_justify="left")
     for column in ("", *(view.kind for view in anatomy.views)):
         table.add_column(column, justify="right" if column else "left")

@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Self
 
-from rich.console import Console, Group
+from rich.console import Group
 from rich.live import Live
 from rich.table import Table
 from rich.text import Text
@@ -17,6 +17,7 @@ from rich.text import Text
 from darec.compare.grid import Job
 from darec.compare.kinds import Title
 from darec.progress import span
+from darec.terminal import Console
 
 _TAIL: Final = 8192  # bytes of a history that surely hold its last line
 _ROOM: Final = 8  # lines of a terminal that are not rows
@@ -43,7 +44,7 @@ class GridMonitor:
         shown: bool = True,
     ) -> None:
         self.jobs, self.out, self.at_once, self.monitor = jobs, out, at_once, monitor
-        self.console = Console(stderr=True, highlight=False, markup=False, quiet=not shown)
+        self.console = Console(stderr=True, quiet=not shown)
         self.seconds: dict[Title, list[float]] = {title: [] for title in jobs}
         self.running: dict[str, tuple[Job, float]] = {}
         self.errors: dict[str, tuple[Job, str]] = {}

@@ -10,7 +10,6 @@ from collections.abc import Iterator
 from typing import Any, Final
 
 from rich.box import SIMPLE_HEAD
-from rich.console import Console
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
@@ -18,6 +17,7 @@ from rich.text import Text
 from darec.compare.figures import Spread
 from darec.compare.result import Comparison
 from darec.compare.tables import Cell, Sheet, sheets
+from darec.terminal import Console
 
 BEST: Final = "▸"
 _FIGURES: Final = ("split", "figure", "seeds", "mean", "sd")

@@ -7,8 +7,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Required, TypedDict, Unpack
 
-from rich.console import Console
-
 from darec.compare.grid import (
     MANY,
     VariantSettings,
@@ -28,6 +26,7 @@ from darec.data.dataset import Dataset
 from darec.errors import ConfigError
 from darec.files import write_atomic
 from darec.lock import locked
+from darec.terminal import Console
 
 
 class RunnerOptions(TypedDict, total=False):
@@ -132,7 +131,7 @@ def run_variants(
     dataset = Dataset.load(data)
     grid = make_jobs(variants, numbers, dataset)
     by_seed = [job for round_ in zip(*grid.values(), strict=True) for job in round_]
-    console = Console(stderr=True, highlight=False, markup=False, quiet=not progress)
+    console = Console(stderr=True, quiet=not progress)
     for remark in remarks:
         console.print(remark, soft_wrap=True)
     check_folder(out)

@@ -9,9 +9,9 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from rich.console import Console
 from rich.progress import track
 
+from darec.terminal import Console
 from darec.types import IntArray
 
 Factors = NDArray[np.float64]

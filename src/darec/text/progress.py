@@ -10,9 +10,9 @@ from contextlib import contextmanager
 from time import monotonic
 
 from rich import progress as bars
-from rich.console import Console
 
 from darec.progress import EVERY
+from darec.terminal import Console, TextColumn
 
 
 class TextProgress:
@@ -29,7 +29,7 @@ class TextProgress:
         self, label: str, *, show: bool = True, doing: str = "encoding", unit: str = "texts"
     ) -> None:
         self.label, self.doing, self.unit = label, doing, unit
-        self.console = Console(stderr=True, quiet=not show, highlight=False, soft_wrap=True)
+        self.console = Console(stderr=True, quiet=not show, soft_wrap=True)
 
     def doing_else(self, doing: str, *, show: bool = True) -> TextProgress:
         """The same for another kind of work."""
@@ -43,13 +43,13 @@ class TextProgress:
             yield self._lines(total, reused)
             return
         with bars.Progress(
-            bars.TextColumn("{task.description}"),
+            TextColumn("{task.description}"),
             bars.BarColumn(bar_width=24),
             bars.MofNCompleteColumn(),
-            bars.TextColumn(self.unit),
-            bars.TextColumn("{task.fields[rate]}"),
+            TextColumn(self.unit),
+            TextColumn("{task.fields[rate]}"),
             bars.TimeRemainingColumn(),
-            bars.TextColumn("left"),
+            TextColumn("left"),
             console=self.console,
             transient=True,
         ) as bar:
@@ -79,7 +79,7 @@ class TextProgress:
         return advance
 
     def _line(self, text: str) -> None:
-        self.console.print(f"{self.label}: {text}", markup=False)
+        self.console.print(f"{self.label}: {text}")
 
     @contextmanager
     def working(self, total: int) -> Iterator[None]:

@@ -7,10 +7,10 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Self
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn
+from rich.progress import BarColumn, Progress, TimeElapsedColumn
 
 from darec.progress import EVERY, listening
+from darec.terminal import Console, TextColumn
 
 
 class Reporter:
@@ -48,7 +48,7 @@ class ConsoleReporter(Reporter):
 
     def __init__(self, label: str, epochs: int) -> None:
         self.label, self.epochs = label, epochs
-        self.console = Console(stderr=True, highlight=False)
+        self.console = Console(stderr=True)
         self.progress = Progress(
             TextColumn("{task.description}"),
             BarColumn(bar_width=20),

@@ -6,10 +6,10 @@ import time
 from collections.abc import Mapping
 from typing import Any, Self
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn
+from rich.progress import BarColumn, Progress
 
 from darec.progress import span
+from darec.terminal import Console, TextColumn
 
 _QUIET_SECONDS = 30.0  # between two lines about the same trial, on a plain stream
 
@@ -27,12 +27,12 @@ class TuningReporter:
 
     def __init__(self, label: str, metric: str, trials: int, epochs: int, *, shown: bool) -> None:
         self.label, self.metric, self.trials, self.epochs = label, metric, trials, epochs
-        self.console = Console(stderr=True, highlight=False, markup=False, quiet=not shown)
+        self.console = Console(stderr=True, quiet=not shown)
         self.live = shown and self.console.is_terminal
         self.progress = Progress(
-            TextColumn("{task.description}", markup=False),
+            TextColumn("{task.description}"),
             BarColumn(bar_width=20),
-            TextColumn("{task.fields[note]}", markup=False),
+            TextColumn("{task.fields[note]}"),
             console=self.console,
             transient=True,
             disable=not self.live,

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from rich.console import Console
-
 from darec.errors import ConfigError, RunError
 from darec.files import write_json
 from darec.report.drawing import empty_panels
 from darec.run import Run
+from darec.terminal import Console
 from darec.visualize.anatomy import Anatomy, anatomy_of
 from darec.visualize.maps import parse_methods
 from darec.visualize.page import write_anatomy
@@ -62,7 +61,7 @@ def visualize(
     empty_panels(1, 1, height=1)  # that matplotlib is there, before anything takes long
     loaded = Run.load(run, dataset=data)
     other = Run.load(against, dataset=loaded.dataset) if against else None
-    console = Console(stderr=True, highlight=False, markup=False, quiet=not progress)
+    console = Console(stderr=True, quiet=not progress)
     with console.status("") as status:
 
         def on_stage(what: str) -> None:
