@@ -11,8 +11,8 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
-from command_line import call, refused
 
+from command_line import call, refused
 from darec.cli import main as command_line
 from darec.testing.worlds import tiny_dataset
 
