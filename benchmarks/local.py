@@ -19,7 +19,7 @@ from torch import Tensor
 
 from benchmarks.common import RESULTS, alignment_inputs, write_between, write_result
 from darec.alignments.darec import DaRec, DaRecConfig, kmeans, match_clusters
-from darec.alignments.darec.kmeans import cluster_means
+from darec.numerics.kmeans import cluster_means
 from darec.run import Run
 from darec.runtime import stored_text
 from darec.types import Batch, Encoded, Tables

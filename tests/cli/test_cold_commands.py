@@ -9,8 +9,8 @@ from typing import Any
 
 import numpy as np
 import pytest
-from command_line import call, refused
 
+from command_line import call, refused
 from darec.testing.worlds import tiny_dataset
 from darec.text import encode_dataset
 

@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import polars as pl
 import pytest
-from command_line import call
 
+from command_line import call
 from darec.data.dataset import Dataset
 from darec.data.idmap import IdMap
 from darec.text import load_text

@@ -7,9 +7,9 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
-import command_line
 import pytest
 
+import command_line
 from darec.cli.import_ import _time_cuts
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError

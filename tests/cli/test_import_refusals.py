@@ -7,9 +7,10 @@ import pickle
 from pathlib import Path
 from typing import Any
 
-import command_line
 import polars as pl
 import pytest
+
+import command_line
 from command_line import call
 
 GOOD = "user_id,item_id,rating\nu1,a,5\nu1,b,3\nu2,a,4\nu2,c,1\nu3,b,2\nu3,c,2\nu3,a,2\n"

@@ -6,8 +6,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from command_line import call, refused
 
+from command_line import call, refused
 from darec.cli.main import COMMANDS, WITHOUT_PARTS
 from darec.testing.worlds import tiny_dataset
 from outside_parts import BACKBONE, ENCODER, write

@@ -8,8 +8,8 @@ import json
 from pathlib import Path
 
 import pytest
-from command_line import call, refused
 
+from command_line import call, refused
 from darec.testing.worlds import tiny_dataset
 from darec.text import encode_dataset
 

@@ -7,8 +7,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import call, refused
 
+from command_line import call, refused
 from darec.data.synthetic import SyntheticConfig, make_synthetic
 from darec.text import encode_dataset
 from darec.types import Interactions

@@ -5,8 +5,8 @@ import shlex
 from pathlib import Path
 
 import pytest
-from command_line import call, refused
 
+from command_line import call, refused
 from darec.testing.worlds import tiny_dataset
 from darec.training.trainer import Trainer
 

@@ -13,9 +13,9 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from darec.alignments.darec.kmeans import kmeans
-from darec.alignments.darec.matching import match_clusters
 from darec.errors import ConfigError, did_you_mean
+from darec.numerics.kmeans import kmeans
+from darec.numerics.matching import match_clusters
 from darec.types import IntArray
 
 METHODS: Final = ("pca", "tsne", "umap")

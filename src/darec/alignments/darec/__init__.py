@@ -38,13 +38,13 @@ from darec.alignments.darec.global_structure import (
     structure_gap,
     structure_products,
 )
-from darec.alignments.darec.kmeans import Clusters, kmeans
 from darec.alignments.darec.local_structure import local_structure_loss
-from darec.alignments.darec.matching import match_clusters
 from darec.alignments.darec.orthogonality import orthogonality_loss
 from darec.alignments.darec.settings import DaRecConfig
 from darec.alignments.darec.text_input import content_tables
 from darec.alignments.darec.uniformity import uniformity_loss
+from darec.numerics.kmeans import Clusters, kmeans
+from darec.numerics.matching import match_clusters
 
 __all__ = [
     "Clusters",

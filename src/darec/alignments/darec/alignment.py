@@ -11,9 +11,7 @@ from torch import Tensor, nn
 from darec.alignments.base import Alignment, AlignmentInputs
 from darec.alignments.darec.ablations import ABLATIONS
 from darec.alignments.darec.global_structure import global_structure_loss, structure_gap
-from darec.alignments.darec.kmeans import kmeans
 from darec.alignments.darec.local_structure import local_structure_loss
-from darec.alignments.darec.matching import match_clusters
 from darec.alignments.darec.orthogonality import orthogonality_loss
 from darec.alignments.darec.settings import DaRecConfig
 from darec.alignments.darec.text_input import TextInput
@@ -25,6 +23,8 @@ from darec.numerics.diagnostics import (
     representation_gap,
     similarity_spread,
 )
+from darec.numerics.kmeans import kmeans
+from darec.numerics.matching import match_clusters
 from darec.numerics.mlp import mlp
 from darec.types import Batch, Encoded, Tables
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from darec.alignments.darec.kmeans import cluster_means
+from darec.numerics.kmeans import cluster_means
 from darec.numerics.rows import full_precision, widen
 
 
@@ -15,7 +15,7 @@ def local_structure_loss(
 ) -> Tensor:
     """``(1/K) sum_k ||c_k - l_pi(k)||^2`` over matched cluster centres (DaRec, the local structure term).
 
-    The assignments are given (from :func:`~darec.alignments.darec.kmeans`, without gradient); the centres c and l
+    The assignments are given (from :func:`~darec.numerics.kmeans`, without gradient); the centres c and l
     are made anew from their members, so that the gradient reaches every row. Rows are taken as they are, not at
     unit length: this term, unlike the global one, also aligns lengths.
 

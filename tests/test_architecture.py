@@ -1,0 +1,151 @@
+"""The layers of the package: what a part may import is below it, so that no arrow runs upward and none in a circle.
+
+docs/architecture.md draws them. A new module or folder is placed here, above all that it imports.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Iterator
+from graphlib import TopologicalSorter
+from pathlib import Path
+
+import darec
+
+PACKAGE = Path(darec.__file__).parent
+
+# From the bottom up. Those of one row are one layer, whose members may import one another.
+LAYERS: tuple[tuple[str, ...], ...] = (
+    ("urls",),
+    ("errors",),
+    ("types",),
+    ("dimensions",),
+    ("progress",),
+    ("terminal",),
+    ("seeding",),
+    ("memory",),
+    ("files",),
+    ("lock",),
+    ("keywords",),
+    ("yaml_input",),
+    ("overrides",),
+    ("settings",),
+    ("numerics",),
+    ("graph",),
+    ("scoring",),
+    ("data",),
+    ("contract", "installed", "plugins", "registry"),
+    ("origins",),
+    ("known_settings",),
+    ("config",),
+    ("losses",),
+    ("text",),
+    ("backbones",),
+    ("alignments",),
+    ("model",),
+    ("runtime",),
+    ("search",),
+    ("evaluation",),
+    ("training",),
+    ("run_folder",),
+    ("run",),
+    ("api",),
+    ("report",),
+    ("diagnose",),
+    ("theory",),
+    ("tuning",),
+    ("compare",),
+    ("visualize",),
+    ("cold",),
+    ("testing",),
+    ("cli",),
+)
+
+
+def modules() -> Iterator[tuple[str, ast.Module]]:
+    for file in sorted(PACKAGE.rglob("*.py")):
+        parts = ("darec", *file.relative_to(PACKAGE).with_suffix("").parts)
+        name = ".".join(parts[:-1] if parts[-1] == "__init__" else parts)
+        yield name, ast.parse(file.read_text())
+
+
+def imported(tree: ast.AST, *, at_import: bool = False) -> Iterator[str]:
+    """Modules of the package that a module imports; those for annotations alone do not count.
+
+    ``at_import``: only what is imported when the module is.
+    """
+    for node in ast.iter_child_nodes(tree):
+        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
+            continue
+        if at_import and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            continue
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names if alias.name.startswith("darec"))
+        elif isinstance(node, ast.ImportFrom) and (node.module or "").partition(".")[0] == "darec":
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+        else:
+            yield from imported(node, at_import=at_import)
+
+
+def layer(module: str) -> str:
+    return module.split(".")[1]
+
+
+def test_every_module_has_a_layer() -> None:
+    there = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py"}
+    there |= {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    placed = [name for row in LAYERS for name in row]
+    assert sorted(placed) == sorted(there - {"__init__"})
+
+
+def test_no_import_runs_upward() -> None:
+    height = {name: number for number, row in enumerate(LAYERS) for name in row}
+    upward = [
+        f"{module} imports {wanted}"
+        for module, tree in modules()
+        if module != "darec"  # its names are loaded when they are first asked for
+        for wanted in imported(tree)
+        if height[layer(wanted)] > height[layer(module)]
+    ]
+    assert not upward
+
+
+def test_no_module_is_imported_in_a_circle() -> None:
+    trees = dict(modules())
+    needs = {
+        module: {
+            name if name in trees else name.rpartition(".")[0]
+            for name in imported(tree, at_import=True)
+        }
+        - {module}
+        for module, tree in trees.items()
+    }
+    TopologicalSorter(needs).prepare()  # CycleError names the circle
+
+
+def test_an_upward_import_would_be_seen() -> None:
+    inside = "def f():\n    from darec.cli.main import main\n"
+    typed = "if TYPE_CHECKING:\n    from darec.run import Run\n"
+    assert list(imported(ast.parse(inside))) == ["darec.cli.main.main"]
+    assert list(imported(ast.parse(inside), at_import=True)) == []
+    assert list(imported(ast.parse(typed))) == []
+    assert list(imported(ast.parse("import darec.api"))) == ["darec.api"]
+
+
+def test_alignments_and_backbones_do_not_know_each_other() -> None:
+    for module, tree in modules():
+        for one, other in (("alignments", "backbones"), ("backbones", "alignments")):
+            if module.startswith(f"darec.{one}."):
+                assert not any(layer(wanted) == other for wanted in imported(tree)), module
+
+
+def test_no_part_imports_a_sibling() -> None:
+    """One component, one file: only what a kind has in common is shared."""
+    common = {"backbones": {"base", "views"}, "alignments": {"base"}}
+    for module, tree in modules():
+        kind, _, part = module.removeprefix("darec.").partition(".")
+        if kind in common and part:
+            own = part.partition(".")[0]
+            wanted = [name.split(".") for name in imported(tree)]
+            others = {path[2] for path in wanted if path[1] == kind} - common[kind] - {own}
+            assert not others, f"{module} imports {sorted(others)}"
