@@ -81,7 +81,7 @@ def test_liked_titles_are_the_training_items(run: Run) -> None:
 
 
 def test_unknown_ids_name_the_nearest(run: Run) -> None:
-    with pytest.raises(DataError, match="no item 'i2x' in this dataset: did you mean 'i2"):
+    with pytest.raises(DataError, match="no item is called 'i2x': did you mean 'i2"):
         run.similar("i2x")
 
 

@@ -19,11 +19,10 @@ from __future__ import annotations
 import json
 import shutil
 import warnings
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, overload
 
 import numpy as np
 import torch
@@ -31,31 +30,16 @@ from scipy import sparse
 
 from darec.config import RunConfig, resolve_config
 from darec.data.dataset import Dataset
-from darec.data.idmap import Id
+from darec.data.idmap import Id, is_id
 from darec.errors import ConfigError, DarecWarning, RunError
 from darec.evaluation.evaluate import Evaluator, exclusion
 from darec.evaluation.result import Evaluation
 from darec.origins import change, remembered
+from darec.recommendations import Recommendation, RecommendationList, Recommendations, listed
 from darec.run_folder import FAILED, check_dataset, describe, run_folder
 from darec.scoring import Scorer, TableScorer, check_k, select
-from darec.types import FloatArray, IntArray, Interactions, Tables
-
-
-@dataclass(frozen=True)
-class Recommendation:
-    """One recommended item.
-
-    Attributes:
-        rank: from 1.
-        item_id: the item's id, as it was given.
-        title: what to call it.
-        score: the scorer's, or a similarity for :meth:`Run.similar`; comparable within one list only.
-    """
-
-    rank: int
-    item_id: Id
-    title: str
-    score: float
+from darec.tabular import html_summary
+from darec.types import IntArray, Interactions, Tables
 
 
 class Run:
@@ -90,7 +74,14 @@ class Run:
     def __repr__(self) -> str:
         names = f"{self.config.backbone.name} + {self.config.alignment.name}"
         where = f" at {self.path}" if self.path else ""
-        return f"<Run {names} on {self.dataset.n_users} x {self.dataset.n_items}{where}>"
+        return f"<Run {names} on {self.dataset.n_users:,} users x {self.dataset.n_items:,} items{where}>"
+
+    def _repr_html_(self) -> str:
+        metrics = [
+            name for name in self.metrics if name.startswith("test/") and name.count("/") == 1
+        ]
+        figures = {name: f"{self.metrics[name]:.4f}" for name in metrics}
+        return html_summary(repr(self).strip("<>"), figures)
 
     @classmethod
     def load(cls, path: str | Path, *, dataset: Dataset | str | Path | None = None) -> Run:
@@ -189,54 +180,111 @@ class Run:
             if len(self.dataset.split(split))
         }
 
+    @overload
+    def recommend(  # type: ignore[overload-overlap]  # a text is one id, though iterable
+        self,
+        users: Id,
+        k: int = ...,
+        *,
+        candidates: Iterable[Id] | None = ...,
+        exclude: Iterable[Id] = ...,
+        exclude_seen: bool = ...,
+    ) -> RecommendationList[Recommendation]: ...
+
+    @overload
     def recommend(
-        self, user: Id, k: int = 10, *, exclude_seen: bool = True
-    ) -> list[Recommendation]:
-        """The ``k`` best items for a known user.
+        self,
+        users: Iterable[Id] | None = ...,
+        k: int = ...,
+        *,
+        candidates: Iterable[Id] | None = ...,
+        exclude: Iterable[Id] = ...,
+        exclude_seen: bool = ...,
+    ) -> Recommendations: ...
+
+    def recommend(
+        self,
+        users: Id | Iterable[Id] | None = None,
+        k: int = 10,
+        *,
+        candidates: Iterable[Id] | None = None,
+        exclude: Iterable[Id] = (),
+        exclude_seen: bool = True,
+    ) -> RecommendationList[Recommendation] | Recommendations:
+        """The ``k`` best items for known users.
 
         Args:
-            user: the user's id.
-            k: how many.
-            exclude_seen: leave out every item the user has in any split.
+            users: one id, several, or None for all users.
+            k: how many; a list is shorter where fewer items are left.
+            candidates: ids of the items that may be listed; None for all.
+            exclude: ids of items that may not.
+            exclude_seen: leave out every item that a user has in any split.
+
+        Returns:
+            A list for one id; else a table, in the order of the ids.
 
         Raises:
-            DataError: an unknown user.
-            ConfigError: ``k`` larger than the catalogue.
+            DataError: an unknown user or item.
+            ConfigError: ``k`` larger than the catalogue, or no item left to list.
         """
-        row = self.dataset.users.row(user)
-        seen = self._seen if exclude_seen else None
-        items, scores = self.scorer.top_k(np.array([row]), k, exclude=seen)
-        return self._listed(items[0], scores[0])
+        data = self.dataset
+        one = users is not None and is_id(users)
+        wanted = cast(Iterable[Id], [users] if one else users)
+        rows = np.arange(data.n_users) if users is None else data.users.rows(wanted)
+        allowed = self._allowed(candidates, exclude)
+        check_k(k, data.n_items)
+        items, scores = self.scorer.top_k(
+            rows,
+            k if allowed is None else min(k, len(allowed)),
+            candidates=allowed,
+            exclude=self._seen if exclude_seen else None,
+        )
+        if one:
+            return listed(data, items[0], scores[0])
+        return Recommendations(data, rows, items, scores)
 
     def recommend_for(
-        self, liked: Sequence[Id], k: int = 10, *, exclude_seen: bool = True
-    ) -> list[Recommendation]:
+        self, liked: Iterable[Id], k: int = 10, *, exclude_seen: bool = True
+    ) -> RecommendationList[Recommendation]:
         """The ``k`` best items for a user known only by items they like.
 
         How that is scored depends on the scorer (:meth:`darec.scoring.Scorer.for_histories`): for two tables the
         user's row is the mean of those items' unit rows, for an item-item matrix nothing is lost.
 
         Args:
-            liked: item ids, at least one.
+            liked: ids or titles of items, at least one.
             k: how many.
             exclude_seen: leave out the liked items themselves.
+
+        Raises:
+            DataError: an unknown item, or a title that several items have.
+            ConfigError: no item, or ``k`` larger than the catalogue.
         """
-        if not liked:
+        rows = np.array(self.dataset.names.rows([liked] if is_id(liked) else liked), np.int64)
+        if not len(rows):
             raise ConfigError("no liked items: name at least one.")
-        rows = self.dataset.items.rows(liked)
         scorer = self.scorer.for_histories(_history(rows, self.dataset.n_items))
         exclude = _pairs(rows if exclude_seen else rows[:0], self.dataset.n_items)
         items, scores = scorer.top_k(k=k, exclude=exclude)
-        return self._listed(items[0], scores[0])
+        return listed(self.dataset, items[0], scores[0])
 
-    def similar(self, item: Id, k: int = 10) -> list[Recommendation]:
-        """The ``k`` items most similar to one: by the cosine of their rows, or by the entries of a matrix."""
-        row = np.array([self.dataset.items.row(item)])
+    def similar(self, item: Id, k: int = 10) -> RecommendationList[Recommendation]:
+        """The ``k`` items most similar to one: by the cosine of their rows, or by the entries of a matrix.
+
+        Args:
+            item: its id or title.
+            k: how many.
+
+        Raises:
+            DataError: an unknown item, or a title that several items have.
+            ConfigError: ``k`` larger than the catalogue.
+        """
+        row = np.array([self.dataset.names.row(item)])
         check_k(k, self.dataset.n_items)
         similarities = torch.from_numpy(self.scorer.similarities(row))
         similarities[0, row[0]] = -torch.inf
         ranked = select(similarities, k, self.scorer.ties)
-        return self._listed(ranked.items[0], ranked.scores[0])
+        return listed(self.dataset, ranked.items[0], ranked.scores[0])
 
     def liked(self, user: Id, k: int | None = None) -> list[str]:
         """Titles of a user's training items, the first ``k``."""
@@ -257,14 +305,19 @@ class Run:
         data = self.dataset
         return data.train.union(data.valid).union(data.test)
 
-    def _listed(self, items: IntArray, scores: FloatArray) -> list[Recommendation]:
-        return [
-            Recommendation(
-                rank, self.dataset.items.ids[item], self.dataset.title(int(item)), float(score)
+    def _allowed(self, candidates: Iterable[Id] | None, exclude: Iterable[Id]) -> IntArray | None:
+        """Rows of the items that may be listed; None for all."""
+        items = self.dataset.items
+        left_out = items.rows(exclude)
+        if candidates is None and not len(left_out):
+            return None
+        rows = np.arange(len(items)) if candidates is None else items.rows(candidates)
+        allowed = np.setdiff1d(rows, left_out)
+        if not len(allowed):
+            raise ConfigError(
+                "no item is left to recommend: give more candidates, or exclude fewer."
             )
-            for rank, (item, score) in enumerate(zip(items, scores, strict=True), 1)
-            if item >= 0
-        ]
+        return allowed
 
 
 def _home(about: dict[str, Any], path: Path) -> Path:

@@ -58,7 +58,9 @@ def test_new_items_alone_and_among_the_catalogue(
     new = ["recommend", shop / "run", "--user", "u2", "--cold-items", shop / "new.jsonl"]
     listed = printed(capsys, *new)
     assert {item["item_id"] for item in listed} == {"n0", "n1", "n2", "n3"}
-    assert list(listed[0]) == ["rank", "item_id", "title", "score"]
+    assert list(listed[0]) == ["user_id", "rank", "item_id", "title", "score"]
+    both = printed(capsys, *new, "--user", "u1", "-k", 2)
+    assert [row["user_id"] for row in both] == ["u2", "u2", "u1", "u1"]
     assert printed(capsys, *new, "-k", 2, "--how", "neighbours")[1]["rank"] == 2
     mixed = printed(capsys, *new, "--with-warm", "-k", 30)
     assert {item["new"] for item in mixed} == {True, False}

@@ -76,7 +76,46 @@ def test_recommend_in_three_formats(run: Path, capsys: pytest.CaptureFixture[str
     rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
     assert [row["item_id"] for row in rows] == [item["item_id"] for item in listed]
     assert call(*user) == 0
-    assert listed[0]["title"] in capsys.readouterr().out
+    shown = capsys.readouterr().out
+    assert listed[0]["title"] in shown and "user_id" not in shown
+
+
+def test_several_users_are_all_answered(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    users = ["recommend", run, "--user", "u3", "--user", "u1", "-k", "2"]
+    assert call(*users, "--format", "json") == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [(item["user_id"], item["rank"]) for item in listed] == [
+        ("u3", 1), ("u3", 2), ("u1", 1), ("u1", 2)
+    ]  # fmt: skip
+    assert call("recommend", run, "--user", "u1", "-k", "2", "--format", "json") == 0
+    assert json.loads(capsys.readouterr().out) == listed[2:]
+    assert call(*users, "--format", "csv") == 0
+    rows = list(csv.DictReader(io.StringIO(capsys.readouterr().out)))
+    assert [row["user_id"] for row in rows] == ["u3", "u3", "u1", "u1"]
+    assert call(*users) == 0
+    shown = capsys.readouterr().out
+    assert "for 2 users" in shown and "u3" in shown and "u1" in shown
+    assert "no user 'u999'" in refused(capsys, *users, "--user", "u999")
+
+
+def test_whole_numbers_and_uuids_on_the_command_line(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    import uuid
+
+    import darec
+
+    item = {i: uuid.UUID(int=i) for i in range(12)}
+    pairs = [(u, item[i]) for u in range(12) for i in item if (u + i) % 3]
+    made = darec.fit(pairs, backbone="mf", epochs=1, out=tmp_path / "r", progress=False)
+    assert call("recommend", tmp_path / "r", "--user", "7", "-k", "2", "--format", "json") == 0
+    listed = json.loads(capsys.readouterr().out)
+    assert [row["user_id"] for row in listed] == [7, 7]
+    assert [row["item_id"] for row in listed] == [str(one.item_id) for one in made.recommend(7, 2)]
+    words = ("similar", tmp_path / "r", "--item", str(item[3]), "-k", "2")
+    for form in ("json", "csv", "table"):
+        assert call(*words, "--format", form) == 0
+        assert str(made.similar(item[3], 1)[0].item_id)[-4:] in capsys.readouterr().out
 
 
 def test_seen_items_are_left_out_unless_asked_for(
@@ -102,7 +141,8 @@ def test_liked_items_and_similar_items(run: Path, capsys: pytest.CaptureFixture[
     assert call("recommend", run, "--liked", "i1, i2", "-k", "3", "--format", "json") == 0
     liked = [item["item_id"] for item in json.loads(capsys.readouterr().out)]
     assert len(liked) == 3 and not {"i1", "i2"} & set(liked)
-    assert call("similar", run, "--item", "i1", "-k", "3", "--format", "json") == 0
+    title = tiny_dataset().title(tiny_dataset().items.row("i1"))
+    assert call("similar", run, "--item", title.upper(), "-k", "3", "--format", "json") == 0
     similar = json.loads(capsys.readouterr().out)
     assert all(item["item_id"] != "i1" and -1.0001 <= item["score"] <= 1.0001 for item in similar)
     assert call("recommend", run, "--liked", "i1", "-k", "3", "--format", "json") == 0

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from darec.data.names import find_items
+from darec.data.names import ItemNames
 from darec.errors import DataError
 
 IDS = ["1", "2", "3", "4", "5"]
@@ -23,11 +23,11 @@ TITLES = ["Heat", "Good, the Bad and the Ugly", "Alien", "Heat", None]
     ],
 )
 def test_names_are_ids_or_titles(text: str, found: list[str]) -> None:
-    assert find_items(text, IDS, TITLES) == found
+    assert ItemNames(IDS, TITLES).listed(text) == found
 
 
 def test_an_id_comes_before_a_title() -> None:
-    assert find_items("b", ["a", "b"], ["b", "c"]) == ["b"]
+    assert ItemNames(["a", "b"], ["b", "c"]).listed("b") == ["b"]
 
 
 @pytest.mark.parametrize(
@@ -41,4 +41,4 @@ def test_an_id_comes_before_a_title() -> None:
 )
 def test_names_that_are_none_are_refused(text: str, words: str) -> None:
     with pytest.raises(DataError, match=words):
-        find_items(text, IDS, TITLES)
+        ItemNames(IDS, TITLES).listed(text)

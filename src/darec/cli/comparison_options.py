@@ -42,7 +42,8 @@ Encoder = Annotated[
 ]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")]
 Threads = Annotated[
-    int | None, typer.Option(min=1, help="CPU threads of each run; cores / jobs by default.")
+    int | None,
+    typer.Option(min=1, help="CPU threads of each run; by default torch's, at most cores / jobs."),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Train more than 1000 runs.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]

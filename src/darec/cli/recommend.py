@@ -4,21 +4,18 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from darec.cli.output import ListFormat, SafeCSV
 
-if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from darec.run import Recommendation, Run
-
 
 def command(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    user: Annotated[str | None, typer.Option(help="Id of a known user.")] = None,
+    user: Annotated[
+        list[str] | None, typer.Option(help="Id of a known user; repeat for several.")
+    ] = None,
     liked: Annotated[
         str | None,
         typer.Option(help="Ids or titles of items that a new user likes, with commas between."),
@@ -59,7 +56,8 @@ def command(
     from darec.errors import ConfigError
     from darec.run import Run
 
-    if sum(given is not None for given in (user, liked, about, cold_user)) != 1:
+    users = list(user or ())
+    if bool(users) + sum(given is not None for given in (liked, about, cold_user)) != 1:
         raise ConfigError(
             "name either --user ID or --liked ITEM,ITEM,... or --about WORDS, or the latter two as --cold-user."
         )
@@ -78,14 +76,18 @@ def command(
         raise ConfigError("--how goes with --cold-items or --about.")
     loaded = Run.load(run, dataset=data)
     seen: dict[str, Any] = {"exclude_seen": not include_seen}
-    title = f"for user {user}" if user is not None else f"for one who likes {liked or about}"
-    listed: Sequence[Recommendation]
+    title = f"for one who likes {liked or about}"
+    if users:
+        title = f"for user {users[0]}" if len(users) == 1 else f"for {len(users)} users"
+    # A table for one user says in its title whom it is for; programs find the user in every row.
+    told = bool(users) and (len(users) > 1 or format is not ListFormat.TABLE)
     if cold_items is None and about is None:
-        if user is not None:
-            listed = loaded.recommend(user, k, **seen)
+        if users:
+            rows = loaded.recommend(users, k, **seen).to_polars().rows(named=True)
         else:
-            listed = loaded.recommend_for(_named(liked or "", loaded), k, **seen)
-        print_rows([asdict(item) for item in listed], format, title, safe=safe_csv)
+            named = loaded.dataset.names.listed(liked or "")
+            rows = loaded.recommend_for(named, k, **seen).to_polars().rows(named=True)
+        print_rows(rows if told else _without("user_id", rows), format, title, safe=safe_csv)
         return
 
     from darec.cold import ColdStart
@@ -94,13 +96,19 @@ def command(
     console = Console(stderr=True, soft_wrap=True)
     with console.status("learning what text says of the warm items ..."):
         cold = ColdStart(loaded, how=how or "ridge").fit(cold_items, id_column=item_id)
-        if user is not None:
-            listed = cold.recommend(user, k, with_warm=with_warm, **seen)
-        elif liked is not None:
-            new = list(zip(cold.items_.ids, cold.items_.titles, strict=True))
-            listed = cold.recommend_for(_named(liked, loaded, new), k, with_warm=with_warm, **seen)
+        if users:
+            rows = [
+                {"user_id": one, **asdict(item)}
+                for one in users
+                for item in cold.recommend(one, k, with_warm=with_warm, **seen)
+            ]
         else:
-            listed = cold.recommend_about(about or "", k, with_warm=with_warm)
+            if liked is not None:
+                named = cold.names_.listed(liked)
+                listed = cold.recommend_for(named, k, with_warm=with_warm, **seen)
+            else:
+                listed = cold.recommend_about(about or "", k, with_warm=with_warm)
+            rows = [asdict(item) for item in listed]
     for notice in cold.notices_:
         console.print(f"darec: {notice}")
     if with_warm:
@@ -109,16 +117,10 @@ def command(
             f"{cold.relative_length_:.2f} times as long on average: where below 1, a new item stands lower in this mix "
             "than an old one that is liked as well."
         )
-    rows = [asdict(item) for item in listed]
     if not with_warm:  # all are new, or none is
-        rows = [{name: value for name, value in row.items() if name != "new"} for row in rows]
-    print_rows(rows, format, title, safe=safe_csv)
+        rows = _without("new", rows)
+    print_rows(rows if told else _without("user_id", rows), format, title, safe=safe_csv)
 
 
-def _named(text: str, run: Run, new: Sequence[tuple[str, str | None]] = ()) -> list[str]:
-    """Ids of the items that a user names, of the catalogue and of the new ones."""
-    from darec.data.names import find_items
-
-    ids = [*run.dataset.items.texts, *(identifier for identifier, _ in new)]
-    titles = [*run.dataset.catalogue["title"].to_list(), *(title for _, title in new)]
-    return find_items(text, ids, titles)
+def _without(column: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in row.items() if name != column} for row in rows]

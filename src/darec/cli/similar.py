@@ -13,7 +13,7 @@ from darec.cli.output import ListFormat, SafeCSV
 
 def command(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    item: Annotated[str, typer.Option(help="Id of the item.")],
+    item: Annotated[str, typer.Option(help="Id or title of the item.")],
     k: Annotated[int, typer.Option("-k", help="How many.")] = 10,
     data: Annotated[Path | None, typer.Option(help="Where the dataset is now.")] = None,
     format: Annotated[ListFormat, typer.Option(help="How to print the list.")] = ListFormat.TABLE,

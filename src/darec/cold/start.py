@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any, Final, Self
 
@@ -14,11 +14,13 @@ from darec.cold.evaluate import cold_part, evaluate_cold
 from darec.cold.items import NewItems, read_new_items
 from darec.cold.maps import MAPS, TextMap
 from darec.cold.text import RunText
-from darec.data.idmap import Id, IdMap
+from darec.data.idmap import Id, IdMap, is_id
+from darec.data.names import ItemNames
 from darec.errors import ConfigError, RunError, TextError, did_you_mean
 from darec.evaluation.result import Evaluation
 from darec.graph import Graph, SharedText, shared_text
-from darec.run import Recommendation, Run
+from darec.recommendations import Recommendation, RecommendationList
+from darec.run import Run
 from darec.scoring import TableScorer, check_k
 from darec.types import FloatArray, IntArray, Interactions, Tables
 
@@ -26,7 +28,7 @@ LEAST: Final = 3  # warm items that a map can be fitted on
 NAMES: Final = ("text", "title")
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class ColdRecommendation(Recommendation):
     """One recommended item, new or not.
 
@@ -43,10 +45,11 @@ class ColdStart:
     A map from text to the rows that are scored is fitted on the warm items of the run: those with text and with
     training interactions. It is made alike for every backbone and alignment, since all that a run scores is an inner
     product of two tables; see :mod:`darec.cold.maps`. Where all warm rows are equally long (a run that scores by
-    cosine), so are the new ones.
+    cosine), so are the new ones. What is asked before :meth:`fit` is answered as after ``fit()``,
+    without new items.
 
     Args:
-        run: finished, on a dataset that is on disk and encoded; the text read is that of the run.
+        run: finished, on a dataset that is encoded; the text read is that of the run.
         how: ``ridge``, ``neighbours`` or ``shared``, see :mod:`darec.cold.maps`.
         device: where a neural encoder runs.
 
@@ -56,6 +59,7 @@ class ColdStart:
         map_: the fitted map; ``map_.explained_`` tells how much of the warm rows text explains.
         relative_length_: mean length of the new rows over that of the warm ones.
         notices_: what was assumed, one sentence each.
+        names_: finds items, old and new, by id or title.
     """
 
     items_: NewItems
@@ -63,6 +67,7 @@ class ColdStart:
     map_: TextMap
     relative_length_: float
     notices_: tuple[str, ...]
+    names_: ItemNames
 
     def __init__(self, run: Run, *, how: str = "ridge", device: str = "cpu") -> None:
         if how not in MAPS:
@@ -94,8 +99,8 @@ class ColdStart:
         warm = np.flatnonzero(text.known & (data.train.item_degree > 0))
         if len(warm) < LEAST:
             raise RunError(
-                f"{len(warm)} items of {data.path} have both text and training interactions: too few to learn what "
-                "text says of an item's row."
+                f"{len(warm)} items of {data.path or 'the dataset'} have both text and training interactions: too few "
+                "to learn what text says of an item's row."
             )
         rows = self.run.tables.items.float()
         lengths = torch.linalg.vector_norm(rows, dim=1)[warm]
@@ -105,6 +110,7 @@ class ColdStart:
         self.map_ = MAPS[self.how](self._shared_text).fit(text.items[warm], rows.numpy()[warm])
         self.items_, self.notices_ = new, new.notices
         self._ids = IdMap("item", [*data.items.texts, *new.ids], data.items.type)
+        self.names_ = ItemNames(self._ids.texts, [*data.titles, *map(new.title, range(len(new)))])
         self.rows_ = self.transform(new.texts, new.titles)
         mean_length = np.linalg.norm(self.rows_, axis=1).mean() if len(new) else self._length
         self.relative_length_ = float(mean_length) / self._length
@@ -122,6 +128,7 @@ class ColdStart:
         Raises:
             TextError: a text in which the encoder finds nothing.
         """
+        self._fitted()
         if not len(texts):
             return np.zeros((0, self.run.tables.items.shape[1]), np.float32)
         vectors, found = self._text.encode(texts, texts if titles is None else titles)
@@ -146,6 +153,7 @@ class ColdStart:
             ConfigError: a cut-off above the number of cold items.
             DataError: a dataset that holds no items out.
         """
+        self._fitted()
         part = cold_part(self.run.dataset, split)
         most = len(part.catalogue)
         if ks is None:
@@ -155,6 +163,11 @@ class ColdStart:
         ids = IdMap("item", part.catalogue["item_id"].to_list())
         scorer = TableScorer(Tables(self.run.tables.users.float(), rows), ids.tie_order)
         return evaluate_cold(scorer, part, ks)
+
+    def _fitted(self) -> None:
+        """Fit without new items, unless that or another fit was made."""
+        if not hasattr(self, "map_"):
+            self.fit()
 
     def _shared_text(self) -> SharedText:
         """What the run's text shares with its training interactions."""
@@ -171,7 +184,7 @@ class ColdStart:
 
     def recommend(
         self, user: Id, k: int = 10, *, with_warm: bool = False, exclude_seen: bool = True
-    ) -> list[ColdRecommendation]:
+    ) -> RecommendationList[ColdRecommendation]:
         """The ``k`` best new items for a known user.
 
         Args:
@@ -185,6 +198,7 @@ class ColdStart:
             DataError: an unknown user.
             ConfigError: ``k`` below 1, or above the number of items where the catalogue is ranked.
         """
+        self._fitted()
         row = self.run.dataset.users.row(user)
         seen = np.concatenate(
             [self.run.dataset.split(name).of_user(row) for name in ("train", "valid", "test")]
@@ -194,32 +208,33 @@ class ColdStart:
 
     def recommend_for(
         self,
-        liked: Sequence[Id],
+        liked: Iterable[Id],
         k: int = 10,
         *,
         with_warm: bool = False,
         exclude_seen: bool = True,
-    ) -> list[ColdRecommendation]:
+    ) -> RecommendationList[ColdRecommendation]:
         """The ``k`` best new items for a user known only by items they like, of the catalogue or new.
 
         The user's vector is the mean of the items' unit rows, as in :meth:`darec.run.Run.recommend_for`.
 
         Args:
-            liked: item ids, at least one.
+            liked: ids or titles of items, at least one.
             k: how many at most.
             with_warm: see :meth:`recommend`.
             exclude_seen: leave out the liked items themselves.
         """
-        if not liked:
+        self._fitted()
+        rows = np.array(self.names_.rows([liked] if is_id(liked) else liked), np.int64)
+        if not len(rows):
             raise ConfigError("no liked items: name at least one.")
-        rows = self._ids.rows(liked)
         table = torch.cat([self.run.tables.items.float(), torch.from_numpy(self.rows_)])
         vector = F.normalize(table[rows], dim=1).mean(0)
         return self._ranked(vector, rows if exclude_seen else rows[:0], k, with_warm)
 
     def recommend_about(
         self, text: str, k: int = 10, *, with_warm: bool = False
-    ) -> list[ColdRecommendation]:
+    ) -> RecommendationList[ColdRecommendation]:
         """The ``k`` best new items for a user known only by words: as if they liked one item with that text.
 
         Args:
@@ -232,7 +247,7 @@ class ColdStart:
 
     def _ranked(
         self, user: torch.Tensor, exclude: IntArray, k: int, with_warm: bool
-    ) -> list[ColdRecommendation]:
+    ) -> RecommendationList[ColdRecommendation]:
         """New items, or all; the catalogue where there are no new ones."""
         warm, new = self.run.tables.items.float(), torch.from_numpy(self.rows_)
         n_warm = len(warm)
@@ -244,7 +259,7 @@ class ColdStart:
         rows, scores = scorer.top_k(
             k=min(k, len(candidates)) if alone else k, candidates=candidates, exclude=pairs
         )
-        return [
+        listed = (
             ColdRecommendation(
                 rank,
                 self._ids.ids[row],
@@ -254,4 +269,5 @@ class ColdStart:
             )
             for rank, (row, score) in enumerate(zip(rows[0].tolist(), scores[0], strict=True), 1)
             if row >= 0
-        ]
+        )
+        return RecommendationList(listed, kind=ColdRecommendation)

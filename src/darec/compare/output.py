@@ -129,11 +129,12 @@ def to_csv(comparison: Comparison) -> str:
     names = ("backbone", "alignment", *own, *_FIGURES, "difference", "relative", *_TESTS)
     writer = csv.DictWriter(buffer, names, lineterminator="\n", restval="")
     writer.writeheader()
-    writer.writerows(_rows(comparison))
+    writer.writerows(rows(comparison))
     return buffer.getvalue()
 
 
-def _rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
+def rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
+    """A row a variant and figure, as :func:`to_csv` writes them."""
     for variant in comparison.variants:
         named: dict[str, Any] = {"backbone": variant.backbone, "alignment": variant.alignment}
         if comparison.kind != "pairs":
@@ -153,7 +154,7 @@ def _rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
                 if gain is not None:
                     row |= {key: getattr(gain, key) for key in ("difference", *_TESTS)}
                     row["relative"] = gain.relative[0] if gain.relative else None
-                yield {key: "" if value is None else value for key, value in row.items()}
+                yield row
 
 
 def _rich(sheet: Sheet, *, sections: bool) -> Table:

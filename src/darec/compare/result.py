@@ -13,11 +13,14 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
 
+import polars as pl
+
 from darec.compare.figures import Curve, Gain, RunRecord, Spread
 from darec.compare.kinds import KINDS, Kind, KindName, Title
 from darec.errors import RunError
 from darec.evaluation.groups import Group
 from darec.files import write_json
+from darec.tabular import Tabular
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -96,8 +99,8 @@ class Variant:
         return tuple(run for run in self.runs if run.error is not None)
 
 
-@dataclass(frozen=True)
-class Comparison:
+@dataclass(frozen=True, repr=False)
+class Comparison(Tabular):
     """Variants on one dataset: a grid of pairs, or one pair under settings that a sweep or an ablation changes.
 
     Attributes:
@@ -139,6 +142,15 @@ class Comparison:
     notes: tuple[str, ...]
     kind: KindName = "pairs"
     baseline: str = BASELINE
+
+    def __repr__(self) -> str:
+        return f"<Comparison of {len(self.variants)} {self.words.many} on {self.dataset}, {len(self.seeds)} seeds>"
+
+    def to_polars(self) -> pl.DataFrame:
+        """One row a figure of a variant, as in ``comparison.csv``."""
+        from darec.compare.output import rows
+
+        return pl.DataFrame(list(rows(self)), infer_schema_length=None)
 
     @property
     def words(self) -> Kind:

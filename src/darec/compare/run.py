@@ -7,6 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Required, TypedDict, Unpack
 
+import torch
+
 from darec.compare.grid import (
     MANY,
     VariantSettings,
@@ -145,7 +147,7 @@ def run_variants(
                 data,
                 dataset.fingerprint(),
                 at_once=jobs,
-                threads=threads or max(1, _cores() // jobs),
+                threads=threads or default_threads(jobs),
                 progress=watch,
             )
         with console.status("") as status:
@@ -179,6 +181,14 @@ def _write(comparison: Comparison, out: Path) -> str | None:
     except ConfigError as error:
         return str(error)
     return None
+
+
+def default_threads(jobs: int) -> int:
+    """CPU threads of each of several runs that are trained at once, whose settings name none.
+
+    As many as torch takes by itself, which heeds OMP_NUM_THREADS, but no more than a run's share of the processors.
+    """
+    return max(1, min(torch.get_num_threads(), _cores() // jobs))
 
 
 def _cores() -> int:

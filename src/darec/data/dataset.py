@@ -17,6 +17,7 @@ import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, Final, Protocol
 
@@ -25,9 +26,11 @@ import polars as pl
 
 from darec.data.cold import HeldOut, read_cold, write_cold
 from darec.data.idmap import IdMap
+from darec.data.names import ItemNames
 from darec.data.swap import MARKER, read_whole, replacing, settle
 from darec.errors import DataError
 from darec.files import DAMAGE, is_free
+from darec.tabular import html_summary
 from darec.types import Interactions
 
 SCHEMA_VERSION: Final = 1
@@ -76,6 +79,11 @@ class Dataset:
         pairs = ", ".join(f"{len(self.split(name)):,} {name}" for name in SPLITS)
         return f"<Dataset {self.n_users:,} users x {self.n_items:,} items, {pairs}{where}>"
 
+    def _repr_html_(self) -> str:
+        counts = {name: f"{len(self.split(name)):,} interactions" for name in SPLITS}
+        sizes = {"users": f"{self.n_users:,}", "items": f"{self.n_items:,}"}
+        return html_summary(f"Dataset {self.path or 'in memory'}", {**sizes, **counts})
+
     def split(self, name: str) -> Interactions:
         """The pairs of ``train``, ``valid`` or ``test``. Raises ``DataError`` on another name."""
         if name not in SPLITS:
@@ -95,8 +103,18 @@ class Dataset:
 
     def title(self, item: int) -> str:
         """What to call an item on screen: its title, else its text, else its id."""
-        row = self.catalogue.row(item, named=True)
-        return str(row["title"] or row["text"] or row["item_id"])
+        return str(self.titles[item])
+
+    @cached_property
+    def titles(self) -> pl.Series:
+        """[I] what to call each item on screen; see :meth:`title`."""
+        named = [pl.col(name).replace("", None) for name in ("title", "text")]
+        return self.catalogue.select(title=pl.coalesce(*named, "item_id"))["title"]
+
+    @cached_property
+    def names(self) -> ItemNames:
+        """Finds items by id, or by what they are called on screen."""
+        return ItemNames(self.items.texts, self.titles.to_list())
 
     def fingerprint(self) -> str:
         """Hash of ids and splits: equal exactly when two datasets pose the same problem."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from functools import cached_property
-from typing import Any, Final, Literal, get_args
+from typing import Any, Final, Literal, TypeGuard, get_args
 from uuid import UUID
 
 import numpy as np
@@ -82,6 +82,11 @@ class IdMap:
         whole = self.type == "int64" and all(isinstance(one, int) for one in self.ids)
         ids = pl.Series(name or f"{self.kind}_id", self.ids if whole else self.texts)
         return ids.gather(rows)
+
+
+def is_id(value: object) -> TypeGuard[Id]:
+    """Whether a value is one id, and not several of them."""
+    return isinstance(value, (*get_args(Id), np.generic)) or not isinstance(value, Iterable)
 
 
 def typed(texts: Iterable[str], type: IdType) -> list[Any]:

@@ -1,9 +1,9 @@
-"""Items as people name them: by id or by title, with commas between."""
+"""Items as people name them: by id or by title."""
 
 from __future__ import annotations
 
 import difflib
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from typing import Final
 
 from darec.errors import DataError
@@ -12,66 +12,84 @@ NEAR: Final = 3  # how many near names a message tells
 _MOST: Final = 100_000  # names beyond which looking for near ones takes too long
 
 
-def find_items(text: str, ids: Sequence[str], titles: Sequence[str | None]) -> list[str]:
-    """The ids of the items that a text names.
-
-    A name is an id, or a title in any case. Titles may hold commas: the longest run of parts that is a name is one.
+class ItemNames:
+    """Finds items by id, or by title in any case.
 
     Args:
-        text: names with commas between.
-        ids: of all items.
+        ids: of all items, as text.
         titles: of all items; None where missing.
-
-    Raises:
-        DataError: a name that no item has, with the nearest ones, or a title that several items have.
     """
-    known: dict[str, list[str]] = {}
-    for identifier, title in zip(ids, titles, strict=True):
-        if title:
-            known.setdefault(_plain(title), []).append(identifier)
-    exact = set(ids)
-    parts = text.split(",")
-    found: list[str] = []
-    start = 0
-    while start < len(parts):
-        for stop in range(len(parts), start, -1):
-            name = ",".join(parts[start:stop]).strip()
-            if name in exact:
-                found.append(name)
-            elif _plain(name) in known:
-                found.append(_only(name, known[_plain(name)]))
+
+    def __init__(self, ids: Sequence[str], titles: Sequence[str | None]) -> None:
+        self.ids, self.titles = ids, titles
+        self._rows = {identifier: row for row, identifier in enumerate(ids)}
+        self._of_title: dict[str, list[int]] = {}
+        for row, title in enumerate(titles):
+            if title:
+                self._of_title.setdefault(_plain(title), []).append(row)
+
+    def row(self, name: object) -> int:
+        """The row of the item that is called so.
+
+        Raises:
+            DataError: a name that no item has, with the nearest ones, or a title that several items have.
+        """
+        found = self._find(str(name))
+        if found is None:
+            raise DataError(f"no item is called {str(name)!r}: {self._nearest(str(name))}")
+        return found
+
+    def rows(self, names: Iterable[object]) -> list[int]:
+        """The rows of several; errors as :meth:`row`."""
+        return [self.row(name) for name in names]
+
+    def listed(self, text: str) -> list[str]:
+        """The ids of the items in a text of names with commas between, without repeats.
+
+        Titles may hold commas: the longest run of parts that is a name is one.
+
+        Raises:
+            DataError: as :meth:`row`.
+        """
+        parts = text.split(",")
+        found: list[str] = []
+        start = 0
+        while start < len(parts):
+            for stop in range(len(parts), start, -1):
+                row = self._find(",".join(parts[start:stop]).strip())
+                if row is not None:
+                    found.append(self.ids[row])
+                    break
             else:
-                continue
-            break
-        else:
-            name, stop = parts[start].strip(), start + 1
-            if name:
-                raise DataError(f"no item is called {name!r}: {_nearest(name, ids, titles)}")
-        start = stop
-    return list(dict.fromkeys(found))
+                stop = start + 1
+                if parts[start].strip():
+                    self.row(parts[start].strip())
+            start = stop
+        return list(dict.fromkeys(found))
+
+    def _find(self, name: str) -> int | None:
+        if name in self._rows:
+            return self._rows[name]
+        rows = self._of_title.get(_plain(name), [])
+        if len(rows) > 1:
+            first = ", ".join(repr(self.ids[row]) for row in rows[:NEAR])
+            first += ", ..." if len(rows) > NEAR else ""
+            raise DataError(f"{len(rows)} items are called {name!r}: name one by its id ({first}).")
+        return rows[0] if rows else None
+
+    def _nearest(self, name: str) -> str:
+        called = {_plain(identifier): repr(identifier) for identifier in self.ids}
+        called |= {
+            _plain(title): f"{title!r} ({identifier})"
+            for identifier, title in zip(self.ids, self.titles, strict=True)
+            if title
+        }
+        few = len(called) <= _MOST
+        near = difflib.get_close_matches(_plain(name), called, NEAR, 0.5) if few else []
+        if near:
+            return "did you mean " + " or ".join(called[one] for one in near) + "?"
+        return f"name items by id or title, such as {', '.join(list(called.values())[-NEAR:])}."
 
 
 def _plain(name: str) -> str:
     return " ".join(name.split()).casefold()
-
-
-def _only(name: str, ids: list[str]) -> str:
-    if len(ids) > 1:
-        first = ", ".join(map(repr, ids[:NEAR])) + (", ..." if len(ids) > NEAR else "")
-        raise DataError(f"{len(ids)} items are called {name!r}: name one by its id ({first}).")
-    return ids[0]
-
-
-def _nearest(name: str, ids: Sequence[str], titles: Sequence[str | None]) -> str:
-    called = {_plain(identifier): repr(identifier) for identifier in ids}
-    called |= {
-        _plain(title): f"{title!r} ({identifier})"
-        for identifier, title in zip(ids, titles, strict=True)
-        if title
-    }
-    near = (
-        difflib.get_close_matches(_plain(name), called, NEAR, 0.5) if len(called) <= _MOST else []
-    )
-    if near:
-        return "did you mean " + " or ".join(called[one] for one in near) + "?"
-    return f"name items by id or title, such as {', '.join(list(called.values())[-NEAR:])}."

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 
@@ -15,6 +16,7 @@ from darec.errors import ConfigError, RunError, did_you_mean
 from darec.evaluation.groups import Group
 from darec.evaluation.metrics import Values
 from darec.files import write_atomic
+from darec.tabular import Tabular
 from darec.types import IntArray
 
 GROUP_METRICS: Final = ("recall", "ndcg")
@@ -23,8 +25,8 @@ GROUP_METRICS: Final = ("recall", "ndcg")
 _SCHEMA_VERSION: Final = 1
 
 
-@dataclass(frozen=True, eq=False)
-class Evaluation:
+@dataclass(frozen=True, eq=False, repr=False)
+class Evaluation(Tabular):
     """Metrics of one run on one split.
 
     Attributes:
@@ -43,6 +45,20 @@ class Evaluation:
     user_group: IntArray = field(default_factory=lambda: np.zeros(0, np.int64))
     groups: tuple[Group, ...] = ()
     problem: str = ""
+
+    def __repr__(self) -> str:
+        shown = [f"{name} {value:.4f}" for name, value in self.summary().items() if "/" not in name]
+        return f"<Evaluation of {self.n_users:,} users: {', '.join(shown[-4:])}>"
+
+    def to_polars(self) -> pl.DataFrame:
+        """One row a metric: ``group`` (null over all users and items), ``metric``, ``k`` and ``value``."""
+        rows = []
+        for name, value in self.summary().items():
+            group, _, metric = name.rpartition("/")
+            kind, _, k = metric.partition("@")
+            rows.append((group or None, kind, int(k), value))
+        schema = {"group": pl.String, "metric": pl.String, "k": pl.Int64, "value": pl.Float64}
+        return pl.DataFrame(rows, schema, orient="row")
 
     @property
     def n_users(self) -> int:

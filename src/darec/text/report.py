@@ -10,7 +10,7 @@ from darec.text.encoding import Encoding
 from darec.text.users import TextVectors
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class EncodeReport:
     """What an encoding did. Counts of texts are of distinct ones.
 
@@ -59,6 +59,9 @@ class EncodeReport:
     texts_per_second: float
     notices: tuple[str, ...]
     vectors: TextVectors = field(repr=False, compare=False)
+
+    def __repr__(self) -> str:
+        return f"<EncodeReport of {self.encoder}: {self.texts:,} texts, {self.new:,} new, {self.dim} dimensions>"
 
     def to_dict(self) -> dict[str, Any]:
         """All but the vectors, fit for JSON."""

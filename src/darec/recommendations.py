@@ -1,0 +1,132 @@
+"""What a run recommends: a list for one user, a table for many."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, fields
+from typing import Any, TypeVar
+
+import numpy as np
+import polars as pl
+
+from darec.data.dataset import Dataset
+from darec.data.idmap import Id, IdType
+from darec.tabular import Tabular
+from darec.types import FloatArray, IntArray
+
+ENDED = -1
+"""Stands in place of an item where a list ends early."""
+
+
+@dataclass(frozen=True, repr=False)
+class Recommendation:
+    """One recommended item.
+
+    Attributes:
+        rank: from 1.
+        item_id: the item's id, as it was given.
+        title: what to call it.
+        score: the scorer's, or a similarity for :meth:`darec.run.Run.similar`; comparable within one list only.
+    """
+
+    rank: int
+    item_id: Id
+    title: str
+    score: float
+
+    def __repr__(self) -> str:
+        return f"<{self.rank}. {self.title} ({self.item_id}) {self.score:.4g}>"
+
+
+R = TypeVar("R", bound=Recommendation)
+
+
+class RecommendationList(list[R], Tabular):
+    """The items recommended to one user, best first: a list that is also a table."""
+
+    def __init__(
+        self, items: Iterable[R] = (), *, kind: type[Recommendation] = Recommendation
+    ) -> None:
+        super().__init__(items)
+        self._kind = kind
+
+    def to_polars(self) -> pl.DataFrame:
+        """``rank``, ``item_id``, ``title`` and ``score``; UUIDs as text."""
+        names = [field.name for field in fields(self._kind)]
+        columns = {name: [getattr(item, name) for item in self] for name in names}
+        if not all(isinstance(one, int) for one in columns["item_id"]):
+            columns["item_id"] = [str(one) for one in columns["item_id"]]
+        types = {"rank": pl.Int64, "title": pl.String, "score": pl.Float64}
+        return pl.DataFrame(columns, schema_overrides=types)
+
+    def to_pandas(self) -> Any:
+        """See :meth:`Tabular.to_pandas`."""
+        made = super().to_pandas()
+        made["item_id"] = [item.item_id for item in self]
+        return made
+
+
+class Recommendations(Tabular):
+    """The items recommended to many users: one row a user and item, best first.
+
+    Attributes:
+        columns: ``user_id``, ``rank``, ``item_id``, ``title`` and ``score``.
+
+    Args:
+        dataset: whose users and items.
+        users: [n] rows of users.
+        items: [n, k] rows of items, -1 where a list ends early.
+        scores: [n, k].
+    """
+
+    columns = ("user_id", "rank", "item_id", "title", "score")
+
+    def __init__(
+        self, dataset: Dataset, users: IntArray, items: IntArray, scores: FloatArray
+    ) -> None:
+        self._dataset = dataset
+        self._users, self._items, self._scores = users, items, scores
+
+    def __len__(self) -> int:
+        """Number of rows."""
+        return int((self._items != ENDED).sum())
+
+    def __repr__(self) -> str:
+        return f"<Recommendations for {len(self._users):,} users, {len(self):,} rows>"
+
+    def __iter__(self) -> Iterator[tuple[Id, RecommendationList[Recommendation]]]:
+        """Each user's id and list."""
+        ids = self._dataset.users.ids
+        for user, items, scores in zip(self._users, self._items, self._scores, strict=True):
+            yield ids[user], listed(self._dataset, items, scores)
+
+    def to_polars(self) -> pl.DataFrame:
+        """The table as a frame of polars; UUIDs as text."""
+        there = self._items != ENDED
+        places, ranks = np.nonzero(there)
+        items = self._items[there]
+        data = self._dataset
+        return pl.DataFrame(
+            [
+                data.users.column(self._users[places]),
+                pl.Series("rank", ranks + 1),
+                data.items.column(items),
+                data.titles.gather(items),
+                pl.Series("score", self._scores[there]),
+            ]
+        )
+
+    def id_types(self) -> Mapping[str, IdType]:
+        """See :meth:`Tabular.id_types`."""
+        return {"user_id": self._dataset.users.type, "item_id": self._dataset.items.type}
+
+
+def listed(
+    dataset: Dataset, items: IntArray, scores: FloatArray
+) -> RecommendationList[Recommendation]:
+    """One user's list from [k] rows of items and their scores."""
+    return RecommendationList(
+        Recommendation(rank, dataset.items.ids[item], dataset.title(int(item)), float(score))
+        for rank, (item, score) in enumerate(zip(items, scores, strict=True), 1)
+        if item != ENDED
+    )

@@ -1,0 +1,63 @@
+"""Results that are tables, for whatever library a reader uses."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from html import escape
+from typing import Any
+
+import polars as pl
+
+from darec.data.idmap import IdType, typed
+from darec.errors import ConfigError
+
+
+class Tabular(ABC):
+    """A result that is a table.
+
+    Beside the two methods it speaks Arrow's stream interface, so that ``pyarrow.table(result)``, DuckDB and others read
+    it as it is; a notebook shows it as a table.
+    """
+
+    @abstractmethod
+    def to_polars(self) -> pl.DataFrame:
+        """The table as a frame of polars."""
+
+    def to_pandas(self) -> Any:
+        """The table as a frame of pandas.
+
+        Raises:
+            ConfigError: pandas is not installed.
+        """
+        try:
+            import pandas  # noqa: F401
+        except ImportError:
+            raise ConfigError(
+                "pandas is not installed: pip install pandas, or use to_polars()."
+            ) from None
+        frame = self.to_polars()
+        made = frame.to_pandas()
+        for column, kind in self.id_types().items():
+            if kind == "uuid":  # which polars does not have
+                made[column] = typed(frame[column], kind)
+        return made
+
+    def id_types(self) -> Mapping[str, IdType]:
+        """What the ids in columns of ids are."""
+        return {}
+
+    def _repr_html_(self) -> str:
+        return self.to_polars()._repr_html_()
+
+    def __arrow_c_stream__(self, requested_schema: object = None) -> object:
+        return self.to_polars().__arrow_c_stream__(requested_schema)
+
+
+def html_summary(title: str, figures: Mapping[str, object]) -> str:
+    """A small table for notebooks: what something is called, and a row a figure, all in plain text."""
+    rows = (
+        f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(str(value))}</td></tr>"
+        for name, value in figures.items()
+    )
+    return f"<table><caption>{escape(title)}</caption>{''.join(rows)}</table>"
