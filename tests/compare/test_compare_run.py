@@ -17,7 +17,7 @@ import pytest
 from darec.api import fit
 from darec.compare import ablate, sweep
 from darec.compare.result import Comparison
-from darec.compare.run import compare
+from darec.compare.run import compare, default_threads
 from darec.errors import ConfigError, FolderError, RunError
 from darec.evaluation.result import Evaluation
 from darec.lock import locked
@@ -231,3 +231,14 @@ def test_an_argument_that_does_not_exist_is_refused(function, shop: Path) -> Non
     arguments = {"params": ["train.lr=0.1"]} if function is sweep else {}
     with pytest.raises(TypeError, match="seedss"):
         function(shop / "data", out=shop / "typo", seedss=1, **arguments)
+
+
+@pytest.mark.parametrize(
+    ("cores", "torchs", "jobs", "threads"), [(8, 8, 1, 8), (8, 1, 1, 1), (8, 8, 3, 2), (2, 2, 5, 1)]
+)
+def test_threads_heed_torchs_own_choice_and_the_share_of_the_processors(
+    cores: int, torchs: int, jobs: int, threads: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("darec.compare.run._cores", lambda: cores)
+    monkeypatch.setattr("torch.get_num_threads", lambda: torchs)
+    assert default_threads(jobs) == threads

@@ -113,7 +113,8 @@ def run_variants(
         remarks: notes, shown at once too.
         seeds: how many, or a list such as ``"0,3,7"``.
         jobs: runs trained at once, each in a process of its own.
-        threads: CPU threads of a run; None: the processor's, shared out among the jobs.
+        threads: CPU threads of a run; None: torch's own choice, which heeds OMP_NUM_THREADS, but no more than the
+            processors shared out among the jobs.
         many: train more than a thousand runs.
         command: how this was asked for, for the record.
         progress: show progress on standard error.
