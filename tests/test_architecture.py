@@ -18,6 +18,7 @@ PACKAGE = Path(darec.__file__).parent
 LAYERS: tuple[tuple[str, ...], ...] = (
     ("urls",),
     ("errors",),
+    ("tabular",),
     ("types",),
     ("dimensions",),
     ("progress",),
@@ -48,6 +49,7 @@ LAYERS: tuple[tuple[str, ...], ...] = (
     ("evaluation",),
     ("training",),
     ("run_folder",),
+    ("recommendations",),
     ("run",),
     ("api",),
     ("report",),

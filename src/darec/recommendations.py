@@ -10,7 +10,7 @@ import numpy as np
 import polars as pl
 
 from darec.data.dataset import Dataset
-from darec.data.idmap import Id, IdType
+from darec.data.idmap import Id
 from darec.tabular import Tabular
 from darec.types import FloatArray, IntArray
 
@@ -59,11 +59,9 @@ class RecommendationList(list[R], Tabular):
         types = {"rank": pl.Int64, "title": pl.String, "score": pl.Float64}
         return pl.DataFrame(columns, schema_overrides=types)
 
-    def to_pandas(self) -> Any:
-        """See :meth:`Tabular.to_pandas`."""
-        made = super().to_pandas()
-        made["item_id"] = [item.item_id for item in self]
-        return made
+    def objects(self) -> Mapping[str, list[Any]]:
+        """See :meth:`Tabular.objects`."""
+        return {"item_id": [item.item_id for item in self]}
 
 
 class Recommendations(Tabular):
@@ -116,9 +114,16 @@ class Recommendations(Tabular):
             ]
         )
 
-    def id_types(self) -> Mapping[str, IdType]:
-        """See :meth:`Tabular.id_types`."""
-        return {"user_id": self._dataset.users.type, "item_id": self._dataset.items.type}
+    def objects(self) -> Mapping[str, list[Any]]:
+        """See :meth:`Tabular.objects`."""
+        places, _ = np.nonzero(self._items != ENDED)
+        rows = {"user": self._users[places], "item": self._items[self._items != ENDED]}
+        maps = {"user": self._dataset.users, "item": self._dataset.items}
+        return {
+            f"{kind}_id": [maps[kind].ids[row] for row in rows[kind]]
+            for kind in maps
+            if maps[kind].type == "uuid"
+        }
 
 
 def listed(

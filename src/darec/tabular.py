@@ -9,7 +9,6 @@ from typing import Any
 
 import polars as pl
 
-from darec.data.idmap import IdType, typed
 from darec.errors import ConfigError
 
 
@@ -36,15 +35,13 @@ class Tabular(ABC):
             raise ConfigError(
                 "pandas is not installed: pip install pandas, or use to_polars()."
             ) from None
-        frame = self.to_polars()
-        made = frame.to_pandas()
-        for column, kind in self.id_types().items():
-            if kind == "uuid":  # which polars does not have
-                made[column] = typed(frame[column], kind)
-        return made
+        frame = self.to_polars().to_pandas()
+        for column, values in self.objects().items():
+            frame[column] = values
+        return frame
 
-    def id_types(self) -> Mapping[str, IdType]:
-        """What the ids in columns of ids are."""
+    def objects(self) -> Mapping[str, list[Any]]:
+        """The values of columns that hold what polars does not know, such as UUIDs, which it has as text."""
         return {}
 
     def _repr_html_(self) -> str:
