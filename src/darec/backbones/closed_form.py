@@ -1,0 +1,83 @@
+"""The contract of a backbone that is solved in closed form: no epochs, no gradient, a scorer at once.
+
+To add one, write ``backbones/NAME.py`` with a config and a class like those of ease.py, and add its line to
+darec/registry.py. It goes through the same trainer, command line and comparison as the trained ones.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar, TypeVar
+
+import numpy as np
+from scipy import sparse
+
+from darec.config import Configured, PartConfig
+from darec.numerics.structure import Structure
+from darec.scoring import Scorer
+from darec.types import IntArray, Interactions, TextTable
+
+
+class ClosedFormConfig(PartConfig):
+    """Settings that every closed-form backbone has: none."""
+
+
+C = TypeVar("C", bound=ClosedFormConfig)
+
+
+@dataclass(frozen=True)
+class ClosedFormInputs:
+    """What a closed-form backbone is fitted on.
+
+    Attributes:
+        train: the training interactions.
+        ties: [I] places of the items where scores are equal.
+        text: language embeddings, where ``needs_text``; else None.
+        structure: what the alignment says of how items go together; None where it says nothing.
+        seed: of what is drawn.
+        threads: that may be used.
+        device: where dense products are made, as torch names it.
+    """
+
+    train: Interactions
+    ties: IntArray
+    text: TextTable | None = None
+    structure: Structure | None = None
+    seed: int = 0
+    threads: int = 1
+    device: str = "cpu"
+
+
+class ClosedForm(Configured[C]):
+    """Base of closed-form backbones. Write ``class Mine(ClosedForm[MineConfig])``.
+
+    Attributes:
+        needs_text: whether the model itself reads the language embeddings.
+        has_ids: whether it learns an id table: none does.
+        closed_form: what tells it from a trained backbone.
+        takes_structure: whether alignments that give an item-item structure go with it.
+        ablations: what ``darec ablate`` switches off or changes, name -> settings; None: derived from the config.
+    """
+
+    needs_text: ClassVar[bool] = False
+    has_ids: ClassVar[bool] = False
+    closed_form: ClassVar[bool] = True
+    takes_structure: ClassVar[bool] = False
+    ablations: ClassVar[Mapping[str, Mapping[str, Any]] | None] = None
+
+    def __init__(self, config: C) -> None:
+        self.config = config
+
+    def fit(self, inputs: ClosedFormInputs) -> Scorer:
+        """Solve the model.
+
+        Long loops go through :func:`darec.progress.counted`, so that progress is shown and they can be interrupted.
+        """
+        raise TypeError(f"{type(self).__name__} does not define fit()")
+
+
+def matrix_of(train: Interactions) -> sparse.csr_array:
+    """X, [U, I] ones at the training pairs, float32."""
+    ones = np.ones(len(train), np.float32)
+    return sparse.csr_array((ones, train.items, train.indptr), (train.n_users, train.n_items))

@@ -1,0 +1,156 @@
+"""EASE^R (Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data", arXiv 1905.03375).
+
+An item-item matrix B that predicts each user's items from all their others, ``min ||X - X B||^2 + ridge ||B||^2`` with
+a zero diagonal; the solution is closed (eq. 8). A structure that language gives enters as in L3AE (arXiv 2508.13500):
+``+ sum_ij lean_i (B - C)_ij^2``, whose solution is closed as well.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+import numpy as np
+import torch
+from pydantic import Field
+from scipy import sparse
+from torch import Tensor
+
+from darec.backbones.closed_form import ClosedForm, ClosedFormConfig, ClosedFormInputs, matrix_of
+from darec.dimensions import Range
+from darec.errors import ConfigError
+def require_memory(*a): pass
+from darec.numerics.inverse import invert_
+from darec.numerics.structure import Structure
+from darec.progress import counted
+from darec.scoring import MatrixScorer
+from darec.types import FloatArray
+
+_EXACT = 4096  # items up to which float64 costs nothing worth saving
+_TOLERANCE = 1e-2  # of the residual of the inverse, whose entries are about 1
+
+
+class EASEConfig(ClosedFormConfig):
+    """Settings of :class:`EASE`."""
+
+    name: Literal["ease"] = "ease"
+    """Name of the backbone."""
+    ridge: Annotated[float, Range(1.0, 3000.0, log=True)] = 100.0
+    """Weight of the squared norm of B, lambda; the paper tunes it between 1 and 1000. With a structure that B leans to,
+    it may be negative, as L3AE's paper has it, as long as the two together are positive."""
+    entries: int | None = Field(None, ge=1)
+    """Entries of each column of B that are kept, the largest in absolute value; null: all."""
+
+
+class EASE(ClosedForm[EASEConfig]):
+    """A dense item-item matrix by ridge regression of every item on all others."""
+
+    takes_structure = True
+
+    def fit(self, inputs: ClosedFormInputs) -> MatrixScorer:
+        """Solve for B.
+
+        Raises:
+            ConfigError: too little memory, or a system that is singular.
+        """
+        n = inputs.train.n_items
+        dtype = torch.float64 if n <= _EXACT else torch.float32
+        require_memory(
+            int(2.5 * n * n * dtype.itemsize),
+            f"the {n:,} x {n:,} item-item matrix of backbone 'ease'",
+            "use backbone 'ease_sparse', or import with a k-core that leaves fewer items",
+        )
+        X = matrix_of(inputs.train)
+        B = solve(X, inputs.structure or Structure(), self.config.ridge, dtype, inputs.device)
+        if self.config.entries is None or self.config.entries >= n:
+            return MatrixScorer(B, X, inputs.ties)
+        return MatrixScorer(largest(B, self.config.entries), X, inputs.ties)
+
+
+def solve(
+    X: sparse.csr_array,
+    structure: Structure,
+    ridge: float,
+    dtype: torch.dtype = torch.float64,
+    device: str = "cpu",
+) -> FloatArray:
+    """The item-item matrix, [I, I] float32.
+
+    With R the ridge and W the lean as diagonal matrices, G = X'X (plus the structure's rows) and
+    ``P = (G + R + W)^-1``, the solution without the condition on the diagonal is ``P (G + W C) = I - P (R + W) + P W C``;
+    the condition takes off P times a diagonal matrix.
+
+    Args:
+        X: [U, I].
+        structure: what B leans to, is stacked beneath X or is mixed with B.
+        ridge: lambda.
+        dtype: of the computation.
+        device: where it is done.
+
+    Raises:
+        ConfigError: a system that is singular, or nearly so in ``dtype``.
+    """
+    n = X.shape[1]
+    lean = torch.zeros(n, dtype=dtype, device=device)
+    if structure.target is not None and structure.lean is not None:
+        lean = structure.lean.to(lean)
+    weight = lean + ridge
+    if bool((weight <= 0).any()):
+        raise ConfigError(
+            f"ridge {ridge:g} leaves a penalty of {float(weight.min()):g}, and the system may be singular: raise "
+            "backbone.ridge above 0, or above minus the alignment's lean."
+        )
+    P = torch.from_numpy((X.T @ X).toarray()).to(device, dtype)
+    rows = None if structure.rows is None else structure.rows.to(device, dtype)
+    if rows is not None:
+        P.addmm_(rows, rows.T)
+    P.diagonal().add_(weight)
+    invert_(P, "solving the item-item matrix")
+    _check(P, X, rows, weight)
+    diagonal = P.diagonal().clone()
+    if structure.target is None:
+        P.mul_(-1 / diagonal)
+    else:
+        leaning = structure.target.times(P * lean)
+        free = 1 - diagonal * weight + leaning.diagonal()
+        P.mul_(-(weight + free / diagonal)).add_(leaning)
+        del leaning
+    P.diagonal().zero_()
+    if structure.added is not None:
+        P.mul_(1 - structure.share)
+        for start in range(0, n, 1024):
+            part = structure.added.dense(slice(start, start + 1024))
+            P[start : start + 1024].add_(part.to(P), alpha=structure.share)
+        P.diagonal().zero_()
+    return np.asarray(P.float().cpu().numpy())
+
+
+def _check(P: Tensor, X: sparse.csr_array, rows: Tensor | None, weight: Tensor) -> None:
+    """Whether P is the inverse: by a few of its columns."""
+    columns = torch.linspace(0, len(P) - 1, min(8, len(P)), device=P.device).long()
+    some = P[:, columns]
+    back = torch.from_numpy(X.T @ (X @ some.cpu().numpy())).to(P) + weight[:, None] * some
+    if rows is not None:
+        back += rows @ (rows.T @ some)
+    back[columns, torch.arange(len(columns), device=P.device)] -= 1
+    error = float(back.abs().max())
+    if not error <= _TOLERANCE:
+        raise ConfigError(
+            f"the system of the item-item matrix is nearly singular (residual {error:.2g}): raise the ridge."
+        )
+
+
+def largest(matrix: FloatArray, entries: int) -> sparse.csr_array:
+    """The entries of largest absolute value of each column, the rest zero."""
+    n = len(matrix)
+    columns = []
+    for start in counted(range(0, n, 1024), "keeping the largest entries"):
+        block = torch.from_numpy(np.ascontiguousarray(matrix[:, start : start + 1024].T))
+        kept = block.abs().topk(min(entries, n), dim=1).indices
+        values = block.gather(1, kept)
+        columns.append((kept.numpy(), values.numpy()))
+    rows = np.concatenate([kept for kept, _ in columns]).ravel()
+    values = np.concatenate([value for _, value in columns]).ravel()
+    places = np.repeat(np.arange(n), len(rows) // n)
+    kept_all = sparse.csr_array((values, (rows, places)), matrix.shape)
+    kept_all.eliminate_zeros()
+    return kept_all

@@ -1,0 +1,84 @@
+"""Item-item matrices of low rank, and what a linear model may be told of how items go together."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class LowRank:
+    """A square matrix ``diag(diagonal) + left right'``, which is never written out before it must be.
+
+    Attributes:
+        diagonal: [n].
+        left: [n, r].
+        right: [n, r].
+    """
+
+    diagonal: Tensor
+    left: Tensor
+    right: Tensor
+
+    def times(self, matrix: Tensor) -> Tensor:
+        """``matrix @ self``, [m, n], in O(m n r)."""
+        product: Tensor = torch.addmm(
+            matrix * self.diagonal, matrix @ self.left.to(matrix), self.right.T.to(matrix)
+        )
+        return product
+
+    def dense(self, rows: slice = slice(None)) -> Tensor:
+        """Some rows of it, [m, n]."""
+        part: Tensor = self.left[rows] @ self.right.T
+        places = torch.arange(len(self.diagonal), device=part.device)[rows]
+        part[torch.arange(len(places), device=part.device), places] += self.diagonal[rows]
+        return part
+
+    def diagonal_of_product(self, matrix: Tensor) -> Tensor:
+        """[n] the diagonal of ``matrix @ self``."""
+        product: Tensor = ((matrix @ self.left.to(matrix)) * self.right.to(matrix)).sum(1)
+        return product + matrix.diagonal() * self.diagonal.to(matrix)
+
+
+@dataclass(frozen=True)
+class Structure:
+    """What language says of how items go together, for models that learn an item-item matrix B in closed form.
+
+    Attributes:
+        target: the matrix that B leans to, by a penalty ``sum_ij lean_i (B - target)_ij^2``; None for none.
+        lean: [I] strength of that, by the item whose row of B it is.
+        rows: [I, r] features, each column of which counts as one user more; None for none.
+        added: a matrix C that is mixed with the solution, ``(1 - share) B + share C``; None for none.
+        share: of ``added``.
+    """
+
+    target: LowRank | None = None
+    lean: Tensor | None = None
+    rows: Tensor | None = None
+    added: LowRank | None = None
+    share: float = 0.0
+
+
+def item_matrix(features: Tensor, ridge: float) -> LowRank:
+    """EASE on features instead of users: each item told by a ridge regression on all others.
+
+    With F [r, I] the features as rows, ``C = argmin ||F - F C||^2 + ridge ||C||^2`` with a zero diagonal, which is
+    ``I - P diag(1 / diag(P))`` with ``P = (F'F + ridge I)^-1`` (Steck 2019, eq. 8). By Woodbury's identity only an
+    [r, r] matrix is inverted (Moon, Park & Lee, "LLM-Enhanced Linear Autoencoders for Recommendation", arXiv
+    2508.13500, eq. 7).
+
+    Args:
+        features: [I, r], zero where an item has none.
+        ridge: positive.
+    """
+    T = features.double()
+    moments = T.T @ T + ridge * torch.eye(T.shape[1], dtype=T.dtype, device=T.device)
+    weights = torch.linalg.solve(moments, T.T).T
+    kept = 1 - (weights * T).sum(1)  # ridge times the diagonal of P; positive, since ridge is
+    return LowRank(
+        (1 - 1 / kept).to(features.dtype),
+        weights.to(features.dtype),
+        (T / kept[:, None]).to(features.dtype),
+    )
