@@ -17,7 +17,9 @@ from darec.model import Model
 from darec.run import Run
 from darec.run_folder import RunFolder, describe, run_folder, stored_config
 from darec.runtime import resolve_runtime
+from darec.training import make_trainer
 from darec.training.progress import ConsoleReporter, Reporter
+from darec.training.closed_form import ClosedFormTrainer
 from darec.training.trainer import Trainer
 from darec.types import TextTable
 
@@ -161,11 +163,11 @@ def _encoded(
     return config.model_copy(update={"text": config.text.model_copy(update={"encoder": encoder})})
 
 
-def _train(job: _Job, *, progress: bool, tensorboard: bool) -> tuple[Trainer, _Job]:
+def _train(job: _Job, *, progress: bool, tensorboard: bool) -> tuple[Trainer | ClosedFormTrainer, _Job]:
     """Train the model; also the job, whose dataset is on disk now if the run is."""
     config, folder = job.config, job.folder
     label = f"{config.backbone.name} + {config.alignment.name}"
-    trainer = Trainer(
+    trainer = make_trainer(
         config,
         job.dataset,
         job.text,
@@ -180,9 +182,9 @@ def _train(job: _Job, *, progress: bool, tensorboard: bool) -> tuple[Trainer, _J
     return trainer, job
 
 
-def _record(job: _Job, trainer: Trainer) -> Run:
+def _record(job: _Job, trainer: Trainer | ClosedFormTrainer) -> Run:
     """Evaluate what was trained, and write what the run is read from."""
-    state, weights = trainer.state, trainer.model.state_dict()
+    state, weights = trainer.state, trainer.weights()
     path = job.folder.path if job.folder else None
     run = Run(job.config, job.dataset, trainer.scorer(), {}, path, about=job.about, weights=weights)
     evaluations = run.evaluations()
@@ -197,8 +199,8 @@ def _record(job: _Job, trainer: Trainer) -> Run:
         "seconds_to_best": state.best_seconds,
         "seconds": state.total_seconds,
         "peak_rss_mb": peak_rss_mb(),
-        "parameters": sum(parameter.numel() for parameter in trainer.model.parameters()),
-        "table_dim": run.tables.items.shape[1],
+        "parameters": trainer.n_parameters,
+        "table_dim": run.scorer.width,
         **{f"diagnostics/{name}": value for name, value in state.diagnostics.items()},
     }
     if job.folder is not None:

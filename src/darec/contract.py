@@ -21,10 +21,12 @@ def check_part(registry: Registry, name: str, part: object) -> None:
     """Raise ``ConfigError`` unless ``part`` is a class of the registry's kind that can be built under that name."""
     if not isinstance(part, type):
         raise ConfigError(f"{registry.kind} {name!r} must be a class, not {part!r}.")
-    base, settings = attribute(registry.base), attribute(registry.settings)
+    settings = attribute(registry.settings)
     what = f"{registry.kind} {name!r}: {part.__name__}"
-    if not issubclass(part, base):
-        raise ConfigError(f"{what} must inherit {registry.base.replace(':', '.')}.")
+    base = next((b for b in map(attribute, registry.bases) if issubclass(part, b)), None)
+    if base is None:
+        bases = " or ".join(path.replace(":", ".") for path in registry.bases)
+        raise ConfigError(f"{what} must inherit {bases}.")
     config: Any = getattr(part, "Config", None)
     if settings not in getattr(config, "__mro__", ()):
         mine = f"{part.__name__}Config"

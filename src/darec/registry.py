@@ -21,7 +21,7 @@ class Registry:
 
     Args:
         kind: what the parts are called in messages.
-        base: ``"module:Class"`` that every part inherits.
+        bases: ``"module:Class"``, one of which every part inherits.
         settings: ``"module:Class"`` that every part's ``Config`` inherits.
         paths: name -> ``"module:Class"`` of the package's own parts.
 
@@ -29,8 +29,8 @@ class Registry:
         own: names of the package's own parts.
     """
 
-    def __init__(self, kind: str, base: str, settings: str, paths: dict[str, str]) -> None:
-        self.kind, self.base, self.settings = kind, base, settings
+    def __init__(self, kind: str, bases: tuple[str, ...], settings: str, paths: dict[str, str]) -> None:
+        self.kind, self.bases, self.settings = kind, bases, settings
         self.own = frozenset(paths)
         self._parts: dict[str, str | type] = dict(paths)
         self._of_packages: dict[EntryPoint, type] = {}
@@ -153,16 +153,19 @@ def _same(entry: EntryPoint, part: str | type) -> bool:
 
 BACKBONES = Registry(
     "backbone",
-    "darec.backbones.base:Backbone",
+    ("darec.backbones.base:Backbone", "darec.backbones.closed_form:ClosedForm"),
     "darec.config:PartConfig",
     {
         "alpharec": "darec.backbones.alpharec:AlphaRec",
         "autocf": "darec.backbones.autocf:AutoCF",
         "dccf": "darec.backbones.dccf:DCCF",
         "dual": "darec.backbones.dual:Dual",
+        "ease": "darec.backbones.ease:EASE",
         "gccf": "darec.backbones.gccf:GCCF",
+        "itemknn": "darec.backbones.itemknn:ItemKNN",
         "lightgcn": "darec.backbones.lightgcn:LightGCN",
         "mf": "darec.backbones.mf:MF",
+        "popular": "darec.backbones.popular:Popular",
         "sgl": "darec.backbones.sgl:SGL",
         "simgcl": "darec.backbones.simgcl:SimGCL",
         "xsimgcl": "darec.backbones.xsimgcl:XSimGCL",
@@ -171,14 +174,17 @@ BACKBONES = Registry(
 
 ALIGNMENTS = Registry(
     "alignment",
-    "darec.alignments.base:Alignment",
+    ("darec.alignments.base:Alignment",),
     "darec.config:PartConfig",
     {
+        "additive": "darec.alignments.additive:Additive",
+        "collective": "darec.alignments.collective:Collective",
         "contrastive": "darec.alignments.contrastive:Contrastive",
         "darec": "darec.alignments.darec:DaRec",
         "direct": "darec.alignments.direct:Direct",
         "generative": "darec.alignments.generative:Generative",
         "kar": "darec.alignments.kar:KAR",
+        "l3ae": "darec.alignments.l3ae:L3AE",
         "llminit": "darec.alignments.llminit:LLMInit",
         "none": "darec.alignments.none:NoAlignment",
     },
@@ -186,7 +192,7 @@ ALIGNMENTS = Registry(
 
 ENCODERS = Registry(
     "encoder",
-    "darec.text.encoders.base:Encoder",
+    ("darec.text.encoders.base:Encoder",),
     "darec.text.encoders.base:EncoderConfig",
     {
         "file": "darec.text.encoders.file:FileEncoder",
@@ -203,7 +209,23 @@ REGISTRIES = {registry.kind: registry for registry in (BACKBONES, ALIGNMENTS, EN
 
 def inapplicable(backbone: str, alignment: str) -> str | None:
     """Why two registered parts cannot be combined, in one line; None where they can."""
-    if ALIGNMENTS.get(alignment).needs_ids and not BACKBONES.get(backbone).has_ids:
+    one, other = BACKBONES.get(backbone), ALIGNMENTS.get(alignment)
+    if one.closed_form and not other.closed_form:
+        return (
+            f"alignment {alignment!r} works in training and backbone {backbone!r} is solved in closed form: choose "
+            "another backbone or alignment."
+        )
+    if one.closed_form and other.needs_text and not one.takes_structure:
+        return (
+            f"alignment {alignment!r} shapes an item-item matrix and backbone {backbone!r} learns none: choose another "
+            "backbone or alignment."
+        )
+    if not one.closed_form and not other.trained:
+        return (
+            f"alignment {alignment!r} shapes an item-item matrix in closed form and backbone {backbone!r} is trained: "
+            "choose another backbone or alignment."
+        )
+    if other.needs_ids and not one.has_ids:
         return (
             f"alignment {alignment!r} works on an id table and backbone {backbone!r} has none: "
             "choose another backbone or alignment."

@@ -19,8 +19,9 @@ from darec.config import PartConfig
 from darec.dimensions import Range
 from darec.graph import Graph
 from darec.losses import RankingLoss
+from darec.numerics.structure import Structure
 from darec.settings import Configured
-from darec.types import Batch, Encoded, Tables
+from darec.types import Batch, Encoded, Interactions, Tables, TextTable
 
 
 class AlignmentConfig(PartConfig):
@@ -94,6 +95,8 @@ class Alignment(nn.Module, Configured[C]):
     Attributes:
         needs_text: whether the run must have language embeddings.
         needs_ids: whether the backbone must have an id table; see :func:`darec.registry.inapplicable`.
+        trained: whether it goes with trained backbones, by :meth:`fuse`, :meth:`losses` or :meth:`represent`.
+        closed_form: whether it goes with closed-form backbones, by :meth:`structure`.
         recommendation_terms: names of own losses that are recommendation signals (a tower's ranking loss, say):
             they count with the backbone's losses and are not scaled as alignment.
         ablations: what ``darec ablate`` switches off or changes, name -> settings; None: derived from the config.
@@ -103,6 +106,8 @@ class Alignment(nn.Module, Configured[C]):
     E_L_items: Tensor
     needs_text: ClassVar[bool] = True
     needs_ids: ClassVar[bool] = False
+    trained: ClassVar[bool] = True
+    closed_form: ClassVar[bool] = False
     recommendation_terms: ClassVar[frozenset[str]] = frozenset()
     ablations: ClassVar[Mapping[str, Mapping[str, Any]] | None] = None
 
@@ -117,6 +122,17 @@ class Alignment(nn.Module, Configured[C]):
     def text(self) -> Tables:
         """E_L, [U, d_L] and [I, d_L], on the model's device; empty where the alignment reads no text."""
         return Tables(self.E_L_users, self.E_L_items)
+
+    @classmethod
+    def structure(cls, config: C, text: TextTable, train: Interactions) -> Structure | None:
+        """What the language says of how items go together, for a closed-form backbone; no instance is made.
+
+        Args:
+            config: the alignment's settings.
+            text: E_L.
+            train: the training interactions.
+        """
+        return None
 
     def initial_ids(self, ids: Tensor) -> Tensor:
         """The backbone's id table before training; asked for once, where the backbone has one.
@@ -168,3 +184,9 @@ class Alignment(nn.Module, Configured[C]):
 
     def on_step(self, step: int, generator: torch.Generator) -> None:
         """Called before each training step, with the alignment's generator."""
+
+
+def unit_text(text: TextTable) -> Tensor:
+    """[I, d_L] the items' text at unit length, float32; zeros for an item without text."""
+    rows = torch.nn.functional.normalize(torch.from_numpy(text.items).float(), dim=1)
+    return rows * torch.from_numpy(text.item_mask)[:, None]

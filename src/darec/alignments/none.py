@@ -19,3 +19,4 @@ class NoAlignment(Alignment[NoAlignmentConfig]):
     """Leaves the backbone as it is."""
 
     needs_text: ClassVar[bool] = False
+    closed_form: ClassVar[bool] = True

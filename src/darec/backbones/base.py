@@ -59,6 +59,7 @@ class Backbone(nn.Module, Configured[C], ABC):
     Attributes:
         needs_text: whether the model itself reads the language embeddings.
         has_ids: whether the model learns an id table, ``embedding``.
+        closed_form: False; True for those of :mod:`darec.backbones.closed_form`.
         embedding: [N, dim], that table.
         out_dim: width of what :meth:`encode` returns.
         ablations: what ``darec ablate`` switches off or changes, name -> settings; None: derived from the config.
@@ -66,6 +67,7 @@ class Backbone(nn.Module, Configured[C], ABC):
 
     needs_text: ClassVar[bool] = False
     has_ids: ClassVar[bool] = True
+    closed_form: ClassVar[bool] = False
     ablations: ClassVar[Mapping[str, Mapping[str, Any]] | None] = None
     embedding: nn.Parameter
 

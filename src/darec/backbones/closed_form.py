@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
@@ -38,6 +39,7 @@ class ClosedFormInputs:
         seed: of what is drawn.
         threads: that may be used.
         device: where dense products are made, as torch names it.
+        folder: of the run, where a long solution may keep what is finished; None: nothing is kept.
     """
 
     train: Interactions
@@ -47,6 +49,7 @@ class ClosedFormInputs:
     seed: int = 0
     threads: int = 1
     device: str = "cpu"
+    folder: Path | None = None
 
 
 class ClosedForm(Configured[C]):

@@ -44,6 +44,11 @@ class AddedScorer(Scorer):
         """Where the first computes."""
         return self.scorers[0].device
 
+    @property
+    def width(self) -> int:
+        """Of all together."""
+        return sum(scorer.width for scorer in self.scorers)
+
     def check(self) -> None:
         """Check each."""
         for scorer in self.scorers:

@@ -85,6 +85,11 @@ class Scorer(ABC):
         """Where scores are computed."""
         return torch.device("cpu")
 
+    @property
+    def width(self) -> int:
+        """Columns of the tables that are scored; 0 where there are none."""
+        return 0
+
     @abstractmethod
     def check(self) -> None:
         """Raise ``RunError`` if a score would be NaN or infinite."""

@@ -43,6 +43,11 @@ class TableScorer(Scorer):
         """Where the tables are."""
         return self.tables.items.device
 
+    @property
+    def width(self) -> int:
+        """d."""
+        return int(self.tables.items.shape[1])
+
     def check(self) -> None:
         """Raise ``RunError`` on NaN or infinity in a table, or scores beyond float32."""
         users, items = self.tables.users, self.tables.items

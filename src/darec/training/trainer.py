@@ -157,6 +157,15 @@ class Trainer:
         """What the model has learned, float32 on the CPU."""
         return TableScorer(portable(self.model.tables()), self.ties)
 
+    def weights(self) -> dict[str, Tensor]:
+        """The model's, by name."""
+        return self.model.state_dict()
+
+    @property
+    def n_parameters(self) -> int:
+        """Numbers that are learned."""
+        return sum(parameter.numel() for parameter in self.model.parameters())
+
     def train_epoch(self) -> dict[str, float]:
         """One pass over the training pairs; the mean of each loss term."""
         model, state = self.model, self.state

@@ -21,7 +21,7 @@ from darec.errors import ConfigError, RunError
 from darec.files import write_atomic
 from darec.runtime import resolve_runtime
 from darec.search import active, value_of
-from darec.training.trainer import Trainer
+from darec.training import make_trainer
 from darec.tuning.reporter import TuningReporter, shown
 from darec.tuning.sampling import always, sampler, suggest
 from darec.tuning.setup import difference, setup_of
@@ -93,7 +93,7 @@ class Tuning:
         if self.out.exists() and not self.out.is_dir():
             raise ConfigError(f"{self.out} is a file: choose another --out.")
         # What cannot be trained is refused here, and leaves no study behind.
-        Trainer(self._settings({}, self.epochs), dataset, self.text)
+        make_trainer(self._settings({}, self.epochs), dataset, self.text)
         self.out.mkdir(parents=True, exist_ok=True)
         self.study = self._open(warmup=max(3, trials // 6))
         self._resume()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from darec.errors import RunError
 from darec.training.progress import Reporter
-from darec.training.trainer import Trainer
+from darec.training import make_trainer
 from darec.tuning.reporter import TuningReporter
 from darec.tuning.storage import BEAT
 

@@ -1,0 +1,43 @@
+"""L3AE (Moon, Park & Lee 2025, "LLM-Enhanced Linear Autoencoders for Recommendation", arXiv 2508.13500).
+
+EASE on the items' text gives an item-item matrix; the matrix learned from interactions leans to it by a ridge, and
+both are solved in closed form.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, ClassVar, Literal
+
+import torch
+from pydantic import Field
+
+from darec.alignments.base import Alignment, unit_text
+from darec.config import PartConfig
+from darec.dimensions import Range
+from darec.numerics.structure import Structure, item_matrix
+from darec.types import Interactions, TextTable
+
+
+class L3AEConfig(PartConfig):
+    """Settings of :class:`L3AE`; defaults chosen on the validation split of toys."""
+
+    name: Literal["l3ae"] = "l3ae"
+    """Name of the alignment."""
+    lean: Annotated[float, Range(3.0, 1000.0, log=True)] = Field(100.0, gt=0)
+    """Weight of the squared distance to the text's matrix, lambda_E in the paper."""
+    text_ridge: Annotated[float, Range(0.1, 100.0, log=True)] = Field(1.0, gt=0)
+    """Ridge of the text's own matrix, lambda_F in the paper, for texts of unit length."""
+
+
+class L3AE(Alignment[L3AEConfig]):
+    """Leans the item-item matrix to one that the text gives."""
+
+    trained: ClassVar[bool] = False
+    closed_form: ClassVar[bool] = True
+
+    @classmethod
+    def structure(cls, config: L3AEConfig, text: TextTable, train: Interactions) -> Structure:
+        """The text's matrix, and how much to lean to it."""
+        rows = unit_text(text)
+        lean = torch.full((train.n_items,), config.lean, dtype=torch.float64)
+        return Structure(target=item_matrix(rows, config.text_ridge), lean=lean)

@@ -1,0 +1,27 @@
+"""Popularity: every user gets the items that most training users have. The floor of every comparison."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+import torch
+
+from darec.backbones.closed_form import ClosedForm, ClosedFormConfig, ClosedFormInputs
+from darec.scoring import TableScorer
+from darec.types import Tables
+
+
+class PopularConfig(ClosedFormConfig):
+    """Settings of :class:`Popular`: there are none."""
+
+    name: Literal["popular"] = "popular"
+    """Name of the backbone."""
+
+
+class Popular(ClosedForm[PopularConfig]):
+    """The number of training users of each item, for everybody."""
+
+    def fit(self, inputs: ClosedFormInputs) -> TableScorer:
+        """Count."""
+        counts = torch.from_numpy(inputs.train.item_degree).float()[:, None]
+        return TableScorer(Tables(torch.ones(inputs.train.n_users, 1), counts), inputs.ties)
