@@ -54,7 +54,9 @@ def parts(kind: str, registry: Registry) -> str:
 
 def settings(kind: str, name: str) -> str:
     """The part's own settings with default and meaning."""
-    rows = described(resolve_config({kind: name}))
+    part = FOLDERS[kind].get(name)
+    other = {} if kind == "backbone" or part.trained else {"backbone": "ease"}
+    rows = described(resolve_config({kind: name, **other}))
     own = [row for row in rows if row["setting"].startswith(f"{kind}.")]
     lines = ["| setting | default | meaning |", "|---|---|---|"]
     for row in own:

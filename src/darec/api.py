@@ -18,8 +18,8 @@ from darec.run import Run
 from darec.run_folder import RunFolder, describe, run_folder, stored_config
 from darec.runtime import resolve_runtime
 from darec.training import make_trainer
-from darec.training.progress import ConsoleReporter, Reporter
 from darec.training.closed_form import ClosedFormTrainer
+from darec.training.progress import ConsoleReporter, Reporter
 from darec.training.trainer import Trainer
 from darec.types import TextTable
 
@@ -163,7 +163,9 @@ def _encoded(
     return config.model_copy(update={"text": config.text.model_copy(update={"encoder": encoder})})
 
 
-def _train(job: _Job, *, progress: bool, tensorboard: bool) -> tuple[Trainer | ClosedFormTrainer, _Job]:
+def _train(
+    job: _Job, *, progress: bool, tensorboard: bool
+) -> tuple[Trainer | ClosedFormTrainer, _Job]:
     """Train the model; also the job, whose dataset is on disk now if the run is."""
     config, folder = job.config, job.folder
     label = f"{config.backbone.name} + {config.alignment.name}"

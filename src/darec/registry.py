@@ -29,7 +29,9 @@ class Registry:
         own: names of the package's own parts.
     """
 
-    def __init__(self, kind: str, bases: tuple[str, ...], settings: str, paths: dict[str, str]) -> None:
+    def __init__(
+        self, kind: str, bases: tuple[str, ...], settings: str, paths: dict[str, str]
+    ) -> None:
         self.kind, self.bases, self.settings = kind, bases, settings
         self.own = frozenset(paths)
         self._parts: dict[str, str | type] = dict(paths)
@@ -207,6 +209,11 @@ ENCODERS = Registry(
 REGISTRIES = {registry.kind: registry for registry in (BACKBONES, ALIGNMENTS, ENCODERS)}
 
 
+def _shaped() -> list[str]:
+    """Names of the backbones that learn an item-item matrix which language can shape."""
+    return [name for name in BACKBONES if getattr(BACKBONES.get(name), "takes_structure", False)]
+
+
 def inapplicable(backbone: str, alignment: str) -> str | None:
     """Why two registered parts cannot be combined, in one line; None where they can."""
     one, other = BACKBONES.get(backbone), ALIGNMENTS.get(alignment)
@@ -223,7 +230,7 @@ def inapplicable(backbone: str, alignment: str) -> str | None:
     if not one.closed_form and not other.trained:
         return (
             f"alignment {alignment!r} shapes an item-item matrix in closed form and backbone {backbone!r} is trained: "
-            "choose another backbone or alignment."
+            f"choose backbone {' or '.join(map(repr, _shaped()))}, or another alignment."
         )
     if other.needs_ids and not one.has_ids:
         return (

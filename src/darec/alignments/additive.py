@@ -1,5 +1,4 @@
-"""Additive combination (Jeunen, Van Balen & Goethals, RecSys 2020, "Closed-form models for collaborative filtering with
-side-information").
+"""Additive combination (Jeunen et al. 2020, "Closed-form models for collaborative filtering with side-information").
 
 EASE on the interactions and EASE on the items' text, solved apart and mixed.
 """

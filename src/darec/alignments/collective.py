@@ -1,5 +1,4 @@
-"""Collective combination (Jeunen, Van Balen & Goethals, RecSys 2020, "Closed-form models for collaborative filtering with
-side-information").
+"""Collective combination (Jeunen et al. 2020, "Closed-form models for collaborative filtering with side-information").
 
 EASE on the interactions with the items' text beneath them: each feature of the text counts as one user more.
 """

@@ -18,7 +18,7 @@ from torch import Tensor
 from darec.backbones.closed_form import ClosedForm, ClosedFormConfig, ClosedFormInputs, matrix_of
 from darec.dimensions import Range
 from darec.errors import ConfigError
-def require_memory(*a): pass
+from darec.memory import require_memory
 from darec.numerics.inverse import invert_
 from darec.numerics.structure import Structure
 from darec.progress import counted
@@ -76,8 +76,8 @@ def solve(
     """The item-item matrix, [I, I] float32.
 
     With R the ridge and W the lean as diagonal matrices, G = X'X (plus the structure's rows) and
-    ``P = (G + R + W)^-1``, the solution without the condition on the diagonal is ``P (G + W C) = I - P (R + W) + P W C``;
-    the condition takes off P times a diagonal matrix.
+    ``P = (G + R + W)^-1``, the solution without the condition on the diagonal is
+    ``P (G + W C) = I - P (R + W) + P W C``; the condition takes off P times a diagonal matrix.
 
     Args:
         X: [U, I].
@@ -149,8 +149,8 @@ def largest(matrix: FloatArray, entries: int) -> sparse.csr_array:
         values = block.gather(1, kept)
         columns.append((kept.numpy(), values.numpy()))
     rows = np.concatenate([kept for kept, _ in columns]).ravel()
-    values = np.concatenate([value for _, value in columns]).ravel()
+    entries_kept = np.concatenate([values for _, values in columns]).ravel()
     places = np.repeat(np.arange(n), len(rows) // n)
-    kept_all = sparse.csr_array((values, (rows, places)), matrix.shape)
-    kept_all.eliminate_zeros()
-    return kept_all
+    sparse_matrix = sparse.csr_array((entries_kept, (rows, places)), matrix.shape)
+    sparse_matrix.eliminate_zeros()
+    return sparse_matrix

@@ -1,4 +1,4 @@
-"""ItemKNN (Sarwar et al. 2001, "Item-based collaborative filtering recommendation algorithms"; Deshpande & Karypis 2004).
+"""ItemKNN (Sarwar et al. 2001, "Item-based collaborative filtering recommendation algorithms").
 
 An item's score is the sum of its cosines with the user's items, of which those count that are among its nearest.
 """

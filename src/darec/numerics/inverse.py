@@ -55,7 +55,12 @@ def _invert(matrix: Tensor, leaf: int) -> Iterator[None]:
         yield
         return
     half = n // 2
-    A, B, upper, D = matrix[:half, :half], matrix[half:, :half], matrix[:half, half:], matrix[half:, half:]
+    A, B, upper, D = (
+        matrix[:half, :half],
+        matrix[half:, :half],
+        matrix[:half, half:],
+        matrix[half:, half:],
+    )
     yield from _invert(A, leaf)
     W = B @ A
     yield

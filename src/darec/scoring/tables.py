@@ -45,7 +45,7 @@ class TableScorer(Scorer):
 
     @property
     def width(self) -> int:
-        """d."""
+        """D."""
         return int(self.tables.items.shape[1])
 
     def check(self) -> None:

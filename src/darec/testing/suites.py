@@ -165,21 +165,10 @@ class BackboneSuite(_Suite):
         assert np.mean(totals[-10:]) < np.mean(totals[:10])
 
 
-class AlignmentSuite(_Suite):
-    """Inherit with ``name`` set to a registered alignment."""
+class Refusals:
+    """What holds of any alignment."""
 
-    def pairs(self) -> list[RunConfig]:
-        """This alignment over every backbone."""
-        return [
-            resolve_config(
-                {
-                    "backbone": {"name": backbone, "dim": 8},
-                    "alignment": {"name": self.name, **self.settings},
-                }
-            )
-            for backbone in BACKBONES
-            if not inapplicable(backbone, self.name)
-        ]
+    name: ClassVar[str]
 
     def test_inapplicable_pairs_are_refused_by_name(self) -> None:
         """Before anything runs: there is no configuration of them."""
@@ -191,6 +180,23 @@ class AlignmentSuite(_Suite):
                     assert backbone in str(refusal) and self.name in str(refusal)
                 else:
                     raise AssertionError(f"{backbone} + {self.name} was not refused")
+
+
+class AlignmentSuite(_Suite, Refusals):
+    """Inherit with ``name`` set to a registered alignment."""
+
+    def pairs(self) -> list[RunConfig]:
+        """This alignment over every trained backbone."""
+        return [
+            resolve_config(
+                {
+                    "backbone": {"name": backbone, "dim": 8},
+                    "alignment": {"name": self.name, **self.settings},
+                }
+            )
+            for backbone in BACKBONES
+            if not inapplicable(backbone, self.name) and not BACKBONES.get(backbone).closed_form
+        ]
 
     def test_diagnostics_are_finite(self) -> None:
         """Figures to log at each evaluation."""

@@ -1,4 +1,4 @@
-"""The trainer of closed-form backbones: it solves once, where :class:`darec.training.trainer.Trainer` goes by epochs."""
+"""The trainer of closed-form backbones, which solves once where the other goes by epochs."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class ClosedFormTrainer:
         reporter: Reporter | None = None,
         tensorboard: bool = False,
     ) -> None:
-        metric, k = check_config(config, dataset.n_items)
+        metric, k = check_config(config, dataset)
         self.config, self.dataset, self.text, self.folder = config, dataset, text, folder
         self.reporter = reporter or Reporter()
         self.metric, self.lock, self.tensorboard = metric, lock, tensorboard

@@ -22,6 +22,7 @@ from darec.files import write_atomic
 from darec.runtime import resolve_runtime
 from darec.search import active, value_of
 from darec.training import make_trainer
+from darec.training.progress import Reporter
 from darec.tuning.reporter import TuningReporter, shown
 from darec.tuning.sampling import always, sampler, suggest
 from darec.tuning.setup import difference, setup_of

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 from darec.alignments.base import Alignment, AlignmentInputs
 from darec.alignments.darec.ablations import ABLATIONS
 from darec.alignments.darec.global_structure import global_structure_loss, structure_gap
+from darec.alignments.darec.item_structure import item_structure
 from darec.alignments.darec.local_structure import local_structure_loss
 from darec.alignments.darec.orthogonality import orthogonality_loss
 from darec.alignments.darec.settings import DaRecConfig
@@ -26,7 +27,8 @@ from darec.numerics.diagnostics import (
 from darec.numerics.kmeans import kmeans
 from darec.numerics.matching import match_clusters
 from darec.numerics.mlp import mlp
-from darec.types import Batch, Encoded, Tables
+from darec.numerics.structure import Structure
+from darec.types import Batch, Encoded, Interactions, Tables, TextTable
 
 SIDES = ("C", "L")
 
@@ -42,6 +44,7 @@ class DaRec(Alignment[DaRecConfig]):
         ConfigError: more clusters than entities, or than rows drawn for a step.
     """
 
+    closed_form: ClassVar[bool] = True
     ablations: ClassVar[Mapping[str, Mapping[str, Any]]] = ABLATIONS
     centres: Tensor
     started: Tensor
@@ -72,6 +75,13 @@ class DaRec(Alignment[DaRecConfig]):
         shape = (len(self.sizes), len(SIDES), config.n_clusters, config.dim)
         self.register_buffer("centres", torch.zeros(shape))
         self.register_buffer("started", torch.tensor(False))
+
+    @classmethod
+    def structure(
+        cls, config: DaRecConfig, text: TextTable, train: Interactions
+    ) -> Structure | None:
+        """Over a closed-form backbone: see :func:`darec.alignments.darec.item_structure.item_structure`."""
+        return item_structure(config, text, train)
 
     def initial_ids(self, ids: Tensor) -> Tensor:
         """Where ids start: see :meth:`TextInput.start`."""

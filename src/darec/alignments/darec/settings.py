@@ -59,6 +59,11 @@ class DaRecConfig(AlignmentConfig):
     text_weight: float = Field(0.8, ge=0)
     """With text_width: how far the text's scores spread, relative to E_C's, for neighbours of reliability 1; it is
     multiplied by ``reliability``."""
+    lean: Annotated[float, Range(3.0, 1000.0, log=True)] = Field(200.0, gt=0)
+    """Over a closed-form backbone: weight of the squared distance of its item-item matrix to the text's, for neighbours
+    of reliability 1; it is multiplied by ``reliability``."""
+    text_ridge: Annotated[float, Range(0.1, 100.0, log=True)] = Field(1.0, gt=0)
+    """Over a closed-form backbone: ridge of the text's own matrix, for rows of unit length."""
     dim: int = Field(32, ge=1)
     """Width d of the shared and of the specific parts."""
     hidden: tuple[PositiveInt, ...] = ()
