@@ -22,7 +22,6 @@ from darec.files import write_atomic
 from darec.runtime import resolve_runtime
 from darec.search import active, value_of
 from darec.training import make_trainer
-from darec.training.progress import Reporter
 from darec.tuning.reporter import TuningReporter, shown
 from darec.tuning.sampling import always, sampler, suggest
 from darec.tuning.setup import difference, setup_of
@@ -169,7 +168,7 @@ class Tuning:
         outcome = run_trial(
             self.study,
             trial,
-            lambda: Trainer(settings, self.dataset, self.text, reporter=reporter),
+            lambda: make_trainer(settings, self.dataset, self.text, reporter=reporter),
             reporter,
             value,
         )

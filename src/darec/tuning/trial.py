@@ -7,8 +7,9 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from darec.errors import RunError
+from darec.training.closed_form import ClosedFormTrainer
 from darec.training.progress import Reporter
-from darec.training import make_trainer
+from darec.training.trainer import Trainer
 from darec.tuning.reporter import TuningReporter
 from darec.tuning.storage import BEAT
 
@@ -59,7 +60,7 @@ class TrialReporter(Reporter):
 def run_trial(
     study: Study,
     trial: Trial,
-    make_trainer: Callable[[], Trainer],
+    make_trainer: Callable[[], Trainer | ClosedFormTrainer],
     reporter: TrialReporter,
     best: float | None,
 ) -> str:
