@@ -127,7 +127,7 @@ class Named(GraphBackbone[NamedConfig]):
 @pytest.mark.parametrize(
     ("registry", "part", "said"),
     [
-        (BACKBONES, Plain, r"Plain must inherit darec\.backbones\.base\.Backbone\."),
+        (BACKBONES, Plain, r"Plain must inherit darec\.backbones\.base\.Backbone or darec\.backbones\.clo"),
         (ALIGNMENTS, MF, r"MF must inherit darec\.alignments\.base\.Alignment\."),
         (BACKBONES, Untyped, r"write 'class Untyped\(Backbone\[UntypedConfig\]\)', with a class UntypedConfig"),
         (BACKBONES, MF, r"write there 'name: Literal\['mine'\] = 'mine'"),

@@ -89,7 +89,8 @@ def test_what_cannot_be_ablated_is_refused() -> None:
 def test_every_declared_ablation_is_a_setting_that_there_is(
     registry: Any, part: Any, name: str
 ) -> None:
-    base = resolve_config({part: name})
+    other = {} if part == "backbone" or registry.get(name).trained else {"backbone": "ease"}
+    base = resolve_config({part: name, **other})
     if ablations_of(base, part):
         ablation_variants(base, part)
 
