@@ -14,9 +14,10 @@ from typing import Any, ClassVar, TypeVar
 import numpy as np
 from scipy import sparse
 
-from darec.config import Configured, PartConfig
+from darec.config import PartConfig
 from darec.numerics.structure import Structure
 from darec.scoring import Scorer
+from darec.settings import Configured
 from darec.types import IntArray, Interactions, TextTable
 
 
