@@ -8,8 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from darec import plugins
-from darec.registry import REGISTRIES
+from darec.registry import REGISTRIES, plugins
 
 BACKBONE = '''
 """A table of ids behind a linear layer, whose initial values are drawn from torch's global generator."""

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from darec.config import RunConfig, resolve_config
     from darec.data.dataset import Dataset
     from darec.errors import DarecError
-    from darec.plugins import load_plugin
+    from darec.registry.plugins import load_plugin
     from darec.run import Run
     from darec.text import encode_dataset
 
@@ -41,7 +41,7 @@ _HOMES = {
     "encode_dataset": "darec.text",
     "fit": "darec.api",
     "load_dataset": "darec.api",
-    "load_plugin": "darec.plugins",
+    "load_plugin": "darec.registry.plugins",
     "load_run": "darec.api",
     "resolve_config": "darec.config",
 }

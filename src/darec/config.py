@@ -22,9 +22,9 @@ from pydantic import (
 from darec.dimensions import Range
 from darec.errors import ConfigError, did_you_mean, shown
 from darec.known_settings import check_known
-from darec.origins import recall_parts
 from darec.overrides import assign, parse_override, read_settings
 from darec.registry import ALIGNMENTS, BACKBONES, REGISTRIES, Registry, inapplicable
+from darec.registry.origins import recall_parts
 from darec.settings import Settings, validated
 
 BACKBONE: Final = "lightgcn"

@@ -34,8 +34,8 @@ from darec.data.idmap import Id, is_id
 from darec.errors import ConfigError, DarecWarning, RunError
 from darec.evaluation.evaluate import Evaluator, exclusion
 from darec.evaluation.result import Evaluation
-from darec.origins import change, remembered
 from darec.recommendations import Recommendation, RecommendationList, Recommendations, listed
+from darec.registry.origins import change, remembered
 from darec.run_folder import FAILED, check_dataset, describe, run_folder
 from darec.scoring import Scorer, TableScorer, check_k, select
 from darec.tabular import html_summary

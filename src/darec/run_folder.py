@@ -26,8 +26,8 @@ from darec.evaluation.result import Evaluation
 from darec.files import is_free, write_atomic, write_json
 from darec.lock import NAME as LOCK
 from darec.lock import Lock, locked
-from darec.origins import change, origins_of, remembered
 from darec.overrides import flatten
+from darec.registry.origins import change, origins_of, remembered
 from darec.runtime import resolve_runtime
 from darec.scoring import Scorer
 from darec.types import TextTable

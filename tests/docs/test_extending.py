@@ -17,8 +17,8 @@ import pytest
 from command_line import call
 from darec.config import resolve_config
 from darec.data.synthetic import SyntheticConfig, write_synthetic
-from darec.origins import origin_of
 from darec.registry import BACKBONES
+from darec.registry.origins import origin_of
 from darec.testing import suites
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"

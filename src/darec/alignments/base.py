@@ -1,6 +1,6 @@
 """The contract of an alignment: it owns one way to bring language into a collaborative model.
 
-To add one, write ``alignments/NAME.py`` with a config and a class, and add its line to darec/registry.py. An alignment
+To add one, write ``alignments/NAME.py`` with a config and a class, and add its line to darec/registry. An alignment
 never imports a backbone; of the model it may use two services, propagation over the training graph and the run's
 ranking loss on tables of its own.
 """

@@ -1,7 +1,7 @@
 """The contract of a backbone: it owns the parameters and the graph of one collaborative model.
 
 To add one, write ``backbones/NAME.py`` with a config and a class like those of mf.py, and add its line to
-darec/registry.py. The trainer, the command line, the conformance suite and the docs' tables then know it.
+darec/registry. The trainer, the command line, the conformance suite and the docs' tables then know it.
 """
 
 from __future__ import annotations

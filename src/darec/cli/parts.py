@@ -49,7 +49,7 @@ class PartsCommand(TyperCommand):
         """Load the plugins first of all, since ``--help`` and the command itself name their parts."""
         given, _, _ = self.make_parser(ctx).parse_args(list(args))
         for plugin in given.get("plugin") or ():
-            from darec.plugins import load_plugin
+            from darec.registry.plugins import load_plugin
 
             load_plugin(plugin)
         return super().parse_args(ctx, args)

@@ -23,9 +23,9 @@ from darec.config import RunConfig, TextConfig, resolve_config
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError, DataError, did_you_mean
 from darec.model import Model
-from darec.origins import Origin, origins_of
 from darec.overrides import flatten, parse_override
 from darec.registry import ALIGNMENTS, BACKBONES, Registry, inapplicable
+from darec.registry.origins import Origin, origins_of
 from darec.runtime import resolve_runtime
 from darec.training.trainer import check_config
 from darec.yaml_input import read_yaml

@@ -25,7 +25,7 @@ from darec.compare.grid import Job
 from darec.compare.monitor import GridMonitor
 from darec.errors import RunError
 from darec.files import is_free
-from darec.origins import Parcel
+from darec.registry.origins import Parcel
 
 _TICK: Final = 0.25  # seconds between looks at what the runs have got to
 _PATIENCE: Final = 10.0  # seconds for a process to end once it was told to

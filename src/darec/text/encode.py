@@ -17,7 +17,7 @@ from typing import Any, NamedTuple
 from darec.data.dataset import Dataset
 from darec.data.idmap import Id
 from darec.errors import ConfigError, TextError
-from darec.origins import origin_of
+from darec.registry.origins import origin_of
 from darec.text.encoders.base import Encoder, EncoderConfig, Precision
 from darec.text.encoding import EncodeBatches, Encoding
 from darec.text.inputs import (

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 
 from darec.data.dataset import Dataset
 from darec.errors import TextError
-from darec.origins import origin_from, recall
+from darec.registry.origins import origin_from, recall
 from darec.text.inputs import SOURCES, TEXT, Entities, item_inputs, make_encoder
 from darec.text.load import find_store
 from darec.text.reduce import Reduction

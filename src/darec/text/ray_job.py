@@ -16,7 +16,7 @@ from typing import Any, cast
 import numpy as np
 
 from darec.errors import ConfigError, TextError
-from darec.origins import Parcel, origin_of
+from darec.registry.origins import Parcel, origin_of
 from darec.text.inputs import make_encoder
 from darec.types import FloatArray
 

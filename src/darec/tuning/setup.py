@@ -8,8 +8,8 @@ from typing import Any
 from darec.config import RunConfig
 from darec.data.dataset import Dataset
 from darec.dimensions import Dimension
-from darec.origins import origins_of
 from darec.overrides import flatten
+from darec.registry.origins import origins_of
 from darec.types import TextTable
 
 

@@ -9,9 +9,8 @@ import pytest
 import torch
 
 import darec
-from darec import plugins
 from darec.errors import ConfigError
-from darec.registry import BACKBONES, ENCODERS, REGISTRIES
+from darec.registry import BACKBONES, ENCODERS, REGISTRIES, plugins
 from darec.testing.worlds import tiny_dataset
 from outside_parts import BACKBONE, ENCODER, install, write
 

@@ -1,8 +1,8 @@
 """The names by which backbones, alignments and encoders are known. Adding a part to the package is one line here.
 
 Entries are import paths, so that listing the names imports nothing. Parts from outside the package come in by
-:meth:`Registry.add`, which a plugin calls (:mod:`darec.plugins`), or by an entry point of an installed package in the
-group ``darec.backbones``, ``darec.alignments`` or ``darec.encoders``.
+:meth:`Registry.add`, which a plugin calls (:mod:`darec.registry.plugins`), or by an entry point of an installed
+package in the group ``darec.backbones``, ``darec.alignments`` or ``darec.encoders``.
 """
 
 from __future__ import annotations
@@ -11,9 +11,9 @@ from collections.abc import Iterator, Mapping
 from importlib.metadata import EntryPoint
 from typing import Any, cast
 
-from darec.contract import attribute, check_part
 from darec.errors import ConfigError, did_you_mean, explained
-from darec.installed import entry_points_of, package
+from darec.registry.contract import attribute, check_part
+from darec.registry.installed import entry_points_of, package
 
 
 class Registry:
@@ -110,7 +110,7 @@ class Registry:
 
     def _registered(self) -> dict[str, str | type]:
         """The package's own parts and those that were added, by the plugins of the environment too."""
-        from darec.plugins import load_environment
+        from darec.registry.plugins import load_environment
 
         load_environment()
         return self._parts
@@ -129,7 +129,7 @@ class Registry:
         return self._of_packages[entry]
 
     def _owner(self, name: str) -> str:
-        from darec.plugins import plugin_of
+        from darec.registry.plugins import plugin_of
 
         if name in self.own:
             return "one of darec's own"

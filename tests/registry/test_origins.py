@@ -17,8 +17,8 @@ from darec.compare.grid import VariantSettings, make_jobs
 from darec.config import resolve_config
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError, DarecWarning, RunError
-from darec.origins import Origin, Parcel, origin_from, origin_of
 from darec.registry import BACKBONES, ENCODERS
+from darec.registry.origins import Origin, Parcel, origin_from, origin_of
 from darec.run import Run
 from darec.testing.worlds import tiny_dataset
 from darec.text.new import NewTexts

@@ -15,8 +15,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from darec.errors import ConfigError, explained
-from darec.plugins import load_plugin, load_source, plugin_of
 from darec.registry import REGISTRIES
+from darec.registry.plugins import load_plugin, load_source, plugin_of
 
 if TYPE_CHECKING:
     from darec.config import RunConfig
