@@ -51,6 +51,7 @@ LAYERS = (
     "recommendations",
     "run",
     "api",
+    "recommender",
     "report",
     "diagnose",
     "theory",

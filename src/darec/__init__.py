@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from darec.config import RunConfig, resolve_config
     from darec.data.dataset import Dataset
     from darec.errors import DarecError
+    from darec.recommender import Recommender
     from darec.registry.plugins import load_plugin
     from darec.run import Run
     from darec.text import encode_dataset
@@ -22,6 +23,7 @@ __all__ = [
     "ColdStart",
     "DarecError",
     "Dataset",
+    "Recommender",
     "Run",
     "RunConfig",
     "encode_dataset",
@@ -36,6 +38,7 @@ _HOMES = {
     "ColdStart": "darec.cold",
     "DarecError": "darec.errors",
     "Dataset": "darec.data.dataset",
+    "Recommender": "darec.recommender",
     "Run": "darec.run",
     "RunConfig": "darec.config",
     "encode_dataset": "darec.text",

@@ -77,7 +77,7 @@ def find_store(dataset: Dataset, encoder: str | None, source: str) -> tuple[str,
 def _how_to_encode(dataset: Dataset, encoder: str, source: str) -> str:
     if dataset.path is None:
         more = "" if source == TEXT else f", source={source!r}"
-        return f"call darec.encode_dataset(data, {encoder!r}{more})"
+        return f"call darec.encode_dataset(data, {encoder!r}{more}), or fit with text={encoder!r}"
     more = "" if source == TEXT else f" --text {source}"
     return f"run 'darec encode {dataset.path} --encoder {encoder}{more}'"
 
