@@ -20,6 +20,40 @@ DROPOUT = BACKBONE.replace("torch.nn.Linear(config.dim, config.dim)", """torch.n
             torch.nn.Linear(config.dim, config.dim), torch.nn.Dropout(0.5))""")  # fmt: skip
 
 
+CLOSED_FORM = """
+from typing import Literal
+
+import torch
+
+from darec.backbones.closed_form import ClosedForm, ClosedFormConfig
+from darec.registry import BACKBONES
+from darec.scoring import TableScorer
+from darec.types import Tables
+
+
+class DrawnConfig(ClosedFormConfig):
+    name: Literal["drawn"] = "drawn"
+
+
+class Drawn(ClosedForm[DrawnConfig]):
+    def fit(self, inputs):
+        users, items = torch.randn(inputs.train.n_users, 3), torch.randn(inputs.train.n_items, 3)
+        return TableScorer(Tables(users, items), inputs.ties)
+
+
+BACKBONES.add("drawn", Drawn)
+"""
+
+
+def test_a_closed_form_that_draws_repeats(tmp_path: Path, forget: Callable[[], None]) -> None:
+    darec.load_plugin(write(tmp_path / "drawn.py", CLOSED_FORM))
+    items = [
+        darec.fit(tiny_dataset(), backbone="drawn", seed=seed, progress=False).tables.items
+        for seed in (1, 1, 2)
+    ]
+    assert torch.equal(items[0], items[1]) and not torch.equal(items[0], items[2])
+
+
 def test_draws_depend_on_seed_and_step_and_leave_the_caller_alone() -> None:
     torch.manual_seed(5)
     expected = torch.rand(4)

@@ -10,8 +10,9 @@ from typing import Any
 import pytest
 
 from darec.backbones.base import Backbone, BackboneConfig, GraphBackbone
+from darec.backbones.closed_form import ClosedForm, ClosedFormConfig
 from darec.backbones.mf import MF
-from darec.config import resolve_config
+from darec.config import PartConfig, resolve_config
 from darec.errors import ConfigError
 from darec.registry import ALIGNMENTS, BACKBONES, ENCODERS, Registry
 from darec.text.encoders.base import Encoder
@@ -114,6 +115,18 @@ class NamedConfig(BackboneConfig):
     name: str = "named"
 
 
+class NarrowConfig(PartConfig):
+    name: str = "narrow"
+
+
+class Narrow(Backbone[NarrowConfig]):  # type: ignore[type-var]
+    """Its settings have no width."""
+
+
+class Unsolved(ClosedForm[ClosedFormConfig]):
+    """It does not say how it is solved."""
+
+
 class Hollow(Backbone[NamedConfig]):
     """It computes nothing."""
 
@@ -130,6 +143,8 @@ class Named(GraphBackbone[NamedConfig]):
         (BACKBONES, Plain, r"Plain must inherit darec\.backbones\.base\.Backbone or darec\.backbones\.clo"),
         (ALIGNMENTS, MF, r"MF must inherit darec\.alignments\.base\.Alignment\."),
         (BACKBONES, Untyped, r"write 'class Untyped\(Backbone\[UntypedConfig\]\)', with a class UntypedConfig"),
+        (BACKBONES, Narrow, r"Narrow has no settings of its kind: .* inherits darec\.backbones\.base\.BackboneConfig"),
+        (BACKBONES, Unsolved, "Unsolved must define fit"),
         (BACKBONES, MF, r"write there 'name: Literal\['mine'\] = 'mine'"),
         (ENCODERS, Half, "Half must define revision"),
         (BACKBONES, Hollow, "Hollow must define ego, encode"),

@@ -6,6 +6,7 @@ darec/registry.py. It goes through the same trainer, command line and comparison
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -53,7 +54,7 @@ class ClosedFormInputs:
     folder: Path | None = None
 
 
-class ClosedForm(Configured[C]):
+class ClosedForm(Configured[C], ABC):
     """Base of closed-form backbones. Write ``class Mine(ClosedForm[MineConfig])``.
 
     Attributes:
@@ -73,12 +74,12 @@ class ClosedForm(Configured[C]):
     def __init__(self, config: C) -> None:
         self.config = config
 
+    @abstractmethod
     def fit(self, inputs: ClosedFormInputs) -> Scorer:
         """Solve the model.
 
         Long loops go through :func:`darec.progress.counted`, so that progress is shown and they can be interrupted.
         """
-        raise TypeError(f"{type(self).__name__} does not define fit()")
 
 
 def matrix_of(train: Interactions) -> sparse.csr_array:

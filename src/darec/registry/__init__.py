@@ -22,17 +22,14 @@ class Registry:
     Args:
         kind: what the parts are called in messages.
         bases: ``"module:Class"``, one of which every part inherits.
-        settings: ``"module:Class"`` that every part's ``Config`` inherits.
         paths: name -> ``"module:Class"`` of the package's own parts.
 
     Attributes:
         own: names of the package's own parts.
     """
 
-    def __init__(
-        self, kind: str, bases: tuple[str, ...], settings: str, paths: dict[str, str]
-    ) -> None:
-        self.kind, self.bases, self.settings = kind, bases, settings
+    def __init__(self, kind: str, bases: tuple[str, ...], paths: dict[str, str]) -> None:
+        self.kind, self.bases = kind, bases
         self.own = frozenset(paths)
         self._parts: dict[str, str | type] = dict(paths)
         self._of_packages: dict[EntryPoint, type] = {}
@@ -156,7 +153,6 @@ def _same(entry: EntryPoint, part: str | type) -> bool:
 BACKBONES = Registry(
     "backbone",
     ("darec.backbones.base:Backbone", "darec.backbones.closed_form:ClosedForm"),
-    "darec.config:PartConfig",
     {
         "alpharec": "darec.backbones.alpharec:AlphaRec",
         "autocf": "darec.backbones.autocf:AutoCF",
@@ -177,7 +173,6 @@ BACKBONES = Registry(
 ALIGNMENTS = Registry(
     "alignment",
     ("darec.alignments.base:Alignment",),
-    "darec.config:PartConfig",
     {
         "additive": "darec.alignments.additive:Additive",
         "collective": "darec.alignments.collective:Collective",
@@ -195,7 +190,6 @@ ALIGNMENTS = Registry(
 ENCODERS = Registry(
     "encoder",
     ("darec.text.encoders.base:Encoder",),
-    "darec.text.encoders.base:EncoderConfig",
     {
         "file": "darec.text.encoders.file:FileEncoder",
         "minilm": "darec.text.encoders.minilm:MiniLMEncoder",

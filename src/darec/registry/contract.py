@@ -21,20 +21,18 @@ def check_part(registry: Registry, name: str, part: object) -> None:
     """Raise ``ConfigError`` unless ``part`` is a class of the registry's kind that can be built under that name."""
     if not isinstance(part, type):
         raise ConfigError(f"{registry.kind} {name!r} must be a class, not {part!r}.")
-    settings = attribute(registry.settings)
     what = f"{registry.kind} {name!r}: {part.__name__}"
     base = next((b for b in map(attribute, registry.bases) if issubclass(part, b)), None)
     if base is None:
         bases = " or ".join(path.replace(":", ".") for path in registry.bases)
         raise ConfigError(f"{what} must inherit {bases}.")
+    settings: Any = base.__parameters__[0].__bound__  # of class Backbone(Configured[C])
     config: Any = getattr(part, "Config", None)
     if settings not in getattr(config, "__mro__", ()):
         mine = f"{part.__name__}Config"
-        generic = hasattr(base, "__class_getitem__")
-        how = f"class {part.__name__}({base.__name__}[{mine}])" if generic else f"Config = {mine}"
         raise ConfigError(
-            f"{what} has no settings: write '{how}', with a class {mine} that inherits "
-            f"{registry.settings.replace(':', '.')}."
+            f"{what} has no settings of its kind: write 'class {part.__name__}({base.__name__}[{mine}])', with a class "
+            f"{mine} that inherits {settings.__module__}.{settings.__name__}."
         )
     missing = sorted(getattr(part, "__abstractmethods__", ()))
     if missing:

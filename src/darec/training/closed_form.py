@@ -17,6 +17,7 @@ from darec.evaluation.evaluate import Evaluator
 from darec.lock import Lock
 from darec.registry import ALIGNMENTS, BACKBONES
 from darec.scoring import Scorer
+from darec.seeding import seeded
 from darec.training.history import History
 from darec.training.progress import Reporter
 from darec.training.trainer import TrainState, check_config
@@ -70,7 +71,8 @@ class ClosedFormTrainer:
         """
         started = time.perf_counter()
         config, train, state = self.config, self.dataset.train, self.state
-        with self.reporter, self.reporter.preparing():
+        device = torch.device(config.options.device)
+        with self.reporter, self.reporter.preparing(), seeded(config.options.seed, device):
             structure = None
             if self.alignment.needs_text and self.text is not None:
                 structure = self.alignment.structure(config.alignment, self.text, train)
