@@ -22,13 +22,15 @@ FOLDERS = {"backbone": BACKBONES, "alignment": ALIGNMENTS}
 def grid() -> str:
     """Backbones down, alignments across."""
     lines = [
-        "| | " + " | ".join(f"[{name}](alignments/{name}.md)" for name in ALIGNMENTS) + " |",
-        "|---|" + ":-:|" * len(list(ALIGNMENTS)),
+        "| | "
+        + " | ".join(f"[{name}](alignments/{name}.md)" for name in sorted(ALIGNMENTS.own))
+        + " |",
+        "|---|" + ":-:|" * len(ALIGNMENTS.own),
     ]
     refused = []
-    for backbone in BACKBONES:
+    for backbone in sorted(BACKBONES.own):
         cells = []
-        for alignment in ALIGNMENTS:
+        for alignment in sorted(ALIGNMENTS.own):
             reason = inapplicable(backbone, alignment)
             cells.append("✗" if reason else "✓")
             if reason:
@@ -42,7 +44,7 @@ def grid() -> str:
 def parts(kind: str, registry: Registry) -> str:
     """Each part in one line: what it is, where from, whether it needs text."""
     lines = [f"| {kind} | what it is | from | needs text |", "|---|---|---|---|"]
-    for name in registry:
+    for name in sorted(registry.own):
         part = registry.get(name)
         module = inspect.getdoc(inspect.getmodule(part)) or ""
         source = module.split("\n\n")[0].replace("\n", " ")
@@ -89,7 +91,7 @@ def pages() -> dict[Path, str]:
     text = replaced(overview.read_text(), "grid", grid())
     for kind, registry in FOLDERS.items():
         text = replaced(text, f"{kind}s", parts(kind, registry))
-        for name in registry:
+        for name in sorted(registry.own):
             page = DOCS / f"{kind}s" / f"{name}.md"
             if page.is_file():
                 found[page] = replaced(page.read_text(), "settings", settings(kind, name))
