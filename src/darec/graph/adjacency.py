@@ -3,7 +3,7 @@
 The symmetric normalised adjacency is ``D^-1/2 A D^-1/2`` over N = U + I entities, users first (He et al. 2020,
 LightGCN, eq. 3 and 8). Since it equals its transpose, the backward pass of a propagation is the propagation of the
 gradient: one kernel serves both. That kernel is ``embedding_bag`` with a weight for each edge, which on a CPU is
-twice as fast as torch's CSR product and twenty times as fast as its COO product (DESIGN, last table).
+twice as fast as torch's CSR product and twenty times as fast as its COO product (docs/architecture.md).
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """What became of two aligned tables: their rank, their spread, the gap between them, and whether they collapsed.
 
-An alignment whose both sides learn has a trivial optimum, every row equal (DESIGN, "Collapse"). These figures show it.
-All are computed in float64 and O(n d^2) time from d x d sums over rows.
+An alignment whose both sides learn has a trivial optimum, every row equal (docs/architecture.md, "Collapse"). These
+figures show it. All are computed in float64 and O(n d^2) time from d x d sums over rows.
 """
 
 from __future__ import annotations

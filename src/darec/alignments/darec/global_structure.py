@@ -1,9 +1,9 @@
 r"""Global structure: both sides' shared rows should be similar to each other in the same places.
 
 The loss is ``(1/n^2) ||S_C - S_L||_F^2`` with the n x n cosine similarities ``S_C = A A^T`` and ``S_L = B B^T``, A and
-B the unit rows of C_sh and L_sh. It is computed exactly in O(n d^2) time, never building an n x n matrix. DESIGN
-writes it ``||A^T A||^2 + ||B^T B||^2 - 2 ||A^T B||^2``, a small difference of large numbers once the sides agree. With
-the sum P = A + B and the difference D = A - B the same thing reads
+B the unit rows of C_sh and L_sh. It is computed exactly in O(n d^2) time, never building an n x n matrix.
+Expanded, it is ``||A^T A||^2 + ||B^T B||^2 - 2 ||A^T B||^2``, a small difference of large numbers once the sides agree.
+With the sum P = A + B and the difference D = A - B the same thing reads
 
     S_C - S_L = (P D^T + D P^T) / 2
     ||S_C - S_L||_F^2 = (<P^T P, D^T D> + <P^T D, D^T P>) / 2
