@@ -121,6 +121,21 @@ def test_items_without_interactions_or_text_do_not_teach_the_map(run: Run) -> No
     assert made[0] == pytest.approx(made[1])
 
 
+def test_what_is_asked_before_fit_is_answered_as_after_it(run: Run) -> None:
+    about = str(run.dataset.catalogue["text"][0])
+    fitted = ColdStart(run).fit()
+    assert ColdStart(run).recommend_about(about, 3) == fitted.recommend_about(about, 3)
+    assert ColdStart(run).recommend("u1", 3) == fitted.recommend("u1", 3)
+    title = run.dataset.title(3)
+    assert ColdStart(run).recommend_for([title], 3) == fitted.recommend_for(["i3"], 3)
+    assert ColdStart(run).transform([about]) == pytest.approx(fitted.transform([about]))
+
+
+def test_new_items_are_named_by_title_too(run: Run) -> None:
+    cold = ColdStart(run).fit({"n1": "word1a word1b", "n2": "word0a word0b"})
+    assert cold.recommend_for(["WORD0A word0b"], 2) == cold.recommend_for(["n2"], 2)
+
+
 def test_refusals(run: Run) -> None:
     with pytest.raises(ConfigError, match="did you mean 'ridge'"):
         ColdStart(run, how="rigde")

@@ -13,6 +13,7 @@ import polars as pl
 import pyarrow as pa
 import pytest
 import scipy.sparse as sp
+import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -33,6 +34,9 @@ MATRIX = sp.csr_array((np.ones(len(PAIRS)), (USERS, ITEMS)))
 SAME: dict[str, Any] = {
     "pandas": pd.DataFrame({"user": USERS, "item": ITEMS}),
     "pandas with an index": pd.DataFrame({"user": USERS, "item": ITEMS}).set_index("user"),
+    "pandas with an index that is also a column": pd.DataFrame(
+        {"user": USERS, "item": ITEMS}, index=pd.Index(USERS, name="user")
+    ),
     "pandas categories": pd.DataFrame({"user": USERS, "item": ITEMS}).astype("category"),
     "pandas floats": pd.DataFrame({"user": USERS, "item": ITEMS}, dtype=float),
     "pandas nullable": pd.DataFrame({"user": USERS, "item": ITEMS}, dtype="Int64"),
@@ -51,6 +55,7 @@ SAME: dict[str, Any] = {
     "columns": {"user": USERS, "item": np.array(ITEMS)},
     "an array": np.array(PAIRS),
     "records": RECORDS,
+    "a tensor": torch.tensor(PAIRS),
     "a csr matrix": MATRIX,
     "a coo matrix of the older kind": sp.coo_matrix(MATRIX),
     "a matrix of truths": MATRIX.astype(bool),
@@ -187,3 +192,11 @@ def test_columns_may_be_named_by_a_mapping() -> None:
 def test_what_is_no_table_is_refused(table: Any, message: str) -> None:
     with pytest.raises(DataError, match=message):
         darec.load_dataset(table)
+
+
+def test_ids_of_several_types_are_text() -> None:
+    one = uuid.UUID(int=1)
+    for users in ([1, "1", "a"], [one, str(one), "a"], [1, one, "a"]):
+        pairs = [(user, item) for user in users for item in range(6)]
+        data = darec.load_dataset(pairs)
+        assert data.users.ids == sorted({str(user) for user in users})

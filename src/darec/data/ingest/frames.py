@@ -27,7 +27,7 @@ def to_frame(source: Any, name: str, columns: Sequence[str]) -> pl.DataFrame:
     Args:
         source: a frame of polars or pandas, a table of pyarrow or of any library with Arrow's stream interface, a
             ``scipy.sparse`` matrix (rows are users, columns are items; zeros are left out), a mapping from names to
-            columns, a numpy array of two dimensions, or rows: tuples in the order of ``columns``, or dicts.
+            columns, an array of two dimensions, or rows: tuples in the order of ``columns``, or dicts.
         name: what to call it in messages.
         columns: names of columns that have none, by position.
 
@@ -44,7 +44,8 @@ def to_frame(source: Any, name: str, columns: Sequence[str]) -> pl.DataFrame:
         return _of_pandas(source, name)
     if isinstance(source, pa.RecordBatch | pa.Table) or hasattr(source, "__arrow_c_stream__"):
         return _of_arrow(pa.table(source))
-    if isinstance(source, np.ndarray):
+    if hasattr(source, "__array__"):
+        source = np.asarray(source)
         if source.dtype.names:
             source = {field: source[field] for field in source.dtype.names}
         elif source.ndim == 2:
@@ -88,7 +89,8 @@ def _of_matrix(matrix: Any, name: str) -> pl.DataFrame:
 def _of_pandas(frame: Any, name: str) -> pl.DataFrame:
     if not hasattr(frame, "columns"):
         raise DataError(f"{name} is a series of pandas: give a frame with a column for each kind.")
-    if any(part is not None for part in frame.index.names):  # an index with a name is a column
+    index = {part for part in frame.index.names if part is not None}
+    if index and not index & set(frame.columns):  # an index with a name is a column
         frame = frame.reset_index()
     names = [str(column) for column in frame.columns]
     twice = next((one for one in names if names.count(one) > 1), None)
@@ -172,6 +174,8 @@ def _column(name: str, values: list[Any]) -> pl.Series:
     kinds = {type(value) for value in values if value is not None}
     if kinds == {UUID}:
         return pl.Series(name, values, dtype=pl.Object)
+    if UUID in kinds:
+        values = [str(value) if isinstance(value, UUID) else value for value in values]
     return column(name, values)
 
 
