@@ -6,6 +6,7 @@ import json
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -23,6 +24,7 @@ from darec.run import Run
 from darec.testing.worlds import tiny_dataset
 from darec.text.new import NewTexts
 from darec.text.ray_job import Worker
+from darec.tuning.setup import difference, setup_of
 from outside_parts import BACKBONE, ENCODER, install, write
 
 FAST = {"train.epochs": 2, "train.eval_every": 1, "backbone.dim": 4}
@@ -206,6 +208,36 @@ def test_a_comparison_finds_a_run_again_only_while_its_parts_are_the_same(
         return job.folder
 
     assert folder(BACKBONE) == folder(BACKBONE) != folder(CHANGED)
+
+
+def test_a_study_does_not_go_on_with_other_code(
+    data: Dataset, tmp_path: Path, forget: Callable[[], None]
+) -> None:
+    def setup(source: str) -> dict[str, Any]:
+        forget()
+        darec.load_plugin(write(tmp_path / "linear.py", source))
+        return setup_of(data, None, resolve_config({"backbone": "linear", **FAST}), {}, 2)
+
+    begun = setup(BACKBONE)
+    assert difference(begun, setup(BACKBONE)) is None
+    said = "other code of the parts from outside the package"
+    assert difference(begun, setup(CHANGED)) == said
+
+
+def test_a_run_that_is_saved_from_memory_remembers_its_parts(
+    data: Dataset, tmp_path: Path, forget: Callable[[], None]
+) -> None:
+    file = write(tmp_path / "linear.py")
+    darec.load_plugin(file)
+    run = darec.fit(data, backbone="linear", settings=FAST, progress=False)
+    write(file, CHANGED)
+    darec.load_plugin(file)
+    run.save(tmp_path / "run")
+    forget()
+    with pytest.raises(ConfigError, match="which has changed since"):
+        darec.load_run(tmp_path / "run")
+    write(file)
+    assert darec.load_run(tmp_path / "run").config.backbone.name == "linear"
 
 
 def test_vectors_of_an_encoder_from_outside_can_be_made_anew(

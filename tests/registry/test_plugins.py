@@ -53,6 +53,7 @@ def test_equal_seeds_give_equal_runs_although_a_part_draws_from_the_global_gener
         ("import no_such_thing\n", r"the module 'no_such_thing' is not installed \(mine\.py, line 1\)\."),
         ("raise SystemExit('never run me')\n", r"SystemExit: never run me \(mine\.py, line 1\)\."),
         ("\x00", "(SyntaxError|ValueError): "),
+        ("# coding: klingon\n", "SyntaxError: "),
         ("x = 1\n", r"it registers no part: end it with a line such as BACKBONES\.add"),
         (BACKBONE.replace('BACKBONES.add("linear", Linear)', ""), "it registers no part"),
         (BACKBONE.replace('"linear"', '"mf"'), r"backbone 'mf' is one of darec's own: .* \(mine\.py, line "),

@@ -78,29 +78,8 @@ def load_source(path: Path, source: bytes) -> None:
     known = _loaded.get(str(path))
     if str(path) in _loading or (known is not None and known.source == source):
         return
-    name = f"darec_plugin_{path.stem}_{hashlib.sha256(bytes(path)).hexdigest()[:8]}"
-    module = ModuleType(name)
-    module.__file__ = str(path)
-    former = sys.modules.get(name)
     with _registering(str(path), source):
-        sys.modules[name] = (
-            module  # pydantic looks annotations up there, and docstrings in the lines
-        )
-        lines = decode_source(source).splitlines(keepends=True)
-        linecache.cache[str(path)] = len(source), None, lines, str(path)
-        try:
-            exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__)
-        except BaseException as error:
-            sys.modules.pop(name)
-            if former is not None:
-                sys.modules[name] = former
-            sibling = path.with_name(f"{getattr(error, 'name', None)}.py")
-            if isinstance(error, ModuleNotFoundError) and sibling.is_file():
-                raise ConfigError(
-                    f"it imports {sibling.name}, and a plugin is one file: make a package of both and give the name of "
-                    "its module."
-                ) from error
-            raise
+        _execute(path, source)
 
 
 def load_environment() -> None:
@@ -122,6 +101,30 @@ def load_environment() -> None:
 def plugin_of(kind: str, name: str) -> Plugin | None:
     """The plugin that registered a part; None for parts that came in otherwise."""
     return next((plugin for plugin in _loaded.values() if (kind, name) in plugin.parts), None)
+
+
+def _execute(path: Path, source: bytes) -> None:
+    """Run a file's source as a module of its own."""
+    name = f"darec_plugin_{path.stem}_{hashlib.sha256(bytes(path)).hexdigest()[:8]}"
+    module = ModuleType(name)
+    module.__file__ = str(path)
+    former = sys.modules.get(name)
+    sys.modules[name] = module  # pydantic looks annotations up there, and docstrings in the lines
+    try:
+        lines = decode_source(source).splitlines(keepends=True)
+        linecache.cache[str(path)] = len(source), None, lines, str(path)
+        exec(compile(source, str(path), "exec", dont_inherit=True), module.__dict__)
+    except BaseException as error:
+        del sys.modules[name]
+        if former is not None:
+            sys.modules[name] = former
+        sibling = path.with_name(f"{getattr(error, 'name', None)}.py")
+        if isinstance(error, ModuleNotFoundError) and sibling.is_file():
+            raise ConfigError(
+                f"it imports {sibling.name}, and a plugin is one file: make a package of both and give the name of its "
+                "module."
+            ) from error
+        raise
 
 
 def _load_module(name: str) -> None:
