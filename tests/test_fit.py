@@ -158,10 +158,18 @@ def test_overwriting(tmp_path: Path) -> None:
     with pytest.raises(DataError):
         fit(tmp_path / "none", out=out, overwrite=True)
     assert darec.load_run(out).metrics == run.metrics
-    (out / "config.yaml").unlink()
-    (out / "run.json").unlink()
-    with pytest.raises(RunError, match="holds files that are not a run's"):
-        fit(data, out=out, overwrite=True)
+    (out / "notes.md").write_text("mine")
+    fit(data, out=out, overwrite=True)
+    assert (out / "notes.md").read_text() == "mine"
+
+
+def test_a_folder_that_is_no_runs_is_never_touched(tmp_path: Path) -> None:
+    (tmp_path / "config.yaml").write_text("of: somebody else's project\n")
+    (tmp_path / "checkpoints").mkdir()
+    for how in ({}, {"overwrite": True}, {"resume": True}):
+        with pytest.raises(RunError, match="holds files that are not a run's"):
+            fit(tiny_dataset(), out=tmp_path, **how)
+    assert {entry.name for entry in tmp_path.iterdir()} == {"config.yaml", "checkpoints"}
 
 
 @pytest.mark.parametrize("epoch", [1, 2])

@@ -24,7 +24,6 @@ from darec.data.dataset import Dataset
 from darec.errors import ConfigError, FolderError, RunError
 from darec.evaluation.result import Evaluation
 from darec.files import is_free, write_atomic, write_json
-from darec.lock import NAME as LOCK
 from darec.lock import Lock, locked
 from darec.overrides import flatten
 from darec.registry.origins import change, origins_of, remembered
@@ -35,6 +34,20 @@ from darec.types import TextTable
 DATASET: Final = "dataset"
 """Where a dataset goes that was in memory when the run was begun."""
 FAILED: Final = "failed.txt"
+_OWN: Final = (
+    "run.json",
+    "config.yaml",
+    "history.jsonl",
+    "metrics.json",
+    FAILED,
+    "*.safetensors",
+    "users-*.parquet",
+    "checkpoints",
+    "tensorboard",
+    DATASET,
+    ".*.partial",
+)
+"""What a run writes."""
 
 
 class RunFolder:
@@ -69,11 +82,9 @@ class RunFolder:
             )
         if is_free(self.path):
             return False
-        if stored_config(self.path) is None:
-            if not (self.path / "run.json").is_file():  # else killed while it was begun
-                raise RunError(
-                    f"{self.path} holds files that are not a run's: choose another --out."
-                )
+        if not (self.path / "run.json").is_file():
+            raise RunError(f"{self.path} holds files that are not a run's: choose another --out.")
+        if stored_config(self.path) is None:  # killed while it was begun
             return False
         if not (resume or overwrite or (self.path / FAILED).is_file()):
             raise RunError(
@@ -150,7 +161,7 @@ class RunFolder:
     def leave(self, error: Exception) -> None:
         """See to it that a run which failed here does not stand in the way of the next one.
 
-        If no epoch was kept, the folder is emptied. Otherwise the error is noted, and a new run may replace this one.
+        If no epoch was kept, nothing of the run stays. Otherwise the error is noted, and a new run may replace it.
         """
         if not self._written:
             return
@@ -185,9 +196,9 @@ class RunFolder:
         write_json(self.path / "metrics.json", metrics)
 
     def _clear(self, keep: Path | None = None) -> None:
-        """Delete all that is here, but for the lock and a dataset."""
-        for entry in list(self.path.iterdir()):
-            if entry.name == LOCK or (keep is not None and keep.is_relative_to(entry.resolve())):
+        """Delete what a run has written here, but for a dataset; what others put here stays."""
+        for entry in [found for pattern in _OWN for found in self.path.glob(pattern)]:
+            if keep is not None and keep.is_relative_to(entry.resolve()):
                 continue
             shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
 
