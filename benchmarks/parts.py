@@ -34,7 +34,7 @@ from darec.losses import bpr_loss
 from darec.run import Run
 from darec.scoring import TableScorer
 from darec.types import Interactions, Tables
-from darec.visualize.sides import restored
+from darec.visualize.sides import restored_model
 
 WEIGHTS: Final = (0.0, 0.15, 0.25, 0.4, 0.6, 1.0)
 RECALL, TAIL = "recall@20", "items/1of3/recall@20"
@@ -111,7 +111,7 @@ def readings(
     run: Run, reader: Reader
 ) -> Iterator[tuple[tuple[str, str], int, list[float], Tables]]:
     """(what is scored, how it is weighed), its width, the weights and the tables."""
-    model, text = restored(run)
+    model, text = restored_model(run)
     with torch.no_grad():
         encoded = model.encode()
         parts = model.alignment.parts(encoded)

@@ -40,6 +40,6 @@ def stored_text(dataset: Dataset, settings: TextConfig) -> TextTable:
         dataset,
         settings.encoder,
         sources=settings.sources,
-        how=settings.combine,
-        user_pooling=settings.pooling,
+        combine=settings.combine,
+        pooling=settings.pooling,
     )

@@ -5,10 +5,10 @@ from typing import Any
 
 import pytest
 
+from darec.compare.one_pair import base_config
 from darec.compare.result import Comparison
 from darec.compare.run import compare
 from darec.compare.sweep import parse_param, sweep, sweep_variants
-from darec.compare.varied import base_config
 from darec.config import resolve_config
 from darec.errors import ConfigError
 from darec.testing.worlds import tiny_dataset

@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from darec.errors import TextError
-from darec.text.combine import combine
+from darec.text.combine import combine_tables
 from darec.types import TextTable
 
 N_USERS, N_ITEMS = 5, 9
@@ -29,7 +29,7 @@ def rows(of: TextTable) -> np.ndarray:
 
 def test_one_source_is_left_as_it_is() -> None:
     only = table(0, 3)
-    assert combine([only], "mean") is only
+    assert combine_tables([only], "mean") is only
 
 
 @given(st.integers(0, 99), st.floats(0.01, 100))
@@ -37,7 +37,7 @@ def test_inner_products_are_the_mean_of_the_sources_whatever_their_scale(
     seed: int, scale: float
 ) -> None:
     a, b = table(seed, 3), table(seed + 1, 4, scale=scale)
-    both = rows(combine([a, b], "concat"))
+    both = rows(combine_tables([a, b], "concat"))
     assert both.shape == (N_USERS + N_ITEMS, 7)
     grams = []
     for one in (a, b):
@@ -50,16 +50,16 @@ def test_inner_products_are_the_mean_of_the_sources_whatever_their_scale(
 
 def test_an_average_is_over_the_sources_that_there_are() -> None:
     a, b = table(1, 2), table(2, 2, missing=3)
-    mean = combine([a, b], "mean")
-    both = combine([a, b], "concat")
+    mean = combine_tables([a, b], "mean")
+    both = combine_tables([a, b], "concat")
     halves = rows(both) * np.sqrt(2)
     np.testing.assert_allclose(rows(mean)[:-3], (halves[:-3, :2] + halves[:-3, 2:]) / 2, atol=1e-6)
     np.testing.assert_allclose(rows(mean)[-3:], halves[-3:, :2], atol=1e-6)
     assert not halves[-3:, 2:].any() and both.item_mask.all() and mean.name == "fake"
-    neither = combine([table(1, 2, missing=1), table(2, 2, missing=3)], "mean")
+    neither = combine_tables([table(1, 2, missing=1), table(2, 2, missing=3)], "mean")
     assert neither.item_mask.tolist() == [True] * 8 + [False] and not neither.items[-1].any()
 
 
 def test_other_widths_cannot_be_averaged() -> None:
     with pytest.raises(TextError, match="sources of 2, 3 dimensions cannot be averaged"):
-        combine([table(1, 2), table(2, 3)], "mean")
+        combine_tables([table(1, 2), table(2, 3)], "mean")

@@ -13,7 +13,7 @@ import darec
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError, TextError
 from darec.text import encode_dataset, load_text
-from darec.text.combine import combine
+from darec.text.combine import combine_tables
 from darec.text.profiles import Profiler
 from darec.types import TextTable
 from scripted_server import ScriptedServer
@@ -49,9 +49,15 @@ def test_titles_and_files_have_vectors_of_their_own(
     assert text.item_mask.tolist() == [True, True, True, False, False, True]
     assert titles.item_mask.all() and titles.name == "fake"
     assert mine.item_mask.tolist() == [True] + [False] * 4 + [True]
-    same(load_text(data, "fake", sources=["titles", "text"]), combine([titles, text], "concat"))
+    same(
+        load_text(data, "fake", sources=["titles", "text"]),
+        combine_tables([titles, text], "concat"),
+    )
     assert load_text(data, sources=["titles", "text"]).dim == 16
-    same(load_text(data, sources=["titles", "text"], how="mean"), combine([titles, text], "mean"))
+    same(
+        load_text(data, sources=["titles", "text"], combine="mean"),
+        combine_tables([titles, text], "mean"),
+    )
     assert encode_dataset(data, "fake", source="titles", progress=False).new == 0
     file.unlink()  # what was encoded stays
     same(load_text(data, sources=[str(file)]), mine)

@@ -102,8 +102,8 @@ def test_no_validation_or_test_interaction_reaches_a_vector(
     nothing, something = split([]), replace(shop, valid=split(valid), test=split(test))
     bare = replace(shop, valid=nothing, test=nothing)
     for encoder in ("fake", "tfidf"):
-        a = embed(bare, encoder, user_pooling=pooling, progress=False)
-        b = embed(something, encoder, user_pooling=pooling, progress=False)
+        a = embed(bare, encoder, pooling=pooling, progress=False)
+        b = embed(something, encoder, pooling=pooling, progress=False)
         for name in ("users", "items", "user_mask", "item_mask"):
             assert getattr(a, name).tobytes() == getattr(b, name).tobytes()
 

@@ -195,6 +195,8 @@ def test_what_cannot_work_is_refused_before_training(
         ({"train.monitor": "recall@999"}, "train.monitor: K = 999 is larger"),
         ({"evaluation.ks": [1, -1]}, "evaluation.ks: K = -1"),
         ({"options.device": "cudaa"}, "write cpu, cuda or cuda:N"),
+        ({"options.device": "meta"}, "write cpu, cuda or cuda:N"),
+        ({"options.device": "cuda:99"}, "CUDA devices here"),
         ({"options.precision": "bf16"}, "bf16 is for GPUs"),
     ],
 )

@@ -14,7 +14,7 @@ from darec.errors import RunError
 from darec.run import Run
 from darec.testing.suites import tiny_text
 from darec.testing.worlds import tiny_dataset
-from darec.visualize.sides import clusters_of, drawn, sides_of
+from darec.visualize.sides import n_clusters_of, sample_rows, sides_of
 
 
 def test_E_C_is_what_the_run_was_scored_with(runs: dict[str, Run]) -> None:
@@ -37,21 +37,21 @@ def test_parts_are_unit_rows_of_every_entity(runs: dict[str, Run]) -> None:
         for name in ("C_sh", "C_sp", "L_sh", "L_sp"):
             assert len(side.tables[name]) == n
             torch.testing.assert_close(side.tables[name].norm(dim=1), torch.ones(n))
-    assert clusters_of(run) == run.config.alignment.n_clusters
+    assert n_clusters_of(run) == run.config.alignment.n_clusters
 
 
 def test_the_number_of_clusters_is_one_that_can_be_told_apart(runs: dict[str, Run]) -> None:
     run = runs["darec"]
     many = run.config.alignment.model_copy(update={"n_clusters": 100})
     changed = run.config.model_copy(update={"alignment": many})
-    assert clusters_of(Run(changed, run.dataset, run.scorer, {})) == 8
-    assert clusters_of(runs["none"]) == 8
+    assert n_clusters_of(Run(changed, run.dataset, run.scorer, {})) == 8
+    assert n_clusters_of(runs["none"]) == 8
 
 
 def test_rows_are_drawn_without_repeats() -> None:
-    rows = drawn(10, 4, seed=1)
+    rows = sample_rows(10, 4, seed=1)
     assert len(set(rows.tolist())) == 4 and (rows == sorted(rows)).all()
-    assert drawn(3, 9, seed=0).tolist() == [0, 1, 2]
+    assert sample_rows(3, 9, seed=0).tolist() == [0, 1, 2]
 
 
 def test_what_does_not_fit_is_refused(runs: dict[str, Run], tmp_path: Path) -> None:

@@ -12,9 +12,9 @@ from typing import Any, Literal, Unpack
 
 from darec.compare.grid import VariantSettings
 from darec.compare.kinds import BASE
+from darec.compare.one_pair import base_config, changed
 from darec.compare.result import Comparison
 from darec.compare.run import RunnerOptions, run_variants
-from darec.compare.varied import base_config, changed
 from darec.config import PartConfig, RunConfig
 from darec.errors import ConfigError, did_you_mean
 from darec.registry import ALIGNMENTS, BACKBONES
@@ -40,7 +40,7 @@ def ablate(
         data: dataset folder, written by ``darec import``.
         part: whose terms and choices.
         only: names of ablations to keep; all where empty.
-        backbone: see :func:`darec.compare.varied.base_config`, as for the rest.
+        backbone: see :func:`darec.compare.one_pair.base_config`, as for the rest.
         alignment: likewise.
         options: likewise.
         config: likewise.

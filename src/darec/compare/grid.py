@@ -27,7 +27,7 @@ from darec.overrides import flatten, parse_override
 from darec.registry import ALIGNMENTS, BACKBONES, Registry, inapplicable
 from darec.registry.origins import Origin, origins_of
 from darec.runtime import resolve_runtime
-from darec.training.trainer import check_config
+from darec.training.checks import check_config
 from darec.yaml_input import read_yaml
 
 MANY: Final = 1000

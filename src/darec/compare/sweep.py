@@ -8,9 +8,9 @@ from pathlib import Path
 from typing import Any, Final, Unpack
 
 from darec.compare.grid import VariantSettings
+from darec.compare.one_pair import base_config, changed
 from darec.compare.result import Comparison
 from darec.compare.run import RunnerOptions, run_variants
-from darec.compare.varied import base_config, changed
 from darec.config import RunConfig
 from darec.dimensions import Choice, Range
 from darec.errors import ConfigError, did_you_mean
@@ -46,7 +46,7 @@ def sweep(
     Args:
         data: dataset folder, written by ``darec import``.
         params: ``["alignment.n_clusters=2,4,8", "K=2,4,8"]``, a setting each, with values between commas.
-        backbone: see :func:`darec.compare.varied.base_config`, as for the rest.
+        backbone: see :func:`darec.compare.one_pair.base_config`, as for the rest.
         alignment: likewise.
         options: likewise.
         config: likewise.

@@ -24,12 +24,12 @@ from darec.types import FloatArray, TextTable
 Combine = Literal["concat", "mean"]
 
 
-def combine(tables: Sequence[TextTable], how: Combine) -> TextTable:
+def combine_tables(tables: Sequence[TextTable], combine: Combine) -> TextTable:
     """One table of several; a single one is given back as it is.
 
     Args:
         tables: of the same users and items, one a source.
-        how: ``"concat"`` or ``"mean"``.
+        combine: ``"concat"`` or ``"mean"``.
 
     Raises:
         TextError: tables of different widths cannot be averaged.
@@ -37,7 +37,7 @@ def combine(tables: Sequence[TextTable], how: Combine) -> TextTable:
     if len(tables) == 1:
         return tables[0]
     widths = [table.dim for table in tables]
-    if how == "mean" and len(set(widths)) > 1:
+    if combine == "mean" and len(set(widths)) > 1:
         raise TextError(
             f"sources of {', '.join(map(str, widths))} dimensions cannot be averaged: combine them by concat."
         )
@@ -46,7 +46,7 @@ def combine(tables: Sequence[TextTable], how: Combine) -> TextTable:
         _standardised(np.concatenate([table.users, table.items]), mask)
         for table, mask in zip(tables, masks, strict=True)
     ]
-    if how == "concat":
+    if combine == "concat":
         whole = np.concatenate(parts, axis=1) / np.float32(np.sqrt(len(parts)))
     else:
         present = np.maximum(np.sum(masks, axis=0), 1).astype(np.float32)

@@ -137,7 +137,7 @@ def embed(
     dataset: Dataset | str | Path,
     encoder: str,
     *,
-    user_pooling: UserPooling = "mean",
+    pooling: UserPooling = "mean",
     **arguments: Any,
 ) -> TextTable:
     """E_L without a trace on disk: :func:`encode_dataset` in memory, then users and missing texts filled in.
@@ -145,12 +145,12 @@ def embed(
     Args:
         dataset: a dataset or its folder, which is only read.
         encoder: as in :func:`encode_dataset`.
-        user_pooling: as in :func:`darec.text.load_text`.
+        pooling: as in :func:`darec.text.load_text`.
         **arguments: the other arguments of :func:`encode_dataset`.
     """
     dataset = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
     report = encode_dataset(replace(dataset, path=None, vectors={}), encoder, **arguments)
-    return make_table(report.vectors, dataset.train, user_pooling, encoder)
+    return make_table(report.vectors, dataset.train, pooling, encoder)
 
 
 def _store(dataset: Dataset, name: str, shard: Shard | None) -> TextStore:

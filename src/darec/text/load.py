@@ -9,7 +9,7 @@ import numpy as np
 
 from darec.data.dataset import Dataset
 from darec.errors import TextError
-from darec.text.combine import Combine, combine
+from darec.text.combine import Combine, combine_tables
 from darec.text.inputs import TEXT, item_inputs, store_name
 from darec.text.store import MemoryStore, TextStore
 from darec.text.table import spread
@@ -27,8 +27,8 @@ def load_text(
     encoder: str | None = None,
     *,
     sources: Sequence[str] = (TEXT,),
-    how: Combine = "concat",
-    user_pooling: UserPooling = "mean",
+    combine: Combine = "concat",
+    pooling: UserPooling = "mean",
 ) -> TextTable:
     """E_L as ``darec encode`` left it, with users' vectors from their own texts or from their training items.
 
@@ -36,8 +36,8 @@ def load_text(
         dataset: a dataset, or its folder.
         encoder: as given to ``darec encode``; None: the one that encoded the first source last.
         sources: as given to ``darec encode``; several are put side by side.
-        how: how several sources make one table (see :mod:`darec.text.combine`).
-        user_pooling: how training items make a user's vector (see :mod:`darec.text.users`); not used where the
+        combine: how several sources make one table (see :mod:`darec.text.combine`).
+        pooling: how training items make a user's vector (see :mod:`darec.text.users`); not used where the
             vectors were made with texts about users.
 
     Raises:
@@ -49,8 +49,8 @@ def load_text(
     for source in sources:
         encoder, store = find_store(dataset, encoder, source)
         vectors = _read(dataset, encoder, source, store)
-        tables.append(make_table(vectors, dataset.train, user_pooling, encoder))
-    return combine(tables, how)
+        tables.append(make_table(vectors, dataset.train, pooling, encoder))
+    return combine_tables(tables, combine)
 
 
 def find_store(dataset: Dataset, encoder: str | None, source: str) -> tuple[str, TextStore]:

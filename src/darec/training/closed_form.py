@@ -18,9 +18,10 @@ from darec.lock import Lock
 from darec.registry import ALIGNMENTS, BACKBONES
 from darec.scoring import Scorer
 from darec.seeding import seeded
+from darec.training.checks import check_config
 from darec.training.history import History
 from darec.training.progress import Reporter
-from darec.training.trainer import TrainState, check_config
+from darec.training.state import TrainState
 from darec.types import TextTable
 
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -19,47 +19,21 @@ from torch import Tensor
 
 from darec.config import RunConfig
 from darec.data.dataset import Dataset
-from darec.errors import ConfigError, DataError, RunError, did_you_mean
+from darec.errors import RunError
 from darec.evaluation.evaluate import Evaluator
-from darec.evaluation.metrics import ACCURACY
 from darec.files import write_atomic
 from darec.lock import Lock
 from darec.memory import keep_freed_memory
 from darec.model import Model
-from darec.scoring import TableScorer, check_k
+from darec.scoring import TableScorer
 from darec.training.checkpoint import read_checkpoint, write_checkpoint
+from darec.training.checks import check_config, resolve_device
 from darec.training.history import History
 from darec.training.progress import Reporter
+from darec.training.state import TrainState
 from darec.types import Tables, TextTable
 
 _CHECKPOINT_SECONDS = 60.0  # between evaluations, an epoch that ends later than this is also saved
-
-
-@dataclass
-class TrainState:
-    """Where training stands, besides the tensors.
-
-    Attributes:
-        epoch: epochs finished.
-        step: optimiser steps finished.
-        best_epoch: epoch of the best validation value; 0 before the first evaluation.
-        best_value: that value.
-        stale: evaluations since then.
-        seconds: training time of each epoch, without evaluation.
-        best_seconds: training and evaluation time up to the best epoch.
-        total_seconds: training and evaluation time so far.
-        diagnostics: the alignment's figures at the best epoch.
-    """
-
-    epoch: int = 0
-    step: int = 0
-    best_epoch: int = 0
-    best_value: float = -math.inf
-    stale: int = 0
-    seconds: list[float] = field(default_factory=list)
-    best_seconds: float = 0.0
-    total_seconds: float = 0.0
-    diagnostics: dict[str, float] = field(default_factory=dict)
 
 
 class Trainer:
@@ -270,57 +244,6 @@ class Trainer:
         self.optimizer.load_state_dict(optimizer)
         self.generator.set_state(tensors["generator"])
         self.alignment_generator.set_state(tensors["alignment_generator"])
-
-
-def check_config(config: RunConfig, dataset: Dataset) -> tuple[str, int]:
-    """Whether a run's settings fit the data and the machine, before anything is built.
-
-    Args:
-        config: the run's configuration.
-        dataset: what is to be trained on.
-
-    Returns:
-        The metric that is monitored, and its K.
-
-    Raises:
-        ConfigError: a device or precision that is not to be had, a metric that does not exist, or a K that is
-            larger than the catalogue.
-        DataError: no training or no validation interactions.
-    """
-    for name in ("train", "valid"):
-        if not len(dataset.split(name)):
-            raise DataError(
-                f"the split {name!r} has no interactions, and a model needs some to learn from and some to stop by: "
-                "import the data with another split."
-            )
-    resolve_device(config.options.device, config.options.precision)
-    metric, _, k = config.train.monitor.partition("@")
-    if not k.isdecimal():
-        raise ConfigError(f"train.monitor {config.train.monitor!r}: write METRIC@K, as recall@20.")
-    if metric not in ACCURACY:
-        raise ConfigError(
-            f"train.monitor: unknown metric {metric!r}: {did_you_mean(metric, ACCURACY)}"
-        )
-    cuts = [("train.monitor", int(k)), *(("evaluation.ks", cut) for cut in config.evaluation.ks)]
-    for key, cut in cuts:
-        try:
-            check_k(cut, dataset.n_items)
-        except ConfigError as error:
-            raise ConfigError(f"{key}: {error}") from None
-    return metric, int(k)
-
-
-def resolve_device(name: str, precision: str = "float32") -> torch.device:
-    """The device of that name. Raises ``ConfigError`` if this machine lacks it."""
-    try:
-        device = torch.device(name)
-    except RuntimeError:
-        raise ConfigError(f"options.device {name!r}: write cpu, cuda or cuda:N.") from None
-    if device.type == "cuda" and not torch.cuda.is_available():
-        raise ConfigError(f"options.device {name!r}: no CUDA device here; use cpu.")
-    if precision == "bf16" and device.type != "cuda":
-        raise ConfigError("options.precision bf16 is for GPUs: use float32 on a CPU.")
-    return device
 
 
 def portable(tables: Tables) -> Tables:

@@ -16,7 +16,7 @@ from darec.text.load import stored_encoders
 from darec.types import IntArray
 from darec.visualize.cases import SHOWN, CaseStudy, study_cases
 from darec.visualize.maps import Partners, Plane, partnered, plane
-from darec.visualize.sides import KINDS, Sides, clusters_of, drawn, sides_of
+from darec.visualize.sides import KINDS, Sides, n_clusters_of, sample_rows, sides_of
 from darec.visualize.similarity import Similarities, similarities
 
 _MATRIX_ROWS = 400  # more are finer than a picture's dots
@@ -145,7 +145,7 @@ def anatomy_of(
             raise RunError(f"{against.path} and {run.path} are runs on different datasets.")
         on_stage("encoding the other run")
         bare = {kind: side.tables["E_C"] for kind, side in sides_of(against).items()}
-    wanted = n_clusters or clusters_of(run)
+    wanted = n_clusters or n_clusters_of(run)
     views = tuple(
         _view(sides[kind], bare.get(kind), methods, wanted, rows, seed, on_stage) for kind in KINDS
     )
@@ -181,7 +181,7 @@ def _view(
     C, L = sides.tables[first], sides.tables[second]
     on_stage(f"clusters of {sides.kind}")
     partners = partnered(C, L, n_clusters, seed)
-    shown = drawn(len(C), rows, seed)
+    shown = sample_rows(len(C), rows, seed)
     together = C.shape[1] == L.shape[1]
     maps: dict[str, dict[str, Plane]] = {}
     for method in methods:
@@ -203,7 +203,7 @@ def _view(
         maps=maps,
         together=together,
         similarities=similarities(
-            {**before, **after}, drawn(len(C), _MATRIX_ROWS, seed), partners.C, first
+            {**before, **after}, sample_rows(len(C), _MATRIX_ROWS, seed), partners.C, first
         ),
         ranks={name: effective_rank(table) for name, table in sides.tables.items()},
         spreads={name: similarity_spread(table) for name, table in sides.tables.items()},

@@ -18,7 +18,7 @@ from torch import Tensor
 from darec.data.dataset import Dataset
 from darec.progress import OnStage
 from darec.types import FloatArray, Interactions
-from darec.visualize.sides import Sides, drawn
+from darec.visualize.sides import Sides, sample_rows
 
 FAR: Final = (8, 6, 4)
 """Distances that count as far, the first that half of the drawn users can find somebody at: 2 is to share an item, 4 to
@@ -115,7 +115,7 @@ def study_cases(
     """
     known = users.known.numpy()
     rows = np.flatnonzero(known)
-    rows = rows[drawn(len(rows), anchors, seed)]
+    rows = rows[sample_rows(len(rows), anchors, seed)]
     text = users.tables["E_L"].numpy()
     wanted = FAR if hops is None else (hops,)
     best: dict[int, list[tuple[float, int, int, float]]] = {least: [] for least in wanted}

@@ -53,7 +53,7 @@ def sides_of(run: Run) -> dict[str, Sides]:
         RunError: a run kept in memory, weights that do not fit, or language vectors that have changed since.
         TextError: the dataset has no language vectors.
     """
-    model, text = restored(run)
+    model, text = restored_model(run)
     E_L = Tables(torch.from_numpy(text.users), torch.from_numpy(text.items))
     known = {"users": text.user_mask, "items": text.item_mask}
     with torch.no_grad():
@@ -69,19 +69,19 @@ def sides_of(run: Run) -> dict[str, Sides]:
     return made
 
 
-def clusters_of(run: Run, most: int = 12, usual: int = 8) -> int:
+def n_clusters_of(run: Run, most: int = 12, usual: int = 8) -> int:
     """How many clusters to colour: as many as the alignment made, where that is few enough to tell apart."""
     asked = getattr(run.config.alignment, "n_clusters", usual)
     return int(asked) if isinstance(asked, int) and 1 < asked <= most else usual
 
 
-def drawn(n: int, most: int, seed: int) -> IntArray:
+def sample_rows(n: int, most: int, seed: int) -> IntArray:
     """At most so many of ``n`` rows, without repeats, in ascending order."""
     generator = torch.Generator().manual_seed(seed)
     return cast(IntArray, torch.randperm(n, generator=generator)[:most].sort().values.numpy())
 
 
-def restored(run: Run) -> tuple[Model, TextTable]:
+def restored_model(run: Run) -> tuple[Model, TextTable]:
     """The model of a run with the weights of its best epoch, and the language embeddings it reads.
 
     Raises:

@@ -1,0 +1,67 @@
+"""Whether a run's settings fit the data and the machine: looked at before anything is built."""
+
+from __future__ import annotations
+
+import torch
+
+from darec.config import RunConfig
+from darec.data.dataset import Dataset
+from darec.errors import ConfigError, DataError, did_you_mean
+from darec.evaluation.metrics import ACCURACY
+from darec.scoring import check_k
+
+
+def check_config(config: RunConfig, dataset: Dataset) -> tuple[str, int]:
+    """Whether a run's settings fit the data and the machine, before anything is built.
+
+    Args:
+        config: the run's configuration.
+        dataset: what is to be trained on.
+
+    Returns:
+        The metric that is monitored, and its K.
+
+    Raises:
+        ConfigError: a device or precision that is not to be had, a metric that does not exist, or a K that is
+            larger than the catalogue.
+        DataError: no training or no validation interactions.
+    """
+    for name in ("train", "valid"):
+        if not len(dataset.split(name)):
+            raise DataError(
+                f"the split {name!r} has no interactions, and a model needs some to learn from and some to stop by: "
+                "import the data with another split."
+            )
+    resolve_device(config.options.device, config.options.precision)
+    metric, _, k = config.train.monitor.partition("@")
+    if not k.isdecimal():
+        raise ConfigError(f"train.monitor {config.train.monitor!r}: write METRIC@K, as recall@20.")
+    if metric not in ACCURACY:
+        raise ConfigError(
+            f"train.monitor: unknown metric {metric!r}: {did_you_mean(metric, ACCURACY)}"
+        )
+    cuts = [("train.monitor", int(k)), *(("evaluation.ks", cut) for cut in config.evaluation.ks)]
+    for key, cut in cuts:
+        try:
+            check_k(cut, dataset.n_items)
+        except ConfigError as error:
+            raise ConfigError(f"{key}: {error}") from None
+    return metric, int(k)
+
+
+def resolve_device(name: str, precision: str = "float32") -> torch.device:
+    """The device of that name. Raises ``ConfigError`` if this machine lacks it."""
+    try:
+        device = torch.device(name)
+    except RuntimeError:
+        device = torch.device("meta")
+    if device.type not in ("cpu", "cuda"):
+        raise ConfigError(f"options.device {name!r}: write cpu, cuda or cuda:N.")
+    if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
+        there = torch.cuda.device_count() or "no"
+        raise ConfigError(
+            f"options.device {name!r}: {there} CUDA devices here; use another, or cpu."
+        )
+    if precision == "bf16" and device.type != "cuda":
+        raise ConfigError("options.precision bf16 is for GPUs: use float32 on a CPU.")
+    return device

@@ -1,0 +1,33 @@
+"""Where a training run stands, besides its tensors: what a checkpoint keeps of it."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, field
+
+
+@dataclass
+class TrainState:
+    """Where training stands, besides the tensors.
+
+    Attributes:
+        epoch: epochs finished.
+        step: optimiser steps finished.
+        best_epoch: epoch of the best validation value; 0 before the first evaluation.
+        best_value: that value.
+        stale: evaluations since then.
+        seconds: training time of each epoch, without evaluation.
+        best_seconds: training and evaluation time up to the best epoch.
+        total_seconds: training and evaluation time so far.
+        diagnostics: the alignment's figures at the best epoch.
+    """
+
+    epoch: int = 0
+    step: int = 0
+    best_epoch: int = 0
+    best_value: float = -math.inf
+    stale: int = 0
+    seconds: list[float] = field(default_factory=list)
+    best_seconds: float = 0.0
+    total_seconds: float = 0.0
+    diagnostics: dict[str, float] = field(default_factory=dict)
