@@ -32,14 +32,14 @@ FILES = {
 }
 
 
-def run_suites(file: Path) -> list[str]:
-    """What pytest would do with a file of suites; the names of the parts."""
+def run_suites(file: Path, only: str = "test_") -> list[str]:
+    """What pytest would do with a file of suites, or with tests of one name; the names of the parts."""
     names = []
     for suite in runpy.run_path(str(file)).values():
         if isinstance(suite, type) and suite.__module__ == "<run_path>":
             names.append(suite.name)  # type: ignore[attr-defined]
             for name in dir(suite):
-                if name.startswith("test_"):
+                if name.startswith(only):
                     test = getattr(suite(), name)
                     wants_folder = "tmp_path" in inspect.signature(test).parameters
                     test(file.parent) if wants_folder else test()
@@ -95,7 +95,7 @@ def test_the_template_is_the_backbone_of_the_page_and_works_once_it_is_installed
     )
     origin = origin_of("backbone", "onehop")
     assert origin and str(origin) == f"darec-onehop {project['version']}"
-    assert run_suites(source / "test_darec_onehop.py") == ["onehop"]
+    assert run_suites(source / "test_darec_onehop.py", "test_it_learns") == ["onehop"]
 
 
 def test_the_page_lists_every_member_and_field() -> None:
