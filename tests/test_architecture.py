@@ -17,6 +17,7 @@ PACKAGE = Path(darec.__file__).parent
 # From the bottom up: a module or folder imports those before it.
 LAYERS = (
     "urls",
+    "wording",
     "errors",
     "tabular",
     "types",

@@ -22,8 +22,18 @@ from darec.errors import ConfigError, DarecError, DataError
         ("import it with --split=cold-items.", "import it with split='cold-items'."),
         ("raise --jobs=2.", "raise jobs=2."),
         ("--seeds 0: give one.", "seeds 0: give one."),
-        # What is no option stays as it is: a whole command, and what a message quotes.
-        ("run 'darec encode a --encoder b'.", "run 'darec encode a --encoder b'."),
+        # Commands of one function are calls; what else a message quotes stays as it is.
+        (
+            "run 'darec encode a b --encoder c --text titles' again",
+            "run darec.encode_dataset('a b', encoder='c', source='titles') again",
+        ),
+        ("make one with 'darec train DATA --out r'.", "make one with darec.fit(data, out='r')."),
+        (
+            "with 'darec import ... --out d --k-core 5 --overwrite'.",
+            "with darec.load_dataset(..., out='d', k_core=5, overwrite=True).",
+        ),
+        ("run 'darec train' with --resume", "run darec.fit with resume=True"),
+        ("run 'darec compare --jobs 2' again", "run 'darec compare --jobs 2' again"),
         ("no item '--k-core' here, nor 'a --b'.", "no item '--k-core' here, nor 'a --b'."),
         ("a -- b", "a -- b"),
         (

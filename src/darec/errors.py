@@ -3,8 +3,8 @@
 Each message says what was wrong, where (file, line, row, key) and how to mend it. The command line prints the
 message alone and exits with status 2; anything else that escapes is a bug.
 
-Messages name options as the command line writes them: ``--k-core``, ``--split=random``. In Python an option is an
-argument, and ``str()`` of an error says so: ``k_core``, ``split='random'``.
+Messages name options and commands as the command line writes them, and ``str()`` of an error in Python's words
+(:mod:`darec.wording`).
 """
 
 from __future__ import annotations
@@ -17,36 +17,17 @@ from pathlib import Path
 from typing import Final
 
 from darec.urls import without_credentials
+from darec.wording import in_python
 
-# What stands in quotes (a whole command, somebody's id) is left alone; the apostrophe of "items' texts" opens none.
-_OPTION: Final = re.compile(
-    r"""(?<!\w)(?:'[^']*'|"[^"]*")|(?<!\w)--([a-z][a-z0-9-]*)(?:=([\w.+-]*\w))?"""
-)
 MOST_CHARACTERS: Final = 200
 _LONG: Final = re.compile(r"(?<!\w)'[^']{199,}'(?!\w)|(?<!\w)\"[^\"]{199,}\"(?!\w)|\S{201,}")
-_ARGUMENTS: Final = {
-    "data": "dataset",
-    "set": "overrides",
-    "param": "params",
-    "clusters": "n_clusters",
-    "overwrite": "overwrite=True",
-    "plugin": "darec.load_plugin",
-    "resume": "resume=True",
-    "tensorboard": "tensorboard=True",
-    "with-warm": "with_warm=True",
-    "keep-cold-items": "keep_cold_items=True",
-    "yes": "many=True",
-    "timestamp-column": "columns={'time': ...}",
-    **{f"{kind}-column": f"columns={{'{kind}': ...}}" for kind in ("user", "item", "rating", "split")},
-}  # fmt: skip
-"""Options whose argument in Python is not their name with underscores, and switches."""
 
 
 class DarecError(Exception):
     """Base of every error that is the input's doing and not the program's."""
 
     def __str__(self) -> str:
-        return _OPTION.sub(_argument, self.command_line)
+        return in_python(self.command_line)
 
     @property
     def command_line(self) -> str:
@@ -108,16 +89,6 @@ def _cut(text: str, most: int) -> str:
         return text
     note = f" [{len(text):,} characters] "
     return f"{text[: most // 2]}{note}{text[len(note) - most // 2 :]}"
-
-
-def _argument(option: re.Match[str]) -> str:
-    name, value = option.groups()
-    if name is None:
-        return option[0]
-    argument = _ARGUMENTS.get(name, name.replace("-", "_"))
-    if value is None:
-        return argument
-    return f"{argument}={value}" if value.replace(".", "").isdecimal() else f"{argument}={value!r}"
 
 
 def explained(error: BaseException, file: str | None = None) -> str:

@@ -155,7 +155,7 @@ def test_a_runs_folder_depends_on_what_decides_its_result(shop: Dataset) -> None
 
 def test_language_vectors_decide_only_where_they_are_read(tmp_path: Path) -> None:
     data = tiny_dataset().save(tmp_path / "data")
-    with pytest.raises(TextError, match="darec encode"):
+    with pytest.raises(TextError, match=r"run darec\.encode_dataset"):
         jobs(data, alignment="darec")
     folders = []
     for dim in (4, 8):

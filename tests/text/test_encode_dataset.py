@@ -222,7 +222,7 @@ def test_load_takes_the_latest_or_the_named_and_says_what_there_is(
     shop: Dataset, fake: type, tmp_path: Path
 ) -> None:
     shop = shop.save(tmp_path / "shop")
-    with pytest.raises(TextError, match=r"no language vectors in .*darec encode"):
+    with pytest.raises(TextError, match=r"no language vectors in .*run darec\.encode_dataset"):
         load_text(shop)
     encode_dataset(shop, "tfidf", progress=False)
     encode_dataset(shop, "fake", progress=False)
@@ -235,7 +235,7 @@ def test_load_takes_the_latest_or_the_named_and_says_what_there_is(
     assert load_text(shop, "tfidf").name == "tfidf"  # another one's damage is not in the way
     with pytest.raises(TextError, match="damaged"):
         load_text(shop, "fake")
-    with pytest.raises(TextError, match=r"it has tfidf.*darec encode .* --encoder minilm"):
+    with pytest.raises(TextError, match=r"it has tfidf.*darec\.encode_dataset.*encoder='minilm'"):
         load_text(shop, "minilm")
 
 

@@ -55,7 +55,7 @@ def test_encoders_that_cannot_encode_are_refused(data: Dataset, tmp_path: Path) 
         NewTexts(data, f"file:{tmp_path / 'v.npy'}")
     with pytest.raises(TextError, match="cannot be made for new items"):
         NewTexts(data, source="profiles")
-    with pytest.raises(TextError, match="run 'darec encode"):
+    with pytest.raises(TextError, match=r"run darec\.encode_dataset"):
         NewTexts(data, "minilm")
 
 

@@ -63,7 +63,9 @@ def test_titles_and_files_have_vectors_of_their_own(
     same(load_text(data, sources=[str(file)]), mine)
     catalogue = data.catalogue.with_columns(title=data.catalogue["title"] + "!")
     catalogue.write_parquet(data.path / "items.parquet")
-    with pytest.raises(TextError, match=r"6 items .* run 'darec encode .* --text titles' again"):
+    with pytest.raises(
+        TextError, match=r"6 items .* run darec\.encode_dataset\(.* source='titles'\) again"
+    ):
         load_text(Dataset.load(data.path), sources=["titles"])
 
 
@@ -120,7 +122,7 @@ def test_refusals(data: Dataset, fake: type, server: ScriptedServer, tmp_path: P
         encode_dataset(data, "file:v.npy", source="titles", progress=False)
     encode_dataset(data, "fake", progress=False)
     with pytest.raises(
-        TextError, match=r"no vectors of titles .*it has fake\): run .*--text titles"
+        TextError, match=r"no vectors of titles .*it has fake\): run .*source='titles'"
     ):
         load_text(data, sources=["titles"])
     profiled(data, server)

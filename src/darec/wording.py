@@ -1,0 +1,71 @@
+"""One message, two readers: what the command line calls an option or a command is an argument or a call in Python."""
+
+from __future__ import annotations
+
+import re
+from typing import Final
+
+# What stands in quotes (a whole command, somebody's id) holds no options; the apostrophe of "items' texts" opens none.
+_OPTION: Final = re.compile(
+    r"""(?<!\w)(?:'([^']*)'|"[^"]*")|(?<!\w)--([a-z][a-z0-9-]*)(?:=([\w.+-]*\w))?"""
+)
+_ARGUMENTS: Final = {
+    "data": "dataset",
+    "set": "overrides",
+    "param": "params",
+    "clusters": "n_clusters",
+    "overwrite": "overwrite=True",
+    "plugin": "darec.load_plugin",
+    "resume": "resume=True",
+    "tensorboard": "tensorboard=True",
+    "with-warm": "with_warm=True",
+    "keep-cold-items": "keep_cold_items=True",
+    "yes": "many=True",
+    "timestamp-column": "columns={'time': ...}",
+    **{f"{kind}-column": f"columns={{'{kind}': ...}}" for kind in ("user", "item", "rating", "split")},
+}  # fmt: skip
+"""Options whose argument in Python is not their name with underscores, and switches."""
+_FUNCTIONS: Final = {"import": "load_dataset", "encode": "encode_dataset", "train": "fit"}
+"""Commands that are one function in Python."""
+
+
+def in_python(message: str) -> str:
+    """A message that names options as the command line writes them, in Python's words.
+
+    ``--k-core`` becomes ``k_core``, ``--split=random`` becomes ``split='random'``, and ``'darec encode data --encoder
+    tfidf'`` becomes ``darec.encode_dataset('data', encoder='tfidf')``.
+    """
+    return _OPTION.sub(_reworded, message)
+
+
+def _reworded(found: re.Match[str]) -> str:
+    quoted, option, value = found.groups()
+    if option is not None:
+        return _argument(option, value)
+    words = (quoted or "").split()
+    if words[:1] != ["darec"] or len(words) < 2 or words[1] not in _FUNCTIONS:
+        return found[0]
+    return _call(_FUNCTIONS[words[1]], " ".join(words[2:]))
+
+
+def _argument(option: str, value: str | None) -> str:
+    name = _ARGUMENTS.get(option, option.replace("-", "_"))
+    return name if value is None else f"{name}={_literal(value)}"
+
+
+def _call(function: str, words: str) -> str:
+    """The call that stands for a command with these words; the function's name where there are none."""
+    first, *options = f" {words}".split(" --")
+    arguments = [_literal(first.strip())] if first.strip() else []
+    for option in options:
+        name, _, value = option.partition(" ")
+        name = "source" if (function, name) == ("encode_dataset", "text") else name
+        arguments.append(_argument(name, value.strip() or None))
+    return f"darec.{function}" + (f"({', '.join(arguments)})" if arguments else "")
+
+
+def _literal(value: str) -> str:
+    """A value as Python writes it; DATA is a variable, and what is left to the reader stays so."""
+    if value == "DATA":
+        return "data"
+    return value if value == "..." or value.replace(".", "", 1).isdecimal() else repr(value)
