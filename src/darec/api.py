@@ -17,10 +17,8 @@ from darec.model import Model
 from darec.run import Run
 from darec.run_folder import RunFolder, describe, run_folder, stored_config
 from darec.runtime import resolve_runtime
-from darec.training import make_trainer
-from darec.training.closed_form import ClosedFormTrainer
+from darec.training import AnyTrainer, make_trainer
 from darec.training.progress import ConsoleReporter, Reporter
-from darec.training.trainer import Trainer
 from darec.types import TextTable
 
 
@@ -163,9 +161,7 @@ def _encoded(
     return config.model_copy(update={"text": config.text.model_copy(update={"encoder": encoder})})
 
 
-def _train(
-    job: _Job, *, progress: bool, tensorboard: bool
-) -> tuple[Trainer | ClosedFormTrainer, _Job]:
+def _train(job: _Job, *, progress: bool, tensorboard: bool) -> tuple[AnyTrainer, _Job]:
     """Train the model; also the job, whose dataset is on disk now if the run is."""
     config, folder = job.config, job.folder
     label = f"{config.backbone.name} + {config.alignment.name}"
@@ -184,7 +180,7 @@ def _train(
     return trainer, job
 
 
-def _record(job: _Job, trainer: Trainer | ClosedFormTrainer) -> Run:
+def _record(job: _Job, trainer: AnyTrainer) -> Run:
     """Evaluate what was trained, and write what the run is read from."""
     state, weights = trainer.state, trainer.weights()
     path = job.folder.path if job.folder else None

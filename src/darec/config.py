@@ -29,6 +29,8 @@ from darec.settings import Settings, validated
 
 BACKBONE: Final = "lightgcn"
 ALIGNMENT: Final = "none"
+MATRIX: Final = "ease"
+SHAPE: Final = "l3ae"
 
 
 class PartConfig(Settings):
@@ -153,6 +155,41 @@ def _part(value: Any, registry: Registry, default: str) -> Any:
     return validated(config, value, prefix=registry.kind)
 
 
+class BesideConfig(Settings):
+    """An item-item matrix in closed form, whose scores are added to those of trained tables."""
+
+    backbone: SerializeAsAny[PartConfig] = Field(
+        default={"name": MATRIX, "entries": 20}, validate_default=True
+    )
+    """The closed-form model; a few entries of each of its columns are enough."""
+    alignment: SerializeAsAny[PartConfig] = Field(default=SHAPE, validate_default=True)
+    """How language shapes it."""
+    weight: float | None = Field(None, ge=0, lt=1)
+    """Of the matrix's scores, when both spread alike; null: chosen on the validation split, 0 among what is tried."""
+
+    @field_validator("backbone", mode="before")
+    @classmethod
+    def _backbone(cls, value: Any) -> Any:
+        return _part(value, BACKBONES, MATRIX)
+
+    @field_validator("alignment", mode="before")
+    @classmethod
+    def _alignment(cls, value: Any) -> Any:
+        return _part(value, ALIGNMENTS, SHAPE)
+
+    @model_validator(mode="after")
+    def _closed(self) -> BesideConfig:
+        if not BACKBONES.get(self.backbone.name).closed_form:
+            raise ConfigError(
+                f"beside.backbone {self.backbone.name!r} is trained, and a matrix beside the tables is solved in "
+                f"closed form: choose {MATRIX!r}."
+            )
+        reason = inapplicable(self.backbone.name, self.alignment.name)
+        if reason:
+            raise ConfigError(f"beside: {reason}")
+        return self
+
+
 class RunConfig(Settings):
     """Everything that defines a run except the data."""
 
@@ -160,6 +197,8 @@ class RunConfig(Settings):
     """The collaborative model."""
     alignment: SerializeAsAny[PartConfig] = Field(default=ALIGNMENT, validate_default=True)
     """How language comes in."""
+    beside: BesideConfig | None = None
+    """A matrix beside trained tables; null: the tables alone. ``beside=ease`` takes its defaults."""
     loss: BPRConfig | SoftmaxConfig = Field(default=BPRConfig(), discriminator="name")
     """The ranking loss, the same for every backbone and every tower of an alignment."""
     text: TextConfig = TextConfig()
@@ -181,6 +220,11 @@ class RunConfig(Settings):
     def _alignment(cls, value: Any) -> Any:
         return _part(value, ALIGNMENTS, ALIGNMENT)
 
+    @field_validator("beside", mode="before")
+    @classmethod
+    def _beside(cls, value: Any) -> Any:
+        return {"backbone": value} if isinstance(value, str) else value
+
     @field_validator("loss", mode="before")
     @classmethod
     def _loss(cls, value: Any) -> Any:
@@ -193,6 +237,11 @@ class RunConfig(Settings):
         reason = inapplicable(self.backbone.name, self.alignment.name)
         if reason:
             raise ConfigError(reason)
+        if self.beside is not None and BACKBONES.get(self.backbone.name).closed_form:
+            raise ConfigError(
+                f"beside: backbone {self.backbone.name!r} is solved in closed form already: leave 'beside' out, or "
+                "choose a trained backbone."
+            )
         return self
 
     def to_yaml(self) -> str:

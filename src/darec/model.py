@@ -104,8 +104,10 @@ class Model(nn.Module):
     @staticmethod
     def needs_text(config: RunConfig) -> bool:
         """Whether the backbone or the alignment reads language embeddings."""
-        backbone, alignment = config.backbone.name, config.alignment.name
-        return bool(BACKBONES.get(backbone).needs_text or ALIGNMENTS.get(alignment).needs_text)
+        pairs = [(config.backbone.name, config.alignment.name)]
+        if config.beside is not None:
+            pairs.append((config.beside.backbone.name, config.beside.alignment.name))
+        return any(BACKBONES.get(b).needs_text or ALIGNMENTS.get(a).needs_text for b, a in pairs)
 
     def encode(
         self, batch: Batch | None = None, generator: torch.Generator | None = None

@@ -16,6 +16,8 @@ from darec.errors import DataError, RunError
 from darec.scoring.base import Arrays, Explanation, Fill, Scorer, Term
 from darec.types import FloatArray, IntArray
 
+_USERS = 2048  # whose products with a sparse matrix are held at once
+
 
 class MatrixScorer(Scorer):
     """``score(u, i) = sum_j x_uj B_ji``, x a user's history.
@@ -58,12 +60,7 @@ class MatrixScorer(Scorer):
         histories = self.histories[users]
         matrix = self.matrix if items is None else self.matrix[:, items]
         if sparse.issparse(matrix):
-            columns = matrix.shape[1]
-
-            def fill_sparse(start: int, stop: int, block: Tensor) -> None:
-                block[:, :columns] = torch.from_numpy((histories[start:stop] @ matrix).toarray())
-
-            return fill_sparse
+            return _fill_sparse(histories, matrix)
         rows = F.pad(torch.from_numpy(matrix), (0, width - matrix.shape[1]))
 
         def fill_dense(start: int, stop: int, block: Tensor) -> None:
@@ -108,6 +105,27 @@ class MatrixScorer(Scorer):
         dense = arrays.get("matrix")
         matrix = _csr("matrix", arrays, size) if dense is None else dense.numpy()
         return cls(matrix, _csr("histories", arrays, size), ties)
+
+
+def _fill_sparse(histories: sparse.csr_array, matrix: sparse.csr_array) -> Fill:
+    """The products of many users are made at once, and written into the blocks entry by entry."""
+    held: list[sparse.csr_array] = []
+    begin = -_USERS
+
+    def fill(start: int, stop: int, block: Tensor) -> None:
+        nonlocal begin
+        if not (begin <= start and stop <= begin + _USERS and held):
+            begin = start
+            held[:] = [(histories[start : start + max(_USERS, stop - start)] @ matrix).tocsr()]
+        scores = held[0]
+        first, last = scores.indptr[start - begin], scores.indptr[stop - begin]
+        counts = np.diff(scores.indptr[start - begin : stop - begin + 1])
+        places = np.repeat(np.arange(stop - start) * block.shape[1], counts)
+        places += scores.indices[first:last]
+        block.zero_()
+        block.view(-1)[torch.from_numpy(places)] = torch.from_numpy(scores.data[first:last])
+
+    return fill
 
 
 def _bag(histories: sparse.csr_array, rows: Tensor) -> Tensor:

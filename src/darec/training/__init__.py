@@ -1,31 +1,57 @@
-"""The training loop, its checkpoints and its progress display."""
+"""Trainers: by epochs, in closed form, or both; their checkpoints and their progress display."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from darec.config import RunConfig
     from darec.data.dataset import Dataset
-    from darec.training.closed_form import ClosedFormTrainer
-    from darec.training.trainer import Trainer
+    from darec.scoring import Scorer
+    from darec.training.trainer import TrainState
     from darec.types import TextTable
+
+
+class AnyTrainer(Protocol):
+    """What every trainer does."""
+
+    @property
+    def state(self) -> TrainState:
+        """Where training stands."""
+
+    @property
+    def n_parameters(self) -> int:
+        """Numbers that are learned."""
+
+    def fit(self, *, resume: bool = False) -> TrainState:
+        """Train, or go on with it."""
+
+    def scorer(self) -> Scorer:
+        """What was learned."""
+
+    def weights(self) -> dict[str, Tensor]:
+        """Of the trained model, by name."""
 
 
 def make_trainer(
     config: RunConfig, dataset: Dataset, text: TextTable | None = None, **options: Any
-) -> Trainer | ClosedFormTrainer:
-    """The trainer that a run's backbone needs: one that goes by epochs, or one that solves in closed form.
+) -> AnyTrainer:
+    """The trainer that a run's settings ask for.
 
     Args:
         config: the run's configuration.
         dataset: what to train and validate on.
-        text: language embeddings, where the pair needs them.
+        text: language embeddings, where the run reads them.
         **options: those of :class:`~darec.training.trainer.Trainer`.
     """
     from darec.registry import BACKBONES
+    from darec.training.beside import BesideTrainer
     from darec.training.closed_form import ClosedFormTrainer
     from darec.training.trainer import Trainer
 
+    if config.beside is not None:
+        return BesideTrainer(config, dataset, text, **options)
     closed_form = BACKBONES.get(config.backbone.name).closed_form
     return (ClosedFormTrainer if closed_form else Trainer)(config, dataset, text, **options)

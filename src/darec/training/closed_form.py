@@ -64,14 +64,9 @@ class ClosedFormTrainer:
         self.state = TrainState()
         self._scorer: Scorer | None = None
 
-    def fit(self, *, resume: bool = False) -> TrainState:
-        """Solve and validate; one epoch, as far as figures go.
-
-        Args:
-            resume: for backbones that keep finished blocks in ``folder``.
-        """
-        started = time.perf_counter()
-        config, train, state = self.config, self.dataset.train, self.state
+    def solve(self) -> None:
+        """Solve for the scorer."""
+        config, train = self.config, self.dataset.train
         device = torch.device(config.options.device)
         with self.reporter, self.reporter.preparing(), seeded(config.options.seed, device):
             structure = None
@@ -88,17 +83,25 @@ class ClosedFormTrainer:
                 folder=self.folder,
             )
             self._scorer = self.backbone.fit(inputs)
-            state.seconds = [time.perf_counter() - started]
-            value = self.evaluator.evaluate(self._scorer, (self.metric,)).summary()[
-                config.train.monitor
-            ]
+
+    def fit(self, *, resume: bool = False) -> TrainState:
+        """Solve and validate; one epoch, as far as figures go.
+
+        Args:
+            resume: for backbones that keep finished blocks in ``folder``.
+        """
+        started = time.perf_counter()
+        self.solve()
+        state, monitor = self.state, self.config.train.monitor
+        state.seconds = [time.perf_counter() - started]
+        value = self.evaluator.evaluate(self.scorer(), (self.metric,)).summary()[monitor]
         state.epoch = state.best_epoch = 1
         state.best_value = value
         state.best_seconds = state.total_seconds = time.perf_counter() - started
         history = History(self.folder, 0, tensorboard=self.tensorboard)
-        history.append(1, {"seconds": state.total_seconds, f"valid/{config.train.monitor}": value})
+        history.append(1, {"seconds": state.total_seconds, f"valid/{monitor}": value})
         history.close()
-        self.reporter.evaluated(1, {}, config.train.monitor, value, value)
+        self.reporter.evaluated(1, {}, monitor, value, value)
         return state
 
     def scorer(self) -> Scorer:

@@ -7,9 +7,8 @@ from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from darec.errors import RunError
-from darec.training.closed_form import ClosedFormTrainer
+from darec.training import AnyTrainer
 from darec.training.progress import Reporter
-from darec.training.trainer import Trainer
 from darec.tuning.reporter import TuningReporter
 from darec.tuning.storage import BEAT
 
@@ -60,7 +59,7 @@ class TrialReporter(Reporter):
 def run_trial(
     study: Study,
     trial: Trial,
-    make_trainer: Callable[[], Trainer | ClosedFormTrainer],
+    make_trainer: Callable[[], AnyTrainer],
     reporter: TrialReporter,
     best: float | None,
 ) -> str:

@@ -1,0 +1,91 @@
+"""A matrix beside trained tables: the sum, its weight, and what is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import darec
+from darec.config import resolve_config
+from darec.errors import ConfigError
+from darec.scoring import AddedScorer, TableScorer
+from darec.testing.suites import tiny_text
+from darec.testing.worlds import tiny_dataset
+from darec.training.beside import WEIGHTS, spread
+
+SETTINGS: dict[str, Any] = {
+    "backbone.dim": 4,
+    "train.epochs": 3,
+    "train.monitor": "recall@5",
+    "evaluation.ks": [5],
+}
+
+
+def fit(data: Any = None, **more: Any) -> Any:
+    data = data or tiny_dataset()
+    settings = {**SETTINGS, **more.pop("settings", {})}
+    return darec.fit(data, settings=settings, text=tiny_text(data), progress=False, **more)
+
+
+def test_scores_are_the_tables_and_the_matrix_in_the_given_share() -> None:
+    data = tiny_dataset()
+    run = fit(data, settings={"beside.weight": 0.25, "beside.alignment": "none"})
+    alone = fit(data)
+    matrix = darec.fit(
+        data,
+        backbone="ease",
+        settings={"backbone.entries": 20, "train.monitor": "recall@5", "evaluation.ks": [5]},
+        progress=False,
+    )
+    assert isinstance(run.scorer, AddedScorer)
+    users = np.arange(data.n_users)
+    one, other = alone.scorer.score(users), matrix.scorer.score(users)
+    ratio = spread(alone.scorer, data) / spread(matrix.scorer, data)
+    np.testing.assert_allclose(
+        run.scorer.score(users), one + ratio * other * 0.25 / 0.75, rtol=1e-4, atol=1e-6
+    )
+    assert ratio == pytest.approx(one.std(axis=1).mean() / other.std(axis=1).mean(), rel=1e-5)
+    assert run.metrics["diagnostics/beside/weight"] == 0.25
+
+
+def test_the_weight_is_the_best_on_validation() -> None:
+    run = fit(settings={"beside": "ease"})
+    found = {w: run.metrics[f"diagnostics/beside/valid@{w:g}"] for w in WEIGHTS}
+    weight = run.metrics["diagnostics/beside/weight"]
+    assert found[weight] == max(found.values()) == run.metrics["valid/recall@5"]
+    assert found[0.0] == fit().metrics["valid/recall@5"]
+
+
+def test_weight_zero_is_the_tables_alone() -> None:
+    run = fit(settings={"beside.weight": 0})
+    assert isinstance(run.scorer, TableScorer)
+
+
+def test_a_run_is_saved_loaded_and_resumed(tmp_path: Path) -> None:
+    data = tiny_dataset()
+    run = fit(data, settings={"beside.weight": 0.3}, out=tmp_path / "run")
+    again = darec.load_run(tmp_path / "run", dataset=data)
+    assert again.config.beside == run.config.beside
+    assert again.recommend("u3", 4) == run.recommend("u3", 4)
+    (tmp_path / "run" / "metrics.json").unlink()
+    resumed = darec.fit(
+        data, out=tmp_path / "run", resume=True, text=tiny_text(data), progress=False
+    )
+    users = np.arange(data.n_users)
+    np.testing.assert_array_equal(resumed.scorer.score(users), run.scorer.score(users))
+
+
+def test_what_makes_no_sense_is_refused() -> None:
+    with pytest.raises(ConfigError, match=r"beside\.backbone 'mf' is trained"):
+        resolve_config({"beside": "mf"})
+    with pytest.raises(ConfigError, match="'ease' is solved in closed form already"):
+        resolve_config({"backbone": "ease", "beside": "ease"})
+    with pytest.raises(ConfigError, match="beside: alignment 'kar' works in training"):
+        resolve_config({"beside.alignment": "kar"})
+    with pytest.raises(ConfigError, match=r"beside\.weight.*less than 1"):
+        resolve_config({"beside.weight": 1})
+    with pytest.raises(ConfigError, match=r"did you mean 'beside\.weight'"):
+        resolve_config({"beside.wieght": 0.1})
