@@ -10,7 +10,7 @@ if TYPE_CHECKING:
     from darec.config import RunConfig
     from darec.data.dataset import Dataset
     from darec.scoring import Scorer
-    from darec.training.trainer import TrainState
+    from darec.training.state import TrainState
     from darec.types import TextTable
 
 

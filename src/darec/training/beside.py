@@ -19,7 +19,8 @@ from darec.evaluation.evaluate import Evaluator
 from darec.progress import counted
 from darec.scoring import AddedScorer, Scorer
 from darec.training.closed_form import ClosedFormTrainer
-from darec.training.trainer import Trainer, TrainState
+from darec.training.state import TrainState
+from darec.training.trainer import Trainer
 from darec.types import IntArray, Interactions, TextTable
 
 WEIGHTS: Final = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7)
