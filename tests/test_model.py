@@ -199,3 +199,14 @@ def test_towers_may_be_wider_than_the_backbone() -> None:
     dataset = tiny_dataset()
     model, _, _ = one_step(resolve_config(SETTINGS), dataset)
     assert model.tables().items.shape == (dataset.n_items, 10)
+
+
+@pytest.mark.parametrize("alignment", ["probe", "darec", "kar", "none"])
+def test_the_text_moves_with_the_model_and_is_not_saved(alignment: str) -> None:
+    config = resolve_config({"alignment": alignment, "backbone.dim": 8})
+    dataset = tiny_dataset()
+    model = Model(config, dataset.train, tiny_text(dataset), torch.Generator())
+    assert not [name for name in model.state_dict() if "E_L" in name]
+    text = model.to("meta").alignment.text
+    assert text.users.is_meta and text.items.is_meta
+    assert len(text.items) == (0 if alignment == "none" else dataset.n_items)
