@@ -22,6 +22,7 @@ from pydantic import (
 from darec.dimensions import Range
 from darec.errors import ConfigError, did_you_mean, shown
 from darec.known_settings import check_known
+from darec.limits import LARGEST_SEED, MOST_THREADS
 from darec.overrides import assign, parse_override, read_settings
 from darec.registry import ALIGNMENTS, BACKBONES, REGISTRIES, Registry, inapplicable
 from darec.registry.origins import recall_parts
@@ -73,7 +74,7 @@ class SoftmaxConfig(Settings):
 class TrainConfig(Settings):
     """Optimisation. Defaults are those of the RLMRec code, on which DaRec's experiments build."""
 
-    epochs: int = Field(1000, ge=1)
+    epochs: int = Field(1000, ge=1, le=1_000_000)
     """Passes over the training interactions at most; early stopping usually ends sooner."""
     batch_size: int = Field(4096, ge=1)
     """Positives a step."""
@@ -118,13 +119,13 @@ class TextConfig(Settings):
 class RunOptions(Settings):
     """How, not what: nothing here is a hyperparameter."""
 
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, le=LARGEST_SEED)
     """Seeds initial values, batches, negatives and dropout."""
     device: str = "cpu"
     """``cpu``, ``cuda`` or ``cuda:N``."""
     precision: Literal["float32", "bf16"] = "float32"
     """bf16: autocast on a GPU."""
-    threads: int | None = Field(None, ge=1)
+    threads: int | None = Field(None, ge=1, le=MOST_THREADS)
     """CPU threads; null: torch's own choice. Results repeat to the digit for equal seed and threads."""
 
 

@@ -6,9 +6,11 @@ import re
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final, Generic, TypeVar, get_args
 
-from pydantic import BaseModel, ConfigDict, ValidationError
+from annotated_types import Le, Lt
+from pydantic import BaseModel, ConfigDict, ValidationError, ValidationInfo, field_validator
 
 from darec.errors import ConfigError, did_you_mean, shown
+from darec.limits import LARGEST
 
 S = TypeVar("S", bound=BaseModel)
 _TAG: Final = re.compile(r"'([^']*)'")
@@ -20,6 +22,16 @@ class Settings(BaseModel):
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
     )
+
+    @field_validator("*")
+    @classmethod
+    def _whole_numbers_within_reason(cls, value: Any, info: ValidationInfo) -> Any:
+        field = cls.model_fields[info.field_name or ""]
+        bounded = any(isinstance(mark, Le | Lt) for mark in field.metadata)
+        for number in value if isinstance(value, tuple) else (value,):
+            if isinstance(number, int) and not bounded and abs(number) > LARGEST:
+                raise ValueError(f"input should be at most {LARGEST:,}")
+        return value
 
 
 C = TypeVar("C", bound=Settings)

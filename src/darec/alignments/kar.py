@@ -25,6 +25,7 @@ from darec.alignments.base import Alignment, AlignmentInputs
 from darec.config import PartConfig
 from darec.dimensions import Choice, Range
 from darec.errors import ConfigError
+from darec.limits import MOST_LAYERS
 from darec.types import Encoded
 
 
@@ -33,9 +34,9 @@ class KARConfig(PartConfig):
 
     name: Literal["kar"] = "kar"
     """Name of the alignment."""
-    shared: Annotated[int, Choice(0, 1, 2)] = Field(1, ge=0)
+    shared: Annotated[int, Choice(0, 1, 2)] = Field(1, ge=0, le=MOST_LAYERS)
     """Experts that users and items share; 2 in the authors' code."""
-    dedicated: Annotated[int, Choice(1, 2, 4)] = Field(2, ge=0)
+    dedicated: Annotated[int, Choice(1, 2, 4)] = Field(2, ge=0, le=MOST_LAYERS)
     """Experts of users, and as many of items; 2 to 5 in the authors' code."""
     hidden: int = Field(64, ge=1)
     """Width of an expert's hidden layer; 128 in the authors' code."""

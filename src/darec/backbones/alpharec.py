@@ -20,6 +20,7 @@ from torch.nn import functional as F
 from darec.backbones.base import Backbone, BackboneConfig, BackboneInputs
 from darec.dimensions import Choice, Range
 from darec.graph import Graph, GraphSpec
+from darec.limits import MOST_LAYERS
 from darec.losses import sampled_softmax_loss
 from darec.numerics.mlp import mlp
 from darec.types import Batch, Encoded, Tables
@@ -32,7 +33,7 @@ class AlphaRecConfig(BackboneConfig):
     """Name of the backbone."""
     hidden: int | None = Field(None, ge=1)
     """Width of the MLP's hidden layer; null: half of the text's, as in the paper."""
-    layers: Annotated[int, Choice(1, 2, 3)] = Field(2, ge=0)
+    layers: Annotated[int, Choice(1, 2, 3)] = Field(2, ge=0, le=MOST_LAYERS)
     """Propagation steps; 2 in the paper."""
     temperature: Annotated[float, Range(0.05, 0.5, log=True)] = Field(0.15, gt=0)
     """Temperature of InfoNCE; 0.15 in the paper."""

@@ -23,6 +23,7 @@ from darec.backbones.base import BackboneConfig, BackboneInputs, GraphBackbone
 from darec.dimensions import Choice, Range
 from darec.errors import ConfigError
 from darec.graph import Pattern
+from darec.limits import MOST_LAYERS
 from darec.numerics.infonce import log_partition
 from darec.types import Batch, Encoded
 
@@ -32,15 +33,15 @@ class AutoCFConfig(BackboneConfig):
 
     name: Literal["autocf"] = "autocf"
     """Name of the backbone."""
-    layers: Annotated[int, Choice(1, 2, 3)] = Field(2, ge=0)
+    layers: Annotated[int, Choice(1, 2, 3)] = Field(2, ge=0, le=MOST_LAYERS)
     """Propagation steps of the encoder."""
-    attention_layers: int = Field(1, ge=0)
+    attention_layers: int = Field(1, ge=0, le=MOST_LAYERS)
     """Layers of the decoder."""
     heads: int = Field(4, ge=1)
     """Attention heads; they divide ``dim`` among them."""
     seeds: int = Field(100, ge=1)
     """Entities around which edges are masked."""
-    mask_depth: int = Field(2, ge=1)
+    mask_depth: int = Field(2, ge=1, le=MOST_LAYERS)
     """Hops from a seed within which edges are masked."""
     mixed: float = Field(0.2, ge=0, le=1)
     """Entities drawn at random besides the masked ones for the decoder's random pairs, as a share of N."""

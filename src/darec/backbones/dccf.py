@@ -17,6 +17,7 @@ from torch.nn import functional as F
 
 from darec.backbones.base import BackboneConfig, BackboneInputs, GraphBackbone
 from darec.dimensions import Choice, Range
+from darec.limits import MOST_LAYERS
 from darec.numerics.infonce import info_nce
 from darec.types import Batch, Encoded
 
@@ -28,7 +29,7 @@ class DCCFConfig(BackboneConfig):
 
     name: Literal["dccf"] = "dccf"
     """Name of the backbone."""
-    layers: Annotated[int, Choice(1, 2, 3)] = Field(2, ge=0)
+    layers: Annotated[int, Choice(1, 2, 3)] = Field(2, ge=0, le=MOST_LAYERS)
     """Propagation steps L."""
     intents: Annotated[int, Choice(32, 64, 128)] = Field(128, ge=1)
     """Prototypes K of users, and of items."""

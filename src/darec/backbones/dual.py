@@ -16,6 +16,7 @@ from torch import Tensor
 
 from darec.backbones.base import BackboneConfig, BackboneInputs, GraphBackbone
 from darec.dimensions import Choice
+from darec.limits import MOST_LAYERS
 from darec.numerics.mlp import mlp
 from darec.types import Batch, Encoded, Tables
 
@@ -27,7 +28,7 @@ class DualConfig(BackboneConfig):
     """Name of the backbone."""
     hidden: int = Field(64, ge=1)
     """Width of the hidden layer of the text's MLP."""
-    layers: Annotated[int, Choice(1, 2, 3)] = Field(2, ge=0)
+    layers: Annotated[int, Choice(1, 2, 3)] = Field(2, ge=0, le=MOST_LAYERS)
     """Propagation steps of both towers; their layers are averaged."""
     losses: Literal["apart", "together"] = "apart"
     """A ranking loss for each tower, or one for the sum of their scores."""

@@ -17,6 +17,7 @@ from torch import Tensor
 from darec.backbones.base import BackboneConfig, BackboneInputs, GraphBackbone
 from darec.dimensions import Choice
 from darec.graph import GraphSpec
+from darec.limits import MOST_LAYERS
 from darec.types import Encoded
 
 
@@ -25,7 +26,7 @@ class GCCFConfig(BackboneConfig):
 
     name: Literal["gccf"] = "gccf"
     """Name of the backbone."""
-    layers: Annotated[int, Choice(1, 2, 3)] = Field(2, ge=0)
+    layers: Annotated[int, Choice(1, 2, 3)] = Field(2, ge=0, le=MOST_LAYERS)
     """Propagation steps L."""
     self_loops: bool = True
     """Join every entity to itself, as in the paper; the RLMRec code does not."""

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from darec.backbones.base import BackboneConfig, GraphBackbone
 from darec.dimensions import Choice
+from darec.limits import MOST_LAYERS
 from darec.types import Encoded
 
 
@@ -23,7 +24,7 @@ class LightGCNConfig(BackboneConfig):
 
     name: Literal["lightgcn"] = "lightgcn"
     """Name of the backbone."""
-    layers: Annotated[int, Choice(1, 2, 3)] = Field(3, ge=0)
+    layers: Annotated[int, Choice(1, 2, 3)] = Field(3, ge=0, le=MOST_LAYERS)
     """Propagation steps L; 3 in RLMRec for Amazon-book and Yelp, 2 for Steam."""
     combine: Literal["sum", "mean"] = "sum"
     """How the layers' outputs are combined."""

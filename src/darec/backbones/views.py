@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from darec.backbones.base import BackboneConfig, GraphBackbone
 from darec.dimensions import Choice, Range
+from darec.limits import MOST_LAYERS
 from darec.numerics.infonce import info_nce
 from darec.types import Batch, Encoded, Tables
 
@@ -37,7 +38,7 @@ class ContrastSettings(Protocol):
 class TwoViewsConfig(BackboneConfig):
     """Settings of models that contrast two views (:class:`TwoViews`); defaults as in the RLMRec code."""
 
-    layers: Annotated[int, Choice(1, 2, 3)] = Field(3, ge=0)
+    layers: Annotated[int, Choice(1, 2, 3)] = Field(3, ge=0, le=MOST_LAYERS)
     """Propagation steps L."""
     combine: Literal["sum", "mean"] = "sum"
     """How the layers' outputs are combined; the mean in the paper, the sum in the RLMRec code."""

@@ -16,6 +16,7 @@ from darec.backbones.base import BackboneConfig, GraphBackbone
 from darec.backbones.views import Candidates, contrast_views, perturbed
 from darec.dimensions import Choice, Range
 from darec.errors import ConfigError
+from darec.limits import MOST_LAYERS
 from darec.types import Batch, Encoded
 
 
@@ -24,7 +25,7 @@ class XSimGCLConfig(BackboneConfig):
 
     name: Literal["xsimgcl"] = "xsimgcl"
     """Name of the backbone."""
-    layers: Annotated[int, Choice(2, 3)] = Field(2, ge=1)
+    layers: Annotated[int, Choice(2, 3)] = Field(2, ge=1, le=MOST_LAYERS)
     """Propagation steps L."""
     contrast_layer: int = Field(1, ge=1)
     """Layer l* that the final encoding is contrasted with; at most ``layers``."""

@@ -11,6 +11,8 @@ from typing import Annotated, Any
 
 import typer
 
+from darec.limits import MOST_JOBS, MOST_THREADS
+
 
 class CompareFormat(StrEnum):
     """Formats of a comparison on standard output."""
@@ -27,7 +29,7 @@ Out = Annotated[Path, typer.Option(help="Folder of the comparison and its runs."
 Backbone = Annotated[str | None, typer.Option(help="{backbones}; lightgcn by default.")]
 Alignment = Annotated[str | None, typer.Option(help="{alignments}; darec by default.")]
 Seeds = Annotated[str, typer.Option(metavar="N|LIST", help="How many, from 0, or a list: 0,3,7.")]
-Jobs = Annotated[int, typer.Option(min=1, help="Runs trained at once.")]
+Jobs = Annotated[int, typer.Option(min=1, max=MOST_JOBS, help="Runs trained at once.")]
 Set = Annotated[
     list[str] | None,
     typer.Option(
@@ -43,7 +45,11 @@ Encoder = Annotated[
 Device = Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")]
 Threads = Annotated[
     int | None,
-    typer.Option(min=1, help="CPU threads of each run; by default torch's, at most cores / jobs."),
+    typer.Option(
+        min=1,
+        max=MOST_THREADS,
+        help="CPU threads of each run; by default torch's, at most cores / jobs.",
+    ),
 ]
 Yes = Annotated[bool, typer.Option("--yes", help="Train more than 1000 runs.")]
 Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]

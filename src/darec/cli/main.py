@@ -17,7 +17,7 @@ from typing import Annotated, Any, Final, cast
 import typer
 
 from darec.cli.parts import PartsCommand, with_plugins
-from darec.errors import ConfigError, DarecError, DarecWarning
+from darec.errors import ConfigError, DarecError, DarecWarning, shortened
 from darec.memory import failed_allocation
 from darec.terminal import echo
 
@@ -84,7 +84,7 @@ for _name, _module in GROUPS.items():
 
 def fail(message: str, status: int = 2) -> int:
     """Print one error line on standard error and return the exit status."""
-    echo(f"darec: error: {message}", err=True)
+    echo(f"darec: error: {shortened(message)}", err=True)
     return status
 
 

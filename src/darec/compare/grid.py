@@ -22,6 +22,7 @@ from darec.compare.result import BASELINE
 from darec.config import RunConfig, TextConfig, resolve_config
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError, DataError, did_you_mean
+from darec.limits import LARGEST_SEED
 from darec.model import Model
 from darec.overrides import flatten, parse_override
 from darec.registry import ALIGNMENTS, BACKBONES, Registry, inapplicable
@@ -89,7 +90,9 @@ def parse_seeds(text: str) -> tuple[int, ...]:
         raise ConfigError(
             f"--seeds {text!r}: write how many, as 5 for seeds 0 to 4, or a list, as 0,3,7."
         )
-    numbers = [int(part) for part in parts]
+    numbers = [int(part[:20]) for part in parts]
+    if max(numbers) > LARGEST_SEED:
+        raise ConfigError(f"--seeds {text!r}: a seed is at most {LARGEST_SEED:,}.")
     if "," not in text:
         if not numbers[0]:
             raise ConfigError("--seeds 0: give at least one; seed 0 alone is written 0,")

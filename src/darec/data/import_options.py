@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal
 
@@ -75,6 +76,7 @@ def import_options(options: Mapping[str, Any]) -> ImportOptions:
     ):
         if value not in values:
             raise ConfigError(f"unknown {name} {value!r}: {did_you_mean(value, values)}")
+    _check_encoding(chosen.encoding)
     if chosen.text_fields and chosen.text_template:
         raise ConfigError("give text fields or a text template, not both.")
     if chosen.min_rating is not None and not math.isfinite(chosen.min_rating):
@@ -90,6 +92,18 @@ def import_options(options: Mapping[str, Any]) -> ImportOptions:
             "a share of cold items is for the split 'cold-items': choose it, or leave the share out."
         )
     return chosen
+
+
+def _check_encoding(name: str) -> None:
+    """Whether bytes can become text by it, which Python's ``undefined``, ``hex`` and ``zip`` cannot do."""
+    try:
+        reads = "a-1,2\n".encode(name).decode(name) == "a-1,2\n"
+        with suppress(UnicodeDecodeError):  # as it may say of a file, with the place
+            b"a-1,2\n".decode(name)
+    except (LookupError, ValueError, TypeError, AssertionError):
+        reads = False
+    if not reads:
+        raise ConfigError(f"no encoding {name!r}: try utf-8, latin-1 or utf-16.")
 
 
 def _columns(named: Mapping[str, str]) -> Columns:

@@ -23,6 +23,8 @@ class ItemNames:
     def __init__(self, ids: Sequence[str], titles: Sequence[str | None]) -> None:
         self.ids, self.titles = ids, titles
         self._rows = {identifier: row for row, identifier in enumerate(ids)}
+        names = (*ids, *(title for title in titles if title))
+        self._most_parts = 1 + max((name.count(",") for name in names), default=0)
         self._of_title: dict[str, list[int]] = {}
         for row, title in enumerate(titles):
             if title:
@@ -55,7 +57,7 @@ class ItemNames:
         found: list[str] = []
         start = 0
         while start < len(parts):
-            for stop in range(len(parts), start, -1):
+            for stop in range(min(len(parts), start + self._most_parts), start, -1):
                 row = self._find(",".join(parts[start:stop]).strip())
                 if row is not None:
                     found.append(self.ids[row])

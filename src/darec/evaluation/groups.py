@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from darec.errors import ConfigError
+from darec.limits import MOST_GROUPS
 from darec.types import IntArray
 
 
@@ -47,10 +48,10 @@ def group_by_count(counts: IntArray, n_groups: int) -> IntArray:
     Each cut between groups falls between two distinct counts, at the place nearest to the even cut.
 
     Raises:
-        ConfigError: fewer than one group.
+        ConfigError: fewer than one group, or more than :data:`darec.limits.MOST_GROUPS`.
     """
-    if n_groups < 1:
-        raise ConfigError(f"{n_groups} groups: give at least 1.")
+    if not 1 <= n_groups <= MOST_GROUPS:
+        raise ConfigError(f"{n_groups} groups: give 1 to {MOST_GROUPS}.")
     _, value, sizes = np.unique(counts, return_inverse=True, return_counts=True)
     below = np.concatenate([[0], np.cumsum(sizes)])  # [v] members with a smaller count than value v
     even = len(counts) * np.arange(1, n_groups) / n_groups

@@ -8,6 +8,7 @@ from darec.config import RunConfig
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError, DataError, did_you_mean
 from darec.evaluation.metrics import ACCURACY
+from darec.memory import require_memory
 from darec.scoring import check_k
 
 
@@ -23,7 +24,7 @@ def check_config(config: RunConfig, dataset: Dataset) -> tuple[str, int]:
 
     Raises:
         ConfigError: a device or precision that is not to be had, a metric that does not exist, or a K that is
-            larger than the catalogue.
+            larger than the catalogue, or widths that memory cannot hold.
         DataError: no training or no validation interactions.
     """
     for name in ("train", "valid"):
@@ -46,7 +47,31 @@ def check_config(config: RunConfig, dataset: Dataset) -> tuple[str, int]:
             check_k(cut, dataset.n_items)
         except ConfigError as error:
             raise ConfigError(f"{key}: {error}") from None
+    needed = training_bytes(config, dataset.n_users + dataset.n_items, len(dataset.train))
+    for key, size in sorted(needed.items(), key=lambda part: -part[1]):
+        require_memory(size, f"training with {key}", f"lower {key.partition('=')[0]}")
     return metric, int(k)
+
+
+def training_bytes(config: RunConfig, n_entities: int, n_pairs: int) -> dict[str, float]:
+    """What the widths in a run's settings cost in bytes while it is trained, from below, by ``key=value``.
+
+    A table of parameters is there six times: as such, as its gradient, in Adam's two moments, as what becomes of it
+    and as the gradient of that. Other columns are there twice, as values and as their gradient.
+    """
+    found: dict[str, float] = {}
+    for section in ("backbone", "alignment"):
+        settings = getattr(config, section)
+        for name in ("dim", "hidden", "intents", "text_width"):
+            value = getattr(settings, name, None)
+            width = sum(value) if isinstance(value, tuple) else value
+            if width:
+                times = 6 if (section, name) == ("backbone", "dim") else 2
+                found[f"{section}.{name}={value}"] = 4.0 * times * n_entities * width
+    negatives = getattr(config.loss, "n_negatives", 0)
+    batch = min(config.train.batch_size, n_pairs)
+    found[f"loss.n_negatives={negatives}"] = 4.0 * 2 * batch * negatives
+    return found
 
 
 def resolve_device(name: str, precision: str = "float32") -> torch.device:
