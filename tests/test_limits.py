@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import numpy as np
 import pytest
 from pydantic import Field
 
 from darec import memory
 from darec.compare.grid import parse_seeds
-from darec.config import RunConfig, resolve_config
+from darec.config import (
+    BPRConfig,
+    EvaluationConfig,
+    RunOptions,
+    SoftmaxConfig,
+    TrainConfig,
+    resolve_config,
+)
 from darec.data.import_options import import_options
 from darec.data.names import ItemNames
 from darec.errors import ConfigError
@@ -20,32 +25,31 @@ from darec.registry import ALIGNMENTS, BACKBONES
 from darec.settings import Settings, validated
 from darec.testing.worlds import tiny_dataset
 from darec.training.checks import check_config, training_bytes
+from darec.yaml_input import parse_yaml
 
 NO_NUMBERS = ("nan", "-.inf", "1e400", "[[1]]")
 NO_WHOLE_NUMBERS = (10**30, -(10**12), 0.5)
 
 
-def numbers() -> Iterator[tuple[dict[str, str], str]]:
-    """Every setting that takes a number, with the part that has it."""
-    for section in RunConfig.model_fields:
-        registry = {"backbone": BACKBONES, "alignment": ALIGNMENTS, "loss": ("bpr", "softmax")}
-        for part in registry.get(section, ("",)):
-            named = {section: part} if part else {}
-            settings = getattr(resolve_config(named), section)
-            for name, field in type(settings).model_fields.items():
-                if "int" in str(field.annotation) or "float" in str(field.annotation):
-                    yield named, f"{section}.{name}"
+SETTINGS = [
+    *(registry.get(name).Config for registry in (BACKBONES, ALIGNMENTS) for name in registry),
+    *(BPRConfig, SoftmaxConfig, TrainConfig, EvaluationConfig, RunOptions),
+]
+NUMBERS = [
+    pytest.param(settings, name, "int" in str(field.annotation), id=f"{settings.__name__}.{name}")
+    for settings in SETTINGS
+    for name, field in settings.model_fields.items()
+    if "int" in str(field.annotation) or "float" in str(field.annotation)
+]
 
 
-@pytest.mark.parametrize(("named", "key"), list(numbers()))
-def test_no_setting_takes_an_absurd_number(named: dict[str, str], key: str) -> None:
-    field = type(getattr(resolve_config(named), key.partition(".")[0])).model_fields[
-        key.partition(".")[2]
-    ]
-    whole = "int" in str(field.annotation)
+@pytest.mark.parametrize(("settings", "name", "whole"), NUMBERS)
+def test_no_setting_takes_an_absurd_number(
+    settings: type[Settings], name: str, whole: bool
+) -> None:
     for value in (*NO_NUMBERS, *(NO_WHOLE_NUMBERS if whole else ())):
-        with pytest.raises(ConfigError, match=key.replace(".", r"\.")) as caught:
-            resolve_config(named, overrides=[f"{key}={value}"])
+        with pytest.raises(ConfigError, match=f"setting '{name}") as caught:
+            validated(settings, {name: parse_yaml(str(value), "x")})
         assert len(str(caught.value)) < 400
 
 
