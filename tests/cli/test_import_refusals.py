@@ -22,6 +22,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(tmp_path)
     Path("good.csv").write_text(GOOD)
     Path("items.jsonl").write_text(ITEMS)
+    Path("empty").mkdir()
     return tmp_path
 
 
@@ -42,7 +43,7 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
     [
         (b"", "f.csv is empty"),
         (b"user_id,item_id\n", "f.csv holds no rows"),
-        (b"user_id;item_id\nu;a\n", "line 1: one column only"),
+        (b"user_id item_id\nu a\n", "line 1: one column only"),
         (
             b"user_id,item_id\nu\xe9,a\n",
             "line 2: byte 0xe9 at offset 17 is not utf-8: name the file's encoding",
@@ -53,16 +54,6 @@ def refused(capsys: pytest.CaptureFixture[str], *words: str) -> str:
         ),
         (b"user_id,item_id,rating\nu,a,1\nu2\n", "line 3: 1 field where 3 were expected"),
         (b"user_id,item_id,rating\nu,a,1\nu,b,1,9\n", "line 3: 4 fields where 3 were expected"),
-        (b"user_id,item_id,rating\nu,a,1\nu,b,nan\n", "line 3: rating in column 'rating' is 'nan'"),
-        (b"user_id,item_id,rating\nu,a,1\nu,b,inf\n", "line 3: rating in column 'rating' is 'inf'"),
-        (
-            b"user_id,item_id,rating\nu,a,1\nu,b,good\n",
-            "line 3: rating in column 'rating' is 'good'",
-        ),
-        (
-            b"user_id,item_id,timestamp\nu,a,1\nu,b,soon\n",
-            "line 3: time in column 'timestamp' is 'soon'",
-        ),
         (b"user_id,item_id\nu,a\n ,b\n", "line 3: no id in column 'user_id'"),
         (b"user_id,item_id,split\nu,a,train\nu,b,tset\n", "line 3: split 'tset'"),
         (b"user_id,item_id,split\nu,a,train\nv,b,test\n", "line 3: user 'v' has no training item"),
@@ -74,13 +65,63 @@ def test_interactions(capsys: pytest.CaptureFixture[str], content: bytes, said: 
 
 
 @pytest.mark.parametrize(
+    ("content", "words", "said"),
+    [
+        (
+            b"user_id,item_id,rating\nu,a,1\nu,b,nan\n",
+            ["--min-rating", "1"],
+            "line 3: rating in column 'rating' is 'nan'",
+        ),
+        (
+            b"user_id,item_id,rating\nu,a,1\nu,b,inf\n",
+            ["--min-rating", "1"],
+            "line 3: rating in column 'rating' is 'inf'",
+        ),
+        (
+            b"user_id,item_id,rating\nu,a,1\nu,b,good\n",
+            ["--min-rating", "1"],
+            "line 3: rating in column 'rating' is 'good'",
+        ),
+        (
+            b"user_id,item_id,rating\nu,a,1\nu,b,\n",
+            ["--min-rating", "1"],
+            "line 3: rating in column 'rating' is nothing",
+        ),
+        (
+            b"user_id,item_id,timestamp\nu,a,1\nu,b,soon\n",
+            ["--split", "leave-last-out"],
+            "line 3: time in column 'timestamp' is 'soon'",
+        ),
+        (
+            b"user_id,item_id,date\nu,a,1/2/14\n",
+            ["--split", "temporal-user", "--time-format", "d.m.Y"],
+            "--time-format 'd.m.Y' is no format",
+        ),
+        (
+            b"user_id,item_id,date\nu,a,1/2/14\n",
+            ["--split", "temporal-user", "--time-format", "%d.%m.%Y"],
+            "'1/2/14', which does not fit",
+        ),
+    ],
+)
+def test_what_the_options_need(
+    capsys: pytest.CaptureFixture[str], content: bytes, words: list[str], said: str
+) -> None:
+    Path("f.csv").write_bytes(content)
+    assert said in refused(capsys, "f.csv", *words)
+
+
+@pytest.mark.parametrize(
     ("content", "said"),
     [
         ('{"item_id": "a"\n', "items2.jsonl, line 1: not JSON"),
         ('{"item_id": "a"}\n[1]\n', "items2.jsonl, line 2: not a JSON object"),
         ('{"name": "a"}\n', "no column for the item id; it has 'name'"),
         ('{"item_id": "a"}\n{"item_id": " "}\n', "line 2: no id in column 'item_id'"),
-        ('{"item_id": "a"}\n{"item_id": "a"}\n', "line 2: item 'a' stands in line 1 already"),
+        (
+            '{"item_id": "a"}\n{"item_id": "a", "title": "x"}\n',
+            "line 2: item 'a' stands in line 1 already, with other fields",
+        ),
         (ITEMS.replace('"c"', '"q"'), "line 5: 1 items are not in items2.jsonl, the first 'c'"),
         (
             '{"item_id": 1.5}\n',
@@ -109,7 +150,10 @@ def test_items(capsys: pytest.CaptureFixture[str], content: str, said: str) -> N
         (["good.csv", "--items", "items.jsonl", "--text-fields", "titel"], "did you mean 'title'?"),
         (["good.csv", "--unknown-items", "ignore"], "choose from drop, error, keep"),
         (["good.csv", "--encoding", "utf-99"], "no encoding 'utf-99'"),
-        (["."], "a folder without a known data set"),
+        (["."], ". holds tables of several kinds (good.csv, items.jsonl)"),
+        (["empty"], "a folder without a known data set"),
+        (["good.csv", "--ignore-column", "user"], "no column 'user' to ignore in good.csv: did you mean 'user_id'?"),
+        (["good.csv", "--header", "u,i"], "good.csv, line 1: 3 fields where 2 were expected"),
     ],
 )  # fmt: skip
 def test_options(capsys: pytest.CaptureFixture[str], words: list[str], said: str) -> None:

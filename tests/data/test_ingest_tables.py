@@ -12,8 +12,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from darec.data.build import import_dataset
 from darec.data.ingest import Columns, Source, read_source
-from darec.data.ingest.source import LINE, USUAL, SourceTable, find_columns
+from darec.data.ingest.columns import USUAL, find_columns
+from darec.data.ingest.source import LINE, SourceTable
 from darec.data.ingest.tabular import read_table
 from darec.errors import ConfigError, DataError
 
@@ -81,8 +83,11 @@ def test_only_recbole_and_plain_files_keep_quotes(tmp_path: Path) -> None:
         ("a.csv", 'user,item\nu,a\n"v,b\n', "line 3: unexpected end of data: close the quotes"),
         ("a.csv", "user,item,item\nu,a,b\n", "line 1: column 'item' occurs twice"),
         ("a.csv", '"user","item"\n', "a.csv holds no rows below its header"),
-        ("a.tsv", "user,item\nu,a\n", "separated by '\\t'; it looks separated by ','"),
-        ("a.csv", "user|item\nu|a\n", "it looks separated by '|'"),
+        (
+            "a.csv",
+            "user item\nu a\n",
+            "line 1: one column only, though .csv means columns separated by ','",
+        ),
         ("a.csv", "user,item,rating\nu,a,\n", "line 2: rating"),
         ("a.csv", "user,item,time\nu,a,5\nu,b,2020-01-01\n", "line 3: time"),
         ("a.csv", "user,item,time\nu,a,2020-01-01\nu,b,2020-13-01\n", "line 3: time"),
@@ -108,6 +113,15 @@ def test_refusals_name_the_line(tmp_path: Path, name: str, content: str, said: s
     assert str(tmp_path / name) in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("name", "mark"), [("a.tsv", ","), ("a.csv", ";"), ("a.csv", "|"), ("a.txt", "\t")]
+)
+def test_the_first_line_says_what_separates(tmp_path: Path, name: str, mark: str) -> None:
+    source = read(tmp_path / name, f"user{mark}item\nu{mark}a\n")
+    assert pairs(source) == [("u", "a")]
+    assert source.notices == (f"{tmp_path / name}: columns are separated by {mark!r}.",)
+
+
 def test_parquet_rows_are_called_rows(tmp_path: Path) -> None:
     frame = pl.DataFrame({"user": ["u", " "], "item": ["a", "b"]})
     frame.write_parquet(tmp_path / "a.parquet")
@@ -118,7 +132,7 @@ def test_parquet_rows_are_called_rows(tmp_path: Path) -> None:
 
 
 def test_a_folder_is_no_table_and_a_dataset_no_source(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="is a folder and no file"):
+    with pytest.raises(DataError, match="is a folder without tables"):
         read_table(tmp_path)
     (tmp_path / "manifest.json").touch()
     with pytest.raises(DataError, match="is a dataset already"):
@@ -241,7 +255,11 @@ def test_recbole_columns_by_name(tmp_path: Path) -> None:
         ("ratings.dat", "1::2::inf::9\n", "ratings.dat, line 1: rating"),
         ("ratings.dat", "1\t2\t5\t9\n", "separated by tabs"),
         ("movies.dat", "2::Heat\n", "movies.dat, line 1: 2 fields where 3"),
-        ("movies.dat", "2::Heat::Crime\n2::Heat::Crime\n", "movies.dat, line 2: item '2'"),
+        (
+            "movies.dat",
+            "2::Heat::Crime\n2::Heat::Drama\n",
+            "movies.dat, line 2: item '2' stands in line 1 already",
+        ),
         ("movies.dat", "", "movies.dat is empty"),
     ],
 )
@@ -250,7 +268,7 @@ def test_movielens_refusals(tmp_path: Path, name: str, content: str, said: str) 
     (tmp_path / "movies.dat").write_text("2::Heat::Crime\n")
     (tmp_path / name).write_text(content)
     with pytest.raises(DataError, match=said):
-        read_source(tmp_path, Columns())
+        import_dataset(tmp_path, min_rating=1)
     (tmp_path / "movies.dat").unlink()
     with pytest.raises(DataError, match="the MovieLens folder is not complete"):
         (tmp_path / "ratings.dat").write_text("1::2::5::9\n")

@@ -71,9 +71,21 @@ def test_an_epoch_is_every_pair_once() -> None:
     assert again.tolist() != batches[0][0].tolist()
 
 
-def test_a_user_with_every_item_is_refused() -> None:
-    train = Interactions.from_pairs(np.array([0, 0, 1]), np.array([0, 1, 0]), 2, 2)
-    with pytest.raises(DataError, match="row 0 has all 2 items"):
+def test_a_user_with_every_item_is_in_no_epoch() -> None:
+    users, items = np.array([0, 0, 0, 1, 2, 2]), np.array([0, 1, 2, 0, 1, 2])
+    sampler = Sampler(Interactions.from_pairs(users, items, 3, 3))
+    assert sampler.full_users.tolist() == [0] and len(sampler) == 3
+    drawn = [torch.stack(batch, 1) for batch in sampler.epoch(2, torch.Generator().manual_seed(0))]
+    assert sorted(map(tuple, torch.cat(drawn).tolist())) == [(1, 0), (2, 1), (2, 2)]
+    assert sampler.item_degree.tolist() == [1, 1, 1]  # of the pairs that are learned from
+    blocked = sampler.blocked(torch.tensor([0, 1, 2]), torch.tensor([2, 0]))
+    assert blocked.tolist() == [[True, True], [False, True], [True, False]]
+    assert sampler.negatives(torch.tensor([2] * 9), torch.Generator()).unique().tolist() == [0]
+
+
+def test_nothing_is_learned_where_everybody_has_everything() -> None:
+    train = Interactions.from_pairs(np.array([0, 0, 1, 1]), np.array([0, 1, 0, 1]), 2, 2)
+    with pytest.raises(DataError, match="every user has all 2 items"):
         Sampler(train)
 
 

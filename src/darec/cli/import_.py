@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -19,18 +19,39 @@ def command(
     source: Annotated[
         Path,
         typer.Argument(
-            help="Interactions as .csv, .tsv, .jsonl, .parquet or .inter; or a RecBole, MovieLens or RLMRec folder."
+            help="Interactions as .csv, .tsv, .jsonl, .json, .parquet or .inter, also compressed (.gz, .zst); a folder "
+            "of parts of such a table; or a RecBole, MovieLens or RLMRec folder."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the dataset.")],
     items: Annotated[
-        Path | None, typer.Option(help="Items as .jsonl, .csv, .tsv or .parquet.")
+        Path | None,
+        typer.Option(help="Items as .jsonl, .json, .csv, .tsv or .parquet, or a folder of parts."),
     ] = None,
     user_column: Annotated[str | None, typer.Option(help="Column of the user id.")] = None,
     item_column: Annotated[str | None, typer.Option(help="Column of the item id.")] = None,
     rating_column: Annotated[str | None, typer.Option(help="Column of the rating.")] = None,
     timestamp_column: Annotated[str | None, typer.Option(help="Column of the time.")] = None,
     split_column: Annotated[str | None, typer.Option(help="Column of the split.")] = None,
+    ignore_column: Annotated[
+        list[str] | None,
+        typer.Option(help="A column or field to leave alone; may be given several times."),
+    ] = None,
+    time_format: Annotated[
+        str | None,
+        typer.Option(help="How times are written, as '%d.%m.%Y %H:%M'; by default numbers or ISO."),
+    ] = None,
+    header: Annotated[
+        str | None,
+        typer.Option(help="Names of the columns, with commas between, of a file without a header."),
+    ] = None,
+    quotes: Annotated[
+        bool | None,
+        typer.Option(
+            "--quotes/--no-quotes",
+            help="Quotes enclose fields, or are plain characters; by default as CSV and TSV have them.",
+        ),
+    ] = None,
     item_id: Annotated[str | None, typer.Option(help="Id column of the item file.")] = None,
     text_fields: Annotated[
         str | None, typer.Option(help="Item fields that make the text, with commas between.")
@@ -72,7 +93,9 @@ def command(
     users_without_train: Annotated[
         str, typer.Option(help="Users without a training item: error or drop.")
     ] = "error",
-    encoding: Annotated[str, typer.Option(help="Encoding of text files.")] = "utf-8",
+    encoding: Annotated[
+        str | None, typer.Option(help="Encoding of text files; by default decided by their bytes.")
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the dataset in --out.")
     ] = False,
@@ -95,10 +118,12 @@ def command(
             columns=Columns(
                 user_column, item_column, rating_column, timestamp_column, split_column
             ),
+            time_format=time_format,
+            ignore_columns=tuple(ignore_column or ()),
+            header=_names(header),
+            quotes=quotes,
             item_id=item_id,
-            text_fields=tuple(name.strip() for name in text_fields.split(","))
-            if text_fields
-            else None,
+            text_fields=_names(text_fields),
             text_template=text_template,
             title=title,
             min_rating=min_rating,
@@ -119,7 +144,11 @@ def command(
     if format is Format.JSON:
         print_json({**figures, "tally": dataset.manifest["tally"]})
     else:
-        Console().print(_table(figures, str(out)))
+        Console().print(_table(figures, dataset.manifest, str(out)))
+
+
+def _names(text: str | None) -> tuple[str, ...] | None:
+    return tuple(name.strip() for name in text.split(",")) if text else None
 
 
 def _ratios(text: str) -> tuple[float, float, float]:
@@ -153,12 +182,16 @@ def _time_cuts(text: str) -> tuple[float, float]:
     return first, second
 
 
-def _table(figures: dict[str, float], title: str) -> Table:
-    """The figures as people read them."""
+def _table(figures: dict[str, float], manifest: dict[str, Any], title: str) -> Table:
+    """The figures as people read them, and the column of times where it decided the split."""
     from rich.table import Table
+
+    from darec.data.split import TIMED_METHODS
 
     n_items = figures["items"]
     cold = [name for name in SPLITS if f"cold_items/{name}" in figures]
+    options = manifest["options"]
+    by = options["columns"].get("time") if options["split"] in TIMED_METHODS else None
     rows: list[tuple[str, str]] = [
         ("users", f"{figures['users']:,}"),
         ("items", f"{n_items:,}"),
@@ -172,6 +205,7 @@ def _table(figures: dict[str, float], title: str) -> Table:
             )
             for name in cold
         ),
+        *((("times by", repr(by)),) if by else ()),
         ("density", f"{figures['density']:.3%}"),
     ]
     for kind in ("users", "items"):

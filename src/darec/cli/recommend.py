@@ -54,6 +54,7 @@ def command(
     """List the items that a trained model ranks highest for a user."""
     from darec.cli.output import print_rows
     from darec.errors import ConfigError
+    from darec.recommendations import Recommendations
     from darec.run import Run
 
     users = list(user or ())
@@ -81,13 +82,17 @@ def command(
         title = f"for user {users[0]}" if len(users) == 1 else f"for {len(users)} users"
     # A table for one user says in its title whom it is for; programs find the user in every row.
     told = bool(users) and (len(users) > 1 or format is not ListFormat.TABLE)
+    columns = [name for name in Recommendations.columns if told or name != "user_id"]
+    columns += ["new"] * with_warm
     if cold_items is None and about is None:
         if users:
             rows = loaded.recommend(users, k, **seen).to_polars().rows(named=True)
         else:
             named = loaded.dataset.names.listed(liked or "")
             rows = loaded.recommend_for(named, k, **seen).to_polars().rows(named=True)
-        print_rows(rows if told else _without("user_id", rows), format, title, safe=safe_csv)
+        _tell_of_empty(users, rows, title)
+        rows = rows if told else _without("user_id", rows)
+        print_rows(rows, format, title, columns=columns, safe=safe_csv)
         return
 
     from darec.cold import ColdStart
@@ -119,7 +124,22 @@ def command(
         )
     if not with_warm:  # all are new, or none is
         rows = _without("new", rows)
-    print_rows(rows if told else _without("user_id", rows), format, title, safe=safe_csv)
+    _tell_of_empty(users, rows, title)
+    rows = rows if told else _without("user_id", rows)
+    print_rows(rows, format, title, columns=columns, safe=safe_csv)
+
+
+def _tell_of_empty(users: list[str], rows: list[dict[str, Any]], title: str) -> None:
+    """Say where nothing is left to recommend."""
+    listed = {str(row.get("user_id")) for row in rows}
+    empty = [one for one in users if str(one) not in listed]
+    if not empty and (rows or users):
+        return
+    whom = title if not rows else f"for {len(empty)} of the users, the first {empty[0]!r}"
+    typer.echo(
+        f"darec: no item is left to list {whom}: each is known already (--include-seen lists these too).",
+        err=True,
+    )
 
 
 def _without(column: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:

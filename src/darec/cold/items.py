@@ -10,8 +10,8 @@ import polars as pl
 
 from darec.data.dataset import Dataset
 from darec.data.ingest.frames import to_items
-from darec.data.ingest.items import describe_items, table_of_items
-from darec.data.ingest.source import SourceTable
+from darec.data.ingest.items import describe_items, distinct_items, table_of_items
+from darec.data.ingest.source import Reading, SourceTable
 from darec.data.ingest.tabular import read_table
 from darec.data.ingest.template import parse_template
 from darec.errors import DataError
@@ -61,13 +61,16 @@ def read_new_items(dataset: Dataset, source: Any, *, id_column: str | None = Non
     """
     options = dataset.manifest.get("options", {})
     if isinstance(source, str | Path):
-        table = read_table(Path(source), options.get("encoding", "utf-8"))
+        form = Reading(options.get("encoding"), quotes=options.get("quotes"))
+        table = read_table(Path(source), form)
     else:
         table = SourceTable.of_frame(
             to_items(source, "the table of new items"), "the table of new items"
         )
     known = options.get("item_id")
-    items = table_of_items(table, id_column or (known if known in table.columns else None))
+    id_column = id_column or (known if known in table.columns else None)
+    table = distinct_items(table, id_column)
+    items = table_of_items(table, id_column)
     lines = table.frame["__line__"].to_list()
     for identifier, line in zip(items["item_id"], lines, strict=True):
         if identifier in dataset.items:
@@ -85,7 +88,8 @@ def read_new_items(dataset: Dataset, source: Any, *, id_column: str | None = Non
             f"items have none of these (they have {', '.join(map(repr, items.columns[1:])) or 'an id alone'}): "
             "name their fields as in the import."
         )
-    notices = [f"no new item has {name!r}: their texts go without it." for name in missing]
+    notices = [*table.notices]
+    notices += [f"no new item has {name!r}: their texts go without it." for name in missing]
     absent = {*missing, *([title] if title not in items.columns else [])}
     items = items.with_columns(pl.lit(None, pl.String).alias(name) for name in sorted(absent))
     described, _ = describe_items(items, fields=used, template=template, title=title)

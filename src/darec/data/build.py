@@ -14,6 +14,7 @@ from typing import Any
 import polars as pl
 
 from darec.data import cleaning
+from darec.data.catalogue import Catalogue, read_catalogue
 from darec.data.cleaning import Tally, ordered, rows_of
 from darec.data.cold import PARTS
 from darec.data.dataset import SPLITS, Dataset, check_target
@@ -21,9 +22,9 @@ from darec.data.holdout import hold_out
 from darec.data.idmap import IdMap
 from darec.data.import_options import ImportOptions, import_options
 from darec.data.ingest import Source, SourceTable, read_source
-from darec.data.ingest.frames import INTERACTIONS, to_frame, to_items
+from darec.data.ingest.frames import INTERACTIONS, to_frame
 from darec.data.ingest.interactions import read_interactions
-from darec.data.ingest.items import CATALOGUE, describe_items, read_items, table_of_items
+from darec.data.ingest.items import CATALOGUE
 from darec.errors import DataError
 from darec.types import Interactions
 
@@ -60,29 +61,22 @@ def import_dataset(
     method = chosen.split or ("column" if "split" in read.frame.columns else "random")
     if method == "column" and "split" not in read.frame.columns:
         raise DataError(f"{read.name}: no column for the split: name it with --split-column.")
-    table, where, item_files = _read_items(items, read, chosen)
-    catalogue = pl.DataFrame(schema=CATALOGUE)
-    about_text: dict[str, Any] = {}
-    if table is not None:
-        catalogue, about_text = describe_items(
-            table, fields=chosen.text_fields, template=chosen.text_template, title=chosen.title
-        )
-    elif chosen.text_fields or chosen.text_template or chosen.title:
-        raise DataError(
-            f"{read.name} brings no items to take text from: name their file with --items."
-        )
+    tally = Tally({"read": len(read.frame)}, [*read.notices])
+    found = read_catalogue(items, read, chosen, tally)
 
-    tally = Tally({"read": len(read.frame)})
     frame = cleaning.drop_low_ratings(read.frame, read, chosen.min_rating, tally)
     frame = cleaning.merge_repeats(frame, read, method, tally)
-    if table is not None:
-        known = catalogue["item_id"]
-        frame = cleaning.settle_unknown_items(frame, read, known, where, chosen, tally)
+    catalogue = Catalogue(pl.DataFrame(schema=CATALOGUE), read.name)
+    if found is not None:
+        catalogue = found
+        known = catalogue.frame["item_id"]
+        frame = cleaning.settle_unknown_items(frame, read, known, catalogue.name, chosen, tally)
     frame = cleaning.keep_core(frame, chosen.k_core, tally)
-    frame = cleaning.assign_splits(frame, read, method, chosen)
+    frame = cleaning.assign_splits(frame, read, method, chosen, tally)
     frame = cleaning.settle_users_without_train(frame, read, chosen, tally)
     user_ids = ordered(frame["user"].unique())
-    item_ids = _item_ids(frame, catalogue, chosen, tally)
+    item_ids = _item_ids(frame, catalogue.frame, chosen, tally)
+    cleaning.note_odd_ids(user_ids, item_ids, tally)
 
     rows = pl.DataFrame(
         {
@@ -95,7 +89,7 @@ def import_dataset(
         _pairs(rows.filter(pl.col("split") == name), len(user_ids), len(item_ids))
         for name in SPLITS
     )
-    settings = asdict(chosen) | {"split": method, "columns": read.columns} | about_text
+    settings = asdict(chosen) | {"split": method, "columns": read.columns} | catalogue.about
     dataset = Dataset(
         IdMap("user", user_ids, read.types.get("user", "string")),
         IdMap("item", item_ids, read.types.get("item", "string")),
@@ -103,11 +97,11 @@ def import_dataset(
         valid,
         test,
         catalogue=pl.DataFrame({"item_id": item_ids}, {"item_id": pl.String}).join(
-            catalogue, on="item_id", how="left", maintain_order="left"
+            catalogue.frame, on="item_id", how="left", maintain_order="left"
         ),
         manifest={
-            "sources": [_fingerprint(file) for file in (*read.files, *item_files)],
-            "options": {key: value for key, value in settings.items() if value is not None},
+            "sources": [_fingerprint(file) for file in read.files + catalogue.files],
+            "options": {key: value for key, value in settings.items() if value not in (None, ())},
             "tally": tally.counts,
             "notices": tally.notices,
         },
@@ -122,23 +116,9 @@ def import_dataset(
 def _read_source(source: Any, chosen: ImportOptions) -> Source:
     if not isinstance(source, str | Path):
         frame = to_frame(source, "the table of interactions", INTERACTIONS)
-        return read_interactions(
-            SourceTable.of_frame(frame, "the table of interactions"), chosen.columns
-        )
-    return read_source(Path(source), chosen.columns, encoding=chosen.encoding)
-
-
-def _read_items(
-    items: Any, read: Source, chosen: ImportOptions
-) -> tuple[pl.DataFrame | None, str, tuple[Path, ...]]:
-    """One row an item with its fields, what to call where they stand, and the files they were read from."""
-    if items is None:
-        return read.items, f"the items of {read.name}", ()
-    if not isinstance(items, str | Path):
-        table = SourceTable.of_frame(to_items(items, "the table of items"), "the table of items")
-        return table_of_items(table, chosen.item_id), table.name, ()
-    file = Path(items)
-    return read_items(file, chosen.item_id, encoding=chosen.encoding), str(file), (file,)
+        table = SourceTable.of_frame(frame, "the table of interactions")
+        return read_interactions(table, chosen.columns, chosen.reading)
+    return read_source(Path(source), chosen.columns, chosen.reading)
 
 
 def _item_ids(

@@ -6,6 +6,7 @@ Every step takes and returns a frame with ``user``, ``item``, ``line`` and, wher
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -16,18 +17,15 @@ import polars as pl
 from darec.data.dataset import SPLITS
 from darec.data.import_options import ImportOptions
 from darec.data.ingest import Source
-from darec.data.ingest.source import OPTIONS, plain
+from darec.data.ingest.columns import OPTIONS, SPLIT_NAMES, plain
+from darec.data.ingest.times import read_times
 from darec.data.kcore import k_core
 from darec.data.split import COLD_SHARE, cold_items, split_interactions
 from darec.errors import DataError
 from darec.types import IntArray
 
-SPLIT_NAMES: Final = {
-    **{name: name for name in SPLITS},
-    **dict.fromkeys(("training",), "train"),
-    **dict.fromkeys(("val", "validation", "dev"), "valid"),
-    **dict.fromkeys(("testing",), "test"),
-}
+MISSING: Final = {"NaN", "nan", "NULL", "null", "None", "<NA>", "\\N"}
+SHORTENED: Final = re.compile(r"\d([.,]\d+)?[eE]\+?\d+")
 FIRST: Final = 3  # how many examples a message names
 
 
@@ -184,7 +182,7 @@ def keep_core(frame: pl.DataFrame, k: int, tally: Tally) -> pl.DataFrame:
 
 
 def assign_splits(
-    frame: pl.DataFrame, source: Source, method: str, options: ImportOptions
+    frame: pl.DataFrame, source: Source, method: str, options: ImportOptions, tally: Tally
 ) -> pl.DataFrame:
     """Give every pair its split, unless it is given, and ``cold`` where items are held out.
 
@@ -192,22 +190,28 @@ def assign_splits(
     """
     if method == "column":
         return frame
-    order = plain(source.columns.get("time", ""))
-    if method == "global-time" and order == "position":
+    name = source.columns.get("time", "")
+    if method == "global-time" and plain(name) == "position":
         raise DataError(
-            f"{source.name}: column {source.columns['time']!r} is a place in one user's history and no time that users "
-            f"share: name a column of times with {OPTIONS['time']}, or use the split 'temporal-user'."
+            f"{source.name}: column {name!r} is a place in one user's history and no time that users share: name a "
+            f"column of times with {OPTIONS['time']}, or use the split 'temporal-user'."
         )
+    if method in ("leave-last-out", "temporal-user") and "time" in frame.columns:
+        _note_equal_times(frame, name, tally)
     numbered = frame.with_columns(
         pl.Series(kind, rows_of(frame[kind], ordered(frame[kind].unique())))
         for kind in ("user", "item")
     )
+    cuts = options.time_cuts
+    if cuts is not None:  # in whatever unit the file's own times are
+        first, second = read_times(pl.Series(cuts, dtype=pl.Float64))[0]
+        cuts = (first, second)
     split = split_interactions(
         numbered,
         method,
         seed=options.seed,
         ratios=options.ratios,
-        time_cuts=options.time_cuts,
+        time_cuts=cuts,
         cold_share=options.cold_share,
     )
     frame = frame.with_columns(split.alias("split"))
@@ -215,6 +219,30 @@ def assign_splits(
         return frame
     codes = cold_items(numbered["item"].to_numpy(), options.seed, options.cold_share or COLD_SHARE)
     return frame.with_columns(pl.Series("cold", codes > 0))
+
+
+def _note_equal_times(frame: pl.DataFrame, name: str, tally: Tally) -> None:
+    """Tell how many interactions are in an order that their times do not give."""
+    equal = int(frame.select(pl.struct("user", "time").is_duplicated().sum()).item())
+    told = f"{equal} of {len(frame)} interactions have the same {name!r} as another of their user: chance orders them."
+    tally.note("equal_times", equal, told)
+
+
+def note_odd_ids(users: list[str], items: list[str], tally: Tally) -> None:
+    """Tell of ids that are seldom meant: words for a missing value, and numbers that a spreadsheet has shortened."""
+    for kind, ids in (("user", users), ("item", items)):
+        missing = [one for one in ids if one in MISSING]
+        if missing:
+            tally.notices.append(
+                f"{', '.join(map(repr, missing))} is taken as the id of one {kind}: if it means that there is none, "
+                "take these interactions out."
+            )
+        short = [one for one in ids if SHORTENED.fullmatch(one)]
+        if short:
+            tally.notices.append(
+                f"{len(short)} {kind} ids look like {short[0]!r}: a spreadsheet writes long numbers so, and different "
+                "ids may have become one. Export them as text."
+            )
 
 
 def settle_users_without_train(

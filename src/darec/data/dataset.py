@@ -116,6 +116,19 @@ class Dataset:
         """Finds items by id, or by what they are called on screen."""
         return ItemNames(self.items.texts, self.titles.to_list())
 
+    @property
+    def text_remedy(self) -> str:
+        """What to do where no item has text: name the items, or other fields of theirs."""
+        fields = self.manifest.get("options", {}).get("text_fields")
+        if fields is None:
+            return "import it with --items."
+        held = (
+            f"the fields {', '.join(map(repr, fields))} hold none"
+            if fields
+            else "no field holds words"
+        )
+        return f"items were imported and {held}. Import again and name fields with --text-fields."
+
     def fingerprint(self) -> str:
         """Hash of ids and splits: equal exactly when two datasets pose the same problem."""
         digest = hashlib.sha256()

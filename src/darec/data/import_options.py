@@ -8,8 +8,8 @@ from contextlib import suppress
 from dataclasses import dataclass, field, fields
 from typing import Any, Final, Literal
 
-from darec.data.ingest.source import Columns
-from darec.data.split import SPLIT_METHODS
+from darec.data.ingest.source import Columns, Reading
+from darec.data.split import SPLIT_METHODS, TIMED_METHODS
 from darec.errors import ConfigError, did_you_mean
 
 METHODS: Final = ("column", *SPLIT_METHODS)
@@ -39,7 +39,12 @@ class ImportOptions:
         unknown_items: what to do with interactions whose item is not in the item file: refuse them, drop them, or keep
             them with an item without text.
         users_without_train: what to do with users who have no training item.
-        encoding: of text files.
+        encoding: of text files; None: decided by their bytes.
+        header: names of the columns of the interactions' file, where it has no header.
+        quotes: whether quotes enclose fields of CSV and TSV files; None: as suffix and content say.
+        time_format: how times are written, in the codes of ``strftime``; None: numbers, ISO dates, or the one other way
+            of writing dates that fits all of them.
+        ignore_columns: columns and fields that are left alone as if they were not there.
     """
 
     columns: Columns = field(default_factory=Columns)
@@ -57,7 +62,28 @@ class ImportOptions:
     keep_cold_items: bool = False
     unknown_items: Literal["error", "drop", "keep"] = "error"
     users_without_train: Literal["error", "drop"] = "error"
-    encoding: str = "utf-8"
+    encoding: str | None = None
+    header: tuple[str, ...] | None = None
+    quotes: bool | None = None
+    time_format: str | None = None
+    ignore_columns: tuple[str, ...] = ()
+
+    @property
+    def reading(self) -> Reading:
+        """How files are read, and which columns these options need."""
+        needed = {
+            "rating": self.min_rating is not None,
+            "time": self.split in TIMED_METHODS,
+            "split": self.split in (None, "column"),
+        }
+        return Reading(
+            self.encoding,
+            self.header,
+            self.quotes,
+            self.time_format,
+            self.ignore_columns,
+            tuple(kind for kind, need in needed.items() if need),
+        )
 
 
 def import_options(options: Mapping[str, Any]) -> ImportOptions:

@@ -9,22 +9,35 @@ import torch
 from torch import Tensor, nn
 
 from darec.errors import DataError
-from darec.types import Interactions
+from darec.types import IntArray, Interactions
 
 
 class Sampler(nn.Module):
     """Draws positives and negatives from the training interactions, on the device it is moved to.
 
+    A user who has every item teaches nothing of what is liked less: no negative can be drawn, and the pairs of such
+    users are in no epoch.
+
     A uniform draw among the items that a user does *not* have needs no rejection: draw the rank r of the negative
     among them, then find by binary search how many of the user's items come before it. In a user's ascending
     items s_0 < s_1 < ..., the number of non-items below s_k is s_k - k, so the wanted item is r + #{k : s_k - k <= r}.
     All users share one sorted array (keys offset by user), so a batch is a single search.
+
+    Args:
+        train: the training interactions.
+
+    Attributes:
+        full_users: rows of the users who have every item.
+
+    Raises:
+        DataError: no interactions, or nobody among their users lacks an item.
     """
 
     users: Tensor
     items: Tensor
     indptr: Tensor
     item_degree: Tensor
+    _kept: Tensor
     _gaps: Tensor
     _slot: Tensor
 
@@ -32,11 +45,13 @@ class Sampler(nn.Module):
         super().__init__()
         if not len(train):
             raise DataError("the training split is empty: nothing can be learned from it.")
-        full = np.flatnonzero(train.user_degree >= train.n_items)
-        if full.size:
+        full = train.user_degree >= train.n_items
+        self.full_users: IntArray = np.flatnonzero(full)
+        kept = np.flatnonzero(~full[train.users])
+        if not kept.size:
             raise DataError(
-                f"user in row {full[0]} has all {train.n_items} items in training, so no negative can be "
-                "drawn: leave such users out, or import more items."
+                f"every user has all {train.n_items} items in training, so that nothing tells what they like less: "
+                "import more items, or choose a split that leaves some out."
             )
         self.n_items = train.n_items
         rank = np.arange(len(train)) - train.indptr[train.users]
@@ -48,7 +63,8 @@ class Sampler(nn.Module):
             "users": train.users,
             "items": train.items,
             "indptr": train.indptr,
-            "item_degree": train.item_degree,
+            "item_degree": np.bincount(train.items[kept], minlength=train.n_items),
+            "_kept": kept,
             "_gaps": gaps.astype(np.int32 if small else np.int64),
             "_slot": np.full(train.n_items, -1, np.int64),
         }
@@ -56,14 +72,16 @@ class Sampler(nn.Module):
             self.register_buffer(name, torch.from_numpy(np.array(array)), persistent=False)
 
     def __len__(self) -> int:
-        return len(self.users)
+        return len(self._kept)
 
     def epoch(self, batch_size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
-        """Every training pair once, in random batches of ([B] users, [B] items), each sorted by user."""
+        """Every pair once, in random batches of ([B] users, [B] items), each sorted by user."""
         # Random batch numbers, sorted stably: a batch's rows stand in the order of the data, so that its look-ups walk
         # through memory in one direction.
         shuffled = torch.randperm(len(self), generator=generator, device=generator.device)
         rows = shuffled.div_(batch_size, rounding_mode="floor").sort(stable=True).indices
+        if len(self.full_users):
+            rows = self._kept.index_select(0, rows)
         users, items = self.users.index_select(0, rows), self.items.index_select(0, rows)
         yield from zip(users.split(batch_size), items.split(batch_size), strict=True)
 

@@ -17,6 +17,7 @@ from darec.errors import ConfigError, DataError, did_you_mean
 from darec.types import IntArray
 
 SPLIT_METHODS: Final = ("random", "leave-last-out", "temporal-user", "global-time", "cold-items")
+TIMED_METHODS: Final = ("leave-last-out", "temporal-user", "global-time")
 COLD_SHARE: Final = 0.1
 
 TRAIN, VALID, TEST = range(3)

@@ -197,7 +197,7 @@ def _texts(
         groups[1:] = [_user_texts(dataset, users, notices)]
     if not any(groups[0].keys):
         what = "a title" if source == "titles" else "text"
-        raise TextError(f"no item of the dataset has {what}: import it with --items.")
+        raise TextError(f"no item of the dataset has {what}: {dataset.text_remedy}")
     if shard:
         groups = [group.keep(shard.holds) for group in groups]
     return _Texts(groups, dataset.fingerprint() if profiled else None, notices)

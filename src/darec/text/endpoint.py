@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from darec.data.ingest.template import words
+from darec.data.ingest.values import words
 from darec.errors import ConfigError, EndpointError
 from darec.text.refusals import BodyError, Reach, reach
 from darec.urls import quiet_logs, without_credentials

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
+
 import torch
 
 from darec.config import RunConfig
 from darec.data.dataset import Dataset
-from darec.errors import ConfigError, DataError, did_you_mean
+from darec.errors import ConfigError, DarecWarning, DataError, did_you_mean
 from darec.evaluation.metrics import ACCURACY
 from darec.memory import require_memory
 from darec.scoring import check_k
+from darec.types import IntArray
 
 
 def check_config(config: RunConfig, dataset: Dataset) -> tuple[str, int]:
@@ -72,6 +75,19 @@ def training_bytes(config: RunConfig, n_entities: int, n_pairs: int) -> dict[str
     batch = min(config.train.batch_size, n_pairs)
     found[f"loss.n_negatives={negatives}"] = 4.0 * 2 * batch * negatives
     return found
+
+
+def warn_of_full_users(rows: IntArray, dataset: Dataset) -> None:
+    """Warn of users who have every item, from whom nothing is learned (:class:`darec.data.sampling.Sampler`)."""
+    if not rows.size:
+        return
+    more = f" and {rows.size - 1} more users have" if rows.size > 1 else " has"
+    warnings.warn(
+        f"user {dataset.users.texts[rows[0]]!r}{more} all {dataset.n_items} items in training: no item is left to be "
+        "liked less, and training goes on with the others.",
+        DarecWarning,
+        stacklevel=3,
+    )
 
 
 def resolve_device(name: str, precision: str = "float32") -> torch.device:

@@ -27,7 +27,7 @@ from darec.memory import keep_freed_memory
 from darec.model import Model
 from darec.scoring import TableScorer
 from darec.training.checkpoint import read_checkpoint, write_checkpoint
-from darec.training.checks import check_config, resolve_device
+from darec.training.checks import check_config, resolve_device, warn_of_full_users
 from darec.training.history import History
 from darec.training.progress import Reporter
 from darec.training.state import TrainState
@@ -80,6 +80,7 @@ class Trainer:
         initial = torch.Generator().manual_seed(options.seed)
         with self.reporter.preparing():
             self.model = Model(config, dataset.train, text, initial).to(self.device)
+        warn_of_full_users(self.model.sampler.full_users, dataset)
         # Apart, so that an alignment's draws do not shift the batches and dropout of its backbone.
         self.generator = torch.Generator(self.device).manual_seed(options.seed + 1)
         self.alignment_generator = torch.Generator(self.device).manual_seed(options.seed + 2)

@@ -8,20 +8,20 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from darec.data.ingest.source import Columns, Source, SourceTable
+from darec.data.ingest.source import Columns, Reading, Source, SourceTable
 from darec.errors import ConfigError, DataError
 
-__all__ = ["Columns", "Source", "SourceTable", "read_source"]
+__all__ = ["Columns", "Reading", "Source", "SourceTable", "read_source"]
 
 
-def read_source(path: Path, columns: Columns, *, encoding: str = "utf-8") -> Source:
+def read_source(path: Path, columns: Columns, reading: Reading | None = None) -> Source:
     """Read interactions, and items where the family brings them, from a file or folder.
 
     Args:
-        path: CSV, TSV, JSONL or Parquet; a RecBole ``.inter`` file or its folder; a MovieLens-1M or -100K folder; an
-            RLMRec folder with ``trn_mat.pkl``, ``val_mat.pkl`` and ``tst_mat.pkl``.
+        path: CSV, TSV, JSON lines or Parquet, or a folder of parts of such a table; a RecBole ``.inter`` file or its
+            folder; a MovieLens folder; an RLMRec folder with ``trn_mat.pkl``, ``val_mat.pkl`` and ``tst_mat.pkl``.
         columns: names of columns, where they are not to be guessed.
-        encoding: of text files; MovieLens folders are always read as latin-1, which they are written in.
+        reading: how files are read, where they do not say it themselves, and which columns are wanted.
 
     Raises:
         DataError: no such file, or one that is no such thing; with file, line and remedy.
@@ -29,20 +29,21 @@ def read_source(path: Path, columns: Columns, *, encoding: str = "utf-8") -> Sou
     """
     from darec.data.ingest import atomic, interactions, movielens, rlmrec, tabular
 
+    reading = reading or Reading()
     if not path.exists():
         raise DataError(f"no file {path}: check the path.")
     if path.suffix == ".inter" or (path.is_dir() and any(path.glob("*.inter"))):
-        return atomic.read(path, columns, encoding)
-    if not path.is_dir():
-        return interactions.read_interactions(tabular.read_table(path, encoding), columns)
+        return atomic.read(path, columns, reading)
     if (path / "manifest.json").is_file():
         raise DataError(f"{path} is a dataset already: use it as it is.")
     rlm, movies = rlmrec.is_folder(path), movielens.is_folder(path)
     if not rlm and not movies:
-        raise DataError(
-            f"{path} is a folder without a known data set: darec reads trn_mat.pkl (RLMRec), ratings.dat or "
-            "u.data (MovieLens) and *.inter (RecBole); else name the file."
-        )
-    if columns != Columns():
+        if path.is_dir() and not tabular.part_files(path):
+            raise DataError(
+                f"{path} is a folder without a known data set: darec reads trn_mat.pkl (RLMRec), ratings.dat, u.data "
+                "or ratings.csv (MovieLens), *.inter (RecBole) and folders of parts of one table; else name the file."
+            )
+        return interactions.read_interactions(tabular.read_table(path, reading), columns, reading)
+    if columns != Columns() or reading.header:
         raise ConfigError(f"{path}: the columns of this folder are fixed: leave out --...-column.")
-    return rlmrec.read(path) if rlm else movielens.read(path)
+    return rlmrec.read(path) if rlm else movielens.read(path, reading)

@@ -8,42 +8,61 @@ from typing import Final
 
 import polars as pl
 
+from darec.data.ingest.columns import SPLIT_NAMES
 from darec.data.ingest.interactions import read_interactions
-from darec.data.ingest.items import table_of_items
-from darec.data.ingest.source import LINE, Columns, Source, SourceTable
-from darec.data.ingest.tabular import read_table
+from darec.data.ingest.source import LINE, Columns, Reading, Source, SourceTable
+from darec.data.ingest.tabular import one_table, read_table
 from darec.errors import DataError
 
 TYPES: Final = ("token", "token_seq", "float", "float_seq")
 
 
-def read(path: Path, columns: Columns, encoding: str) -> Source:
+def read(path: Path, columns: Columns, reading: Reading) -> Source:
     """A ``.inter`` file, or the folder that holds one; a ``.item`` file beside it brings the items.
+
+    RecBole's benchmark files (``NAME.train.inter``, ``NAME.valid.inter``, ``NAME.test.inter``) are the given split.
 
     Args:
         path: file or folder.
         columns: names of columns, without their types.
-        encoding: of the files.
+        reading: how the files are read.
 
     Raises:
-        DataError: several ``.inter`` files in the folder, a header without types, or what the tables' readers refuse.
+        DataError: several ``.inter`` files in the folder that are no split, a header without types, or what the
+            tables' readers refuse.
     """
+    files = {"": path}
     if path.is_dir():
         found = sorted(path.glob("*.inter"))
-        if len(found) > 1:
+        files = _split_files(found) if len(found) > 1 else {"": found[0]}
+        if not files:
             names = ", ".join(file.name for file in found)
-            raise DataError(f"{path} holds several .inter files ({names}): name one.")
-        path = found[0]
-    source = read_interactions(_read(path, encoding), columns)
-    beside = path.with_suffix(".item")
+            raise DataError(
+                f"{path} holds several .inter files ({names}), which are no NAME.train.inter, NAME.valid.inter and "
+                "NAME.test.inter: name one."
+            )
+    tables = [_read(file, reading, split) for split, file in files.items()]
+    source = read_interactions(one_table(path, tables), columns, reading)
+    beside = next(iter(files.values())).with_suffix(".item")
+    if files.keys() != {""}:
+        beside = beside.with_suffix("").with_suffix(".item")
     if not beside.exists():
         return source
-    return replace(source, files=(path, beside), items=table_of_items(_read(beside, encoding)))
+    return replace(source, items=_read(beside, reading))
 
 
-def _read(path: Path, encoding: str) -> SourceTable:
+def _split_files(found: list[Path]) -> dict[str, Path]:
+    """The files of each split; empty if these are no split of one data set."""
+    names = [file.name.removesuffix(".inter").rpartition(".") for file in found]
+    files = {part: file for (_, _, part), file in zip(names, found, strict=True)}
+    splits = {SPLIT_NAMES.get(part.lower()) for part in files}
+    whole = None not in splits and "train" in splits and len(splits) == len(found)
+    return files if whole and len({name for name, _, _ in names}) == 1 else {}
+
+
+def _read(path: Path, reading: Reading, split: str = "") -> SourceTable:
     """The table with plain names. Sequences of tokens stay text: a title is such a sequence."""
-    table = read_table(path, encoding)
+    table = read_table(path, reading)
     typed = {name: name.rpartition(":") for name in table.columns}
     untyped = [name for name, (_, _, kind) in typed.items() if kind not in TYPES]
     if untyped:
@@ -57,4 +76,4 @@ def _read(path: Path, encoding: str) -> SourceTable:
         pl.col(LINE),
         *(pl.col(name).alias(plain) for name, (plain, _, _) in typed.items()),
     )
-    return replace(table, frame=frame)
+    return replace(table, frame=frame.with_columns(split=pl.lit(split)) if split else frame)

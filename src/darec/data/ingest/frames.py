@@ -14,7 +14,7 @@ import polars as pl
 import pyarrow as pa
 import scipy.sparse as sp
 
-from darec.data.ingest.tabular import column
+from darec.data.ingest.jsonl import column
 from darec.errors import DataError
 
 INTERACTIONS: Final = ("user", "item", "rating", "timestamp")

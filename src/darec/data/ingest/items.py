@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
 
 import polars as pl
 
-from darec.data.ingest.source import LINE, USUAL, SourceTable, plain
+from darec.data.ingest.columns import plain, stood_twice, usual_columns
+from darec.data.ingest.source import LINE, SourceTable
 from darec.data.ingest.tabular import read_table
-from darec.data.ingest.template import parse_template, words
+from darec.data.ingest.template import parse_template
+from darec.data.ingest.values import words
 from darec.errors import DataError, did_you_mean
 
 TITLES: Final = ("title", "name", "item_name", "product_name", "product_title", "movie_title")
@@ -22,11 +25,30 @@ _NOT_TEXT: Final = re.compile(
 _URL: Final = r"^\s*(https?:)?//\S+\s*$"
 
 
-def read_items(
-    path: Path, id_column: str | None = None, *, encoding: str = "utf-8"
-) -> pl.DataFrame:
+def read_items(path: Path, id_column: str | None = None) -> pl.DataFrame:
     """The items of a file; errors as :func:`read_table` and :func:`table_of_items`."""
-    return table_of_items(read_table(path, encoding), id_column)
+    return table_of_items(distinct_items(read_table(path), id_column), id_column)
+
+
+def distinct_items(table: SourceTable, id_column: str | None = None) -> SourceTable:
+    """The table without rows that repeat an earlier one, and a notice of them; errors as :func:`table_of_items`."""
+    ids = table.ids(_id_column(table, id_column))
+    if not ids.is_duplicated().any():
+        return table
+    columns = {name: table.frame[name] for name in table.columns}
+    plain = {
+        name: pl.Series([repr(value) for value in values.to_list()])
+        if values.dtype == pl.Object or values.dtype.is_nested()
+        else values
+        for name, values in columns.items()
+    }
+    rows = pl.DataFrame(plain).with_row_index(LINE)
+    first = rows.unique(list(plain), keep="first", maintain_order=True)[LINE]
+    repeats = len(rows) - len(first)
+    if not repeats:
+        return table
+    told = f"{table.name}: {repeats} rows that repeat an item word for word were left out."
+    return replace(table, frame=table.frame[first], notices=(*table.notices, told))
 
 
 def table_of_items(table: SourceTable, id_column: str | None = None) -> pl.DataFrame:
@@ -39,31 +61,40 @@ def table_of_items(table: SourceTable, id_column: str | None = None) -> pl.DataF
     Raises:
         DataError: no id column; a blank or repeated id.
     """
-    names = table.columns
-    if id_column is None:
-        guesses = [
-            name for usual in (*USUAL["item"], "id") for name in names if plain(name) == usual
-        ]
-        if not guesses:
-            raise DataError(
-                f"{table.name}: no column for the item id; it has {', '.join(map(repr, names))}: name it with "
-                "--item-id."
-            )
-        id_column = guesses[0]
-    elif id_column not in names:
-        raise DataError(
-            f"{table.name}: no column {id_column!r} for the item id: {did_you_mean(id_column, names)}"
-        )
+    id_column = _id_column(table, id_column)
     ids = table.ids(id_column)
     twice = ids.is_duplicated().arg_true()
     if len(twice):
         first = ids[twice[0]]
         lines = table.frame[LINE].filter(ids == first)
+        earlier = table.at(lines[0]) if table.starts else f"{table.unit} {lines[0]}"
         raise DataError(
-            f"{table.at(lines[1])}: item {first!r} stands in {table.unit} {lines[0]} already: keep one row an item."
+            f"{table.at(lines[1])}: item {first!r} stands in {earlier} already, with other fields: keep one row an "
+            "item."
         )
-    others = [name for name in names if name not in (id_column, "item_id")]
+    others = [name for name in table.columns if name not in (id_column, "item_id")]
     return table.frame.select(ids.alias("item_id"), *others)
+
+
+def _id_column(table: SourceTable, asked: str | None) -> str:
+    names = table.columns
+    if asked is not None:
+        if asked not in names:
+            raise DataError(
+                f"{table.name}: no column {asked!r} for the item id: {did_you_mean(asked, names)}"
+            )
+        name = asked
+    else:
+        guesses = usual_columns("item", names) + [name for name in names if plain(name) == "id"]
+        if not guesses:
+            raise DataError(
+                f"{table.name}: no column for the item id; it has {', '.join(map(repr, names))}: name it with "
+                "--item-id."
+            )
+        name = guesses[0]
+    if name in stood_twice(names):
+        raise DataError(f"{table.name}, line 1: column {name!r} occurs twice: rename one.")
+    return name
 
 
 def describe_items(
@@ -75,9 +106,9 @@ def describe_items(
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
     """``item_id``, ``title`` and ``text`` of every row, and how the text was made.
 
-    By default the text is every field that holds words or lists of words, each behind its name, as in
+    By default the text is the title and every field that holds words or lists of words, each behind its name, as in
     ``title: Cast-iron skillet; tags: camping, cooking``; ids, addresses and dates are left out. With a single field
-    its name is left out too. Control characters and runs of blanks become one blank.
+    its name is left out too. Control characters and runs of blanks become one blank; HTML is taken out.
 
     Args:
         table: from :func:`table_of_items`.
@@ -101,7 +132,11 @@ def describe_items(
         for field in used:
             _check_field(field, names)
     else:
-        used = list(fields) if fields else [name for name in names if _holds_text(table, name)]
+        used = (
+            list(fields)
+            if fields
+            else [name for name in names if name == title or _holds_text(table[name])]
+        )
     columns = {name: [words(value) for value in table[name].to_list()] for name in used}
     texts = []
     for row in range(len(table)):
@@ -125,11 +160,54 @@ def _check_field(field: str, names: list[str]) -> None:
         raise DataError(f"the items have no field {field!r}: {did_you_mean(field, names)}")
 
 
-def _holds_text(table: pl.DataFrame, name: str) -> bool:
-    if _NOT_TEXT.search(name.lower()):
+def text_notices(
+    table: pl.DataFrame, described: pl.DataFrame, about: Mapping[str, Any]
+) -> list[str]:
+    """What to tell of the items' texts: fields of objects that are not in them, and that there are none.
+
+    Args:
+        table: from :func:`table_of_items`.
+        described: from :func:`describe_items`.
+        about: from :func:`describe_items`.
+    """
+    told = []
+    objects = [
+        name
+        for name in table.columns
+        if name not in about["text_fields"]
+        and _mappings(table[name])
+        and not _NOT_TEXT.search(name.lower())
+    ]
+    if objects:
+        told.append(
+            f"the items' fields {', '.join(map(repr, objects))} hold objects and are not in the text: --text-fields "
+            "names the fields that are."
+        )
+    if described["text"].null_count() == len(described):
+        fields = ", ".join(map(repr, table.columns[1:])) or "none beside the id"
+        told.append(
+            f"no item has text: none of the items' fields ({fields}) holds words. --text-fields takes fields all the "
+            "same."
+        )
+    return told
+
+
+def _mappings(values: pl.Series) -> bool:
+    """Whether most values are mappings or lists of mappings."""
+    if values.dtype != pl.Object:
+        return isinstance(values.dtype, pl.Struct) or values.dtype == pl.List(pl.Struct)
+    found = [value for value in values.to_list() if value is not None]
+    inner = [value[0] if isinstance(value, list) and value else value for value in found]
+    return 2 * sum(isinstance(value, dict) for value in inner) > len(found)
+
+
+def _holds_text(values: pl.Series) -> bool:
+    """Whether a field holds words: strings or lists of strings with letters, that are not all addresses."""
+    if _NOT_TEXT.search(values.name.lower()) or _mappings(values):
         return False
-    values = table[name]
-    if values.dtype == pl.List(pl.String):
+    if values.dtype == pl.Object or values.dtype == pl.List(pl.List):
+        values = pl.Series(list(_strings(values.to_list())), dtype=pl.String)
+    elif values.dtype == pl.List(pl.String):
         values = values.explode()
     elif values.dtype in (pl.Categorical, pl.Enum):
         values = values.cast(pl.String)
@@ -137,3 +215,11 @@ def _holds_text(table: pl.DataFrame, name: str) -> bool:
         return False
     values = values.drop_nulls()
     return bool(values.str.contains(r"\p{L}").any() and not values.str.contains(_URL).all())
+
+
+def _strings(values: Iterable[Any]) -> Iterator[str]:
+    for value in values:
+        if isinstance(value, str):
+            yield value
+        elif isinstance(value, list | tuple):
+            yield from _strings(value)

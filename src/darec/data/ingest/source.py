@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from bisect import bisect_left
+from collections.abc import Collection
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
 from uuid import UUID
@@ -10,24 +12,10 @@ from uuid import UUID
 import polars as pl
 
 from darec.data.idmap import IdType
-from darec.errors import ConfigError, DataError, did_you_mean
+from darec.data.ingest.values import scalar
+from darec.errors import DataError
 
 LINE: Final = "__line__"
-
-# Usual names of each column, lower case without underscores and blanks; the first that a file has is taken.
-USUAL: Final = {
-    "user": ("userid", "user", "uid", "reviewerid", "visitorid", "customerid", "memberid", "sessionid"),
-    "item": (
-        "itemid", "item", "iid", "movieid", "parentasin", "asin", "productid", "product", "gameid", "bookid",
-        "articleid", "newsid", "trackid", "songid", "businessid", "appid",
-    ),
-    "rating": ("rating", "score", "stars", "ratings", "overall", "reviewscore"),
-    "time": ("timestamp", "time", "unixreviewtime", "ts", "date", "datetime", "createdat", "position"),
-    "split": ("split", "subset", "fold"),
-}  # fmt: skip
-
-# The command line's word for each column.
-OPTIONS: Final = {kind: f"--{kind}-column" for kind in USUAL} | {"time": "--timestamp-column"}
 
 
 @dataclass(frozen=True)
@@ -42,20 +30,58 @@ class Columns:
 
 
 @dataclass(frozen=True)
-class SourceTable:
-    """Records as they stand in a file, or in a frame that was passed in.
+class Reading:
+    """How files are read, where their names and bytes do not say it.
 
     Attributes:
-        name: the file, for messages.
-        frame: the records, with the column ``__line__``: the place of each, from 1.
-        unit: what places are called, ``"line"`` or ``"row"``.
+        encoding: of text files; None: the mark's that the file begins with, else UTF-8.
+        header: names of the columns of CSV and TSV files that have no header; None: their first line.
+        quotes: whether quotes enclose fields; None: they do in CSV, and in TSV where that makes every row fit.
+        time_format: how times are written, in the codes of ``strftime``; None: numbers, ISO dates, or the one other
+            way of writing dates that fits all of them.
+        ignored: columns that are left alone as if they were not there.
+        wanted: which of rating, time and split are needed. What the others hold stops no import.
+    """
+
+    encoding: str | None = None
+    header: tuple[str, ...] | None = None
+    quotes: bool | None = None
+    time_format: str | None = None
+    ignored: tuple[str, ...] = ()
+    wanted: tuple[str, ...] = ("rating", "time", "split")
+
+
+@dataclass(frozen=True)
+class Placed:
+    """Records that know where they come from.
+
+    Attributes:
+        name: the file or folder, for messages.
+        frame: the records, with the place of each, from 1.
+        unit: what places are called, such as ``"line"`` or ``"row"``.
         files: the files that were read.
+        starts: where several files were put one behind the other: how many places lie before each.
+        notices: what was assumed in reading, one sentence each.
     """
 
     name: str
     frame: pl.DataFrame
     unit: str = "line"
     files: tuple[Path, ...] = ()
+    starts: tuple[int, ...] = ()
+    notices: tuple[str, ...] = ()
+
+    def at(self, place: int) -> str:
+        """File and place, for messages."""
+        if not self.starts:
+            return f"{self.name}, {self.unit} {place}"
+        part = bisect_left(self.starts, place) - 1
+        return f"{self.files[part]}, {self.unit} {place - self.starts[part]}"
+
+
+@dataclass(frozen=True)
+class SourceTable(Placed):
+    """Records as they stand in files, or in a frame that was passed in; places are in the column ``__line__``."""
 
     @classmethod
     def of_frame(cls, frame: pl.DataFrame, name: str) -> SourceTable:
@@ -70,17 +96,19 @@ class SourceTable:
         """Names of the columns."""
         return [name for name in self.frame.columns if name != LINE]
 
-    def at(self, line: int) -> str:
-        """File and place, for messages."""
-        return f"{self.name}, {self.unit} {line}"
+    def without(self, names: Collection[str]) -> SourceTable:
+        """The table without some columns; names that it does not have are passed over."""
+        return replace(self, frame=self.frame.drop(names, strict=False))
 
     def ids(self, column: str) -> pl.Series:
         """A column as id strings: whole numbers without a decimal point, text without surrounding blanks.
 
         Raises:
-            DataError: a blank id, or a column that cannot hold ids.
+            DataError: a blank id, or a value that is no id.
         """
-        values, lines = self.frame[column], self.frame[LINE]
+        values = self.frame[column]
+        if values.dtype == pl.Object:
+            return self._scalars(column)
         if values.dtype.is_float():
             values = values.fill_nan(None)
             if (values.abs() >= 2**53).any():
@@ -90,21 +118,45 @@ class SourceTable:
                 )
             whole = values.cast(pl.Int64).cast(pl.String)
             ids = whole.zip_with((values.floor() == values).fill_null(True), values.cast(pl.String))
-        elif self.id_type(column) == "uuid":
-            ids = pl.Series(
-                column, [None if one is None else str(one) for one in values], pl.String
-            )
-        elif values.dtype.is_nested() or values.dtype in (pl.Object, pl.Binary):
+        elif values.dtype.is_nested() or values.dtype in (pl.Object, pl.Binary, pl.Boolean):
             raise DataError(f"{self.name}: column {column!r} does not hold ids but {values.dtype}.")
         else:
             ids = values.cast(pl.String).str.strip_chars()
+        return self._complete(ids)
+
+    def _complete(self, ids: pl.Series) -> pl.Series:
+        """The ids as they are. Raises ``DataError`` on a blank one."""
         blank = (ids.is_null() | (ids == "")).arg_true()
         if len(blank):
             raise DataError(
-                f"{self.at(lines[blank[0]])}: no id in column {column!r} ({len(blank)} such {self.unit}s): complete or "
-                "remove it."
+                f"{self.at(self.frame[LINE][blank[0]])}: no id in column {ids.name!r} ({len(blank)} such "
+                f"{self.unit}s): complete or remove it."
             )
         return ids
+
+    def texts(self, column: str) -> pl.Series:
+        """A column's single values as text without surrounding blanks; null where empty, a list or a mapping."""
+        values = self.frame[column]
+        if values.dtype == pl.Object:
+            single = (None if isinstance(value, list | dict) else scalar(value) for value in values)
+            values = pl.Series(column, list(single), dtype=pl.String)
+        return values.cast(pl.String).str.strip_chars().replace("", None)
+
+    def _scalars(self, column: str) -> pl.Series:
+        """Ids of mixed types, each by its own. Raises ``DataError`` on one that is no id."""
+        values = self.frame[column].to_list()
+        for value, line in zip(values, self.frame[LINE], strict=True):
+            if isinstance(value, list | dict | bool):
+                raise DataError(
+                    f"{self.at(line)}: column {column!r} does not hold ids here but {value!r:.60}: mend the value."
+                )
+            if isinstance(value, float) and abs(value) >= 2**53:
+                raise DataError(
+                    f"{self.at(line)}: the id {value!r} in column {column!r} is a float beyond 2^53, which blurs ids: "
+                    "store it as a whole number or text."
+                )
+        ids = pl.Series(column, [scalar(value) for value in values], dtype=pl.String)
+        return self._complete(ids.str.strip_chars())
 
     def id_type(self, column: str) -> IdType:
         """What the ids of a column are: whole numbers, UUIDs or, as everything else, text."""
@@ -117,63 +169,20 @@ class SourceTable:
 
 
 @dataclass(frozen=True)
-class Source:
+class Source(Placed):
     """Interactions as read.
 
+    The frame has ``user`` and ``item`` (strings), ``line`` (the place) and, where known and wanted, ``rating``,
+    ``time`` (floats) and ``split`` (strings).
+
     Attributes:
-        name: file or folder, for messages.
-        frame: ``user`` and ``item`` (strings), ``line`` (place in the file, from 1) and, where known, ``rating``,
-            ``time`` (floats) and ``split`` (strings).
-        unit: what places are called, ``"line"`` or ``"row"``.
-        files: the files that were read.
-        items: one row an item with ``item_id`` and fields, where the source brings items.
-        columns: the source's own name of each column, where it has names.
+        items: a table with an id and fields of each item, where the source brings items.
         types: of the ``user`` and ``item`` ids, where they are not text.
+        columns: the source's own name of each column, where it has names.
+        names: all names that its table has, also those that were not read.
     """
 
-    name: str
-    frame: pl.DataFrame
-    unit: str = "line"
-    files: tuple[Path, ...] = ()
-    items: pl.DataFrame | None = None
+    items: SourceTable | None = None
     columns: dict[str, str] = field(default_factory=dict)
+    names: tuple[str, ...] = ()
     types: dict[str, IdType] = field(default_factory=dict)
-
-    def at(self, line: int) -> str:
-        """File and place, for messages."""
-        return f"{self.name}, {self.unit} {line}"
-
-
-def plain(name: str) -> str:
-    """A column's name in lower case, letters and digits only."""
-    return "".join(c for c in name.lower() if c.isalnum())
-
-
-def find_columns(table: SourceTable, columns: Columns) -> dict[str, str]:
-    """The table's name of each column that it has.
-
-    Raises:
-        DataError: a column that was asked for by name, or user or item, is not there.
-        ConfigError: one column for both user and item.
-    """
-    names = table.columns
-    there = f"it has {', '.join(map(repr, names))}"
-    found: dict[str, str] = {}
-    for kind, usual in USUAL.items():
-        asked = getattr(columns, kind)
-        if asked is not None and asked not in names:
-            near = did_you_mean(asked, names)
-            raise DataError(
-                f"{table.name}: no column {asked!r} for the {kind}; {there}"
-                + (f": {near}" if near.startswith("did") else f": name one with {OPTIONS[kind]}.")
-            )
-        guesses = [name for known in usual for name in names if plain(name) == known]
-        if asked is None and not guesses and kind in ("user", "item"):
-            raise DataError(
-                f"{table.name}: no column for the {kind}; {there}: name it with {OPTIONS[kind]}."
-            )
-        if asked is not None or guesses:
-            found[kind] = asked if asked is not None else guesses[0]
-    if found["user"] == found["item"]:
-        raise ConfigError(f"column {found['user']!r} cannot be both user and item.")
-    return found

@@ -1,4 +1,4 @@
-"""From an item's fields to words: cleaning of values, and templates such as ``"{title} ({year}). {genres}"``."""
+"""Templates that make a text of an item's fields, such as ``"{title} ({year}). {genres}"``."""
 
 from __future__ import annotations
 
@@ -6,26 +6,12 @@ import re
 import string
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
+from darec.data.ingest.values import words
 from darec.errors import DataError
 
-_BLANKS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\s]+")
-# Characters without a glyph that turn the direction of writing or mark a file's beginning.
-_UNSEEN: Final = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
 _SEPARATORS: Final = " ,;:/|&+-\u2013\u2014"
-
-
-def words(value: Any) -> str:
-    """A field's value as one line of text; lists with commas between, keys before their values."""
-    if value is None:
-        return ""
-    if isinstance(value, Mapping):
-        pairs = ((words(key), words(part)) for key, part in value.items())
-        return ", ".join(f"{key}: {part}" for key, part in pairs if part)
-    if isinstance(value, list | tuple):
-        return ", ".join(word for word in map(words, value) if word)
-    return _BLANKS.sub(" ", _UNSEEN.sub("", str(value))).strip()
 
 
 @dataclass(frozen=True)
@@ -53,7 +39,7 @@ class Template:
             if i == present[-1] and i < len(self.fields) - 1:
                 after = after.rstrip(_SEPARATORS)
             parts.append(before + values[self.fields[i]] + after)
-        return _BLANKS.sub(" ", "".join(parts)).strip()
+        return words("".join(parts))
 
 
 def parse_template(template: str) -> Template:

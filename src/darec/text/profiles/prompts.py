@@ -78,7 +78,7 @@ def make_prompts(config: ProfileConfig, dataset: Dataset, kind: Kind) -> list[Pr
         prompts.append(Prompt(kind, identifier, messages, config.key(kind, messages)))
     if not prompts:
         raise TextError(
-            "no item of the dataset has a title or text: import it with --items."
+            f"no item of the dataset has a title or text: {dataset.text_remedy}"
             if kind == "item"
             else "no user has a training item with a title or text."
         )

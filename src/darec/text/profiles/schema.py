@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from darec.data.ingest.template import words
+from darec.data.ingest.values import words
 from darec.text.profiles.extract import json_objects, mended, without_thinking
 
 Kind = Literal["item", "user"]

@@ -1,0 +1,164 @@
+"""CSV and TSV: the separator, the header, whether quotes enclose fields, and lines that do not fit.
+
+Fields are strings, null where empty. CSV has quotes (RFC 4180). TSV has none, unless its writer quoted every field that
+holds one: a lone inch mark is a character there and swallows no rows.
+"""
+
+from __future__ import annotations
+
+import codecs
+from pathlib import Path
+from typing import Final
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from darec.data.ingest.columns import column_names
+from darec.data.ingest.decoding import unpacked_name
+from darec.data.ingest.header import check_header, misfit, without_headers
+from darec.data.ingest.quoted import read_quoted, unquoted
+from darec.data.ingest.source import LINE, Reading
+from darec.errors import DataError
+
+TABS: Final = (".tsv", ".tab", ".inter", ".item")
+COMMAS: Final = (".csv", ".txt")
+SEPARATORS: Final = (",", "\t", ";", "|")
+UNQUOTED: Final = (".inter", ".item")  # RecBole writes fields as they are, quotes and all
+_BLOCK: Final = 2**24  # bytes looked at together
+
+
+def read_delimited(
+    path: Path, data: bytes, reading: Reading
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """The rows of a file with ``__line__``, and what was assumed.
+
+    Args:
+        path: its suffix says which separator and which quotes to expect.
+        data: the content in UTF-8, lines ended by line feeds.
+        reading: names of the columns where the file has no header, and what quotes mean.
+
+    Raises:
+        DataError: lines with more or fewer fields than the first, quotes that are not closed or leave two readings, or
+            one column only.
+    """
+    suffix = unpacked_name(path).suffix.lower()
+    separator, notices = _separator(path, data, "\t" if suffix in TABS else ",")
+    quotes = False if suffix in UNQUOTED or b'"' not in data else reading.quotes
+    if quotes is False:
+        frame = cut_lines(path, data, separator, reading.header)
+    elif quotes is None and suffix in TABS:
+        try:
+            frame = unquoted(cut_lines(path, data, separator, reading.header))
+        except DataError as misfit:
+            try:
+                frame, told = read_quoted(path, data, separator, reading.header, sure=True)
+            except DataError:
+                raise misfit from None
+            notices += told
+    else:
+        frame, told = read_quoted(path, data, separator, reading.header, sure=quotes is True)
+        notices += told
+    frame, notices = without_headers(path, frame, notices)
+    if not reading.header:
+        check_header(path, frame, [name for name in frame.columns if name != LINE])
+    return frame, notices
+
+
+def _separator(path: Path, data: bytes, usual: str) -> tuple[str, tuple[str, ...]]:
+    """What stands between fields: the usual mark, or the one that the first line has instead."""
+    first = data.lstrip(b"\n").partition(b"\n")[0].decode()
+    if usual in first:
+        return usual, ()
+    counts = {mark: first.count(mark) for mark in SEPARATORS}
+    likely = max(counts, key=lambda mark: counts[mark])
+    if not counts[likely]:
+        raise DataError(
+            f"{path}, line 1: one column only, though {path.suffix} means columns separated by {usual!r}: rewrite the "
+            "file or rename it (.csv for commas, .tsv for tabs)."
+        )
+    return likely, (f"{path}: columns are separated by {likely!r}.",)
+
+
+def cut_lines(
+    path: Path, data: bytes, separator: str, header: tuple[str, ...] | None = None
+) -> pl.DataFrame:
+    """Lines cut at every separator, whatever quotes they hold.
+
+    Args:
+        path: for messages.
+        data: the content in UTF-8.
+        separator: one character.
+        header: names of the columns, where the first line is no header.
+
+    Raises:
+        DataError: a line with more or fewer fields than the first.
+    """
+    data = data.rstrip(b"\n")
+    starts, fields = _scan(data, separator)
+    lines = np.arange(1, len(starts) + 1, dtype=np.uint32)
+    blank = _blank(data, starts, fields)
+    if blank.any():
+        data = _without(data, starts, blank)
+        starts, fields = _scan(data, separator)
+        lines = lines[~blank]
+    first = 0 if header else 1
+    names = list(header or data.partition(b"\n")[0].decode().split(separator))
+    below, ends = fields[first:], np.append(starts[1:] - 2, len(data) - 1)[first:]
+    last = np.frombuffer(data, np.uint8)[ends]
+    if len(below) and (below == len(names) + 1).all() and (last == ord(separator)).all():
+        names.append("")  # every row ends with a separator, and the header does not
+    wrong = np.flatnonzero(below != len(names))
+    if wrong.size:
+        raise misfit(path, lines[first + wrong[0]], below[wrong[0]], len(names))
+    names = column_names(names)
+    if not len(below):
+        return pl.DataFrame(schema={**dict.fromkeys(names, pl.String), LINE: pl.UInt32})
+    if (
+        data[:1] in b"\x1f\x28\x42\x78\xfd"
+    ):  # text such as "x^" is otherwise taken for a compressed file
+        data = codecs.BOM_UTF8 + data
+    frame = pl.read_csv(
+        data,
+        separator=separator,
+        quote_char=None,
+        has_header=False,
+        skip_rows=first,
+        new_columns=names,
+        infer_schema=False,
+    )
+    return frame.with_columns(pl.Series(LINE, lines[first:]))
+
+
+def _scan(data: bytes, separator: str) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
+    """Where each line starts and how many fields it has."""
+    values = np.frombuffer(data, np.uint8)
+    ends, counts = [], []
+    start = 0
+    while start < len(values):
+        stop = data.find(b"\n", start + _BLOCK)
+        block = values[start : stop if stop >= 0 else len(values)]
+        # Marks before each place; their differences at the ends of lines are what each line holds.
+        before = np.append(0, np.cumsum(block == ord(separator), dtype=np.int32))
+        places = np.append(np.flatnonzero(block == ord("\n")), len(block))
+        counts.append(np.diff(before[places], prepend=0).astype(np.int32))
+        ends.append(places + start)
+        start += len(block) + 1
+    starts = np.append(0, np.concatenate(ends)[:-1] + 1)
+    return starts, np.concatenate(counts) + np.int32(1)
+
+
+def _blank(data: bytes, starts: NDArray[np.int64], fields: NDArray[np.int32]) -> NDArray[np.bool_]:
+    """Lines that hold nothing but separators and blanks."""
+    lengths = np.diff(starts, append=len(data) + 1) - 1
+    blank = lengths == fields - 1
+    for row in np.flatnonzero(~blank & (fields == 1))[:1000]:
+        blank[row] = not data[starts[row] : starts[row] + lengths[row]].strip()
+    return np.asarray(blank)
+
+
+def _without(data: bytes, starts: NDArray[np.int64], blank: NDArray[np.bool_]) -> bytes:
+    """The text without the blank lines."""
+    edges = np.flatnonzero(np.diff(np.concatenate([[True], blank, [True]]).astype(np.int8)))
+    bounds = np.append(starts, len(data) + 1)[edges].reshape(-1, 2)
+    return b"".join(data[begin:end] for begin, end in bounds.tolist()).rstrip(b"\n")

@@ -1,0 +1,66 @@
+"""The first line of a delimited file: names of columns, or a row of a file that has no header."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from darec.data.ingest.columns import USUAL, plain
+from darec.data.ingest.source import LINE
+from darec.errors import DataError
+
+KNOWN: Final = {name for names in USUAL.values() for name in names} | {"id", "title", "name"}
+_NUMBER_OR_DATE: Final = re.compile(r"[-+]?\d[\d.,]*([eE][-+]?\d+)?|\d{4}[-/]\d{1,2}[-/]\d{1,2}.*")
+
+
+def check_header(path: Path, frame: pl.DataFrame, names: Sequence[str]) -> None:
+    """Refuse a first line that is a row: the names would be lost as data.
+
+    A line without any usual name is a row if one of its fields is a number or a date, or stands in the same column
+    again. Columns that are numbered from 0 have a header: pandas numbers them so.
+
+    Raises:
+        DataError: the first line is a row.
+    """
+    if any(plain(name) in KNOWN for name in names):
+        return
+    numbers = [name for name in names if _NUMBER_OR_DATE.fullmatch(name)]
+    if numbers == [str(place) for place in range(len(numbers))]:
+        numbers = []
+    again = [name for name in names if (frame[name] == name).any()]
+    for name in numbers + again:
+        raise DataError(
+            f"{path}, line 1 looks like a row and not like a header ({name!r} is no name): give the columns' names "
+            "with --header, for example --header user_id,item_id,rating,timestamp."
+        )
+
+
+def without_headers(
+    path: Path, frame: pl.DataFrame, notices: tuple[str, ...]
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Leave out rows that repeat the header, as where files were put one behind the other."""
+    names = [name for name in frame.columns if name != LINE]
+    if not (frame[names[0]] == names[0]).any():
+        return frame, notices
+    # As column_names has not seen them yet.
+    written = {name: re.sub(r" \(\d+\)$|^column \d+$", "", name) or None for name in names}
+    repeats = frame.select(
+        pl.all_horizontal(pl.col(name).eq_missing(pl.lit(cell)) for name, cell in written.items())
+    ).to_series()
+    lines = frame[LINE].filter(repeats)
+    if not len(lines):
+        return frame, notices
+    told = f"{path}: {len(lines)} lines that repeat the header were left out, the first is line {lines[0]}."
+    return frame.filter(~repeats), (*notices, told)
+
+
+def misfit(path: Path, line: int, fields: int, wanted: int) -> DataError:
+    """The error of a row that does not fit the header."""
+    return DataError(
+        f"{path}, line {line}: {fields} field{'s' if fields != 1 else ''} where {wanted} were expected: mend the "
+        "row, or quote fields that contain the separator."
+    )

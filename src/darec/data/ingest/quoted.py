@@ -1,0 +1,144 @@
+"""Fields in quotes, which may hold separators and line breaks (RFC 4180), and quotes that are only characters."""
+
+from __future__ import annotations
+
+import csv
+import io
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+
+from darec.data.ingest.columns import column_names
+from darec.data.ingest.header import misfit
+from darec.data.ingest.source import LINE
+from darec.errors import DataError
+
+_FIELD: Final = r'^"(?:[^"]|"")*"$'
+_ROWS: Final = 2**16  # turned into a frame together
+_LONGEST: Final = 2**31 - 1  # characters of a field; the csv module's own limit is 131,072
+
+
+def unquoted(frame: pl.DataFrame) -> pl.DataFrame:
+    """Take the quotes off where every field that holds one is a whole quoted field; else leave them all."""
+    names = [name for name in frame.columns if name != LINE]
+    fields = pl.col(names)
+    holds = fields.str.contains('"', literal=True).fill_null(False)
+    if not all(frame.select((~holds | fields.str.contains(_FIELD)).all()).row(0)):
+        return frame
+    inner = fields.str.slice(1, fields.str.len_chars() - 2).str.replace_all('""', '"', literal=True)
+    plain = frame.with_columns(pl.when(holds).then(inner.replace("", None)).otherwise(fields))
+    return plain.rename({name: name.strip('"') for name in names if name.strip('"')})
+
+
+def read_quoted(
+    path: Path, data: bytes, separator: str, header: tuple[str, ...] | None, *, sure: bool
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    """Read one record after the other, each of one line or more.
+
+    A quote that is a character and begins a field looks like an opening one, and swallows the rows up to the next
+    quote. Such a file has two readings where each line of each record over several lines is a whole row by itself.
+
+    Args:
+        path: for messages.
+        data: the content in UTF-8.
+        separator: one character.
+        header: names of the columns, where the first record is no header.
+        sure: take the quotes as such also where there are two readings.
+
+    Returns:
+        The rows, and a notice where records run over lines.
+
+    Raises:
+        DataError: quotes that are not closed, a record with more or fewer fields than the first, or two readings.
+    """
+    records = _Records(path, data, separator)
+    rest = iter(records)
+    names = list(header or next(rest))
+    second = next(rest, None)
+    trailing = second is not None and len(second) == len(names) + 1 and not second[-1]
+    columns = column_names([*names, ""] if trailing else names)
+    frames: list[pl.DataFrame] = []
+    rows: list[list[str]] = []
+    lines: list[int] = []
+    spanning: list[tuple[int, int]] = []
+    swallowing = 0
+    for record in chain([second] if second else [], rest):
+        if len(record) != len(columns) or (trailing and record[-1]):
+            raise misfit(path, records.line, len(record), len(names))
+        rows.append(record)
+        lines.append(records.line)
+        if len(records.taken) > 1:
+            spanning.append((records.line, records.line + len(records.taken) - 1))
+            swallowing += all(records.alone(line) == len(columns) for line in records.taken)
+        if len(rows) == _ROWS:
+            frames.append(_frame(columns, rows, lines))
+            rows, lines = [], []
+    frames.append(_frame(columns, rows, lines))
+    if swallowing and swallowing == len(spanning) and not sure:
+        raise DataError(
+            f"{path}, line {spanning[0][0]}: a quote opens here and closes in line {spanning[0][1]}, and yet each of "
+            "these lines is a whole row. Double the quotes inside fields; or pass --no-quotes if quotes are plain "
+            "characters in this file, --quotes if that field does hold line breaks."
+        )
+    if not spanning:
+        return pl.concat(frames), ()
+    begin, end = max(spanning, key=lambda lines: lines[1] - lines[0])
+    return pl.concat(frames), (
+        f"{path}: {len(spanning)} rows hold line breaks inside quotes, the longest in lines {begin} to {end}.",
+    )
+
+
+class _Records:
+    """The records of a file that are not blank.
+
+    Attributes:
+        line: where the last record begins.
+        taken: the lines that it takes.
+    """
+
+    def __init__(self, path: Path, data: bytes, separator: str) -> None:
+        self.path, self.separator = path, separator
+        self.line = 1
+        self.taken: list[str] = []
+        self._text = io.TextIOWrapper(io.BytesIO(data), "utf-8", newline="\n")
+
+    def __iter__(self) -> Iterator[list[str]]:
+        reader = csv.reader(self._lines(), delimiter=self.separator, strict=True)
+        limit = csv.field_size_limit(_LONGEST)
+        before = 0
+        try:
+            for record in reader:
+                if any(record) and (len(record) > 1 or record[0].strip()):
+                    self.line = before + 1
+                    yield record
+                before = reader.line_num
+                self.taken.clear()
+        except csv.Error as error:
+            raise DataError(
+                f"{self.path}, line {before + 1}: {error}: close the quotes, and double those inside a field; or pass "
+                "--no-quotes if quotes are plain characters in this file."
+            ) from None
+        finally:
+            csv.field_size_limit(limit)
+
+    def _lines(self) -> Iterator[str]:
+        for line in self._text:
+            self.taken.append(line)
+            yield line
+
+    def alone(self, line: str) -> int:
+        """How many fields a line has if it is a record by itself."""
+        return len(next(csv.reader([line], delimiter=self.separator), []))
+
+
+def _frame(names: list[str], rows: list[list[str]], lines: list[int]) -> pl.DataFrame:
+    columns = zip(*rows, strict=True) if rows else [()] * len(names)
+    series = [
+        pl.Series(name, values, dtype=pl.String)
+        for name, values in zip(names, columns, strict=True)
+    ]
+    frame = pl.DataFrame(series).with_columns(pl.all().replace("", None))
+    return frame.with_columns(pl.Series(LINE, lines, dtype=pl.UInt32))

@@ -1,0 +1,78 @@
+"""Single values as readers meet them, each read by its own type and not by what stands elsewhere in its column."""
+
+from __future__ import annotations
+
+import html
+import math
+import re
+from collections.abc import Mapping
+from decimal import Decimal
+from typing import Any, Final
+
+_BLANKS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f\s]+")
+# Characters without a glyph that turn the direction of writing or mark a file's beginning.
+_UNSEEN: Final = re.compile("[\u200b\u200e\u200f\u202a-\u202e\u2066-\u2069\ufeff]")
+_ENTITY: Final = re.compile(
+    r"&(?:amp;|#38;)*(#\d{1,7}|#[xX][0-9a-fA-F]{1,6}|[A-Za-z][A-Za-z0-9]{1,31});"
+)
+_UNSPOKEN: Final = re.compile(
+    r"<!--(?:(?!<!--).)*?-->|<(script|style)\b[^<>]*>(?:(?!</?(?:script|style)\b).)*</\1\s*>",
+    re.I | re.S,
+)
+# The elements of HTML that texts of shops hold. Not every word in angle brackets: a title may say "List<String>".
+_TAG: Final = re.compile(
+    r"</?(?:a|abbr|article|b|big|blockquote|body|br|button|caption|center|cite|code|dd|del|div|dl|dt|em|embed|figure|"
+    r"font|footer|form|h[1-6]|head|header|hr|html|i|iframe|img|input|ins|li|link|main|meta|nav|object|ol|p|param|pre|"
+    r"section|small|source|span|strike|strong|style|sub|sup|table|tbody|td|tfoot|th|thead|tr|tt|u|ul|video|wbr)"
+    r"(?:\s[^<>]*)?/?>",
+    re.I,
+)
+
+
+def scalar(value: Any) -> str | None:
+    """A single value as text, or None where it is missing: null, NaN or infinite.
+
+    Text stays as it is, numbers lose a decimal point without digits behind it, and truth is ``true`` or ``false``.
+    """
+    if value is None or isinstance(value, str):
+        return value
+    if isinstance(value, bool):
+        return "true" if value else "false"
+    if isinstance(value, float | Decimal):
+        number = float(value)
+        if not math.isfinite(number):
+            return None
+        return str(int(number)) if abs(number) < 2**53 and number.is_integer() else str(value)
+    if isinstance(value, bytes):
+        return value.decode("utf-8", "replace")
+    return str(value)
+
+
+def words(value: Any) -> str:
+    """A field's value as one line of text, empty where it is missing.
+
+    Lists have commas between their parts, mappings their keys before the values. HTML is taken out: elements become
+    blanks and ``&amp;`` becomes ``&``.
+    """
+    if isinstance(value, Mapping):
+        pairs = ((words(key), words(part)) for key, part in value.items())
+        return ", ".join(f"{key}: {part}" for key, part in pairs if part)
+    if isinstance(value, list | tuple | set | frozenset):
+        return ", ".join(word for word in map(words, value) if word)
+    return _one_line(scalar(value) or "")
+
+
+def _one_line(text: str) -> str:
+    for _ in range(10):  # what was escaped twice is plain after the second time
+        plain = _UNSEEN.sub("", text)
+        if "&" in plain or "<" in plain:
+            plain = _TAG.sub(" ", _UNSPOKEN.sub(" ", _ENTITY.sub(_character, plain)))
+        plain = _BLANKS.sub(" ", plain).strip()
+        if plain == text:
+            break
+        text = plain
+    return text
+
+
+def _character(entity: re.Match[str]) -> str:
+    return html.unescape(f"&{entity[1]};")
