@@ -131,12 +131,14 @@ def command(
 
 def _tell_of_empty(users: list[str], rows: list[dict[str, Any]], title: str) -> None:
     """Say where nothing is left to recommend."""
+    from darec.terminal import echo
+
     listed = {str(row.get("user_id")) for row in rows}
     empty = [one for one in users if str(one) not in listed]
     if not empty and (rows or users):
         return
     whom = title if not rows else f"for {len(empty)} of the users, the first {empty[0]!r}"
-    typer.echo(
+    echo(
         f"darec: no item is left to list {whom}: each is known already (--include-seen lists these too).",
         err=True,
     )
