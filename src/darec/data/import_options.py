@@ -102,7 +102,8 @@ def import_options(options: Mapping[str, Any]) -> ImportOptions:
     ):
         if value not in values:
             raise ConfigError(f"unknown {name} {value!r}: {did_you_mean(value, values)}")
-    _check_encoding(chosen.encoding)
+    if chosen.encoding is not None:
+        _check_encoding(chosen.encoding)
     if chosen.text_fields and chosen.text_template:
         raise ConfigError("give text fields or a text template, not both.")
     if chosen.min_rating is not None and not math.isfinite(chosen.min_rating):
