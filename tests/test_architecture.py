@@ -73,14 +73,13 @@ def modules() -> Iterator[tuple[str, ast.Module]]:
 
 
 def imported(tree: ast.AST, *, at_import: bool = False) -> Iterator[str]:
-    """Modules of the package that a module imports; those for annotations alone do not count.
+    """Modules of the package that a module imports, for annotations alone too.
 
     ``at_import``: only what is imported when the module is.
     """
     for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING":
-            continue
-        if at_import and isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+        typed = isinstance(node, ast.If) and ast.unparse(node.test) == "TYPE_CHECKING"
+        if at_import and (typed or isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)):
             continue
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if alias.name.startswith("darec"))
@@ -130,7 +129,8 @@ def test_an_upward_import_would_be_seen() -> None:
     typed = "if TYPE_CHECKING:\n    from darec.run import Run\n"
     assert list(imported(ast.parse(inside))) == ["darec.cli.main.main"]
     assert list(imported(ast.parse(inside), at_import=True)) == []
-    assert list(imported(ast.parse(typed))) == []
+    assert list(imported(ast.parse(typed))) == ["darec.run.Run"]
+    assert list(imported(ast.parse(typed), at_import=True)) == []
     assert list(imported(ast.parse("import darec.api"))) == ["darec.api"]
 
 

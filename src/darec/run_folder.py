@@ -237,7 +237,9 @@ def describe(config: RunConfig, text: TextTable | None = None) -> dict[str, Any]
     """What a run remembers beside its settings and its dataset: versions, and a hash of the vectors it reads."""
     return {
         "text": text.fingerprint() if text else None,
-        "parts": [asdict(origin) for origin in origins_of(config)],
+        "parts": [
+            asdict(origin) for origin in origins_of(config.backbone.name, config.alignment.name)
+        ],
         "darec": version("darec"),
         "torch": torch.__version__,
         "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z"),

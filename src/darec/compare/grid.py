@@ -245,7 +245,7 @@ def _job(title: Title, config: RunConfig, seed: int, fingerprint: str, vectors: 
     if vectors is None:
         del tree["text"]  # not read, so a change of it changes nothing
     decisive: dict[str, Any] = {"settings": tree, "data": fingerprint, "text": vectors}
-    parts = origins_of(config)
+    parts = origins_of(config.backbone.name, config.alignment.name)
     if parts:
         decisive["parts"] = [origin.identity for origin in parts]
     digest = hashlib.sha256(json.dumps(decisive, sort_keys=True).encode()).hexdigest()[:10]

@@ -6,25 +6,18 @@ import csv
 import io
 import json
 import re
-from collections.abc import Iterator
-from typing import Any, Final
+from typing import Final
 
 from rich.box import SIMPLE_HEAD
 from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from darec.compare.figures import Spread
-from darec.compare.result import Comparison
+from darec.compare.result import FIGURES, TESTS, Comparison
 from darec.compare.tables import Cell, Sheet, sheets
 from darec.terminal import Console
 
 BEST: Final = "▸"
-_FIGURES: Final = ("split", "figure", "seeds", "mean", "sd")
-_TESTS: Final = (
-    *("low", "high", "n_users", "p_users", "p_users_holm"),
-    *("seeds_low", "seeds_high", "p_seeds", "p_seeds_holm"),
-)
 _LATEX: Final = str.maketrans(
     {
         **{mark: f"\\{mark}" for mark in "_%&#${}"},
@@ -126,35 +119,11 @@ def to_csv(comparison: Comparison) -> str:
     """A row a variant and figure: means, spreads and, for test metrics, gains with their tests."""
     buffer = io.StringIO()
     own = () if comparison.kind == "pairs" else ("variant", *comparison.swept)
-    names = ("backbone", "alignment", *own, *_FIGURES, "difference", "relative", *_TESTS)
+    names = ("backbone", "alignment", *own, *FIGURES, "difference", "relative", *TESTS)
     writer = csv.DictWriter(buffer, names, lineterminator="\n", restval="")
     writer.writeheader()
-    writer.writerows(rows(comparison))
+    writer.writerows(comparison.rows())
     return buffer.getvalue()
-
-
-def rows(comparison: Comparison) -> Iterator[dict[str, Any]]:
-    """A row a variant and figure, as :func:`to_csv` writes them."""
-    for variant in comparison.variants:
-        named: dict[str, Any] = {"backbone": variant.backbone, "alignment": variant.alignment}
-        if comparison.kind != "pairs":
-            named["variant"] = variant.row
-        named |= {key: json.dumps(variant.changes[key]) for key in comparison.swept}
-        parts: dict[str, dict[str, Spread]] = {
-            "test": variant.test,
-            "valid": variant.valid,
-            "cost": variant.costs,
-            "diagnostics": variant.diagnostics,
-        }
-        for split, spreads in parts.items():
-            for name, spread in spreads.items():
-                figures = (split, name, len(spread.values), spread.mean, spread.sd)
-                row = named | dict(zip(_FIGURES, figures, strict=True))
-                gain = variant.gains.get(name) if split == "test" else None
-                if gain is not None:
-                    row |= {key: getattr(gain, key) for key in ("difference", *_TESTS)}
-                    row["relative"] = gain.relative[0] if gain.relative else None
-                yield row
 
 
 def _rich(sheet: Sheet, *, sections: bool) -> Table:

@@ -9,6 +9,7 @@ targets. Tables, files and the HTML page are made from this and nothing else.
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final, Self, TypeVar
@@ -30,6 +31,14 @@ if TYPE_CHECKING:
 BASELINE: Final = "none"
 """The alignment that gains are measured against in a grid of pairs."""
 _SCHEMA_VERSION: Final = 2
+
+
+FIGURES: Final = ("split", "figure", "seeds", "mean", "sd")
+TESTS: Final = (
+    *("low", "high", "n_users", "p_users", "p_users_holm"),
+    *("seeds_low", "seeds_high", "p_seeds", "p_seeds_holm"),
+)
+"""Columns of a figure, and of its gain's tests, in a row of :meth:`Comparison.rows`."""
 
 
 @dataclass(frozen=True)
@@ -146,11 +155,32 @@ class Comparison(Tabular):
     def __repr__(self) -> str:
         return f"<Comparison of {len(self.variants)} {self.words.many} on {self.dataset}, {len(self.seeds)} seeds>"
 
+    def rows(self) -> Iterator[dict[str, Any]]:
+        """A row a variant and figure, as in ``comparison.csv``."""
+        for variant in self.variants:
+            named: dict[str, Any] = {"backbone": variant.backbone, "alignment": variant.alignment}
+            if self.kind != "pairs":
+                named["variant"] = variant.row
+            named |= {key: json.dumps(variant.changes[key]) for key in self.swept}
+            parts: dict[str, dict[str, Spread]] = {
+                "test": variant.test,
+                "valid": variant.valid,
+                "cost": variant.costs,
+                "diagnostics": variant.diagnostics,
+            }
+            for split, spreads in parts.items():
+                for name, spread in spreads.items():
+                    figures = (split, name, len(spread.values), spread.mean, spread.sd)
+                    row = named | dict(zip(FIGURES, figures, strict=True))
+                    gain = variant.gains.get(name) if split == "test" else None
+                    if gain is not None:
+                        row |= {key: getattr(gain, key) for key in ("difference", *TESTS)}
+                        row["relative"] = gain.relative[0] if gain.relative else None
+                    yield row
+
     def to_polars(self) -> pl.DataFrame:
         """One row a figure of a variant, as in ``comparison.csv``."""
-        from darec.compare.output import rows
-
-        return pl.DataFrame(list(rows(self)), infer_schema_length=None)
+        return pl.DataFrame(list(self.rows()), infer_schema_length=None)
 
     @property
     def words(self) -> Kind:

@@ -12,14 +12,11 @@ from functools import lru_cache
 from importlib.metadata import packages_distributions, version
 from operator import attrgetter
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from darec.errors import ConfigError, explained
 from darec.registry import REGISTRIES
 from darec.registry.plugins import load_plugin, load_source, plugin_of
-
-if TYPE_CHECKING:
-    from darec.config import RunConfig
 
 
 @dataclass(frozen=True)
@@ -105,9 +102,9 @@ def _source(part: type) -> tuple[str | None, str | None]:
         return None, None
 
 
-def origins_of(config: RunConfig) -> list[Origin]:
-    """Where the parts of a run come from, of those from outside the package."""
-    names = {"backbone": config.backbone.name, "alignment": config.alignment.name}
+def origins_of(backbone: str, alignment: str) -> list[Origin]:
+    """Where the parts of a pair come from, of those from outside the package."""
+    names = {"backbone": backbone, "alignment": alignment}
     found = (origin_of(kind, name) for kind, name in names.items())
     return [origin for origin in found if origin is not None]
 

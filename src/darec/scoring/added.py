@@ -12,7 +12,8 @@ from scipy import sparse
 from torch import Tensor
 
 from darec.errors import DataError
-from darec.scoring.base import Arrays, Explanation, Fill, Scorer
+from darec.scoring.base import Arrays, Explanation, Scorer
+from darec.scoring.ranking import Fill
 from darec.types import FloatArray, IntArray
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, Self, cast
@@ -18,12 +18,10 @@ from torch import Tensor
 
 from darec.errors import DataError, RunError
 from darec.files import write_atomic
-from darec.scoring.ranking import Ranker
+from darec.scoring.ranking import Fill, Ranker
 from darec.scoring.ties import tie_order
 from darec.types import FloatArray, IntArray, Interactions
 
-Fill = Callable[[int, int, Tensor], None]
-"""Writes the scores of users ``start`` to ``stop`` into the leading columns of a block."""
 Arrays = Mapping[str, Tensor]
 
 

@@ -13,7 +13,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from darec.errors import DataError, RunError
-from darec.scoring.base import Arrays, Explanation, Fill, Scorer, Term
+from darec.scoring.base import Arrays, Explanation, Scorer, Term
+from darec.scoring.ranking import Fill
 from darec.types import FloatArray, IntArray
 
 _USERS = 2048  # whose products with a sparse matrix are held at once

@@ -9,7 +9,8 @@ done in two exact stages: the maxima of strided groups of items first, then only
 from __future__ import annotations
 
 import math
-from typing import TYPE_CHECKING, NamedTuple
+from collections.abc import Callable
+from typing import NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -19,8 +20,27 @@ from torch import Tensor
 from darec.errors import ConfigError, DataError
 from darec.types import FloatArray, IntArray, Interactions
 
-if TYPE_CHECKING:
-    from darec.scoring.base import Scorer
+Fill = Callable[[int, int, Tensor], None]
+"""Writes the scores of users ``start`` to ``stop`` into the leading columns of a block."""
+
+
+class ScoreSource(Protocol):
+    """What is ranked: a :class:`~darec.scoring.base.Scorer`, as far as ranking needs one."""
+
+    n_users: int
+    n_items: int
+    ties: IntArray
+
+    @property
+    def device(self) -> torch.device:
+        """Where scores are computed."""
+
+    def check(self) -> None:
+        """Raise ``RunError`` if a score would be NaN or infinite."""
+
+    def fill(self, users: IntArray, items: IntArray | None, width: int) -> Fill:
+        """Prepare the scores of users for items, to be written block by block."""
+
 
 _ROUNDING = 2.0**-20  # eight units in the last place of float32
 # Bytes of the score buffer where no batch size is given: a CPU wants it to stay in its cache, a GPU wants
@@ -107,7 +127,7 @@ class Ranker:
         return torch.from_numpy(rows), torch.from_numpy(columns), starts
 
     @torch.no_grad()
-    def rank(self, scorer: Scorer, k: int) -> Ranked:
+    def rank(self, scorer: ScoreSource, k: int) -> Ranked:
         """The ``k`` best candidates of every user, on the scorer's device.
 
         Scores are float32. Those that differ by no more than rounding count as equal, and are ordered by

@@ -12,7 +12,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from darec.errors import DataError, RunError
-from darec.scoring.base import Arrays, Explanation, Fill, Scorer, Term, check_rows
+from darec.scoring.base import Arrays, Explanation, Scorer, Term, check_rows
+from darec.scoring.ranking import Fill
 from darec.types import FloatArray, IntArray, Tables
 
 

@@ -31,7 +31,9 @@ def setup_of(
         "data": dataset.fingerprint(),
         "text": text.fingerprint() if text else None,
         "epochs": epochs,
-        "parts": [origin.identity for origin in origins_of(config)],
+        "parts": [
+            origin.identity for origin in origins_of(config.backbone.name, config.alignment.name)
+        ],
         "settings": settings,
         "searched": {key: str(dimension) for key, dimension in space.items()},
     }
