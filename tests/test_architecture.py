@@ -17,6 +17,7 @@ PACKAGE = Path(darec.__file__).parent
 # From the bottom up: a module or folder imports those before it.
 LAYERS = (
     "urls",
+    "limits",
     "wording",
     "errors",
     "tabular",
@@ -96,7 +97,10 @@ def layer(module: str) -> str:
 def test_every_module_has_a_layer() -> None:
     there = {path.stem for path in PACKAGE.iterdir() if path.suffix == ".py"}
     there |= {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
-    assert sorted(LAYERS) == sorted(there - {"__init__"})
+    there -= {"__init__"}
+    assert not there - set(LAYERS), "place it in LAYERS, above all that it imports"
+    assert not set(LAYERS) - there, "it is there no more"
+    assert len(set(LAYERS)) == len(LAYERS)
 
 
 def test_no_import_runs_upward() -> None:
