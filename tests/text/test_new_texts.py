@@ -41,9 +41,9 @@ def test_known_texts_get_their_reduced_vectors(data: Dataset, reduction: dict[st
 def test_a_new_text_is_told_by_the_fitted_vocabulary(data: Dataset) -> None:
     text = str(data.catalogue["text"][0])
     encoder = NewTexts(data, "tfidf")
-    vectors, found = encoder.encode([text, text + " unheard-of", "utterly unknown", None, " "])
+    vectors, found = encoder.encode([text, text + " невиданное", "совсем иное", None, " "])
     assert found.tolist() == [True, True, False, False, False]
-    assert vectors[1] == pytest.approx(vectors[0], abs=1e-6)  # new words count for nothing
+    assert vectors[1] == pytest.approx(vectors[0], abs=1e-6)  # new terms count for nothing
     assert not vectors[2:].any()
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -12,6 +13,7 @@ import pytest
 from darec.errors import ConfigError, TextError
 from darec.registry import ENCODERS
 from darec.text.inputs import make_encoder, slug
+from darec.text.terms import terms
 
 CORPUS = [
     "red wooden train",
@@ -23,23 +25,29 @@ CORPUS = [
 ]
 
 
-def test_tfidf_equals_scikit_learns_own_decomposition() -> None:
-    from sklearn.feature_extraction.text import TfidfVectorizer
+@pytest.mark.parametrize("pairs", [False, True])
+def test_tfidf_equals_scikit_learns_own_decomposition(pairs: bool) -> None:
+    from sklearn.feature_extraction.text import CountVectorizer, TfidfTransformer
 
-    vectors = make_encoder("tfidf", {"dim": 3})[0].encode(CORPUS)
-    weights = TfidfVectorizer(sublinear_tf=True).fit_transform(CORPUS).toarray()
+    counts = [CountVectorizer().fit_transform(CORPUS).toarray()]
+    if pairs:
+        by_pairs = CountVectorizer(analyzer="char_wb", ngram_range=(2, 2))
+        counts.append(by_pairs.fit_transform(CORPUS).toarray())
+    weights = TfidfTransformer(sublinear_tf=True).fit_transform(np.hstack(counts)).toarray()
     _, _, axes = np.linalg.svd(weights, full_matrices=False)
     projected = weights @ axes[:3].T
     expected = projected / np.linalg.norm(projected, axis=1, keepdims=True)
+    vectors = make_encoder("tfidf", {"dim": 3, "pairs": pairs})[0].encode(CORPUS)
     np.testing.assert_allclose(vectors @ vectors.T, expected @ expected.T, atol=1e-5)
     assert vectors.dtype == np.float32
 
 
-def test_tfidf_finds_the_two_planted_topics() -> None:
-    vectors = make_encoder("tfidf", {"dim": 2})[0].encode(CORPUS)
+@pytest.mark.parametrize(("pairs", "across"), [(False, 0.1), (True, 0.2)])
+def test_tfidf_finds_the_two_planted_topics(pairs: bool, across: float) -> None:
+    vectors = make_encoder("tfidf", {"dim": 2, "pairs": pairs})[0].encode(CORPUS)
     cosine = vectors @ vectors.T
     assert cosine[:3, :3].min() > 0.9 and cosine[3:, 3:].min() > 0.9
-    assert abs(cosine[:3, 3:]).max() < 0.1
+    assert abs(cosine[:3, 3:]).max() < across
 
 
 def test_tfidf_repeats_itself_to_the_bit_and_says_when_the_corpus_caps_the_dimension() -> None:
@@ -49,17 +57,90 @@ def test_tfidf_repeats_itself_to_the_bit_and_says_when_the_corpus_caps_the_dimen
     assert "6 dimensions instead of 128" in first.notices[0]
 
 
-def test_tfidf_gives_zeros_to_a_text_without_a_known_term_and_projects_others_on_the_corpus() -> (
-    None
-):
-    vectors = make_encoder("tfidf", {"dim": 2})[0].encode(["zebra", "red train"], CORPUS)
+@pytest.mark.parametrize(("pairs", "text"), [(False, "zebra"), (True, "зебра")])
+def test_tfidf_gives_zeros_to_a_text_without_a_known_term_and_projects_others_on_the_corpus(
+    pairs: bool, text: str
+) -> None:
+    encoder = make_encoder("tfidf", {"dim": 2, "pairs": pairs})[0]
+    vectors = encoder.encode([text, "red train"], CORPUS)
     assert not vectors[0].any()
     assert np.linalg.norm(vectors[1]) == pytest.approx(1, abs=1e-6)
 
 
-def test_tfidf_refuses_a_corpus_without_terms() -> None:
-    with pytest.raises(TextError, match="finds no term in 2 texts"):
-        make_encoder("tfidf")[0].encode(["a", "!"])
+NOUNS = {
+    "Chinese": ("不锈钢水壶", "陶瓷茶杯", "木制餐桌"),
+    "Japanese": ("ステンレスやかん", "陶器の湯のみ", "木のテーブル"),
+    "Thai": ("กาต้มน้ำสแตนเลส", "ถ้วยชาเซรามิก", "โต๊ะไม้"),
+    "Khmer": ("កំសៀវដែកអ៊ីណុក", "ពែងតែសេរ៉ាមិច", "តុឈើ"),
+    "Lao": ("ກາຕົ້ມນ້ຳສະແຕນເລດ", "ຈອກຊາເຊລາມິກ", "ໂຕະໄມ້"),
+    "Burmese": ("သံမဏိရေနွေးအိုး", "ကြွေလက်ဖက်ရည်ခွက်", "သစ်သားစားပွဲ"),
+}
+
+
+@pytest.mark.parametrize("language", NOUNS)
+@pytest.mark.parametrize("pairs", [False, True])
+def test_tfidf_brings_items_of_one_noun_together_where_no_blanks_part_words(
+    language: str, pairs: bool
+) -> None:
+    nouns = NOUNS[language]
+    numbers = np.arange(60)
+    texts = [f"{nouns[n % 3]}{nouns[(n + 1) % 3][:3]}{n}" for n in numbers]
+    texts += [f"lamp no {n}" for n in numbers]  # a catalogue in two languages
+    vectors = make_encoder("tfidf", {"pairs": pairs})[0].encode(texts)
+    cosine = (vectors @ vectors.T)[:60, :60] - np.eye(60)
+    nearest = cosine.argmax(axis=1)
+    assert (nearest % 3 == numbers % 3).all() and cosine.max(axis=1).min() > 0.4
+
+
+def test_terms_of_all_sorts() -> None:
+    def words(text: str) -> list[str]:
+        return terms(text, pairs=False)
+
+    assert terms("TV a") == ["tv", "# t", "#tv", "#v ", "# a", "#a "]
+    assert words("It's a 4K_TV, café; x²") == ["it", "4k_tv", "café", "x²"]
+    assert words("cafe\u0301") == words("CAFÉ") == ["café"]
+    assert words("हिन्दी किताब") == ["हिन्दी", "किताब"]
+    assert words("\uff11\uff12\uff21\uff22") == ["12ab"] and words("ｶﾒﾗ") == words("カメラ")
+    assert words("İstanbul") == words("istanbul")
+    assert words("不锈钢LED灯") == ["#不", "#锈", "#钢", "#不锈", "#锈钢", "led", "#灯"]
+    assert words("กา ก") == ["#กา", "#ก"]
+    assert terms("🚗 ❤️ !? \ufe0f \u0301 。・฿") == [] == terms("")
+
+
+@pytest.mark.parametrize(
+    ("texts", "options", "words"),
+    [
+        (["lamp"] * 30, {}, "all 30 texts hold the same terms"),
+        (["lamp"] * 30, {"pairs": False}, "all 30 texts hold the same terms"),
+        (["a fine red lamp"] * 30, {}, "all 30 texts hold the same terms"),
+        ([f"SKU{n * 7919}" for n in range(30)], {}, "only 0% of the texts share a word"),
+        ([*(f"SKU{n * 7919}" for n in range(7)), "a red lamp", "a red car"], {}, "only 22% of"),
+        (["the", "of the", "the of the"], {}, None),
+        (["red lamp"], {}, None),
+        (["lamp"], {"pairs": False}, None),
+    ],
+)
+def test_tfidf_of_few_terms_gives_vectors_and_says_what_they_lack(
+    texts: list[str], options: dict[str, bool], words: str | None
+) -> None:
+    encoder = make_encoder("tfidf", options)[0]
+    with warnings.catch_warnings():
+        warnings.simplefilter("error")
+        vectors = encoder.encode(texts)
+    np.testing.assert_allclose(np.linalg.norm(vectors, axis=1), 1, atol=1e-6)
+    told = [notice for notice in encoder.notices if "dimensions instead" not in notice]
+    assert [words in notice for notice in told] == ([True] if words else [])
+    if len(set(texts)) == 1:
+        np.testing.assert_allclose(vectors @ vectors.T, 1, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("texts", "options"),
+    [(["!", "🚗"], {}), (["a", "!"], {"pairs": False}), (["one", "two"], {"min_texts": 2})],
+)
+def test_tfidf_refuses_a_corpus_without_terms(texts: list[str], options: dict[str, int]) -> None:
+    with pytest.raises(TextError, match=rf"finds no term in {len(texts)} texts"):
+        make_encoder("tfidf", options)[0].encode(texts)
 
 
 def test_minilm_gives_the_published_vectors_and_is_pinned_by_its_weights(

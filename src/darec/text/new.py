@@ -25,7 +25,7 @@ class NewTexts:
     """An encoder as ``darec encode`` used it on a dataset, for texts that came later.
 
     Encoders that are fitted on the whole corpus (``tfidf``) are fitted again on the dataset's own texts, which gives
-    the vocabulary that they had; new words count for nothing. Some stored texts are encoded along, and their vectors
+    the vocabulary that they had; new terms count for nothing. Some stored texts are encoded along, and their vectors
     have to come out as they are stored.
 
     Args:

@@ -1,21 +1,31 @@
 """TF-IDF and truncated SVD (latent semantic analysis, Deerwester et al. 1990): no download, seconds on a CPU.
 
-Fitted on the texts of all items, so that one new text changes every vector. The same texts, settings and version of
-scikit-learn give the same vectors.
+Terms are words and pairs of characters, in any script (:mod:`darec.text.terms`). They are fitted on the texts of all
+items, so that one new text changes every vector. The same texts, settings and version of scikit-learn give the same
+vectors.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from importlib.metadata import version
-from typing import ClassVar
+from typing import ClassVar, Final
 
 import numpy as np
+from numpy.typing import NDArray
 from pydantic import Field
+from scipy import sparse
 
 from darec.errors import TextError
 from darec.text.encoders.base import Encoder, EncoderConfig
+from darec.text.terms import share_of_texts_with_common_words, terms
 from darec.types import FloatArray
+
+TERMS: Final = 2
+"""Counts the changes to what a term is."""
+FEW: Final = 0.5
+"""Share of texts that have a word in common with another one, below which that is told."""
 
 
 class TfidfConfig(EncoderConfig):
@@ -27,6 +37,8 @@ class TfidfConfig(EncoderConfig):
     """Terms kept, the most frequent ones."""
     min_texts: int = Field(1, ge=1)
     """A term is kept if at least so many texts hold it."""
+    pairs: bool = True
+    """Whether pairs of neighbouring characters are terms beside the words; scripts without blanks have them anyway."""
     seed: int = Field(0, ge=0)
     """Seeds the randomised SVD."""
 
@@ -41,8 +53,8 @@ class TfidfEncoder(Encoder[TfidfConfig]):
 
     @property
     def revision(self) -> str:
-        """The version of scikit-learn."""
-        return f"scikit-learn {version('scikit-learn')}"
+        """The version of what a term is, and of scikit-learn."""
+        return f"terms {TERMS}, scikit-learn {version('scikit-learn')}"
 
     def encode(self, texts: Sequence[str], corpus: Sequence[str] | None = None) -> FloatArray:
         """Fit on ``corpus`` and project ``texts``; zeros where a text holds no term of the corpus.
@@ -50,12 +62,12 @@ class TfidfEncoder(Encoder[TfidfConfig]):
         Raises:
             TextError: the corpus holds no term at all, or none frequent enough.
         """
-        from sklearn.decomposition import TruncatedSVD
         from sklearn.feature_extraction.text import TfidfVectorizer
 
         corpus = texts if corpus is None else corpus
         config = self.config
         vectorizer = TfidfVectorizer(
+            analyzer=partial(terms, pairs=config.pairs),
             sublinear_tf=True,
             max_features=config.max_terms,
             min_df=min(config.min_texts, len(corpus)),
@@ -65,8 +77,8 @@ class TfidfEncoder(Encoder[TfidfConfig]):
             counts = vectorizer.fit_transform(corpus)
         except ValueError as error:  # an empty vocabulary; the settings are checked already
             raise TextError(
-                f"tfidf finds no term in {len(corpus)} texts (terms have two letters or digits at least, and stand "
-                f"in {config.min_texts} texts): check the texts, or lower min_texts."
+                f"tfidf finds no term in {len(corpus)} texts (letters and digits make terms, which stand in "
+                f"{config.min_texts} texts at least): check the texts, or lower min_texts."
             ) from error
         dim = min(config.dim, *counts.shape)
         if dim < config.dim:
@@ -74,9 +86,36 @@ class TfidfEncoder(Encoder[TfidfConfig]):
                 f"{dim} dimensions instead of {config.dim}: there are {counts.shape[0]} texts and "
                 f"{counts.shape[1]} distinct terms."
             )
-        svd = TruncatedSVD(dim, random_state=config.seed).fit(counts)
-        vectors = svd.transform(vectorizer.transform(texts))
+        self._tell_what_texts_share(corpus, counts)
+        vectors = vectorizer.transform(texts) @ _axes(counts, dim, config.seed)
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
         # Below this a row is rounding error of the SVD: scaling it up would make a direction of noise.
         vectors = np.where(lengths > 1e-6, vectors / np.maximum(lengths, 1e-6), 0.0)
         return np.asarray(vectors, np.float32)
+
+    def _tell_what_texts_share(self, corpus: Sequence[str], counts: sparse.csr_matrix) -> None:
+        """Whether the texts can be told apart, and whether any two are alike."""
+        with_terms = int((counts.getnnz(axis=1) > 0).sum())
+        if with_terms > 1 and (counts.getnnz(axis=0) == with_terms).all():
+            self.notices.append(
+                f"all {with_terms} texts hold the same terms: their vectors tell no two items apart."
+            )
+        share = share_of_texts_with_common_words(corpus)
+        if len(corpus) > 1 and share < FEW:
+            self.notices.append(
+                f"only {share:.0%} of the texts share a word with another one: tfidf can tell little of which items "
+                "are alike. An encoder that knows what words mean (minilm, sentence-transformers:MODEL) may tell more."
+            )
+
+
+def _axes(counts: sparse.csr_matrix, dim: int, seed: int) -> NDArray[np.float64]:
+    """[terms, dim] directions of the truncated SVD."""
+    from sklearn.decomposition import TruncatedSVD
+
+    if counts.shape[1] == 1:  # which scikit-learn refuses
+        return np.ones((1, 1))
+    with np.errstate(
+        divide="ignore", invalid="ignore"
+    ):  # shares of a variance that is zero where all texts are equal
+        svd = TruncatedSVD(dim, random_state=seed).fit(counts)
+    return np.asarray(svd.components_.T, np.float64)
