@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final, TypeVar
 from urllib.parse import SplitResult, parse_qsl, unquote, urlsplit
 
-from darec.data.ingest.values import words
+from darec.data.ingest.values import one_line
 from darec.errors import ConfigError, EndpointError
 from darec.text.refusals import BodyError, Reach, reach
 from darec.urls import quiet_logs, without_credentials
@@ -171,7 +171,7 @@ class Endpoint:
         body = getattr(error, "body", None)
         said = body.get("message") if isinstance(body, dict) else None
         text = self.hide(str(said or error)[:10_000] or type(error).__name__)
-        line = words(text).rstrip(".")
+        line = one_line(text).rstrip(".")
         return line if len(line) <= 200 else line[:200] + " ..."
 
     def _key(self) -> str:

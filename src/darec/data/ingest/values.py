@@ -59,19 +59,24 @@ def words(value: Any) -> str:
         return ", ".join(f"{key}: {part}" for key, part in pairs if part)
     if isinstance(value, list | tuple | set | frozenset):
         return ", ".join(word for word in map(words, value) if word)
-    return _one_line(scalar(value) or "")
-
-
-def _one_line(text: str) -> str:
+    text = scalar(value) or ""
     for _ in range(10):  # what was escaped twice is plain after the second time
-        plain = _UNSEEN.sub("", text)
-        if "&" in plain or "<" in plain:
-            plain = _TAG.sub(" ", _UNSPOKEN.sub(" ", _ENTITY.sub(_character, plain)))
-        plain = _BLANKS.sub(" ", plain).strip()
+        plain = one_line(_without_html(text))
         if plain == text:
             break
         text = plain
     return text
+
+
+def one_line(text: str) -> str:
+    """The text without signs that nobody sees, each run of blanks and control characters being one blank."""
+    return _BLANKS.sub(" ", _UNSEEN.sub("", text)).strip()
+
+
+def _without_html(text: str) -> str:
+    if "&" not in text and "<" not in text:
+        return text
+    return _TAG.sub(" ", _UNSPOKEN.sub(" ", _ENTITY.sub(_character, text)))
 
 
 def _character(entity: re.Match[str]) -> str:

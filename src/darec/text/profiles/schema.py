@@ -11,7 +11,7 @@ from typing import Annotated, Any, Final, Literal
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, ValidationError
 
-from darec.data.ingest.values import words
+from darec.data.ingest.values import one_line, words
 from darec.text.profiles.extract import json_objects, mended, without_thinking
 
 Kind = Literal["item", "user"]
@@ -23,7 +23,7 @@ _WORDS: Final = 60
 def cut(text: str, limit: int) -> str:
     """The text without control characters, half surrogates and runs of blanks, cut between words at ``limit``."""
     # Only so much is cleaned as can be kept: a text may have a hundred thousand words.
-    clean = words(text[: 4 * limit].encode("utf-8", "ignore").decode())
+    clean = one_line(text[: 4 * limit].encode("utf-8", "ignore").decode())
     if len(clean) <= limit:
         return clean
     return clean[: limit + 1].rpartition(" ")[0].rstrip() or clean[:limit]
