@@ -8,6 +8,7 @@ from pydantic import Field
 
 from darec import memory
 from darec.compare.grid import parse_seeds
+from darec.compare.sweep import sweep
 from darec.config import (
     BPRConfig,
     EvaluationConfig,
@@ -18,6 +19,7 @@ from darec.config import (
 )
 from darec.data.import_options import import_options
 from darec.data.names import ItemNames
+from darec.data.synthetic import SyntheticConfig, make_world
 from darec.errors import ConfigError
 from darec.evaluation.groups import group_by_count
 from darec.limits import LARGEST, LARGEST_SEED, MOST_GROUPS
@@ -116,3 +118,16 @@ def test_an_encoding_that_makes_no_text_is_refused(name: str) -> None:
 def test_a_long_list_of_names_is_found_in_linear_time() -> None:
     names = ItemNames(["1", "2"], ["The Good, the Bad and the Ugly", "Up"])
     assert names.listed("," * 100_000 + "up, the good, the bad and the ugly") == ["2", "1"]
+
+
+def test_a_world_that_memory_cannot_hold_is_refused() -> None:
+    with pytest.raises(
+        ConfigError, match=r"a world of 2,000,000,000 users and 2,000 items would take"
+    ):
+        make_world(SyntheticConfig(n_users=2_000_000_000))
+
+
+def test_a_sweep_of_too_many_values_is_refused_before_they_are_looked_at() -> None:
+    listed = ",".join(str(number / 7) for number in range(5000))
+    with pytest.raises(ConfigError, match="5000 combinations"):
+        sweep("nowhere", [f"alignment.rho={listed}"], alignment="direct", out="nowhere")

@@ -22,7 +22,7 @@ from pydantic import (
 from darec.dimensions import Range
 from darec.errors import ConfigError, did_you_mean, shown
 from darec.known_settings import check_known
-from darec.limits import LARGEST_SEED, MOST_THREADS
+from darec.limits import LARGEST_SEED, MOST_EPOCHS, MOST_THREADS
 from darec.overrides import assign, parse_override, read_settings
 from darec.registry import ALIGNMENTS, BACKBONES, REGISTRIES, Registry, inapplicable
 from darec.registry.origins import recall_parts
@@ -74,7 +74,7 @@ class SoftmaxConfig(Settings):
 class TrainConfig(Settings):
     """Optimisation. Defaults are those of the RLMRec code, on which DaRec's experiments build."""
 
-    epochs: int = Field(1000, ge=1, le=1_000_000)
+    epochs: int = Field(1000, ge=1, le=MOST_EPOCHS)
     """Passes over the training interactions at most; early stopping usually ends sooner."""
     batch_size: int = Field(4096, ge=1)
     """Positives a step."""

@@ -9,6 +9,8 @@ from typing import Any, Final
 
 import polars as pl
 
+from darec.errors import FolderError
+
 DAMAGE: Final = (
     OSError,
     ValueError,
@@ -39,7 +41,12 @@ def write_atomic(path: Path, data: bytes | str) -> None:
     """Write a file under another name, flush it to disk, then rename it into place.
 
     A kill or a full disk at any moment leaves the earlier file as it was.
+
+    Raises:
+        FolderError: a folder has that name.
     """
+    if path.is_dir():
+        raise FolderError(f"{path} is a folder: name a file.")
     partial = partial_of(path)
     try:
         with partial.open("wb") as file:

@@ -7,6 +7,10 @@ from typing import Final
 LARGEST: Final = 2**31 - 1
 """Of whole numbers that name no bound of their own."""
 LARGEST_SEED: Final = 2**63 - 1
+LARGEST_SHORT_SEED: Final = 2**32 - 1
+"""Of what hands its seed to scikit-learn."""
+MOST_TRIALS: Final = 1_000_000
+MOST_EPOCHS: Final = 1_000_000
 MOST_LAYERS: Final = 100
 """Of any stack: from so many steps away every node looks the same."""
 MOST_THREADS: Final = 1024

@@ -36,6 +36,28 @@ def test_a_wrong_command_is_one_line(
     assert said in refused(capsys, *words)
 
 
+@pytest.mark.parametrize(
+    "words",
+    [
+        ["evaluate", "run", "--groups", "100000"],
+        ["tune", "data", "--out", "t", "--trials", "1000000000000"],
+        ["tune", "data", "--out", "t", "--epochs", "1000000000000"],
+        ["compare", "data", "--out", "c", "--jobs", "1000000"],
+        ["compare", "data", "--out", "c", "--threads", "100000"],
+        ["theory", "sweep", "--out", "s", "--jobs", "1000000"],
+        *([*command, "--seed", seed] for seed in ("-1", str(10**30)) for command in (
+            ["import", "log.csv", "--out", "d"], ["demo", "--out", "d"], ["text-report", "data"],
+            ["theory", "check", "data"], ["visualize", "run", "--out", "v"], ["train", "data", "--out", "r"],
+        )),
+    ],
+)  # fmt: skip
+def test_options_out_of_reason_are_refused(
+    words: list[str], capsys: pytest.CaptureFixture[str]
+) -> None:
+    line = refused(capsys, *words)
+    assert words[-1] in line or words[-2] in line
+
+
 def test_help_is_shown_where_nothing_is_asked(capsys: pytest.CaptureFixture[str]) -> None:
     assert call() == 2
     assert "recommend" in capsys.readouterr().out

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
+from darec.limits import LARGEST_SHORT_SEED
+
 if TYPE_CHECKING:
     from rich.table import Table
 
@@ -21,7 +23,9 @@ SETTINGS: Final[dict[str, Any]] = {"train.lr": 5e-3, "train.batch_size": 2048, "
 
 def command(
     out: Annotated[Path, typer.Option(help="Folder for the demo's files and runs.")] = Path("demo"),
-    seed: Annotated[int, typer.Option(help="Seed of the shop and of training.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SHORT_SEED, help="Seed of the shop and of training.")
+    ] = 0,
 ) -> None:
     """Make a synthetic shop, train LightGCN with and without DaRec on it, compare them, and recommend."""
     from darec.api import fit

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from darec.cli.output import Format, ListFormat
+from darec.limits import MOST_GROUPS
 
 
 def command(
@@ -18,7 +19,10 @@ def command(
         str | None, typer.Option(help="Items not ranked: train or train+valid.")
     ] = None,
     groups: Annotated[
-        int, typer.Option(help="User-activity and item-popularity groups; 0 for none.")
+        int,
+        typer.Option(
+            min=0, max=MOST_GROUPS, help="User-activity and item-popularity groups; 0 for none."
+        ),
     ] = 3,
     cold: Annotated[
         bool,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from darec.cli.output import Format
+from darec.limits import LARGEST_SEED
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -83,7 +84,9 @@ def command(
         float | None,
         typer.Option(help="Share of the items that cold-items holds out of training; a tenth."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of the random split.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the random split.")
+    ] = 0,
     keep_cold_items: Annotated[
         bool, typer.Option("--keep-cold-items", help="Keep items without interactions.")
     ] = False,

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from darec.cli.output import Format
+from darec.limits import LARGEST_SHORT_SEED
 
 
 def command(
@@ -22,7 +23,7 @@ def command(
     ] = None,
     k: Annotated[int, typer.Option("-k", help="Neighbours of an item.")] = 10,
     users: Annotated[int, typer.Option(help="Most users ranked for, drawn at random.")] = 20_000,
-    seed: Annotated[int, typer.Option(min=0, help="Of all draws.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SHORT_SEED, help="Of all draws.")] = 0,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
     format: Annotated[Format, typer.Option(help="How to print the figures.")] = Format.TABLE,
 ) -> None:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from darec.cli.output import Format
+from darec.limits import LARGEST_SHORT_SEED
 
 if TYPE_CHECKING:
     from rich.table import Table
@@ -39,7 +40,7 @@ def command(
         ),
     ] = NegativesKind.UNIFORM,
     pairs: Annotated[int, typer.Option(min=1, help="Most validation interactions used.")] = 50_000,
-    seed: Annotated[int, typer.Option(min=0, help="Of all draws.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SHORT_SEED, help="Of all draws.")] = 0,
     format: Annotated[Format, typer.Option(help="How to print the result.")] = Format.TABLE,
 ) -> None:
     """Estimate what interactions and text each tell about held-out preferences, and how strongly to align.

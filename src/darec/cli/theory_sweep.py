@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from darec.cli.output import Format
+from darec.limits import MOST_JOBS
 from darec.terminal import echo
 
 if TYPE_CHECKING:
@@ -43,7 +44,7 @@ def command(
     users: Annotated[int, typer.Option(help="Users of the world.")] = 800,
     items: Annotated[int, typer.Option(help="Items of the world.")] = 400,
     epochs: Annotated[int, typer.Option(help="Most epochs of a run.")] = 100,
-    jobs: Annotated[int, typer.Option(min=1, help="Runs trained at once.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, max=MOST_JOBS, help="Runs trained at once.")] = 1,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
     format: Annotated[Format, typer.Option(help="How to print the result.")] = Format.TABLE,
 ) -> None:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from darec.cli.output import Format
+from darec.limits import MOST_EPOCHS, MOST_TRIALS
 from darec.terminal import echo
 
 if TYPE_CHECKING:
@@ -37,11 +38,18 @@ def command(
         ),
     ] = None,
     trials: Annotated[
-        int, typer.Option(min=1, help="Budget of each pair, over all processes and resumptions.")
+        int,
+        typer.Option(
+            min=1, max=MOST_TRIALS, help="Budget of each pair, over all processes and resumptions."
+        ),
     ] = 30,
     epochs: Annotated[
         int | None,
-        typer.Option(min=1, help="Most epochs a trial; the settings written keep train.epochs."),
+        typer.Option(
+            min=1,
+            max=MOST_EPOCHS,
+            help="Most epochs a trial; the settings written keep train.epochs.",
+        ),
     ] = None,
     search: Annotated[
         list[str] | None,

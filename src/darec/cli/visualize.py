@@ -10,6 +10,7 @@ from typing import Annotated
 import typer
 
 from darec.cli.output import Format
+from darec.limits import LARGEST_SHORT_SEED
 
 
 def command(
@@ -29,7 +30,9 @@ def command(
         int | None,
         typer.Option(min=2, help="How far apart the users of the case study are at least."),
     ] = None,
-    seed: Annotated[int, typer.Option(help="Seed of every draw.")] = 0,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SHORT_SEED, help="Seed of every draw.")
+    ] = 0,
     data: Annotated[Path | None, typer.Option(help="Where the dataset is now.")] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
     format: Annotated[Format, typer.Option(help="How to print the figures.")] = Format.TABLE,

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final, Unpack
 
-from darec.compare.grid import VariantSettings
+from darec.compare.grid import MANY, VariantSettings
 from darec.compare.one_pair import base_config, changed
 from darec.compare.result import Comparison
 from darec.compare.run import RunnerOptions, run_variants
@@ -66,6 +67,10 @@ def sweep(
     values = dict(parse_param(base, text) for text in params)
     if len(values) < len(params):
         raise ConfigError("--param: a setting is given twice; write its values between commas.")
+    if (count := math.prod(map(len, values.values()))) > MANY and not runner.get("many"):
+        raise ConfigError(
+            f"--param: {count} combinations: pass --yes to train more than {MANY} runs."
+        )
     variants, baseline = sweep_variants(base, values)
     return run_variants(data, variants, kind="sweep", baseline=baseline, **runner)
 

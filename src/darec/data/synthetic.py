@@ -49,6 +49,8 @@ from darec.data.vocabulary import (
 )
 from darec.errors import ConfigError, DataError
 from darec.files import write_atomic
+from darec.limits import LARGEST_SEED
+from darec.memory import require_memory
 from darec.settings import Settings
 from darec.types import IntArray, Interactions
 
@@ -92,7 +94,7 @@ class SyntheticConfig(Settings):
     """Interactions per user; the total is this times U, rounded. At most a quarter of the items."""
     min_interactions: int = Field(5, ge=1)
     """Interactions that every user has at least; the rest is spread unevenly (log-normal, sigma 0.8)."""
-    seed: int = Field(0, ge=0)
+    seed: int = Field(0, ge=0, le=LARGEST_SEED)
     """Seeds everything."""
 
     @model_validator(mode="after")
@@ -200,6 +202,12 @@ def write_synthetic(
 
 
 def _make(config: SyntheticConfig) -> tuple[World, list[dict[str, Any]]]:
+    # Of an interaction: user, item, time and split, and their order; of a user or an item: its factors.
+    size = 48.0 * config.n_users * config.mean_interactions + 8.0 * 60 * (
+        config.n_users + config.n_items
+    )
+    what = f"a world of {config.n_users:,} users and {config.n_items:,} items"
+    require_memory(size, what, "make it smaller")
     # One stream a purpose: turning one dial leaves what does not depend on it as it was.
     seeds = np.random.SeedSequence(config.seed).spawn(len(_STREAMS))
     rng = {name: np.random.default_rng(seed) for name, seed in zip(_STREAMS, seeds, strict=True)}
