@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
+import polars as pl
 import pytest
 
 from command_line import call, refused
@@ -40,6 +41,21 @@ def test_the_report_is_printed_and_written(
     words = "text-report", data.path, "-k", 5, "--out", out, "--format", "json"
     assert call(*words) == 0  # its own folder is written again, to the same figures
     assert json.loads(capsys.readouterr().out) == kept
+
+
+def test_what_texts_lack_is_said_first(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib")
+    data = make_synthetic(CONFIG)
+    texts = pl.Series("text", [f"SKU{n}" for n in range(data.n_items)])
+    data = replace(data, catalogue=data.catalogue.with_columns(texts)).save(tmp_path / "shop")
+    assert call("encode", data.path) == 0
+    assert "note: only 0% of the texts share a word" in capsys.readouterr().err
+    assert call("text-report", data.path, "--quiet", "--out", tmp_path / "out") == 0
+    said = "Only 0% of the texts share a word with another one"
+    assert capsys.readouterr().out.startswith(f"Note: {said}")
+    for name in ("README.md", "index.html"):
+        page = (tmp_path / "out" / name).read_text()
+        assert 0 < page.index(said) < page.index("says little")
 
 
 def test_what_cannot_be_reported_is_one_line(

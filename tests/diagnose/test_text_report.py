@@ -99,6 +99,7 @@ def test_texts_are_counted() -> None:
     found = text_report(data, embed(data, "tfidf"), k=3).figures.coverage
     assert (found.items, found.without_text) == (40, 5)
     assert found.repeated == 2 <= found.near_repeated
+    assert found.common_words == pytest.approx(34 / 35)  # only "word" stands alone
     assert found.words[0] == 1 and found.words[1] == 4
     assert sum(found.word_counts) == 35
     has = np.arange(40) < 35
@@ -106,6 +107,25 @@ def test_texts_are_counted() -> None:
     by_user = [has[data.train.of_user(user)].mean() for user in range(120)]
     assert found.user_share[0] == pytest.approx(min(by_user))
     assert found.users_without_text == sum(share == 0 for share in by_user)
+
+
+@pytest.mark.parametrize(
+    ("text", "warning"),
+    [
+        ("lamp", "All texts look alike to the encoder (mean cosine 1.000)"),
+        ("SKU{n}9", "Only 0% of the texts share a word with another one"),
+        ("水壶第{n}款", None),
+    ],
+)
+def test_texts_that_tell_little_are_warned_of(text: str, warning: str | None) -> None:
+    data = tiny_dataset(n_users=120)
+    texts = [text.format(n=1000 + 7 * n) for n in range(data.n_items)]
+    data = replace(data, catalogue=data.catalogue.with_columns(pl.Series("text", texts)))
+    report = text_report(data, embed(data, "tfidf"), k=3)
+    warnings = report.reading.warnings
+    assert [warning in line for line in warnings] == ([True] if warning else [])
+    assert report.figures.shape.components_90 <= report.figures.shape.dim
+    assert all(np.isfinite(found.overall.value) for found in report.figures.recalls.values())
 
 
 def test_near_repeats_are_those_of_all_pairs() -> None:

@@ -68,6 +68,8 @@ def command(
         print_json(report.to_dict())
         return
     console = Console()
+    for line in report.reading.warnings:
+        console.print(f"Note: {line}\n", soft_wrap=True)
     for table in tables(report):
         console.print(rich_table(table))
     console.print(f"\nText {report.reading.verdict}:", report.reading.reason, soft_wrap=True)

@@ -19,8 +19,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Final, Literal
 
+from darec.diagnose.coverage import NEAR
 from darec.diagnose.estimate import Estimate
 from darec.diagnose.figures import Figures
+from darec.text.terms import FEW
 
 Verdict = Literal["says little", "can help", "helps only the tail", "adds little", "unclear"]
 
@@ -39,18 +41,35 @@ class Assessment:
     Attributes:
         verdict: in a few words.
         reason: the rule that decided, with its figures.
+        warnings: sentences on texts that hardly tell items apart or together, which come first.
         remarks: further sentences, each derived from figures.
     """
 
     verdict: Verdict
     reason: str
+    warnings: tuple[str, ...]
     remarks: tuple[str, ...]
 
 
 def assess(found: Figures) -> Assessment:
     """Apply the rules in the head of this file."""
     verdict, reason = _verdict(found)
-    return Assessment(verdict, reason, tuple(_remarks(found)))
+    return Assessment(verdict, reason, tuple(_warnings(found)), tuple(_remarks(found)))
+
+
+def _warnings(found: Figures) -> list[str]:
+    lines = []
+    cover, cosine = found.coverage, found.shape.mean_cosine
+    if cover.common_words < FEW:
+        lines.append(
+            f"Only {cover.common_words:.0%} of the texts share a word with another one: an encoder that counts words, "
+            "as tfidf does, can tell little of which items are alike."
+        )
+    if cosine > NEAR:
+        lines.append(
+            f"All texts look alike to the encoder (mean cosine {cosine:.3f}): its vectors hardly tell items apart."
+        )
+    return lines
 
 
 def _verdict(found: Figures) -> tuple[Verdict, str]:

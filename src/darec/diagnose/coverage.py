@@ -10,6 +10,7 @@ import torch
 
 from darec.data.dataset import Dataset
 from darec.numerics.diagnostics import effective_rank, mean_similarity
+from darec.text.terms import share_of_texts_with_common_words
 from darec.types import FloatArray, TextTable
 
 NEAR: Final = 0.98
@@ -27,6 +28,8 @@ class Coverage:
         without_text: items that have no embedding.
         repeated: items whose text another item has, word for word.
         near_repeated: items with another one at a cosine above :data:`NEAR`, repeated ones among them.
+        common_words: share of the items with text that have a word in common with another one; where a script has no
+            blanks, a character or a pair of them (:mod:`darec.text.terms`).
         words: least, median, 95th percentile and most words (parts between spaces) of a text.
         word_counts: [10] items in each bin of :data:`WORD_BINS`.
         interactions: share of training interactions whose item has text.
@@ -39,6 +42,7 @@ class Coverage:
     without_text: int
     repeated: int
     near_repeated: int
+    common_words: float
     words: tuple[int, int, int, int]
     word_counts: tuple[int, ...]
     interactions: float
@@ -90,6 +94,7 @@ def coverage(dataset: Dataset, text: TextTable, nearest: FloatArray) -> Coverage
         without_text=int((~has).sum()),
         repeated=int((times[which] > 1).sum()),
         near_repeated=int((nearest > NEAR).sum()),
+        common_words=share_of_texts_with_common_words(texts),
         words=tuple(np.quantile(words, [0, 0.5, 0.95, 1], method="lower").tolist()),
         word_counts=tuple(np.bincount(places[places >= 0], minlength=len(WORD_BINS)).tolist()),
         interactions=float(has[train.items].mean()),
@@ -111,5 +116,5 @@ def shape(unit: FloatArray) -> Shape:
         effective_rank_centred=effective_rank(torch.from_numpy(centred)),
         mean_cosine=mean_similarity(torch.from_numpy(wide)),
         spectrum=tuple(spectrum.tolist()),
-        components_90=int(np.searchsorted(spectrum.cumsum(), 0.9 - 1e-9) + 1),
+        components_90=min(int(np.searchsorted(spectrum.cumsum(), 0.9 - 1e-9)) + 1, unit.shape[1]),
     )

@@ -54,13 +54,15 @@ def write_report(report: TextReport, out: Path, *, command: str = "") -> None:
     for name, _, drawing in drawn:
         write_atomic(out / f"{name}.svg", drawing)
     page = [
+        *(f"<p><strong>Note</strong>: {escape(line)}</p>" for line in reading.warnings),
         f"<p><strong>Text {escape(reading.verdict)}</strong>: {escape(reading.reason)}</p>",
         listed(reading.remarks),
         f'<p class="legend">{escape(_LIMITS)}</p>',
         *(figure(drawing, caption) for _, caption, drawing in drawn),
         *map(_html, tables(report)),
     ]
-    lines = [f"# {title}\n", f"**Text {reading.verdict}**: {reading.reason}\n"]
+    lines = [f"# {title}\n", *(f"**Note**: {line}\n" for line in reading.warnings)]
+    lines += [f"**Text {reading.verdict}**: {reading.reason}\n"]
     lines += [*(f"- {line}" for line in reading.remarks), "", f"{_LIMITS}\n"]
     lines += [f"![{caption}]({name}.svg)\n\n{caption}\n" for name, caption, _ in drawn]
     lines += map(markdown, tables(report))

@@ -89,6 +89,7 @@ def _texts(report: TextReport) -> Table:
         ("without text", _share(cover.without_text, cover.items)),
         ("with another's text, word for word", _share(cover.repeated, has)),
         (f"with another's text, nearly (cosine > {NEAR:g})", _share(cover.near_repeated, has)),
+        ("sharing a word with another's text", f"{cover.common_words:.1%}"),
         ("words: median (least, 95%, most)", f"{median} ({least}, {high}, {most})"),
         ("training interactions with text", f"{cover.interactions:.1%}"),
         ("users without any text", _share(cover.users_without_text, cover.users)),

@@ -17,6 +17,8 @@ from collections import Counter
 from collections.abc import Sequence
 from typing import Final
 
+FEW: Final = 0.5
+"""Share of texts that have a word in common with another one, below which that is told."""
 _HAN: Final = "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _UNSPACED: Final = (
     _HAN

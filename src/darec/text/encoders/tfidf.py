@@ -19,13 +19,11 @@ from scipy import sparse
 
 from darec.errors import TextError
 from darec.text.encoders.base import Encoder, EncoderConfig
-from darec.text.terms import share_of_texts_with_common_words, terms
+from darec.text.terms import FEW, share_of_texts_with_common_words, terms
 from darec.types import FloatArray
 
 TERMS: Final = 2
 """Counts the changes to what a term is."""
-FEW: Final = 0.5
-"""Share of texts that have a word in common with another one, below which that is told."""
 
 
 class TfidfConfig(EncoderConfig):
@@ -77,8 +75,8 @@ class TfidfEncoder(Encoder[TfidfConfig]):
             counts = vectorizer.fit_transform(corpus)
         except ValueError as error:  # an empty vocabulary; the settings are checked already
             raise TextError(
-                f"tfidf finds no term in {len(corpus)} texts (letters and digits make terms, which stand in "
-                f"{config.min_texts} texts at least): check the texts, or lower min_texts."
+                f"tfidf finds no term in {len(corpus)} texts (no letters or digits, or none that {config.min_texts} of "
+                "them hold): check the texts, or lower min_texts."
             ) from error
         dim = min(config.dim, *counts.shape)
         if dim < config.dim:
