@@ -52,6 +52,8 @@ LAYERS = (
     "run_folder",
     "recommendations",
     "run",
+    "fitting",
+    "refitting",
     "api",
     "recommender",
     "report",

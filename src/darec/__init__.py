@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from darec.data.dataset import Dataset
     from darec.errors import DarecError
     from darec.recommender import Recommender
+    from darec.refitting import refit
     from darec.registry.plugins import load_plugin
     from darec.run import Run
     from darec.text import encode_dataset
@@ -31,6 +32,7 @@ __all__ = [
     "load_dataset",
     "load_plugin",
     "load_run",
+    "refit",
     "resolve_config",
 ]
 
@@ -46,6 +48,7 @@ _HOMES = {
     "load_dataset": "darec.api",
     "load_plugin": "darec.registry.plugins",
     "load_run": "darec.api",
+    "refit": "darec.refitting",
     "resolve_config": "darec.config",
 }
 

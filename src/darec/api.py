@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import statistics
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Unpack
 
 from darec.config import RunConfig, resolve_config
 from darec.data.dataset import Dataset, is_dataset
 from darec.errors import ConfigError, DataError
+from darec.fitting import Job, train
 from darec.keywords import Keywords, dotted
-from darec.memory import peak_rss_mb
 from darec.model import Model
 from darec.run import Run
 from darec.run_folder import RunFolder, describe, run_folder, stored_config
 from darec.runtime import resolve_runtime
-from darec.training import AnyTrainer, make_trainer
-from darec.training.progress import ConsoleReporter, Reporter
 from darec.types import TextTable
 
 
@@ -103,20 +99,7 @@ def fit(
         job = _resolve(dataset, given, config, text, folder, resumes=resumes, progress=progress)
         if folder is not None and resumes and folder.finished:
             return Run.load(folder.path, dataset=job.dataset)
-        trainer, job = _train(job, progress=progress, tensorboard=tensorboard)
-        return _record(job, trainer)
-
-
-@dataclass(frozen=True)
-class _Job:
-    """What is trained, resolved to the last setting, and where it goes."""
-
-    config: RunConfig
-    dataset: Dataset
-    text: TextTable | None
-    folder: RunFolder | None
-    resumes: bool
-    about: dict[str, Any]
+        return train(job, progress=progress, tensorboard=tensorboard)
 
 
 def _dataset(data: Any) -> Dataset:
@@ -134,7 +117,7 @@ def _resolve(
     *,
     resumes: bool,
     progress: bool,
-) -> _Job:
+) -> Job:
     """Settle every setting, the dataset and its text; nothing is written, unless texts are to be encoded."""
     if config is None and (given or not resumes):
         file = stored_config(folder.path) if folder is not None and resumes else None
@@ -145,7 +128,11 @@ def _resolve(
         config, dataset, text = folder.resume(config, dataset, text)
     else:
         config, text = resolve_runtime(config or resolve_config(), dataset, text)
-    return _Job(config, dataset, text, folder, resumes, describe(config, text))
+    about = describe(config, text)
+    refit = folder.about().get("refit") if folder is not None and resumes else None
+    if refit is not None:
+        about["refit"] = refit
+    return Job(config, dataset, text, folder, resumes, about)
 
 
 def _encoded(
@@ -159,48 +146,3 @@ def _encoded(
     for source in config.text.sources:
         encode_dataset(dataset, encoder, source=source, progress=progress)
     return config.model_copy(update={"text": config.text.model_copy(update={"encoder": encoder})})
-
-
-def _train(job: _Job, *, progress: bool, tensorboard: bool) -> tuple[AnyTrainer, _Job]:
-    """Train the model; also the job, whose dataset is on disk now if the run is."""
-    config, folder = job.config, job.folder
-    label = f"{config.backbone.name} + {config.alignment.name}"
-    trainer = make_trainer(
-        config,
-        job.dataset,
-        job.text,
-        folder=folder.path if folder else None,
-        lock=folder.lock if folder else None,
-        reporter=ConsoleReporter(label, config.train.epochs) if progress else Reporter(),
-        tensorboard=tensorboard,
-    )
-    if folder is not None and not job.resumes:  # only now: what cannot work leaves nothing behind
-        job = replace(job, dataset=folder.begin(config, job.dataset, job.about))
-    trainer.fit(resume=job.resumes)
-    return trainer, job
-
-
-def _record(job: _Job, trainer: AnyTrainer) -> Run:
-    """Evaluate what was trained, and write what the run is read from."""
-    state, weights = trainer.state, trainer.weights()
-    path = job.folder.path if job.folder else None
-    run = Run(job.config, job.dataset, trainer.scorer(), {}, path, about=job.about, weights=weights)
-    evaluations = run.evaluations()
-    run.metrics |= {
-        f"{split}/{name}": value
-        for split, evaluation in evaluations.items()
-        for name, value in evaluation.summary().items()
-    } | {
-        "best_epoch": state.best_epoch,
-        "epochs": state.epoch,
-        "seconds_per_epoch": statistics.median(state.seconds),
-        "seconds_to_best": state.best_seconds,
-        "seconds": state.total_seconds,
-        "peak_rss_mb": peak_rss_mb(),
-        "parameters": trainer.n_parameters,
-        "table_dim": run.scorer.width,
-        **{f"diagnostics/{name}": value for name, value in state.diagnostics.items()},
-    }
-    if job.folder is not None:
-        job.folder.finish(run.scorer, evaluations, run.metrics)
-    return run

@@ -4,7 +4,8 @@ The folder of a run::
 
     config.yaml            every setting, resolved
     dataset/               the dataset, if it was in memory
-    run.json               dataset (path, fingerprint), version of darec, where parts from outside the package came from
+    run.json               dataset (path, fingerprint), version of darec, origins of parts from outside the package, and
+                           the run that darec.refit made it of
     history.jsonl          a line an evaluation
     checkpoints/           the last two, for --resume
     model.safetensors      weights of the best epoch
@@ -112,6 +113,8 @@ class Run:
             raise RunError(f"the run at {path} is damaged ({error}): train it again.") from error
         if not isinstance(dataset, Dataset):
             dataset = Dataset.load(dataset or _home(about, path))
+        if about.get("refit"):
+            dataset = dataset.merged()
         check_dataset(about, dataset, path)
         if (changed := change(remembered(path))) is not None:
             note = f"{changed}: the run at {path} holds what the earlier code computed."
@@ -159,7 +162,15 @@ class Run:
             ks: cut-offs; those of the configuration by default.
             mask: ``"train"`` or ``"train+valid"``; likewise.
             groups: number of user-activity and item-popularity groups.
+
+        Raises:
+            RunError: the run was refitted on every split.
         """
+        if self.refit is not None:
+            raise RunError(
+                f"{self.path or 'this run'} was refitted on every split, so nothing is held out to evaluate it on: "
+                f"evaluate {self.refit['run'] or 'the run that it was made from'}."
+            )
         settings = self.config.evaluation
         evaluator = Evaluator(
             self.dataset.split(split),
@@ -299,6 +310,11 @@ class Run:
                 f"a run with backbone {self.config.backbone.name!r} scores by other than two tables: use its scorer."
             )
         return self.scorer.tables
+
+    @property
+    def refit(self) -> Mapping[str, Any] | None:
+        """What a refitted run was made from (:func:`darec.refit`); None for one that was evaluated."""
+        return self.about.get("refit")
 
     @cached_property
     def _seen(self) -> Interactions:

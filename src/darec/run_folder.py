@@ -67,6 +67,11 @@ class RunFolder:
         """Whether a finished run is here."""
         return (self.path / "metrics.json").is_file()
 
+    def about(self) -> dict[str, Any]:
+        """What is in the ``run.json`` that is here; nothing where none is."""
+        file = self.path / "run.json"
+        return dict(json.loads(file.read_text())) if file.is_file() else {}
+
     def admit(self, *, resume: bool, overwrite: bool) -> bool:
         """Whether a run is here that is to be gone on with; None is, and a new one may be begun: False.
 
@@ -131,7 +136,9 @@ class RunFolder:
         """
         path = self.path
         stored = resolve_config(file=path / "config.yaml")
-        about = json.loads((path / "run.json").read_text())
+        about = self.about()
+        if about.get("refit"):
+            dataset = dataset.merged()
         check_dataset(about, dataset, path)
         if dataset.path is None and (path / DATASET).is_dir():
             dataset = Dataset.load(path / DATASET)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from darec.cli.output import Format
 from darec.terminal import echo
+
+if TYPE_CHECKING:
+    from darec.run import Run
 
 
 def command(
@@ -49,6 +53,14 @@ def command(
     seed: Annotated[int | None, typer.Option(help="Seed; 0 by default.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    refit: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="RUN",
+            help="Train this run once more on every split, for use: its settings, the epochs that validation chose, "
+            "nothing evaluated.",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --out, by its own settings.")
     ] = False,
@@ -63,10 +75,10 @@ def command(
 ) -> None:
     """Train a recommender, evaluate it on validation and test, and write the run's folder."""
     from darec.api import fit
-    from darec.cli.output import metrics_table, print_json
+    from darec.cli.output import print_json
     from darec.config import resolve_config
+    from darec.refitting import refit as fit_again
     from darec.run_folder import stored_config
-    from darec.terminal import Console
 
     named: dict[str, Any] = {
         "backbone": backbone,
@@ -75,24 +87,26 @@ def command(
         "text.encoder": encoder,
         "text.sources": [name.strip() for name in text.split(",")] if text else None,
         "text.combine": combine,
-        "options.seed": seed,
-        "options.device": device,
-        "options.threads": threads,
     }
-    given = {key: value for key, value in named.items() if value is not None}
-    asked = bool(given or set_ or config)
-    file = config or (stored_config(out) if resume else None)
-    settings = resolve_config(given, file=file, overrides=set_ or ()) if asked else None
+    options: dict[str, Any] = {"seed": seed, "device": device, "threads": threads}
+    how: dict[str, Any] = {
+        "out": out,
+        "resume": resume,
+        "overwrite": overwrite,
+        "progress": not quiet,
+        "tensorboard": tensorboard,
+    }
     try:
-        run = fit(
-            data,
-            config=settings,
-            out=out,
-            resume=resume,
-            overwrite=overwrite,
-            progress=not quiet,
-            tensorboard=tensorboard,
-        )
+        if refit is not None:
+            _check_alone({**named, "--set": set_, "--config": config})
+            run = fit_again(refit, data=data, **options, **how)
+        else:
+            named |= {f"options.{name}": value for name, value in options.items()}
+            given = {key: value for key, value in named.items() if value is not None}
+            asked = bool(given or set_ or config)
+            file = config or (stored_config(out) if resume else None)
+            settings = resolve_config(given, file=file, overrides=set_ or ()) if asked else None
+            run = fit(data, config=settings, **how)
     except KeyboardInterrupt:
         echo(
             f"darec: interrupted; what was done is kept: darec train {data} --out {out} --resume",
@@ -101,18 +115,47 @@ def command(
         raise typer.Exit(130) from None
     if format is Format.JSON:
         print_json(run.metrics)
+    else:
+        _print(run)
+
+
+def _check_alone(settings: Mapping[str, Any]) -> None:
+    """Refuse settings beside ``--refit``, which takes them all from the run."""
+    from darec.errors import ConfigError
+
+    for name, value in settings.items():
+        if value:
+            option = name if name.startswith("--") else f"--{name.rpartition('.')[2]}"
+            option = "--text" if option == "--sources" else option
+            raise ConfigError(f"--refit takes every setting from the run: leave out {option}.")
+
+
+def _print(run: Run) -> None:
+    from darec.cli.output import metrics_table
+    from darec.terminal import Console
+
+    console = Console()
+    names = f"{run.config.backbone.name} + {run.config.alignment.name}"
+    cost = (
+        f"{run.metrics['seconds_per_epoch']:.2f} s an epoch, "
+        f"peak memory {run.metrics['peak_rss_mb']:.0f} MiB; run in {run.path}"
+    )
+    if run.refit is not None:
+        counts = run.refit["interactions"]
+        splits = ", ".join(f"{count:,} of {name}" for name, count in counts.items())
+        epochs = f"{run.metrics['epochs']} epochs"
+        console.print(
+            f"{names}, refitted on {sum(counts.values()):,} interactions ({splits}), not evaluated",
+            soft_wrap=True,
+        )
+        console.print(f"{epochs}, {cost}", soft_wrap=True)
         return
     shown = {
         name.removeprefix("test/"): value
         for name, value in run.metrics.items()
         if name.startswith("test/") and name.count("/") == 1
     }
-    console = Console()
-    names = f"{run.config.backbone.name} + {run.config.alignment.name}"
     console.print(metrics_table(shown, f"{names}, test split"))
     console.print(
-        f"best epoch {run.metrics['best_epoch']} of {run.metrics['epochs']}, "
-        f"{run.metrics['seconds_per_epoch']:.2f} s an epoch, "
-        f"peak memory {run.metrics['peak_rss_mb']:.0f} MiB; run in {run.path}",
-        soft_wrap=True,
+        f"best epoch {run.metrics['best_epoch']} of {run.metrics['epochs']}, {cost}", soft_wrap=True
     )

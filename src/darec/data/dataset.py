@@ -101,6 +101,27 @@ class Dataset:
         """I."""
         return len(self.items)
 
+    def merged(self) -> Dataset:
+        """The same dataset with every interaction in ``train``: nothing is held out.
+
+        Its folder is that of the dataset, which stays as it is.
+
+        Raises:
+            DataError: items are held out altogether.
+        """
+        if self.cold:
+            raise DataError(
+                f"{self.path or 'the dataset'} holds items out altogether, which no training meets: import the sources "
+                "again with another split to train on all of them."
+            )
+        if not len(self.valid) and not len(self.test):
+            return self
+        none = np.zeros(0, np.int64)
+        empty = Interactions.from_pairs(none, none, self.n_users, self.n_items)
+        train = self.train.union(self.valid).union(self.test)
+        manifest = {**self.manifest, "merged_from": self.fingerprint()}
+        return replace(self, train=train, valid=empty, test=empty, manifest=manifest)
+
     def title(self, item: int) -> str:
         """What to call an item on screen: its title, else its text, else its id."""
         return str(self.titles[item])

@@ -223,6 +223,12 @@ def exclusion(dataset: Dataset, split: str, mask: str = "train") -> Interactions
     return dataset.train.union(dataset.valid)
 
 
+def validator(dataset: Dataset, k: int) -> Evaluator:
+    """What judges a model by the validation split while it is trained, at one cut-off."""
+    train = dataset.train
+    return Evaluator(dataset.valid, train, train, (k,), user_groups=0, item_groups=0)
+
+
 def _check(metrics: Sequence[str]) -> None:
     for name in metrics:
         if name not in m.METRICS:

@@ -107,7 +107,8 @@ def _read(dataset: Dataset, name: str, source: str, store: TextStore) -> TextVec
     if stored is None or store_name(name, source) != store.folder.name:
         raise TextError(f"{store.folder} does not hold encoder {name!r}: encode again.")
     again = _how_to_encode(dataset, name, source)
-    if stored.meta.get("fingerprint") not in (None, dataset.fingerprint()):
+    known = dataset.fingerprint(), dataset.manifest.get("merged_from")
+    if stored.meta.get("fingerprint") not in (None, *known):
         raise TextError(
             f"the vectors in {store.folder} are of users' profiles that were made from other training items: run "
             f"'darec profile' again, and {again} again."

@@ -15,6 +15,7 @@ from torch import Tensor
 
 from darec.config import BesideConfig, RunConfig
 from darec.data.dataset import Dataset
+from darec.errors import ConfigError
 from darec.evaluation.evaluate import Evaluator
 from darec.progress import counted
 from darec.scoring import AddedScorer, Scorer
@@ -45,15 +46,19 @@ class BesideTrainer:
         beside = config.beside
         if not isinstance(beside, BesideConfig):
             raise TypeError("the configuration has no matrix beside the tables")
+        if beside.weight is None and not options.get("validate", True):
+            raise ConfigError("beside.weight is null, and nothing is validated: give a weight.")
         self.beside, self.dataset = beside, dataset
         self.tables = Trainer(config, dataset, text, **options)
         self.reporter, self.monitor = self.tables.reporter, config.train.monitor
-        quiet = {name: value for name, value in options.items() if name == "reporter"}
+        shared = {
+            name: value for name, value in options.items() if name in ("reporter", "validate")
+        }
         matrix = config.model_copy(
             update={"backbone": beside.backbone, "alignment": beside.alignment, "beside": None}
         )
-        self.matrix = ClosedFormTrainer(matrix, dataset, text, **quiet)
-        self.weight = 0.0
+        self.matrix = ClosedFormTrainer(matrix, dataset, text, **shared)
+        self.weight = beside.weight or 0.0
         self._scorer: Scorer | None = None
 
     @property
@@ -69,21 +74,26 @@ class BesideTrainer:
         with self.reporter, self.reporter.preparing():
             tables, matrix = self.tables.scorer(), self.matrix.scorer()
             ratio = spread(tables, self.dataset) / max(spread(matrix, self.dataset), 1e-12)
-            weights = WEIGHTS if self.beside.weight is None else (self.beside.weight,)
-            judge = self._judge()
-            found = {}
-            for weight in counted(weights, "weighing the matrix beside the tables"):
-                scorer = added(tables, matrix, weight, ratio)
-                values = judge.evaluate(scorer, (self.tables.metric,)).summary()
-                found[weight] = values[self.monitor]
-        self.weight = max(found, key=lambda weight: found[weight])
+            found = self._weigh(tables, matrix, ratio) if self.tables.evaluator else {}
+        if found:
+            self.weight = max(found, key=lambda weight: found[weight])
+            state.best_value = found[self.weight]
         self._scorer = added(tables, matrix, self.weight, ratio)
-        state.best_value = found[self.weight]
         state.total_seconds += time.perf_counter() - started
         state.best_seconds += time.perf_counter() - started
         state.diagnostics |= {"beside/weight": self.weight}
         state.diagnostics |= {f"beside/valid@{weight:g}": value for weight, value in found.items()}
         return state
+
+    def _weigh(self, tables: Scorer, matrix: Scorer, ratio: float) -> dict[float, float]:
+        """What the validation split says of each weight that may be."""
+        weights = WEIGHTS if self.beside.weight is None else (self.beside.weight,)
+        judge, found = self._judge(), {}
+        for weight in counted(weights, "weighing the matrix beside the tables"):
+            scorer = added(tables, matrix, weight, ratio)
+            values = judge.evaluate(scorer, (self.tables.metric,)).summary()
+            found[weight] = values[self.monitor]
+        return found
 
     def _judge(self) -> Evaluator:
         """On the validation split, or a fixed sample of its users where there are many."""

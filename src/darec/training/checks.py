@@ -15,12 +15,13 @@ from darec.scoring import check_k
 from darec.types import IntArray
 
 
-def check_config(config: RunConfig, dataset: Dataset) -> tuple[str, int]:
+def check_config(config: RunConfig, dataset: Dataset, *, validate: bool = True) -> tuple[str, int]:
     """Whether a run's settings fit the data and the machine, before anything is built.
 
     Args:
         config: the run's configuration.
         dataset: what is to be trained on.
+        validate: whether the validation split is to be used.
 
     Returns:
         The metric that is monitored, and its K.
@@ -30,7 +31,7 @@ def check_config(config: RunConfig, dataset: Dataset) -> tuple[str, int]:
             larger than the catalogue, or widths that memory cannot hold.
         DataError: no training or no validation interactions.
     """
-    for name in ("train", "valid"):
+    for name in ("train", "valid") if validate else ("train",):
         if not len(dataset.split(name)):
             raise DataError(
                 f"the split {name!r} has no interactions, and a model needs some to learn from and some to stop by: "

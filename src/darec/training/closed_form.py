@@ -13,7 +13,7 @@ from darec.backbones.closed_form import ClosedForm, ClosedFormInputs
 from darec.config import RunConfig
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError
-from darec.evaluation.evaluate import Evaluator
+from darec.evaluation.evaluate import validator
 from darec.lock import Lock
 from darec.registry import ALIGNMENTS, BACKBONES
 from darec.scoring import Scorer
@@ -41,8 +41,9 @@ class ClosedFormTrainer:
         lock: Lock | None = None,
         reporter: Reporter | None = None,
         tensorboard: bool = False,
+        validate: bool = True,
     ) -> None:
-        metric, k = check_config(config, dataset)
+        metric, k = check_config(config, dataset, validate=validate)
         self.config, self.dataset, self.text, self.folder = config, dataset, text, folder
         self.reporter = reporter or Reporter()
         self.metric, self.lock, self.tensorboard = metric, lock, tensorboard
@@ -58,9 +59,7 @@ class ClosedFormTrainer:
             )
         self.backbone: ClosedForm[Any] = backbone(config.backbone)
         self.alignment = alignment
-        self.evaluator = Evaluator(
-            dataset.valid, dataset.train, dataset.train, (k,), user_groups=0, item_groups=0
-        )
+        self.evaluator = validator(dataset, k) if validate else None
         self.state = TrainState()
         self._scorer: Scorer | None = None
 
@@ -94,14 +93,21 @@ class ClosedFormTrainer:
         self.solve()
         state, monitor = self.state, self.config.train.monitor
         state.seconds = [time.perf_counter() - started]
-        value = self.evaluator.evaluate(self.scorer(), (self.metric,)).summary()[monitor]
+        figures = {}
+        if self.evaluator is not None:
+            state.best_value = self.evaluator.evaluate(self.scorer(), (self.metric,)).summary()[
+                monitor
+            ]
+            figures = {f"valid/{monitor}": state.best_value}
         state.epoch = state.best_epoch = 1
-        state.best_value = value
         state.best_seconds = state.total_seconds = time.perf_counter() - started
         history = History(self.folder, 0, tensorboard=self.tensorboard)
-        history.append(1, {"seconds": state.total_seconds, f"valid/{monitor}": value})
+        history.append(1, {"seconds": state.total_seconds, **figures})
         history.close()
-        self.reporter.evaluated(1, {}, monitor, value, value)
+        if figures:
+            self.reporter.evaluated(1, {}, monitor, state.best_value, state.best_value)
+        else:
+            self.reporter.trained(1, {})
         return state
 
     def scorer(self) -> Scorer:

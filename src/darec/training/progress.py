@@ -37,6 +37,9 @@ class Reporter:
     ) -> None:
         """Called after each evaluation on validation data."""
 
+    def trained(self, epoch: int, losses: Mapping[str, float]) -> None:
+        """Called every so many epochs where nothing is evaluated."""
+
 
 class ConsoleReporter(Reporter):
     """Progress on standard error.
@@ -101,6 +104,13 @@ class ConsoleReporter(Reporter):
         """Note the newest and the best value; on a plain stream, print a line."""
         note = f"valid {metric} {value:.4f}, best {best:.4f}"
         self.progress.update(self.task, note=note)
+        self._line(epoch, note, losses)
+
+    def trained(self, epoch: int, losses: Mapping[str, float]) -> None:
+        """On a plain stream, print a line."""
+        self._line(epoch, "trained", losses)
+
+    def _line(self, epoch: int, note: str, losses: Mapping[str, float]) -> None:
         if not self.console.is_terminal:
             terms = "  ".join(f"{name} {loss:.4g}" for name, loss in losses.items())
             self.console.print(f"{self.label}: epoch {epoch}  {note}  {terms}", soft_wrap=True)

@@ -20,7 +20,7 @@ from torch import Tensor
 from darec.config import RunConfig
 from darec.data.dataset import Dataset
 from darec.errors import RunError
-from darec.evaluation.evaluate import Evaluator
+from darec.evaluation.evaluate import validator
 from darec.files import write_atomic
 from darec.lock import Lock
 from darec.memory import keep_freed_memory
@@ -47,6 +47,8 @@ class Trainer:
         lock: the lock on ``folder``, looked at before anything is written there.
         reporter: shows progress.
         tensorboard: also write TensorBoard events.
+        validate: let the validation split say which epoch is best, and when to stop; else all epochs are trained, and
+            the last one counts.
 
     Raises:
         ConfigError: settings that do not fit the data or the machine, see :func:`check_config`.
@@ -63,20 +65,19 @@ class Trainer:
         lock: Lock | None = None,
         reporter: Reporter | None = None,
         tensorboard: bool = False,
+        validate: bool = True,
     ) -> None:
         self.config, self.folder, self.tensorboard = config, folder, tensorboard
         self._lock = lock
         self.reporter = reporter or Reporter()
         keep_freed_memory()
         options = config.options
-        self.metric, k = check_config(config, dataset)
+        self.metric, k = check_config(config, dataset, validate=validate)
         self.device = resolve_device(options.device, options.precision)
         if options.threads:
             torch.set_num_threads(options.threads)
         self.ties = dataset.items.tie_order
-        self.evaluator = Evaluator(
-            dataset.valid, dataset.train, dataset.train, (k,), user_groups=0, item_groups=0
-        )
+        self.evaluator = validator(dataset, k) if validate else None
         initial = torch.Generator().manual_seed(options.seed)
         with self.reporter.preparing():
             self.model = Model(config, dataset.train, text, initial).to(self.device)
@@ -174,21 +175,23 @@ class Trainer:
         return losses
 
     def _evaluate(self, losses: dict[str, float], history: History, started: float) -> None:
-        """Validate, remember the best weights and log."""
+        """Validate, remember the best weights and log. Without validation the last weights are the best."""
         state = self.state
         monitor = self.config.train.monitor
         with torch.no_grad():
             encoded = self.model.encode()
-        scorer = TableScorer(self.model.tables(encoded), self.ties)
-        evaluation = self.evaluator.evaluate(scorer, (self.metric,))
-        value = evaluation.summary()[monitor]
+        value: float | None = None
+        if self.evaluator is not None:
+            scorer = TableScorer(self.model.tables(encoded), self.ties)
+            value = self.evaluator.evaluate(scorer, (self.metric,)).summary()[monitor]
         diagnostics = self.model.diagnostics(encoded)
         state.total_seconds += time.perf_counter() - started
         state.stale += 1
         if self._lock is not None:
             self._lock.check()
-        if value > state.best_value:
-            state.best_value, state.best_epoch, state.stale = value, state.epoch, 0
+        if value is None or value > state.best_value:
+            state.best_epoch, state.stale = state.epoch, 0
+            state.best_value = state.best_value if value is None else value
             state.best_seconds, state.diagnostics = state.total_seconds, diagnostics
             weights = self.model.state_dict()
             if self.folder:
@@ -199,12 +202,15 @@ class Trainer:
             state.epoch,
             {
                 "seconds": state.total_seconds,
-                f"valid/{monitor}": value,
+                **({} if value is None else {f"valid/{monitor}": value}),
                 **{f"loss/{name}": loss for name, loss in losses.items()},
                 **{f"diagnostics/{name}": figure for name, figure in diagnostics.items()},
             },
         )
-        self.reporter.evaluated(state.epoch, losses, monitor, value, state.best_value)
+        if value is None:
+            self.reporter.trained(state.epoch, losses)
+        else:
+            self.reporter.evaluated(state.epoch, losses, monitor, value, state.best_value)
 
     def _save(self) -> None:
         """Write a checkpoint of everything that the next epoch depends on."""

@@ -1,0 +1,90 @@
+"""From settings, data and text to a finished run: train, evaluate, write. Whether it is a first fit or a refit."""
+
+from __future__ import annotations
+
+import statistics
+from dataclasses import dataclass, replace
+from typing import Any
+
+from darec.config import RunConfig
+from darec.data.dataset import Dataset
+from darec.memory import peak_rss_mb
+from darec.run import Run
+from darec.run_folder import RunFolder
+from darec.training import AnyTrainer, make_trainer
+from darec.training.progress import ConsoleReporter, Reporter
+from darec.types import TextTable
+
+
+@dataclass(frozen=True)
+class Job:
+    """What is trained, resolved to the last setting, and where it goes.
+
+    Attributes:
+        config: every setting.
+        dataset: what is trained on.
+        text: language embeddings, where the run reads them.
+        folder: where the run is written; None keeps it in memory.
+        resumes: whether to go on with what is in the folder.
+        about: what the run remembers of itself; with ``refit``, nothing is held out to evaluate on.
+    """
+
+    config: RunConfig
+    dataset: Dataset
+    text: TextTable | None
+    folder: RunFolder | None
+    resumes: bool
+    about: dict[str, Any]
+
+
+def train(job: Job, *, progress: bool, tensorboard: bool) -> Run:
+    """Train, evaluate on what is held out, and write what the run is read from.
+
+    Args:
+        job: what and where.
+        progress: show progress on standard error.
+        tensorboard: write TensorBoard events into the folder.
+    """
+    config, folder = job.config, job.folder
+    label = f"{config.backbone.name} + {config.alignment.name}"
+    trainer = make_trainer(
+        config,
+        job.dataset,
+        job.text,
+        folder=folder.path if folder else None,
+        lock=folder.lock if folder else None,
+        reporter=ConsoleReporter(label, config.train.epochs) if progress else Reporter(),
+        tensorboard=tensorboard,
+        validate="refit" not in job.about,
+    )
+    if folder is not None and not job.resumes:  # only now: what cannot work leaves nothing behind
+        job = replace(job, dataset=folder.begin(config, job.dataset, job.about))
+    trainer.fit(resume=job.resumes)
+    return _record(job, trainer)
+
+
+def _record(job: Job, trainer: AnyTrainer) -> Run:
+    state, weights = trainer.state, trainer.weights()
+    path = job.folder.path if job.folder else None
+    run = Run(job.config, job.dataset, trainer.scorer(), {}, path, about=job.about, weights=weights)
+    evaluations = run.evaluations()
+    run.metrics |= {
+        f"{split}/{name}": value
+        for split, evaluation in evaluations.items()
+        for name, value in evaluation.summary().items()
+    } | {
+        "best_epoch": state.best_epoch,
+        "epochs": state.epoch,
+        "seconds_per_epoch": statistics.median(state.seconds),
+        "seconds_to_best": state.best_seconds,
+        "seconds": state.total_seconds,
+        "peak_rss_mb": peak_rss_mb(),
+        "parameters": trainer.n_parameters,
+        "table_dim": run.scorer.width,
+        **{f"diagnostics/{name}": value for name, value in state.diagnostics.items()},
+    }
+    if run.refit is not None:
+        run.metrics["refit"] = True
+    if job.folder is not None:
+        job.folder.finish(run.scorer, evaluations, run.metrics)
+    return run

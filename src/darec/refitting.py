@@ -1,0 +1,133 @@
+"""A run trained once more on everything, for use: what was held out to choose it by is learned from too."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from darec.config import RunConfig, RunOptions
+from darec.data.dataset import Dataset
+from darec.errors import RunError
+from darec.fitting import Job, train
+from darec.registry import BACKBONES
+from darec.run import Run
+from darec.run_folder import describe, run_folder
+from darec.runtime import resolve_runtime, stored_text
+from darec.settings import validated
+from darec.types import TextTable
+
+
+def refit(
+    run: Run | str | Path,
+    *,
+    data: Dataset | str | Path | None = None,
+    out: str | Path | None = None,
+    resume: bool = False,
+    overwrite: bool = False,
+    text: TextTable | None = None,
+    progress: bool = True,
+    tensorboard: bool = False,
+    seed: int | None = None,
+    device: str | None = None,
+    threads: int | None = None,
+) -> Run:
+    """Train a run once more, on the interactions of all splits.
+
+    Settings are those of the run. It is trained for as many epochs as validation chose, and a matrix beside the tables
+    keeps the weight that validation chose. Nothing is left to evaluate on, so nothing is evaluated: the run that it is
+    made from says how good these settings are.
+
+    Args:
+        run: a finished run, or its folder.
+        data: its dataset, or where that is now, if it has moved since training.
+        out: folder of the new run; None keeps it in memory.
+        resume: go on with a refit in ``out`` that was cut short.
+        overwrite: replace a run in ``out``.
+        text: language embeddings, for a run that was given some; None: those stored for the dataset.
+        progress: show progress on standard error.
+        tensorboard: write TensorBoard events into ``out``.
+        seed: another than the run's.
+        device: likewise.
+        threads: likewise.
+
+    Raises:
+        RunError: a run that was refitted already, one whose language vectors have changed, or ``out`` taken.
+        DataError: a dataset that holds items out altogether.
+        FolderError: another process writes ``out``, or it cannot be written.
+    """
+    source = run if isinstance(run, Run) else Run.load(run, dataset=data)
+    if source.refit is not None:
+        raise RunError(
+            f"{source.path or 'this run'} was refitted on every split already: use it as it is."
+        )
+    if out is not None and source.path is not None and _same(out, source.path):
+        raise RunError(f"{out} holds the run that is to be refitted: choose another --out.")
+    options = {"seed": seed, "device": device, "threads": threads}
+    config = _settings(
+        source, {name: given for name, given in options.items() if given is not None}
+    )
+    dataset = source.dataset.merged()
+    if text is None:
+        _check_text(source)
+    with run_folder(out) as folder:
+        resumes = folder is not None and folder.admit(resume=resume, overwrite=overwrite)
+        about: dict[str, Any] = {"refit": _origin(source)}
+        if folder is not None and resumes:
+            if folder.about().get("refit") != about["refit"]:
+                raise RunError(
+                    f"{out} holds another run than a refit of {source.path or 'this one'}: choose another --out."
+                )
+            config, dataset, text = folder.resume(config, dataset, text)
+            if folder.finished:
+                return Run.load(folder.path, dataset=dataset)
+        else:
+            config, text = resolve_runtime(config, dataset, text)
+        job = Job(config, dataset, text, folder, resumes, describe(config, text) | about)
+        return train(job, progress=progress, tensorboard=tensorboard)
+
+
+def _same(one: str | Path, other: Path) -> bool:
+    return Path(one).resolve() == other.resolve()
+
+
+def _settings(source: Run, options: dict[str, Any]) -> RunConfig:
+    """The run's settings, with what validation chose written down."""
+    config = source.config
+    run_options = validated(
+        RunOptions, {**config.options.model_dump(), **options}, prefix="options"
+    )
+    update: dict[str, Any] = {"options": run_options}
+    if not BACKBONES.get(config.backbone.name).closed_form:
+        epochs = source.metrics["best_epoch"]
+        update["train"] = config.train.model_copy(update={"epochs": epochs})
+    if config.beside is not None:
+        weight = source.metrics["diagnostics/beside/weight"]
+        update["beside"] = config.beside.model_copy(update={"weight": weight})
+    return config.model_copy(update=update)
+
+
+def _check_text(source: Run) -> None:
+    """Raise ``RunError`` where the run's language vectors are not those that are stored now."""
+    then = source.about["text"]
+    if then is None:
+        return
+    if stored_text(source.dataset, source.config.text).fingerprint() != then:
+        raise RunError(
+            f"the language vectors {source.config.text.encoder!r} are not those that {source.path or 'the run'} was "
+            "trained with: encode as then, or train anew."
+        )
+
+
+def _origin(source: Run) -> dict[str, Any]:
+    """What the new run remembers of the one it is made from."""
+    data = source.dataset
+    return {
+        "run": str(source.path.resolve()) if source.path else None,
+        "best_epoch": source.metrics["best_epoch"],
+        "interactions": {name: len(data.split(name)) for name in ("train", "valid", "test")},
+        "measured": {
+            name: value
+            for name, value in source.metrics.items()
+            if name.startswith(("valid/", "test/")) and name.count("/") == 1
+        },
+    }
