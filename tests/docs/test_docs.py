@@ -23,6 +23,10 @@ AGAIN = {ROOT / "docs" / "python.md", ROOT / "docs" / "cold-start.md"}
 """Pages whose examples a reader may run again in the same folder, and a test does."""
 
 
+OWN_TEST = {"extending.md", "production.md"}
+"""Pages whose examples are run by a test file of their own."""
+
+
 def run_examples(page: Path, times: int = 1) -> None:
     known = {**BACKBONES._parts}, {**ALIGNMENTS._parts}
     try:
@@ -37,7 +41,7 @@ def run_examples(page: Path, times: int = 1) -> None:
 
 @pytest.mark.parametrize(
     "page",
-    [page for page in PAGES if EXAMPLES[page] and page.name != "extending.md"],  # test_extending.py
+    [page for page in PAGES if EXAMPLES[page] and page.name not in OWN_TEST],
     ids=lambda page: str(page.relative_to(ROOT)),
 )
 def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

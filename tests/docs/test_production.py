@@ -1,0 +1,32 @@
+"""The page on production: its commands and its Python, one after the other, in a folder with a small shop."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from pathlib import Path
+
+import pytest
+
+from command_line import call
+from darec.data.synthetic import SyntheticConfig, write_synthetic
+
+PAGE = Path(__file__).resolve().parents[2] / "docs" / "production.md"
+
+
+def test_commands_and_examples_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    write_synthetic(tmp_path, SyntheticConfig(n_users=200, n_items=300, mean_interactions=12))
+    monkeypatch.chdir(tmp_path)
+    namespace: dict[str, object] = {}
+    blocks = re.findall(r"^```(python|)\n(.*?)^```", PAGE.read_text(), re.S | re.M)
+    assert {kind for kind, _ in blocks} == {"python", ""}
+    for kind, text in blocks:
+        if kind:
+            exec(compile(text, PAGE.name, "exec", dont_inherit=True), namespace)
+            continue
+        for line in text.replace("\\\n", " ").splitlines():
+            words = shlex.split(line, comments=True)
+            if words[:1] == ["darec"]:
+                assert call(*words[1:]) == 0, f"{line}\n{capsys.readouterr().err}"
