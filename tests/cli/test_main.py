@@ -14,6 +14,7 @@ import pytest
 
 from command_line import call, refused
 from darec.cli import main as command_line
+from darec.lock import locked
 from darec.testing.worlds import tiny_dataset
 
 DAREC = [sys.executable, "-m", "darec.cli.main"]
@@ -56,6 +57,25 @@ def test_options_out_of_reason_are_refused(
 ) -> None:
     line = refused(capsys, *words)
     assert words[-1] in line or words[-2] in line
+
+
+@pytest.mark.parametrize(
+    "words",
+    [["demo"], ["theory", "sweep"], ["train", "data"], ["import", "log.csv"]],
+)
+def test_a_folder_that_another_process_writes_is_left_to_it(
+    words: list[str],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tiny_dataset().save("data")
+    Path("log.csv").write_text("user,item\na,x\na,y\na,z\n")
+    with locked(tmp_path / "busy"):
+        line = refused(capsys, *words, "--out", tmp_path / "busy")
+    assert f"{tmp_path}/busy is being written by process {os.getpid()} on " in line
+    assert not (tmp_path / "busy").exists()
 
 
 def test_help_is_shown_where_nothing_is_asked(capsys: pytest.CaptureFixture[str]) -> None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Final
@@ -28,29 +27,35 @@ def command(
     ] = 0,
 ) -> None:
     """Make a synthetic shop, train LightGCN with and without DaRec on it, compare them, and recommend."""
+    from darec.errors import DataError
+    from darec.files import is_free
+    from darec.lock import locked
+
+    if not is_free(out) and not (out / MARKER).exists():
+        raise DataError(f"{out} holds files that are not the demo's: choose another --out.")
+    with locked(out):
+        (out / MARKER).touch()
+        _run(out, seed)
+
+
+def _run(out: Path, seed: int) -> None:
+    """The steps, in the demo's folder; what an earlier demo left is replaced, and what else is there stays."""
     from darec.api import fit
     from darec.cli.output import ListFormat, print_rows
     from darec.data.build import import_dataset
     from darec.data.synthetic import SyntheticConfig, write_synthetic
-    from darec.errors import DataError
     from darec.terminal import Console
     from darec.text import encode_dataset
 
     say = Console(stderr=True, soft_wrap=True).print
-    if out.exists():
-        if any(out.iterdir()) and not (out / MARKER).exists():
-            raise DataError(f"{out} holds files that are not the demo's: choose another --out.")
-        shutil.rmtree(out)
-    out.mkdir(parents=True)
-    (out / MARKER).touch()
-
     say("1. A synthetic shop: tastes that the texts show, tastes that they do not, popularity.")
-    write_synthetic(out / "shop", SyntheticConfig(seed=seed))
+    write_synthetic(out / "shop", SyntheticConfig(seed=seed), overwrite=True)
     say(f"2. darec import {out}/shop/interactions.csv --items {out}/shop/items.jsonl")
     data = import_dataset(
         out / "shop" / "interactions.csv",
         items=out / "shop" / "items.jsonl",
         out=out / "data",
+        overwrite=True,
     )
     say(f"3. darec encode {out}/data --encoder tfidf")
     encode_dataset(data, "tfidf")
@@ -65,6 +70,7 @@ def command(
             backbone="lightgcn",
             alignment=alignment,
             out=folder,
+            overwrite=True,
             settings={**SETTINGS, "options.seed": seed},
         )
     console = Console()

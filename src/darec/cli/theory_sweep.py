@@ -57,6 +57,7 @@ def command(
 
     from darec.cli.output import ListFormat, print_json, print_rows
     from darec.compare.grid import parse_seeds
+    from darec.lock import locked
     from darec.settings import validated
     from darec.terminal import Console
     from darec.theory import sweep_report
@@ -77,14 +78,16 @@ def command(
     grid = tasks(dials, _names(methods), _numbers(strengths), parse_seeds(seeds))
     again = shlex.join(["darec", *sys.argv[1:]])
     outcomes = []
-    try:
-        for outcome in _watched(sweep(grid, out, jobs=jobs), len(grid), quiet):
-            outcomes.append(outcome)
-    except KeyboardInterrupt:
-        echo(f"darec: interrupted; finished runs are kept, go on with: {again}", err=True)
-        raise typer.Exit(130) from None
-    points = summarise(outcomes)
-    sweep_report.write_report(points, dials, out, again)
+    with locked(out) as lock:
+        try:
+            for outcome in _watched(sweep(grid, out, jobs=jobs), len(grid), quiet):
+                outcomes.append(outcome)
+        except KeyboardInterrupt:
+            echo(f"darec: interrupted; finished runs are kept, go on with: {again}", err=True)
+            raise typer.Exit(130) from None
+        points = summarise(outcomes)
+        lock.check()
+        sweep_report.write_report(points, dials, out, again)
     if format is Format.JSON:
         print_json([asdict(point) for point in points])
         return

@@ -10,7 +10,8 @@ from darec.diagnose.plots import text_plots
 from darec.diagnose.tables import Table, markdown, tables
 from darec.diagnose.text_report import TextReport
 from darec.errors import RunError
-from darec.files import write_atomic, write_json
+from darec.files import is_free, write_atomic, write_json
+from darec.lock import locked
 from darec.report.drawing import empty_panels, svg
 from darec.report.html import figure, listed, write_document
 
@@ -28,7 +29,7 @@ def check_out(out: Path) -> None:
         RunError: it holds something else.
         ConfigError: matplotlib is not installed.
     """
-    if out.exists() and (not out.is_dir() or any(out.iterdir())) and not (out / _MARKER).exists():
+    if not is_free(out) and not (out / _MARKER).exists():
         raise RunError(f"{out} holds other files: choose another --out.")
     empty_panels(1, 1, height=1)
 
@@ -46,7 +47,11 @@ def write_report(report: TextReport, out: Path, *, command: str = "") -> None:
         ConfigError: matplotlib is not installed.
     """
     check_out(out)
-    out.mkdir(parents=True, exist_ok=True)
+    with locked(out):
+        _write(report, out, command)
+
+
+def _write(report: TextReport, out: Path, command: str) -> None:
     write_json(out / _MARKER, report.to_dict())
     title = f"What the text of {report.dataset} says about taste"
     reading = report.reading

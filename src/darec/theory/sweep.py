@@ -19,7 +19,7 @@ from typing import Final
 import numpy as np
 
 from darec.errors import ConfigError, RunError
-from darec.files import write_json
+from darec.files import is_free, write_json
 from darec.theory.sweep_run import ZERO, Dials, Outcome, Task, run
 
 METHODS: Final = ("direct", "contrastive", "generative", "darec")
@@ -59,7 +59,7 @@ def sweep(grid: Sequence[Task], out: Path, *, jobs: int = 1) -> Iterator[Outcome
     Raises:
         RunError: ``out`` is a file or another's folder, or holds a damaged run; or a process was killed.
     """
-    if out.is_file() or (out.is_dir() and any(out.iterdir()) and not (out / "runs").is_dir()):
+    if not is_free(out) and not (out / "runs").is_dir():
         raise RunError(f"{out} holds something else than a sweep: choose another --out.")
     (out / "runs").mkdir(parents=True, exist_ok=True)
     waiting = []

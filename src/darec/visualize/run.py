@@ -5,7 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from darec.errors import ConfigError, RunError
-from darec.files import write_json
+from darec.files import is_free, write_json
+from darec.lock import locked
 from darec.report.drawing import empty_panels
 from darec.run import Run
 from darec.terminal import Console
@@ -51,7 +52,7 @@ def visualize(
         TextError: no language vectors.
     """
     out = Path(out)
-    if out.exists() and (not out.is_dir() or any(out.iterdir())) and not (out / _MARKER).exists():
+    if not is_free(out) and not (out / _MARKER).exists():
         raise RunError(f"{out} holds other files: choose another --out.")
     if n_clusters is not None and n_clusters < 2:
         raise ConfigError(f"--clusters {n_clusters}: give at least 2.")
@@ -62,7 +63,7 @@ def visualize(
     loaded = Run.load(run, dataset=data)
     other = Run.load(against, dataset=loaded.dataset) if against else None
     console = Console(stderr=True, quiet=not progress)
-    with console.status("") as status:
+    with locked(out) as lock, console.status("") as status:
 
         def on_stage(what: str) -> None:
             status.update(f"{what} ...")
@@ -77,7 +78,7 @@ def visualize(
             seed=seed,
             on_stage=on_stage,
         )
-        out.mkdir(parents=True, exist_ok=True)
+        lock.check()
         write_json(out / _MARKER, anatomy.tree())
         write_anatomy(anatomy, out, command=command, on_stage=on_stage)
     return anatomy
