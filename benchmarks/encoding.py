@@ -20,9 +20,9 @@ import torch
 from numpy.typing import NDArray
 
 from benchmarks.common import SHARED, interleaved, ratio, shared_dataset, spread, write_result
+from darec.meter import Meter
 from darec.text.encoding import Encoding
 from darec.text.inputs import Entities, make_encoder
-from darec.text.progress import TextProgress
 from darec.text.reduce import Reduction
 from darec.text.sentences import SentenceEncoder
 
@@ -40,7 +40,10 @@ def measure(texts: list[str], threads: int) -> dict[str, Any]:
     def ours(part: list[str]) -> None:
         ids = [str(n) for n in range(len(part))]
         encoding = Encoding(
-            encoder, config, [Entities.make("item", ids, part)], TextProgress("", show=False)
+            encoder,
+            config,
+            [Entities.make("item", ids, part)],
+            Meter("", show=False, doing="encoding", unit="texts"),
         )
         encoding.run()
 

@@ -18,10 +18,10 @@ from darec.config import (
     resolve_config,
 )
 from darec.data.import_options import import_options
-from darec.data.names import ItemNames
 from darec.data.synthetic import SyntheticConfig, make_world
 from darec.errors import ConfigError
 from darec.evaluation.groups import group_by_count
+from darec.ids.names import ItemNames
 from darec.limits import LARGEST, LARGEST_SEED, MOST_GROUPS
 from darec.registry import ALIGNMENTS, BACKBONES
 from darec.settings import Settings, validated

@@ -18,7 +18,7 @@ import darec
 from darec.config import resolve_config
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError, DataError
-from darec.recommendations import Recommendation, RecommendationList
+from darec.listing.lists import Recommendation, RecommendationList
 from darec.run import Run
 from darec.scoring import TableScorer
 from darec.testing.worlds import tiny_dataset

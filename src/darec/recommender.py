@@ -10,10 +10,10 @@ from sklearn.base import BaseEstimator
 
 from darec.api import fit, load_dataset
 from darec.data.dataset import Dataset, is_dataset
-from darec.data.idmap import Id
 from darec.errors import RunError
+from darec.ids.idmap import Id
 from darec.keywords import KEYS
-from darec.recommendations import Recommendation, RecommendationList, Recommendations
+from darec.listing.lists import Recommendation, RecommendationList, Recommendations
 from darec.run import Run
 from darec.types import TextTable
 

@@ -31,11 +31,11 @@ from scipy import sparse
 
 from darec.config import RunConfig, resolve_config
 from darec.data.dataset import Dataset
-from darec.data.idmap import Id, is_id
 from darec.errors import ConfigError, DarecWarning, RunError
 from darec.evaluation.evaluate import Evaluator, exclusion
 from darec.evaluation.result import Evaluation
-from darec.recommendations import Recommendation, RecommendationList, Recommendations, listed
+from darec.ids.idmap import Id, is_id
+from darec.listing.lists import Recommendation, RecommendationList, Recommendations, listed
 from darec.registry.origins import change, remembered
 from darec.run_folder import FAILED, check_dataset, describe, run_folder
 from darec.scoring import Scorer, TableScorer, check_k, select

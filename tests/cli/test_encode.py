@@ -12,7 +12,7 @@ import pytest
 
 from command_line import call
 from darec.data.dataset import Dataset
-from darec.data.idmap import IdMap
+from darec.ids.idmap import IdMap
 from darec.text import load_text
 from darec.types import Interactions
 

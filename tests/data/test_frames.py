@@ -19,8 +19,8 @@ from hypothesis import strategies as st
 
 import darec
 from darec.data.dataset import Dataset
-from darec.data.idmap import ID_TYPES, IdMap, typed
 from darec.errors import ConfigError, DataError
+from darec.ids.idmap import ID_TYPES, IdMap, typed
 from darec.testing.worlds import tiny_dataset
 
 pd = pytest.importorskip("pandas")

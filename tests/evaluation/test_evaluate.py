@@ -13,9 +13,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from darec.data.dataset import Dataset
-from darec.data.idmap import IdMap
 from darec.errors import ConfigError, DataError, RunError
 from darec.evaluation import Evaluation, Evaluator, evaluate_scorer, exclusion
+from darec.ids.idmap import IdMap
 from darec.scoring import TableScorer, tie_order
 from darec.types import Interactions, Tables
 

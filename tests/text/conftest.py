@@ -11,7 +11,7 @@ import polars as pl
 import pytest
 
 from darec.data.dataset import Dataset
-from darec.data.idmap import IdMap
+from darec.ids.idmap import IdMap
 from darec.registry import ENCODERS
 from darec.text.encoders.base import Encoder, EncoderConfig
 from darec.types import Interactions

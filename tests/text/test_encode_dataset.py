@@ -13,8 +13,8 @@ import polars as pl
 import pytest
 
 from darec.data.dataset import Dataset
-from darec.data.idmap import IdMap
 from darec.errors import ConfigError, TextError
+from darec.ids.idmap import IdMap
 from darec.text import embed, encode_dataset, load_text, stored_encoders
 from darec.types import TextTable
 

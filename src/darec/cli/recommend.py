@@ -54,7 +54,7 @@ def command(
     """List the items that a trained model ranks highest for a user."""
     from darec.cli.output import print_rows
     from darec.errors import ConfigError
-    from darec.recommendations import Recommendations
+    from darec.listing.lists import Recommendations
     from darec.run import Run
 
     users = list(user or ())

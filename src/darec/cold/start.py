@@ -14,12 +14,12 @@ from darec.cold.evaluate import cold_part, evaluate_cold
 from darec.cold.items import NewItems, read_new_items
 from darec.cold.maps import MAPS, TextMap
 from darec.cold.text import RunText
-from darec.data.idmap import Id, IdMap, is_id
-from darec.data.names import ItemNames
 from darec.errors import ConfigError, RunError, TextError, did_you_mean
 from darec.evaluation.result import Evaluation
 from darec.graph import Graph, SharedText, shared_text
-from darec.recommendations import Recommendation, RecommendationList
+from darec.ids.idmap import Id, IdMap, is_id
+from darec.ids.names import ItemNames
+from darec.listing.lists import Recommendation, RecommendationList
 from darec.run import Run
 from darec.scoring import TableScorer, check_k
 from darec.types import FloatArray, IntArray, Interactions, Tables

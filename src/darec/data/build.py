@@ -19,13 +19,13 @@ from darec.data.cleaning import Tally, ordered, rows_of
 from darec.data.cold import PARTS
 from darec.data.dataset import SPLITS, Dataset, check_target
 from darec.data.holdout import hold_out
-from darec.data.idmap import IdMap
 from darec.data.import_options import ImportOptions, import_options
 from darec.data.ingest import Source, SourceTable, read_source
 from darec.data.ingest.frames import INTERACTIONS, to_frame
 from darec.data.ingest.interactions import read_interactions
 from darec.data.ingest.items import CATALOGUE
 from darec.errors import DataError
+from darec.ids.idmap import IdMap
 from darec.types import Interactions
 
 __all__ = ["ImportOptions", "import_dataset"]

@@ -25,11 +25,11 @@ import numpy as np
 import polars as pl
 
 from darec.data.cold import HeldOut, read_cold, write_cold
-from darec.data.idmap import IdMap
-from darec.data.names import ItemNames
-from darec.data.swap import MARKER, read_whole, replacing, settle
 from darec.errors import DataError
 from darec.files import DAMAGE, is_free
+from darec.ids.idmap import IdMap
+from darec.ids.names import ItemNames
+from darec.swap import MARKER, read_whole, replacing, settle
 from darec.tabular import html_summary
 from darec.types import Interactions
 

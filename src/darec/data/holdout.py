@@ -9,7 +9,7 @@ import numpy as np
 
 from darec.data.cold import PARTS, HeldOut
 from darec.data.dataset import Dataset
-from darec.data.idmap import IdMap
+from darec.ids.idmap import IdMap
 from darec.types import IntArray, Interactions
 
 

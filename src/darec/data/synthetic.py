@@ -29,7 +29,6 @@ import polars as pl
 from pydantic import Field, model_validator
 
 from darec.data.dataset import SPLITS, Dataset
-from darec.data.idmap import IdMap
 from darec.data.planting import (
     Factors,
     activity,
@@ -49,6 +48,7 @@ from darec.data.vocabulary import (
 )
 from darec.errors import ConfigError, DataError
 from darec.files import write_atomic
+from darec.ids.idmap import IdMap
 from darec.limits import LARGEST_SEED
 from darec.memory import require_memory
 from darec.settings import Settings

@@ -14,8 +14,8 @@ from numpy.typing import ArrayLike
 from torch import Tensor
 
 from darec.data.dataset import SPLITS, Dataset
-from darec.data.idmap import IdMap
 from darec.data.split import split_interactions
+from darec.ids.idmap import IdMap
 from darec.types import Interactions
 
 

@@ -15,8 +15,9 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 from darec.data.dataset import Dataset
-from darec.data.idmap import Id
 from darec.errors import ConfigError, TextError
+from darec.ids.idmap import Id
+from darec.meter import Meter
 from darec.registry.origins import origin_of
 from darec.text.encoders.base import Encoder, EncoderConfig, Precision
 from darec.text.encoding import EncodeBatches, Encoding
@@ -29,7 +30,6 @@ from darec.text.inputs import (
     store_name,
     user_inputs,
 )
-from darec.text.progress import TextProgress
 from darec.text.reduce import Reduction
 from darec.text.report import EncodeReport, report_of
 from darec.text.shards import Shard, gather, shards_of
@@ -103,7 +103,7 @@ def encode_dataset(
         part,
         config,
         texts.groups,
-        TextProgress(encoder, show=progress),
+        Meter(encoder, doing="encoding", unit="texts", show=progress),
         precision=precision,
         part=only is not None,
         encode_batches=None if ray is None else _on_ray(encoder, part, options, device, ray),

@@ -13,9 +13,9 @@ import polars as pl
 from numpy.typing import NDArray
 
 from darec.errors import TextError
+from darec.meter import Meter
 from darec.text.encoders.base import Encoder, EncoderConfig, Precision
 from darec.text.inputs import Entities
-from darec.text.progress import TextProgress
 from darec.text.reduce import BLOCK, Reduction
 from darec.text.store import INDEX_SCHEMA, Block, TextStore
 from darec.text.table import not_zero, spread
@@ -63,7 +63,7 @@ class Encoding:
         encoder: Encoder[Any],
         config: EncoderConfig,
         groups: Sequence[Entities],
-        progress: TextProgress,
+        progress: Meter,
         *,
         precision: Precision | None = None,
         part: bool = False,

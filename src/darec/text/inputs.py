@@ -10,8 +10,8 @@ from pathlib import Path, PurePath
 from typing import Any, Final, Literal, cast
 
 from darec.data.dataset import Dataset
-from darec.data.idmap import IdMap
 from darec.errors import ConfigError, TextError, did_you_mean
+from darec.ids.idmap import IdMap
 from darec.registry import ENCODERS
 from darec.settings import validated
 from darec.text.encoders.base import Encoder, EncoderConfig

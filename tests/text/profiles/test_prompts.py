@@ -12,9 +12,9 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 
 from darec.data.dataset import SPLITS, Dataset
-from darec.data.idmap import IdMap
 from darec.data.split import SPLIT_METHODS, split_interactions
 from darec.errors import ConfigError, TextError
+from darec.ids.idmap import IdMap
 from darec.text.profiles.config import ProfileConfig
 from darec.text.profiles.prompts import Prompt, make_prompts
 from darec.types import Interactions

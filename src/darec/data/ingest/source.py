@@ -11,9 +11,9 @@ from uuid import UUID
 
 import polars as pl
 
-from darec.data.idmap import IdType
 from darec.data.ingest.values import scalar
 from darec.errors import DataError
+from darec.ids.idmap import IdType
 
 LINE: Final = "__line__"
 

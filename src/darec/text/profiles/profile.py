@@ -11,6 +11,7 @@ from typing import Any, Final
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError, DarecError
 from darec.lock import locked
+from darec.meter import Meter
 from darec.text.endpoint import run_async
 from darec.text.profiles.asking import Asker
 from darec.text.profiles.batch import read_answers, write_requests
@@ -21,7 +22,6 @@ from darec.text.profiles.report import CostEstimate, ProfileReport
 from darec.text.profiles.schema import Kind
 from darec.text.profiles.shards import gather_answers
 from darec.text.profiles.store import FOLDER, Answer, AnswerStore
-from darec.text.progress import TextProgress
 from darec.text.shards import Shard, shards_of
 
 KINDS: Final[tuple[Kind, ...]] = ("item", "user")
@@ -115,9 +115,7 @@ class Profiler:
             store.begin()
             todo, reused = self._todo(store), self._count(store)
             asker = Asker(self.config, store, self.ledger, proven=reused > 0)
-            shown = TextProgress(
-                self.config.model, show=progress, doing="profiling", unit="prompts"
-            )
+            shown = Meter(self.config.model, show=progress, doing="profiling", unit="prompts")
             stopped = None
             try:
                 if todo:

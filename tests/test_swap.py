@@ -13,9 +13,9 @@ import pytest
 from darec.api import load_dataset
 from darec.data.build import import_dataset
 from darec.data.dataset import Dataset
-from darec.data.swap import NEXT
 from darec.errors import DataError, FolderError
 from darec.lock import locked
+from darec.swap import NEXT
 from darec.testing.worlds import tiny_dataset
 from darec.text import encode_dataset
 

@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from darec.text import progress
+from darec import meter
 
 
 def test_lines_tell_rate_and_time_left(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     clock = iter([0.0, 5.0, 20.0, 40.0])
-    monkeypatch.setattr(progress, "monotonic", lambda: next(clock))
-    with progress.TextProgress("minilm").counting(1000, reused=7) as advance:
+    monkeypatch.setattr(meter, "monotonic", lambda: next(clock))
+    with meter.Meter("minilm", doing="encoding", unit="texts").counting(1000, reused=7) as advance:
         for _ in range(2):
             advance(200)  # 200 after 5 s are too early for a line; 400 after 20 s are 20/s
         advance(600)  # the end needs none
@@ -23,7 +23,9 @@ def test_lines_tell_rate_and_time_left(
 
 
 def test_silence_on_demand(capsys: pytest.CaptureFixture[str]) -> None:
-    with progress.TextProgress("minilm", show=False).counting(10, reused=0) as advance:
+    with meter.Meter("minilm", doing="encoding", unit="texts", show=False).counting(
+        10, reused=0
+    ) as advance:
         advance(10)
     printed = capsys.readouterr()
     assert (printed.out, printed.err) == ("", "")

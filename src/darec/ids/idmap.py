@@ -79,9 +79,13 @@ class IdMap:
 
     def column(self, rows: IntArray, name: str | None = None) -> pl.Series:
         """The ids of rows as a column: whole numbers where all ids are such, else text (polars has no UUIDs)."""
+        return self.series.gather(rows).alias(name or f"{self.kind}_id")
+
+    @cached_property
+    def series(self) -> pl.Series:
+        """[n] the ids as such a column."""
         whole = self.type == "int64" and all(isinstance(one, int) for one in self.ids)
-        ids = pl.Series(name or f"{self.kind}_id", self.ids if whole else self.texts)
-        return ids.gather(rows)
+        return pl.Series(f"{self.kind}_id", self.ids if whole else self.texts)
 
 
 def is_id(value: object) -> TypeGuard[Id]:

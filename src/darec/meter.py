@@ -1,4 +1,4 @@
-"""What encoding and profiling show on standard error while they work: how much is done, rate and time left.
+"""What long work of many equal steps shows on standard error: how much is done, rate and time left.
 
 A bar on a terminal; elsewhere (a log) a line every ten seconds.
 """
@@ -15,26 +15,24 @@ from darec.progress import EVERY
 from darec.terminal import Console, TextColumn
 
 
-class TextProgress:
-    """Progress of one encoder or model, or silence.
+class Meter:
+    """Progress, or silence.
 
     Args:
-        label: the encoder or model.
+        label: what works: an encoder, a model, a run.
         show: whether to show anything.
         doing: what is done to them.
         unit: what is counted.
     """
 
-    def __init__(
-        self, label: str, *, show: bool = True, doing: str = "encoding", unit: str = "texts"
-    ) -> None:
+    def __init__(self, label: str, *, doing: str, unit: str, show: bool = True) -> None:
         self.label, self.doing, self.unit = label, doing, unit
         self.console = Console(stderr=True, quiet=not show, soft_wrap=True)
 
-    def doing_else(self, doing: str, *, show: bool = True) -> TextProgress:
+    def doing_else(self, doing: str, *, show: bool = True) -> Meter:
         """The same for another kind of work."""
         show = show and not self.console.quiet
-        return TextProgress(self.label, show=show, doing=doing, unit=self.unit)
+        return Meter(self.label, show=show, doing=doing, unit=self.unit)
 
     @contextmanager
     def counting(self, total: int, reused: int) -> Iterator[Callable[[int], None]]:
@@ -85,7 +83,7 @@ class TextProgress:
     def working(self, total: int) -> Iterator[None]:
         """A spinner for work that has no steps to count, which takes seconds."""
         if self.console.is_terminal:
-            with self.console.status(f"{self.label}: {total:,} texts"):
+            with self.console.status(f"{self.label}: {total:,} {self.unit}"):
                 yield
         else:
             yield

@@ -9,8 +9,8 @@ from typing import Any, TypeVar
 import numpy as np
 import polars as pl
 
-from darec.data.dataset import Dataset
-from darec.data.idmap import Id
+from darec.ids.idmap import Id
+from darec.listing.named import Named
 from darec.tabular import Tabular
 from darec.types import FloatArray, IntArray
 
@@ -71,7 +71,7 @@ class Recommendations(Tabular):
         columns: ``user_id``, ``rank``, ``item_id``, ``title`` and ``score``.
 
     Args:
-        dataset: whose users and items.
+        named: ids and titles of users and items.
         users: [n] rows of users.
         items: [n, k] rows of items, -1 where a list ends early.
         scores: [n, k].
@@ -79,10 +79,8 @@ class Recommendations(Tabular):
 
     columns = ("user_id", "rank", "item_id", "title", "score")
 
-    def __init__(
-        self, dataset: Dataset, users: IntArray, items: IntArray, scores: FloatArray
-    ) -> None:
-        self._dataset = dataset
+    def __init__(self, named: Named, users: IntArray, items: IntArray, scores: FloatArray) -> None:
+        self._named = named
         self._users, self._items, self._scores = users, items, scores
 
     def __len__(self) -> int:
@@ -94,22 +92,22 @@ class Recommendations(Tabular):
 
     def __iter__(self) -> Iterator[tuple[Id, RecommendationList[Recommendation]]]:
         """Each user's id and list."""
-        ids = self._dataset.users.ids
+        ids = self._named.users.ids
         for user, items, scores in zip(self._users, self._items, self._scores, strict=True):
-            yield ids[user], listed(self._dataset, items, scores)
+            yield ids[user], listed(self._named, items, scores)
 
     def to_polars(self) -> pl.DataFrame:
         """The table as a frame of polars; UUIDs as text."""
         there = self._items != ENDED
         places, ranks = np.nonzero(there)
         items = self._items[there]
-        data = self._dataset
+        named = self._named
         return pl.DataFrame(
             [
-                data.users.column(self._users[places]),
+                named.users.column(self._users[places]),
                 pl.Series("rank", ranks + 1),
-                data.items.column(items),
-                data.titles.gather(items),
+                named.items.column(items),
+                named.titles.gather(items),
                 pl.Series("score", self._scores[there]),
             ]
         )
@@ -118,7 +116,7 @@ class Recommendations(Tabular):
         """See :meth:`Tabular.objects`."""
         places, _ = np.nonzero(self._items != ENDED)
         rows = {"user": self._users[places], "item": self._items[self._items != ENDED]}
-        maps = {"user": self._dataset.users, "item": self._dataset.items}
+        maps = {"user": self._named.users, "item": self._named.items}
         return {
             f"{kind}_id": [maps[kind].ids[row] for row in rows[kind]]
             for kind in maps
@@ -126,12 +124,11 @@ class Recommendations(Tabular):
         }
 
 
-def listed(
-    dataset: Dataset, items: IntArray, scores: FloatArray
-) -> RecommendationList[Recommendation]:
+def listed(named: Named, items: IntArray, scores: FloatArray) -> RecommendationList[Recommendation]:
     """One user's list from [k] rows of items and their scores."""
+    titles = named.titles
     return RecommendationList(
-        Recommendation(rank, dataset.items.ids[item], dataset.title(int(item)), float(score))
+        Recommendation(rank, named.items.ids[item], str(titles[int(item)]), float(score))
         for rank, (item, score) in enumerate(zip(items, scores, strict=True), 1)
         if item != ENDED
     )

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import pytest
 
-from darec.data.names import ItemNames
 from darec.errors import DataError
+from darec.ids.names import ItemNames
 
 IDS = ["1", "2", "3", "4", "5"]
 TITLES = ["Heat", "Good, the Bad and the Ugly", "Alien", "Heat", None]

@@ -1,0 +1,1 @@
+"""Ids and names: what users and items are called outside, and their rows inside."""

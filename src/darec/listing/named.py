@@ -1,0 +1,30 @@
+"""What lists need to know of users and items: their ids and what items are called."""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import polars as pl
+
+from darec.ids.idmap import IdMap
+from darec.ids.names import ItemNames
+
+
+class Named(Protocol):
+    """Users and items with ids and titles: a dataset, or a bundle."""
+
+    @property
+    def users(self) -> IdMap:
+        """The users' ids, in row order."""
+
+    @property
+    def items(self) -> IdMap:
+        """The items' ids, in row order."""
+
+    @property
+    def titles(self) -> pl.Series:
+        """[I] what to call each item on screen."""
+
+    @property
+    def names(self) -> ItemNames:
+        """Finds items by id or title."""
