@@ -31,6 +31,8 @@ from darec.urls import quiet_logs, without_credentials
         ("got 'http://u:p@h/v1', \"https://h?k=s\".", "got 'http://h/v1', \"https://h\"."),
         ("darec --base-url=HTTPS://u:p@h --quiet", "darec --base-url=HTTPS://h --quiet"),
         ("postgresql+psycopg://u:p@db:5432/x", "postgresql+psycopg://db:5432/x"),
+        ("no file http:/u:p@h/v1?k=s.", "no file http:/h/v1."),
+        (r"C:/Users/me@home/x?", r"C:/Users/me@home/x?"),
         ("mail me@host, at 10:30, a://", "mail me@host, at 10:30, a://"),
     ],
 )

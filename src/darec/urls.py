@@ -6,7 +6,8 @@ import logging
 import re
 from typing import Final
 
-_URL: Final = re.compile(r"\b([a-z][a-z0-9+.-]{0,20}://)(\S+)", re.IGNORECASE)
+# A URL that was taken for a path has one slash; one letter and a slash is a drive of Windows.
+_URL: Final = re.compile(r"\b([a-z][a-z0-9+.-]{1,20}:/{1,2})(\S+)", re.IGNORECASE)
 _CLOSING: Final = "\"'`<>)],.;:"
 """Closes a quotation or a sentence, and is no part of the URL in it."""
 _HARMLESS: Final = ("api-version=",)

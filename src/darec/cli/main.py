@@ -20,6 +20,7 @@ from darec.cli.parts import PartsCommand, with_plugins
 from darec.errors import ConfigError, DarecError, DarecWarning, shortened
 from darec.memory import failed_allocation
 from darec.terminal import echo
+from darec.urls import without_credentials
 
 app = typer.Typer(
     name="darec",
@@ -84,7 +85,7 @@ for _name, _module in GROUPS.items():
 
 def fail(message: str, status: int = 2) -> int:
     """Print one error line on standard error and return the exit status."""
-    echo(f"darec: error: {shortened(message)}", err=True)
+    echo(f"darec: error: {shortened(without_credentials(message))}", err=True)
     return status
 
 

@@ -193,6 +193,38 @@ def test_only_a_finished_run_ends_with_status_0(
     assert status("proxy") == 2
 
 
+def test_a_password_in_the_url_is_shown_and_written_nowhere(
+    shop: Path,
+    server: ScriptedServer,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    url = server.url.replace("://", "://ann:s3cret@") + "?api_key=qu3ry"
+    refusal = Reply({"error": {"message": f"no {url}"}}, 400)
+    server.script = lambda body, n: refusal if "item3\n" in question(body) else None
+    line = [shop, "--model", "m", "--items", "--base-url", url]
+    assert call(*line) == 0
+    assert server.query == "api_key=qu3ry" and server.headers["authorization"].startswith("Basic ")
+    assert call(*line, "--only-failed", "--batch-out", shop / "requests.jsonl") == 0
+    assert call(*line, "--dry-run") == 0
+    assert call(*line, "--format", "json") == 0
+    wrong = url.replace("s3cret", "s3cret/").replace("qu3ry", "qu3ry@")
+    for words in (
+        ["--base-url", wrong],
+        [url],
+        ["--set", f"base_url=[{url}]"],
+        ["--item-template", url],
+    ):
+        assert call(*line, *words) == 2
+    monkeypatch.setattr(Profiler, "run", mock.Mock(side_effect=KeyboardInterrupt))
+    with mock.patch("sys.argv", ["darec", "profile", *map(str, line)]):
+        assert main() == 130
+    printed = capsys.readouterr()
+    assert "go on with: the same command" in printed.err and f"no {server.url}" in printed.out
+    told = [printed.out, printed.err, *(f.read_text() for f in shop.rglob("*.json*"))]
+    assert len(told) > 5 and not any("s3cret" in text or "qu3ry" in text for text in told)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
