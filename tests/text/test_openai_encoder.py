@@ -114,8 +114,13 @@ def rows(*vectors: object, index: list[int] | None = None) -> Reply:
         (rows([1.0], [2.0, 3.0]), r"sent vectors of \[1, 2\] numbers"),
         (rows([], []), r"sent vectors of \[0\] numbers"),
         (rows(["a"], ["b"]), "sent vectors that are no numbers"),
-        (Reply({"choices": []}), "did not send one vector|No embedding data"),
-        (Reply("<html>"), "cannot be read|did not send"),
+        (Reply({"choices": []}), "did not send one vector"),
+        (Reply([1]), "did not send one vector"),
+        (Reply("<html>"), "cannot be read .not JSON but '<html>'"),
+        (
+            Reply({"error": {"code": 503, "message": "busy"}}),
+            "503: busy. Run again when the server",
+        ),
         (Reply({"error": {"message": "too many tokens"}}, 400), "too many tokens. Is a text too"),
         (
             Reply({"error": {"message": "no", "code": "content_filter"}}, 400),

@@ -1,7 +1,8 @@
-"""What a server's refusal means for the other requests: nothing, or that none of them will be answered either."""
+"""What a server sends in place of an answer, and what that means for the other requests."""
 
 from __future__ import annotations
 
+import json
 import re
 from typing import Any, Final, Literal
 
@@ -43,6 +44,26 @@ class BodyError(ValueError):
         digits = str(code)
         self.status = int(digits) if re.fullmatch("[45][0-9][0-9]", digits) else None
         self.code = "" if self.status else digits
+
+
+def read_answer(text: str) -> Any:
+    """What a server sent with status 200, as JSON.
+
+    Raises:
+        BodyError: it is an object with an error and nothing else of worth.
+        ValueError: it is no JSON; the message has its first words.
+    """
+    try:
+        body = json.loads(text)
+    except (ValueError, RecursionError):
+        raise ValueError(f"not JSON but {' '.join(text[:60].split())!r}") from None
+    if (
+        isinstance(body, dict)
+        and body.get("error")
+        and not (body.get("choices") or body.get("data"))
+    ):
+        raise BodyError(body["error"])
+    return body
 
 
 def reach(status: int | None, code: str, message: str) -> Reach:

@@ -22,7 +22,7 @@ from pydantic import Field, field_serializer
 from darec.errors import ConfigError, EndpointError
 from darec.text.encoders.base import Encoder, EncoderConfig, Precision
 from darec.text.endpoint import Endpoint, run_async
-from darec.text.refusals import Reach
+from darec.text.refusals import Reach, read_answer
 from darec.types import FloatArray
 from darec.urls import without_credentials
 
@@ -190,10 +190,12 @@ class OpenAIEncoder(Encoder[OpenAIConfig]):
             {"dimensions": self.config.dimensions} if self.config.dimensions else {}
         )
         try:
-            response: Any = await client.embeddings.create(
+            # Read by ourselves: the client trusts a server to send nothing but embeddings.
+            raw = await client.embeddings.with_raw_response.create(
                 model=self.argument, input=texts, encoding_format="float", **more
             )
-            rows = {row.index: row.embedding for row in response.data}
+            body: Any = read_answer(raw.http_response.text)
+            rows = {row["index"]: row["embedding"] for row in body["data"]}
             vectors = [list(rows[n]) for n in range(len(texts))]
         except (openai.OpenAIError, ValueError) as error:
             how_far, said = self.endpoint.judge(error, self.argument)
@@ -210,7 +212,7 @@ class OpenAIEncoder(Encoder[OpenAIConfig]):
                 ]
             self._refused.append(said)
             return [[]]
-        except (AttributeError, KeyError, TypeError):  # something else than embeddings
+        except (KeyError, TypeError):  # something else than embeddings
             raise EndpointError(
                 f"{self.argument!r} did not send one vector for each of {len(texts)} texts: is it a model of "
                 "embeddings?"

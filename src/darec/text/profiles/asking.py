@@ -21,12 +21,13 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any, Final
 
 from darec.errors import EndpointError
-from darec.text.profiles.completion import Completion, read_completion, read_json
+from darec.text.profiles.completion import Completion, read_completion
 from darec.text.profiles.config import ProfileConfig
 from darec.text.profiles.costs import Ledger
 from darec.text.profiles.prompts import Prompt
 from darec.text.profiles.schema import Profile, cut
 from darec.text.profiles.store import Answer, AnswerStore
+from darec.text.refusals import read_answer
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -204,7 +205,7 @@ class Asker:
             raw = await client.chat.completions.with_raw_response.create(
                 model=body["model"], messages=body["messages"], extra_body=rest
             )
-            completion = read_completion(prompt.kind, read_json(raw.http_response.text))
+            completion = read_completion(prompt.kind, read_answer(raw.http_response.text))
             read = completion.tokens_in or self.ledger.estimate(length)
             written = completion.tokens_out or self.ledger.estimate(len(completion.content))
             self.ledger.learn(length, completion.tokens_in or 0, completion.tokens_out or 0)

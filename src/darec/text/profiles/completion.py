@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Any, Final
 
-from darec.text.profiles.schema import Kind, Profile, cut, parse
-from darec.text.refusals import BodyError
+from darec.text.profiles.schema import Kind, Profile, parse
 
 _CUT: Final = "cut off at max_tokens"
 _FILTERED: Final = ("content_filter", "safety", "refusal", "prohibited", "blocklist", "sensitive")
@@ -36,16 +34,9 @@ class Completion:
 
 
 def read_completion(kind: Kind, body: Any) -> Completion:
-    """Check a completion, trusting nothing in it.
-
-    Raises:
-        BodyError: the body holds an error in place of a completion, as proxies send it with status 200.
-        ValueError: it is no completion at all.
-    """
+    """Check a completion, trusting nothing in it. Raises ``ValueError`` if it is none at all."""
     usage, choices = _get(body, "usage"), _get(body, "choices")
     tokens = (_count(_get(usage, "prompt_tokens")), _count(_get(usage, "completion_tokens")))
-    if not choices and _get(body, "error"):
-        raise BodyError(_get(body, "error"))
     if not isinstance(choices, list):
         raise ValueError("no chat completion in it")
     choice = choices[0] if choices else None
@@ -66,14 +57,6 @@ def read_completion(kind: Kind, body: Any) -> Completion:
         reason = _CUT if ended == "length" else str(error) if content.strip() else "empty answer"
         return Completion(content, reason, None, False, *tokens)
     return Completion(content, None, profile, False, *tokens)
-
-
-def read_json(text: str) -> Any:
-    """What a server sent, as JSON. Raises ``ValueError`` with its first words."""
-    try:
-        return json.loads(text)
-    except (ValueError, RecursionError):
-        raise ValueError(f"not JSON but {cut(text, 60)!r}") from None
 
 
 def _words(content: Any) -> str:
