@@ -32,16 +32,21 @@ BACKBONE: Final = "lightgcn"
 ALIGNMENT: Final = "none"
 MATRIX: Final = "ease"
 SHAPE: Final = "l3ae"
+ENTRIES: Final = 50
 
 
 class PartConfig(Settings):
     """Base of the configuration of a registered part.
 
     Attributes:
+        tried: values that a setting takes one after the other where it is null, the best on validation data being kept;
+            for closed-form pairs, whose null settings go through their values together.
         presets: settings under a name, taken by ``preset``: ``{"alignment": {"name": "darec", "preset": "paper"}}``.
     """
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
+
+    tried: ClassVar[Mapping[str, tuple[float, ...]]] = {}
 
     name: str
     """Name of the part in the registry."""
@@ -159,10 +164,8 @@ def _part(value: Any, registry: Registry, default: str) -> Any:
 class BesideConfig(Settings):
     """An item-item matrix in closed form, whose scores are added to those of trained tables."""
 
-    backbone: SerializeAsAny[PartConfig] = Field(
-        default={"name": MATRIX, "entries": 20}, validate_default=True
-    )
-    """The closed-form model; a few entries of each of its columns are enough."""
+    backbone: SerializeAsAny[PartConfig] = Field(default=MATRIX, validate_default=True)
+    """The closed-form model; of ``ease`` 50 entries of each column are kept, unless ``entries`` says otherwise."""
     alignment: SerializeAsAny[PartConfig] = Field(default=SHAPE, validate_default=True)
     """How language shapes it."""
     weight: float | None = Field(None, ge=0, lt=1)
@@ -171,6 +174,10 @@ class BesideConfig(Settings):
     @field_validator("backbone", mode="before")
     @classmethod
     def _backbone(cls, value: Any) -> Any:
+        if value == MATRIX:
+            value = {"name": MATRIX}
+        if isinstance(value, Mapping) and value.get("name", MATRIX) == MATRIX:
+            value = {"entries": ENTRIES, **value}
         return _part(value, BACKBONES, MATRIX)
 
     @field_validator("alignment", mode="before")

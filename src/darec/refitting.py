@@ -14,6 +14,7 @@ from darec.run import Run
 from darec.run_folder import describe, run_folder
 from darec.runtime import resolve_runtime, stored_text
 from darec.settings import validated
+from darec.training.closed_form import with_chosen
 from darec.types import TextTable
 
 
@@ -102,8 +103,11 @@ def _settings(source: Run, options: dict[str, Any]) -> RunConfig:
         update["train"] = config.train.model_copy(update={"epochs": epochs})
     if config.beside is not None:
         weight = source.metrics["diagnostics/beside/weight"]
-        update["beside"] = config.beside.model_copy(update={"weight": weight})
-    return config.model_copy(update=update)
+        parts = {"backbone": config.beside.backbone, "alignment": config.beside.alignment}
+        matrix = with_chosen(config.model_copy(update=parts), source.metrics, "beside/")
+        parts = {"backbone": matrix.backbone, "alignment": matrix.alignment}
+        update["beside"] = config.beside.model_copy(update={"weight": weight, **parts})
+    return with_chosen(config.model_copy(update=update), source.metrics)
 
 
 def _check_text(source: Run) -> None:

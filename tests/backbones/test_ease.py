@@ -11,12 +11,15 @@ from scipy import sparse
 
 import darec
 from darec.backbones.ease import largest, solve
+from darec.config import resolve_config
 from darec.errors import ConfigError
 from darec.numerics.structure import Structure, item_matrix
 from darec.testing.closed_form import ClosedFormSuite
 from darec.testing.suites import tiny_text
 from darec.testing.worlds import tiny_dataset
+from darec.training.closed_form import ClosedFormTrainer
 
+MONITOR = {"train.monitor": "recall@5", "evaluation.ks": [5]}
 RNG = np.random.default_rng(0)
 X = (RNG.random((30, 11)) < 0.3).astype(float)
 FEATURES = torch.from_numpy(RNG.standard_normal((11, 4)))
@@ -130,3 +133,28 @@ def test_a_run_is_kept_and_found_again(tmp_path):
     assert len(again.similar("i2", 3)) == 3
     assert (run.metrics["epochs"], run.metrics["table_dim"]) == (1, 0)
     assert run.metrics["parameters"] == data.n_items**2
+
+
+def test_null_settings_go_through_their_values_together_and_the_best_is_kept():
+    data, text = tiny_dataset(), tiny_text(tiny_dataset())
+    config = resolve_config({"backbone": "ease", "alignment": "l3ae", **MONITOR})
+    trainer = ClosedFormTrainer(config, data, text)
+    tried = [(c.backbone.ridge, c.alignment.lean) for c in trainer.candidates()]
+    assert tried == [(100, 100), (1000, 300)]
+    given = resolve_config(
+        {"backbone": "ease", "alignment": "l3ae", "backbone.ridge": 7, **MONITOR}
+    )
+    tried = [
+        (c.backbone.ridge, c.alignment.lean)
+        for c in ClosedFormTrainer(given, data, text).candidates()
+    ]
+    assert tried == [(7, 100), (7, 300)]
+    found = {}
+    for ridge, lean in ((100, 100), (1000, 300)):
+        settings = {"backbone.ridge": ridge, "alignment.lean": lean, **MONITOR}
+        run = darec.fit(
+            data, backbone="ease", alignment="l3ae", settings=settings, text=text, progress=False
+        )
+        found[ridge] = run.metrics["valid/recall@5"]
+    assert trainer.fit().best_value == max(found.values())
+    assert trainer.state.diagnostics["chosen/backbone.ridge"] == max(found, key=found.__getitem__)

@@ -37,7 +37,7 @@ def test_it_trains_reports_and_finds_everything_again(
         "--out",
         out,
     ]
-    words += ["--seeds", "1", "--jobs", "2", *FAST]
+    words += ["--seeds", "1", "--jobs", "2", "--no-floors", *FAST]
     assert call(*words) == 0
     shown = capsys.readouterr()
     assert "data, test split: 60 users, 40 items, 1 seed" in shown.out
@@ -67,7 +67,7 @@ def test_a_failed_run_shows_in_the_exit_status(
     shop: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     words = ["compare", shop / "data", "--backbones", "mf", "--alignments", "none", "--seeds", "1"]
-    words += ["--out", shop / "failing", *FAST, "--set", "train.lr=1e38"]
+    words += ["--no-floors", "--out", shop / "failing", *FAST, "--set", "train.lr=1e38"]
     assert call(*words) == 1
     shown = capsys.readouterr()
     assert "mf + none, seed 0 failed: " in shown.err
@@ -81,7 +81,7 @@ def test_a_failed_run_shows_in_the_exit_status(
         (["--alignments", "darek"], "unknown alignment 'darek': did you mean 'darec'?"),
         (["--backbones", "alpharec", "--alignments", "llminit"], "alpharec + llminit"),
         (["--seeds", "1,2,1"], "--seeds: 1 is given twice"),
-        (["--seeds", "334", "--alignments", "none,darec,kar"], "1002 runs: pass --yes"),
+        (["--seeds", "334", "--alignments", "none,darec,kar"], "1006 runs: pass --yes"),
         (["--set", "train.epochz=2"], "did you mean 'train.epochs'?"),
         (["--alignments", "none", "--set", "alignment.rho=1"], "no pair of the grid has that"),
         (["--settings", "nowhere"], "lightgcn+none.yaml"),

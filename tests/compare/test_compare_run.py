@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import json
 import os
 import shutil
@@ -16,13 +17,17 @@ import pytest
 
 from darec.api import fit
 from darec.compare import ablate, sweep
+from darec.compare.grid import floors_of
 from darec.compare.result import Comparison
-from darec.compare.run import compare, default_threads
+from darec.compare.run import compare as compare_with_floors
+from darec.compare.run import default_threads
 from darec.errors import ConfigError, FolderError, RunError
 from darec.evaluation.result import Evaluation
 from darec.lock import locked
 from darec.testing.worlds import tiny_dataset
 from darec.text import encode_dataset
+
+compare = functools.partial(compare_with_floors, floors=False)
 
 FAST = ("train.epochs=4", "train.eval_every=1", "train.lr=0.02", "train.batch_size=64")
 SETTINGS = {"train.epochs": 4, "train.eval_every": 1, "train.lr": 0.02, "train.batch_size": 64}
@@ -197,7 +202,7 @@ def test_a_large_grid_must_be_confirmed_before_anything_is_read(tmp_path: Path) 
 def test_killed_in_the_middle_it_goes_on_to_the_same_figures(shop: Path, tmp_path: Path) -> None:
     long = ["train.epochs=120", "train.patience=500", *FAST[1:]]
     words = [str(shop / "data"), "--out", str(tmp_path / "killed"), "--backbones", "mf"]
-    words += ["--alignments", "none", "--seeds", "2,", "--threads", "1", "--quiet"]
+    words += ["--alignments", "none", "--seeds", "2,", "--threads", "1", "--quiet", "--no-floors"]
     words += [word for setting in long for word in ("--set", setting)]
     process = subprocess.Popen(
         [sys.executable, "-m", "darec.cli.main", "compare", *words],
@@ -242,3 +247,29 @@ def test_threads_heed_torchs_own_choice_and_the_share_of_the_processors(
     monkeypatch.setattr("darec.compare.run._cores", lambda: cores)
     monkeypatch.setattr("torch.get_num_threads", lambda: torchs)
     assert default_threads(jobs) == threads
+
+
+def test_floors_stand_beside_the_grid_and_models_without_chance_run_once(shop: Path) -> None:
+    found = compare_with_floors(
+        shop / "data",
+        out=shop / "floors",
+        backbones="mf",
+        alignments="darec",
+        seeds=2,
+        overrides=FAST,
+        progress=False,
+    )
+    runs = {variant.name: len(variant.seeds) for variant in found.variants}
+    floors = {"popular + none": 1, "itemknn + none": 1, "ease + none": 1, "ease + l3ae": 1}
+    assert runs == {"mf + darec": 2, **floors}
+    leaning = next(variant for variant in found.variants if variant.name == "ease + l3ae")
+    assert len(leaning.gains["recall@5"].seeds) == 1
+    assert found.seeds == (0, 1)
+
+
+def test_floors_without_text_and_of_large_catalogues() -> None:
+    plain = [("popular", "none"), ("itemknn", "none"), ("ease", "none")]
+    assert floors_of([("mf", "none")], 100) == (plain, [])
+    assert floors_of([("ease", "none"), ("ease", "l3ae")], 100)[0] == plain[:2]
+    found, remarks = floors_of([("mf", "darec")], 50_000)
+    assert found == plain[:2] and "50,000 items" in remarks[0]

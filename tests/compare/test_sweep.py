@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+import functools
 from pathlib import Path
 from typing import Any
 
@@ -7,12 +8,14 @@ import pytest
 
 from darec.compare.one_pair import base_config
 from darec.compare.result import Comparison
-from darec.compare.run import compare
+from darec.compare.run import compare as compare_with_floors
 from darec.compare.sweep import parse_param, sweep, sweep_variants
 from darec.config import resolve_config
 from darec.errors import ConfigError
 from darec.testing.worlds import tiny_dataset
 from darec.text import encode_dataset
+
+compare = functools.partial(compare_with_floors, floors=False)
 
 FAST = ("train.epochs=2", "train.eval_every=1", "train.lr=0.02", "train.batch_size=64")
 

@@ -32,12 +32,18 @@ def fit(data: Any = None, **more: Any) -> Any:
 
 def test_scores_are_the_tables_and_the_matrix_in_the_given_share() -> None:
     data = tiny_dataset()
-    run = fit(data, settings={"beside.weight": 0.25, "beside.alignment": "none"})
+    settings = {"beside.weight": 0.25, "beside.alignment": "none", "beside.backbone.ridge": 100}
+    run = fit(data, settings=settings)
     alone = fit(data)
     matrix = darec.fit(
         data,
         backbone="ease",
-        settings={"backbone.entries": 20, "train.monitor": "recall@5", "evaluation.ks": [5]},
+        settings={
+            "backbone.entries": 50,
+            "backbone.ridge": 100,
+            "train.monitor": "recall@5",
+            "evaluation.ks": [5],
+        },
         progress=False,
     )
     assert isinstance(run.scorer, AddedScorer)
@@ -89,3 +95,19 @@ def test_what_makes_no_sense_is_refused() -> None:
         resolve_config({"beside.weight": 1})
     with pytest.raises(ConfigError, match=r"did you mean 'beside\.weight'"):
         resolve_config({"beside.wieght": 0.1})
+
+
+def test_few_entries_are_kept_unless_all_are_asked_for() -> None:
+    def entries(**given: Any) -> Any:
+        beside = resolve_config(
+            {f"beside.backbone.{key}": given[key] for key in given} or {"beside": "ease"}
+        ).beside
+        assert beside is not None
+        return beside.backbone.model_dump()["entries"]
+
+    assert (entries(), entries(ridge=3), entries(entries=None), entries(entries=7)) == (
+        50,
+        50,
+        None,
+        7,
+    )

@@ -6,6 +6,7 @@ both are solved in closed form.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 import torch
@@ -21,10 +22,13 @@ from darec.types import Interactions, TextTable
 class L3AEConfig(PartConfig):
     """Settings of :class:`L3AE`; defaults chosen on the validation split of toys."""
 
+    tried: ClassVar[Mapping[str, tuple[float, ...]]] = {"lean": (100.0, 300.0)}
+
     name: Literal["l3ae"] = "l3ae"
     """Name of the alignment."""
-    lean: Annotated[float, Range(3.0, 1000.0, log=True)] = Field(100.0, gt=0)
-    """Weight of the squared distance to the text's matrix, lambda_E in the paper."""
+    lean: Annotated[float | None, Range(3.0, 1000.0, log=True)] = Field(None, gt=0)
+    """Weight of the squared distance to the text's matrix, lambda_E in the paper; null: 100 or 300, whichever is better
+    on the validation split, with the backbone's ridge where that is null too."""
     text_ridge: Annotated[float, Range(0.1, 100.0, log=True)] = Field(1.0, gt=0)
     """Ridge of the text's own matrix, lambda_F in the paper, for texts of unit length."""
 
@@ -39,5 +43,5 @@ class L3AE(Alignment[L3AEConfig]):
     def structure(cls, config: L3AEConfig, text: TextTable, train: Interactions) -> Structure:
         """The text's matrix, and how much to lean to it."""
         rows = unit_text(text)
-        lean = torch.full((train.n_items,), config.lean, dtype=torch.float64)
+        lean = torch.full((train.n_items,), float(config.lean or 0), dtype=torch.float64)
         return Structure(target=item_matrix(rows, config.text_ridge), lean=lean)

@@ -61,6 +61,7 @@ class ClosedForm(Configured[C], ABC):
         needs_text: whether the model itself reads the language embeddings.
         has_ids: whether it learns an id table: none does.
         closed_form: what tells it from a trained backbone.
+        deterministic: whether every seed gives the same.
         takes_structure: whether alignments that give an item-item structure go with it.
         ablations: what ``darec ablate`` switches off or changes, name -> settings; None: derived from the config.
     """
@@ -68,6 +69,7 @@ class ClosedForm(Configured[C], ABC):
     needs_text: ClassVar[bool] = False
     has_ids: ClassVar[bool] = False
     closed_form: ClassVar[bool] = True
+    deterministic: ClassVar[bool] = True
     takes_structure: ClassVar[bool] = False
     ablations: ClassVar[Mapping[str, Mapping[str, Any]] | None] = None
 

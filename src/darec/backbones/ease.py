@@ -7,7 +7,8 @@ a zero diagonal; the solution is closed (eq. 8). A structure that language gives
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -32,11 +33,14 @@ _TOLERANCE = 1e-2  # of the residual of the inverse, whose entries are about 1
 class EASEConfig(ClosedFormConfig):
     """Settings of :class:`EASE`."""
 
+    tried: ClassVar[Mapping[str, tuple[float, ...]]] = {"ridge": (100.0, 1000.0)}
+
     name: Literal["ease"] = "ease"
     """Name of the backbone."""
-    ridge: Annotated[float, Range(1.0, 3000.0, log=True)] = 100.0
-    """Weight of the squared norm of B, lambda; the paper tunes it between 1 and 1000. With a structure that B leans to,
-    it may be negative, as L3AE's paper has it, as long as the two together are positive."""
+    ridge: Annotated[float | None, Range(1.0, 3000.0, log=True)] = None
+    """Weight of the squared norm of B, lambda; null: 100 or 1000, whichever is better on the validation split (the
+    paper tunes it between 1 and 1000). With a structure that B leans to, it may be negative, as L3AE's paper has it, as
+    long as the two together are positive."""
     entries: int | None = Field(None, ge=1)
     """Entries of each column of B that are kept, the largest in absolute value; null: all."""
 
@@ -60,7 +64,10 @@ class EASE(ClosedForm[EASEConfig]):
             "use backbone 'ease_sparse', or import with a k-core that leaves fewer items",
         )
         X = matrix_of(inputs.train)
-        B = solve(X, inputs.structure or Structure(), self.config.ridge, dtype, inputs.device)
+        ridge = self.config.ridge
+        if ridge is None:
+            raise ConfigError("backbone.ridge is null: give it, or let the trainer choose it.")
+        B = solve(X, inputs.structure or Structure(), ridge, dtype, inputs.device)
         if self.config.entries is None or self.config.entries >= n:
             return MatrixScorer(B, X, inputs.ties)
         return MatrixScorer(largest(B, self.config.entries), X, inputs.ties)

@@ -44,6 +44,10 @@ def command(
     baseline: Annotated[
         str, typer.Option(metavar="NAME", help="Alignment that gains are measured over.")
     ] = "none",
+    floors: Annotated[
+        bool,
+        typer.Option(help="Also show popularity, ItemKNN, EASE and, where text is read, L3AE."),
+    ] = True,
     encoder: comparison_options.Encoder = None,
     device: comparison_options.Device = None,
     threads: comparison_options.Threads = None,
@@ -73,6 +77,7 @@ def command(
             overrides=set_ or (),
             settings=settings,
             baseline=baseline,
+            floors=floors,
             many=yes,
             command=command_line(),
             progress=not quiet,

@@ -35,6 +35,8 @@ MANY: Final = 1000
 """A grid of more runs than this is only trained when that is confirmed."""
 _MOST_SEEDS: Final = 100_000
 Names = tuple[str, str]
+LARGEST_DENSE: Final = 30_000
+"""Items up to which EASE is one of the floors."""
 
 
 @dataclass(frozen=True)
@@ -116,6 +118,35 @@ def parse_names(text: str, registry: Registry) -> tuple[str, ...]:
     return _distinct(names, option)
 
 
+FLOORS: Final[tuple[Names, ...]] = (
+    ("popular", "none"),
+    ("itemknn", "none"),
+    ("ease", "none"),
+    ("ease", "l3ae"),
+)
+"""What no comparison should be read without: what everybody gets, and what linear models reach in a minute."""
+
+
+def floors_of(pairs: Sequence[Names], n_items: int) -> tuple[list[Names], list[str]]:
+    """The floors that go with a grid and are not in it yet, and a remark on those that are left out.
+
+    Args:
+        pairs: the grid; where none of it reads text, no floor does.
+        n_items: I; above :data:`LARGEST_DENSE` a dense item-item matrix is left out.
+    """
+    text = any(BACKBONES.get(b).needs_text or ALIGNMENTS.get(a).needs_text for b, a in pairs)
+    wanted = [
+        (backbone, alignment)
+        for backbone, alignment in FLOORS
+        if (backbone, alignment) not in pairs and (text or not ALIGNMENTS.get(alignment).needs_text)
+    ]
+    if n_items <= LARGEST_DENSE:
+        return wanted, []
+    return [pair for pair in wanted if pair[0] != "ease"], [
+        f"ease is left out of the floors: {n_items:,} items, and its matrix is dense."
+    ]
+
+
 def make_pairs(backbones: str, alignments: str) -> tuple[list[Names], list[str]]:
     """The grid of two lists, as :func:`parse_names` reads them; ``none`` first, then in the order given.
 
@@ -147,6 +178,7 @@ def resolve_pairs(
     config: Path | None = None,
     overrides: Sequence[str] = (),
     folder: Path | None = None,
+    optional: Iterable[Names] = (),
 ) -> list[VariantSettings]:
     """Each pair's settings: common ones, or a tuned file for each, and ``KEY=VALUE`` overrides on top.
 
@@ -158,15 +190,19 @@ def resolve_pairs(
         config: YAML file of common settings; those of a part go to that part alone.
         overrides: as ``train.epochs=5``.
         folder: with ``BACKBONE+ALIGNMENT.yaml`` for every pair, as ``darec tune`` writes them.
+        optional: pairs that take their defaults where ``folder`` has no file for them, as they do without it.
 
     Raises:
         ConfigError: an unknown setting, a file that is missing or for another pair, or pairs that are measured
             differently.
     """
-    pairs = list(pairs)
+    pairs, optional = list(pairs), set(optional)
     if config and folder:
         raise ConfigError("give either --config, for all pairs, or --settings, one file a pair.")
     files = {pair: folder / f"{'+'.join(pair)}.yaml" if folder else None for pair in pairs}
+    for pair in optional:
+        if (file := files.get(pair)) and not file.is_file():
+            files[pair] = None
     missing = [str(file) for file in files.values() if file and not file.is_file()]
     if missing:
         raise ConfigError(
@@ -199,7 +235,7 @@ def resolve_pairs(
 def make_jobs(
     variants: Sequence[VariantSettings], seeds: Sequence[int], dataset: Dataset
 ) -> dict[Title, list[Job]]:
-    """The runs of each variant, one a seed, once it is certain that each could begin.
+    """The runs of each variant, one a seed, or one in all where there is no chance; once each is certain to begin.
 
     Raises:
         ConfigError: settings that do not fit the data or the machine.
@@ -226,9 +262,15 @@ def make_jobs(
             text = config.text.model_copy(update={"encoder": encoder})
             config = config.model_copy(update={"text": text})
         jobs[variant.title] = [
-            _job(variant.title, config, seed, fingerprint, vectors) for seed in seeds
+            _job(variant.title, config, seed, fingerprint, vectors)
+            for seed in (seeds if has_chance(config) else seeds[:1])
         ]
     return jobs
+
+
+def has_chance(config: RunConfig) -> bool:
+    """Whether another seed would give another result; a model in closed form is the same for all."""
+    return not getattr(BACKBONES.get(config.backbone.name), "deterministic", False)
 
 
 def _job(title: Title, config: RunConfig, seed: int, fingerprint: str, vectors: str | None) -> Job:

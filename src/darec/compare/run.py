@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 from collections.abc import Sequence
 from pathlib import Path
@@ -11,7 +12,10 @@ import torch
 
 from darec.compare.grid import (
     MANY,
+    Names,
     VariantSettings,
+    floors_of,
+    has_chance,
     make_jobs,
     make_pairs,
     parse_seeds,
@@ -53,6 +57,7 @@ def compare(
     overrides: Sequence[str] = (),
     settings: Path | None = None,
     baseline: str = BASELINE,
+    floors: bool = True,
     **runner: Unpack[RunnerOptions],
 ) -> Comparison:
     """Train every pair with every seed and compare the pairs; what is finished in ``out`` is not trained again.
@@ -66,6 +71,7 @@ def compare(
         overrides: ``["train.epochs=5"]``, on top of either.
         settings: folder with a ``BACKBONE+ALIGNMENT.yaml`` for every pair, from ``darec tune``.
         baseline: the alignment that gains are over; ``none`` may be missing, and then there are no gains.
+        floors: also show popularity, ItemKNN, EASE and, where any pair reads text, L3AE.
         **runner: ``out``, ``seeds``, ``jobs`` and the others that :func:`run_variants` takes.
 
     Raises:
@@ -81,8 +87,17 @@ def compare(
         raise ConfigError(
             f"--baseline {baseline!r} is not compared: choose one of {', '.join(among)}."
         )
+    below: list[Names] = []
+    if floors:
+        below, remarks = floors_of(names, Dataset.load(data).n_items)
+        left_out += remarks
     pairs = resolve_pairs(
-        names, options=options, config=config, overrides=overrides, folder=settings
+        [*names, *below],
+        options=options,
+        config=config,
+        overrides=overrides,
+        folder=settings,
+        optional=below,
     )
     return run_variants(data, pairs, baseline=baseline, remarks=left_out, **runner)
 
@@ -124,7 +139,9 @@ def run_variants(
     """
     data, out = Path(data), Path(out)
     numbers = parse_seeds(str(seeds))
-    if (runs := len(variants) * len(numbers)) > MANY and not many:
+    if (
+        runs := sum(len(numbers) if has_chance(v.config) else 1 for v in variants)
+    ) > MANY and not many:
         raise ConfigError(
             f"{len(variants)} {KINDS[kind].many} with {len(numbers)} seeds are {runs} runs: pass --yes to train more "
             f"than {MANY}."
@@ -133,7 +150,8 @@ def run_variants(
         raise ConfigError(f"--jobs {jobs}: give at least 1.")
     dataset = Dataset.load(data)
     grid = make_jobs(variants, numbers, dataset)
-    by_seed = [job for round_ in zip(*grid.values(), strict=True) for job in round_]
+    rounds = itertools.zip_longest(*grid.values())
+    by_seed = [job for round_ in rounds for job in round_ if job is not None]
     console = Console(stderr=True, quiet=not progress)
     for remark in remarks:
         console.print(remark, soft_wrap=True)

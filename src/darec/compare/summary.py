@@ -117,7 +117,7 @@ def summarise(
             "items": dataset.n_items,
             **{split: len(dataset.split(split)) for split in ("train", "valid", "test")},
         },
-        seeds=tuple(job.seed for job in next(iter(jobs.values()))),
+        seeds=tuple(job.seed for job in max(jobs.values(), key=len)),
         ks=ks,
         mask=first.evaluation.mask,
         monitor=first.train.monitor,

@@ -7,6 +7,7 @@ scores are brought to the same spread as theirs, and its weight is chosen on the
 
 from __future__ import annotations
 
+import math
 import time
 from typing import Any, Final
 
@@ -19,7 +20,7 @@ from darec.errors import ConfigError
 from darec.evaluation.evaluate import Evaluator
 from darec.progress import counted
 from darec.scoring import AddedScorer, Scorer
-from darec.training.closed_form import ClosedFormTrainer
+from darec.training.closed_form import ClosedFormTrainer, chosen, n_numbers
 from darec.training.state import TrainState
 from darec.training.trainer import Trainer
 from darec.types import IntArray, Interactions, TextTable
@@ -70,29 +71,34 @@ class BesideTrainer:
         """Train the tables, going on with them where ``resume``, then solve for the matrix and choose its weight."""
         state = self.tables.fit(resume=resume)
         started = time.perf_counter()
-        self.matrix.solve()
-        with self.reporter, self.reporter.preparing():
-            tables, matrix = self.tables.scorer(), self.matrix.scorer()
+        tables, best = self.tables.scorer(), -math.inf
+        for config in self.matrix.candidates():
+            matrix = self.matrix.solve(config)
             ratio = spread(tables, self.dataset) / max(spread(matrix, self.dataset), 1e-12)
             found = self._weigh(tables, matrix, ratio) if self.tables.evaluator else {}
-        if found:
-            self.weight = max(found, key=lambda weight: found[weight])
-            state.best_value = found[self.weight]
-        self._scorer = added(tables, matrix, self.weight, ratio)
+            weight = max(found, key=lambda weight: found[weight]) if found else self.weight
+            value = found.get(weight, -math.inf)
+            if self._scorer is None or value > best:
+                best, self.weight = value, weight
+                self._scorer = added(tables, matrix, weight, ratio)
+                told = {"weight": weight, **chosen(self.matrix.config, config)}
+                told |= {f"valid@{tried:g}": value for tried, value in found.items()}
+        if self.tables.evaluator:
+            state.best_value = best
         state.total_seconds += time.perf_counter() - started
         state.best_seconds += time.perf_counter() - started
-        state.diagnostics |= {"beside/weight": self.weight}
-        state.diagnostics |= {f"beside/valid@{weight:g}": value for weight, value in found.items()}
+        state.diagnostics |= {f"beside/{name}": value for name, value in told.items()}
         return state
 
     def _weigh(self, tables: Scorer, matrix: Scorer, ratio: float) -> dict[float, float]:
         """What the validation split says of each weight that may be."""
         weights = WEIGHTS if self.beside.weight is None else (self.beside.weight,)
         judge, found = self._judge(), {}
-        for weight in counted(weights, "weighing the matrix beside the tables"):
-            scorer = added(tables, matrix, weight, ratio)
-            values = judge.evaluate(scorer, (self.tables.metric,)).summary()
-            found[weight] = values[self.monitor]
+        with self.reporter, self.reporter.preparing():
+            for weight in counted(weights, "weighing the matrix beside the tables"):
+                scorer = added(tables, matrix, weight, ratio)
+                values = judge.evaluate(scorer, (self.tables.metric,)).summary()
+                found[weight] = values[self.monitor]
         return found
 
     def _judge(self) -> Evaluator:
@@ -100,8 +106,8 @@ class BesideTrainer:
         valid, train = self.dataset.valid, self.dataset.train
         users = np.flatnonzero(valid.user_degree)
         if len(users) > _JUDGES:
-            chosen = np.sort(np.random.default_rng(0).permutation(users)[:_JUDGES])
-            kept = np.isin(valid.users, chosen)
+            drawn = np.random.default_rng(0).permutation(users)[:_JUDGES]
+            kept = np.isin(valid.users, drawn)
             valid = Interactions.from_pairs(
                 valid.users[kept], valid.items[kept], valid.n_users, valid.n_items
             )
@@ -121,7 +127,10 @@ class BesideTrainer:
     @property
     def n_parameters(self) -> int:
         """Of both."""
-        return self.tables.n_parameters + (self.matrix.n_parameters if self.weight else 0)
+        added_up = self.scorer()
+        if not isinstance(added_up, AddedScorer):
+            return self.tables.n_parameters
+        return self.tables.n_parameters + n_numbers(added_up.scorers[1])
 
 
 def added(tables: Scorer, matrix: Scorer, weight: float, ratio: float) -> Scorer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -57,16 +58,32 @@ class ClosedFormTrainer:
                 f"backbone {config.backbone.name!r} with alignment {config.alignment.name!r} needs language "
                 "embeddings: run 'darec encode' on the dataset first."
             )
-        self.backbone: ClosedForm[Any] = backbone(config.backbone)
-        self.alignment = alignment
+        self.backbone, self.alignment = backbone, alignment
         self.evaluator = validator(dataset, k) if validate else None
         self.state = TrainState()
         self._scorer: Scorer | None = None
 
-    def solve(self) -> None:
-        """Solve for the scorer."""
-        config, train = self.config, self.dataset.train
-        device = torch.device(config.options.device)
+    def candidates(self) -> list[RunConfig]:
+        """The settings to choose from: one, or as many as those that are null have values to be tried."""
+        parts = {"backbone": self.config.backbone, "alignment": self.config.alignment}
+        tried = {
+            (section, setting): values
+            for section, part in parts.items()
+            for setting, values in part.tried.items()
+            if getattr(part, setting) is None
+        }
+        made = []
+        for place in range(max(map(len, tried.values()), default=1)):
+            given: dict[str, dict[str, float]] = {section: {} for section in parts}
+            for (section, setting), values in tried.items():
+                given[section][setting] = values[min(place, len(values) - 1)]
+            update = {name: part.model_copy(update=given[name]) for name, part in parts.items()}
+            made.append(self.config.model_copy(update=update))
+        return made
+
+    def solve(self, config: RunConfig) -> Scorer:
+        """The scorer under settings of which none is null."""
+        train, device = self.dataset.train, torch.device(config.options.device)
         with self.reporter, self.reporter.preparing(), seeded(config.options.seed, device):
             structure = None
             if self.alignment.needs_text and self.text is not None:
@@ -81,33 +98,36 @@ class ClosedFormTrainer:
                 device=config.options.device,
                 folder=self.folder,
             )
-            self._scorer = self.backbone.fit(inputs)
+            model: ClosedForm[Any] = self.backbone(config.backbone)
+            return model.fit(inputs)
 
     def fit(self, *, resume: bool = False) -> TrainState:
-        """Solve and validate; one epoch, as far as figures go.
+        """Solve and validate, with the best of what is to be tried; one epoch, as far as figures go.
 
         Args:
             resume: for backbones that keep finished blocks in ``folder``.
         """
-        started = time.perf_counter()
-        self.solve()
         state, monitor = self.state, self.config.train.monitor
-        state.seconds = [time.perf_counter() - started]
-        figures = {}
-        if self.evaluator is not None:
-            state.best_value = self.evaluator.evaluate(self.scorer(), (self.metric,)).summary()[
-                monitor
-            ]
-            figures = {f"valid/{monitor}": state.best_value}
+        history = History(self.folder, 0, tensorboard=self.tensorboard)
+        started = time.perf_counter()
+        for config in self.candidates():
+            begun = time.perf_counter()
+            scorer = self.solve(config)
+            state.seconds.append(time.perf_counter() - begun)
+            if self.evaluator is None:
+                self._scorer = scorer
+                self.reporter.trained(1, {})
+                break
+            value = self.evaluator.evaluate(scorer, (self.metric,)).summary()[monitor]
+            if value > state.best_value:
+                self._scorer, state.best_value = scorer, value
+                state.diagnostics = chosen(self.config, config)
+            self.reporter.evaluated(1, {}, monitor, value, state.best_value)
         state.epoch = state.best_epoch = 1
         state.best_seconds = state.total_seconds = time.perf_counter() - started
-        history = History(self.folder, 0, tensorboard=self.tensorboard)
+        figures = {} if self.evaluator is None else {f"valid/{monitor}": state.best_value}
         history.append(1, {"seconds": state.total_seconds, **figures})
         history.close()
-        if figures:
-            self.reporter.evaluated(1, {}, monitor, state.best_value, state.best_value)
-        else:
-            self.reporter.trained(1, {})
         return state
 
     def scorer(self) -> Scorer:
@@ -122,10 +142,43 @@ class ClosedFormTrainer:
 
     @property
     def n_parameters(self) -> int:
-        """Numbers that the scorer holds, histories left out."""
-        arrays = self.scorer().arrays()
-        return sum(
-            array.numel()
-            for name, array in arrays.items()
-            if not name.startswith("histories") and not name.endswith(("indices", "indptr"))
-        )
+        """Numbers that the scorer holds."""
+        return n_numbers(self.scorer())
+
+
+def n_numbers(scorer: Scorer) -> int:
+    """How many numbers a scorer holds, histories and places left out."""
+    return sum(
+        array.numel()
+        for name, array in scorer.arrays().items()
+        if not name.startswith("histories") and not name.endswith(("indices", "indptr"))
+    )
+
+
+def with_chosen(config: RunConfig, metrics: Mapping[str, float], prefix: str = "") -> RunConfig:
+    """Settings that were null, as validation chose them.
+
+    Args:
+        config: of a finished run.
+        metrics: its figures.
+        prefix: of the keys that :func:`chosen` gave.
+    """
+    update = {}
+    for section in ("backbone", "alignment"):
+        part = getattr(config, section)
+        keys = {
+            setting: f"diagnostics/{prefix}chosen/{section}.{setting}" for setting in part.tried
+        }
+        found = {setting: metrics[key] for setting, key in keys.items() if key in metrics}
+        update[section] = part.model_copy(update=found)
+    return config.model_copy(update=update)
+
+
+def chosen(asked: RunConfig, taken: RunConfig) -> dict[str, float]:
+    """The settings that were null and are not, by dotted key after ``chosen/``."""
+    return {
+        f"chosen/{section}.{setting}": float(getattr(getattr(taken, section), setting))
+        for section in ("backbone", "alignment")
+        for setting in getattr(asked, section).tried
+        if getattr(getattr(asked, section), setting) is None
+    }

@@ -200,9 +200,10 @@ class Tuning:
             )
         if not any(trial.user_attrs.get("start") for trial in self.study.trials):
             values = {
-                key: value_of(self.config, key)
+                key: value
                 for key, dimension in self.space.items()
                 if active(key, dimension, {}, self.config)
+                and (value := value_of(self.config, key)) is not None  # else left to the sampler
             }
             self.study.enqueue_trial(values, user_attrs={"start": True})
 
