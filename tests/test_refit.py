@@ -218,3 +218,13 @@ def test_items_held_out_altogether_are_not_left_out_in_silence(data: Dataset) ->
     with pytest.raises(DataError, match="with another split to train on all of them"):
         replace(data, cold={"valid": None}).merged()  # type: ignore[dict-item]
     assert data.merged().merged().fingerprint() == data.merged().fingerprint()
+
+
+def test_settings_that_validation_chose_are_written_down_in_the_new_run() -> None:
+    data = tiny_dataset()
+    settings = {"train.monitor": "recall@5", "evaluation.ks": [5]}
+    source = darec.fit(data, backbone="ease", settings=settings, progress=False)
+    assert source.config.backbone.model_dump()["ridge"] is None
+    again = darec.refit(source, progress=False)
+    ridge = source.metrics["diagnostics/chosen/backbone.ridge"]
+    assert again.config.backbone.model_dump()["ridge"] == ridge
