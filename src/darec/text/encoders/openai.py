@@ -95,6 +95,7 @@ class OpenAIEncoder(Encoder[OpenAIConfig]):
         self._n_cut = 0
         self._checked = False
         self._width = 0
+        self._answered = False
         self._refused: list[str] = []
 
     @property
@@ -200,8 +201,8 @@ class OpenAIEncoder(Encoder[OpenAIConfig]):
         except (openai.OpenAIError, ValueError) as error:
             how_far, said = self.endpoint.judge(error, self.argument)
             said = said.rstrip(".")
-            alone = len(self._refused) < _REFUSED or self._width
-            if how_far not in ("one", "content") or not alone:
+            hopeless = len(self._refused) >= _REFUSED and not self._answered
+            if how_far not in ("one", "content") or hopeless:
                 raise EndpointError(f"{said}.{_HINT[how_far]}") from None
             if len(texts) > 1:
                 half = len(texts) // 2
@@ -223,6 +224,7 @@ class OpenAIEncoder(Encoder[OpenAIConfig]):
             )
         if not all(vectors):
             raise EndpointError(f"{self.argument!r} sent vectors of [0] numbers.")
+        self._answered = True
         return vectors
 
     @cached_property
