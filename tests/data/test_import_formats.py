@@ -18,7 +18,8 @@ from hypothesis import strategies as st
 
 from darec.data.build import import_dataset
 from darec.data.dataset import Dataset
-from darec.data.ingest.items import describe_items, read_items
+from darec.data.ingest.item_text import describe_items
+from darec.data.ingest.items import read_items
 from darec.data.kcore import k_core
 from darec.data.statistics import statistics
 from darec.errors import DataError

@@ -42,6 +42,12 @@ def test_a_mark_is_obeyed(tmp_path: Path, encoding: str, asked: str | None) -> N
         assert f"begins with the mark of {family.upper()} and is read so" in source.notices[0]
 
 
+def test_marks_of_files_put_one_behind_the_other(tmp_path: Path) -> None:
+    source = read(tmp_path / "a.csv", TEXT.encode("utf-8-sig") * 2)
+    assert items(source) == ["é", "二"] * 2
+    assert "1 lines that repeat the header were left out, the first is line 4" in source.notices[0]
+
+
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
 def test_utf_16_without_a_mark_is_named(tmp_path: Path, encoding: str) -> None:
     text = "user,item\n" + "u,a\n" * 9

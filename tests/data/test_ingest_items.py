@@ -9,7 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darec.data.ingest.items import describe_items, table_of_items
+from darec.data.ingest.item_text import describe_items
+from darec.data.ingest.items import table_of_items
 from darec.data.ingest.source import SourceTable
 from darec.data.ingest.template import parse_template, words
 from darec.errors import DataError

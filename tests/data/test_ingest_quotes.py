@@ -52,6 +52,28 @@ def test_a_stray_quote_in_a_csv_leaves_two_readings(tmp_path: Path) -> None:
     )
 
 
+def test_a_stray_quote_in_the_middle_of_rows(tmp_path: Path) -> None:
+    text = 'user,note,item\nu,"best,a\nu,"so, so",b\nv,24",c\n'
+    with pytest.raises(
+        DataError, match=r"a\.csv, line 2: a quote opens here and closes in line 2|expected after"
+    ):
+        read(tmp_path / "a.csv", text)
+    with pytest.raises(DataError, match=r"a\.csv, line 2: a quote opens here and closes in line 4"):
+        read(tmp_path / "a.csv", text.replace('"so, so"', "fine"))
+
+
+def test_backslashes_that_escape_quotes(tmp_path: Path) -> None:
+    """As Spark and MySQL write them; a backslash that ends a field escapes nothing."""
+    table = read(tmp_path / "a.csv", 'user,item,note\nu,a,"say \\"hi\\", x"\nv,b,"end \\""\n')
+    assert notes(table) == ['say "hi", x', 'end "']
+    assert table.notices == (f"{tmp_path / 'a.csv'}: backslashes escape quotes inside fields.",)
+    assert notes(read(tmp_path / "a.csv", 'user,item,note\nu,a,"C:\\"\nv,b,"y"\n')) == ["C:\\", "y"]
+
+
+def test_tabs_make_a_tsv_whatever_the_name(tmp_path: Path) -> None:
+    assert notes(read(tmp_path / "a.txt", 'user\titem\tnote\nu\ta\t"x\nv\tb\ty"\n')) == ['"x', 'y"']
+
+
 @pytest.mark.parametrize("suffix", ["csv", "tsv"])
 def test_real_quotes_with_line_breaks_are_read_and_told(tmp_path: Path, suffix: str) -> None:
     mark = "," if suffix == "csv" else "\t"

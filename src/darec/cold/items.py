@@ -10,7 +10,8 @@ import polars as pl
 
 from darec.data.dataset import Dataset
 from darec.data.ingest.frames import to_items
-from darec.data.ingest.items import describe_items, distinct_items, table_of_items
+from darec.data.ingest.item_text import describe_items
+from darec.data.ingest.items import distinct_items, table_of_items
 from darec.data.ingest.source import Reading, SourceTable
 from darec.data.ingest.tabular import read_table
 from darec.data.ingest.template import parse_template

@@ -23,7 +23,8 @@ from darec.data.import_options import ImportOptions, import_options
 from darec.data.ingest import Source, SourceTable, read_source
 from darec.data.ingest.frames import INTERACTIONS, to_frame
 from darec.data.ingest.interactions import read_interactions
-from darec.data.ingest.items import CATALOGUE
+from darec.data.ingest.item_text import CATALOGUE
+from darec.data.odd_ids import note_odd_ids
 from darec.errors import DataError
 from darec.ids.idmap import IdMap
 from darec.types import Interactions
@@ -76,7 +77,7 @@ def import_dataset(
     frame = cleaning.settle_users_without_train(frame, read, chosen, tally)
     user_ids = ordered(frame["user"].unique())
     item_ids = _item_ids(frame, catalogue.frame, chosen, tally)
-    cleaning.note_odd_ids(user_ids, item_ids, tally)
+    note_odd_ids(user_ids, item_ids, tally)
 
     rows = pl.DataFrame(
         {

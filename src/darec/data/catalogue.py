@@ -12,12 +12,8 @@ from darec.data.cleaning import Tally
 from darec.data.import_options import ImportOptions
 from darec.data.ingest import Source, SourceTable
 from darec.data.ingest.frames import to_items
-from darec.data.ingest.items import (
-    describe_items,
-    distinct_items,
-    table_of_items,
-    text_notices,
-)
+from darec.data.ingest.item_text import describe_items, text_notices
+from darec.data.ingest.items import distinct_items, table_of_items
 from darec.data.ingest.tabular import read_table
 from darec.errors import DataError, did_you_mean
 

@@ -6,7 +6,6 @@ Every step takes and returns a frame with ``user``, ``item``, ``line`` and, wher
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from typing import Final
@@ -24,8 +23,6 @@ from darec.data.split import COLD_SHARE, cold_items, split_interactions
 from darec.errors import DataError
 from darec.types import IntArray
 
-MISSING: Final = {"NaN", "nan", "NULL", "null", "None", "<NA>", "\\N"}
-SHORTENED: Final = re.compile(r"\d([.,]\d+)?[eE]\+?\d+")
 FIRST: Final = 3  # how many examples a message names
 
 
@@ -226,23 +223,6 @@ def _note_equal_times(frame: pl.DataFrame, name: str, tally: Tally) -> None:
     equal = int(frame.select(pl.struct("user", "time").is_duplicated().sum()).item())
     told = f"{equal} of {len(frame)} interactions have the same {name!r} as another of their user: chance orders them."
     tally.note("equal_times", equal, told)
-
-
-def note_odd_ids(users: list[str], items: list[str], tally: Tally) -> None:
-    """Tell of ids that are seldom meant: words for a missing value, and numbers that a spreadsheet has shortened."""
-    for kind, ids in (("user", users), ("item", items)):
-        missing = [one for one in ids if one in MISSING]
-        if missing:
-            tally.notices.append(
-                f"{', '.join(map(repr, missing))} is taken as the id of one {kind}: if it means that there is none, "
-                "take these interactions out."
-            )
-        short = [one for one in ids if SHORTENED.fullmatch(one)]
-        if short:
-            tally.notices.append(
-                f"{len(short)} {kind} ids look like {short[0]!r}: a spreadsheet writes long numbers so, and different "
-                "ids may have become one. Export them as text."
-            )
 
 
 def settle_users_without_train(

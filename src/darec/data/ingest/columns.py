@@ -22,7 +22,7 @@ USUAL: Final = {
     ),
     "time": (
         "timestamp", "time", "unixreviewtime", "ts", "timems", "timestampms", "eventtime", "eventtimestamp",
-        "datetime", "createdat", "date", "eventdate", "reviewtime", "reviewdate", "position",
+        "datetime", "createdat", "date", "eventdate", "reviewtime", "reviewdate", "dateadded", "position",
     ),
     "split": ("split", "subset", "fold"),
 }  # fmt: skip

@@ -79,7 +79,7 @@ def read_text(path: Path, encoding: str | None = None, *, otherwise: str | None 
         DataError: an empty, cut or damaged file, an unknown encoding, or a byte that does not fit, with its line.
     """
     data, notices = _unpack(path, path.read_bytes())
-    if not data.strip():
+    if not data or data.isspace():
         raise EmptyFileError(f"{path} is empty.")
     mark, marked = next((pair for pair in MARKS if data.startswith(pair[0])), (b"", None))
     data = data[len(mark) :] if marked == "utf-8" else data  # the others' decoders need the mark
@@ -97,9 +97,11 @@ def read_text(path: Path, encoding: str | None = None, *, otherwise: str | None 
         notices += (f"{path} is valid UTF-8, and was read as {encoding} as asked.",)
     data = decoded
     _check_zeros(path, data)
+    if codecs.BOM_UTF8 in data:  # of files that were put one behind the other
+        data = re.sub(rb"(?m)^\xef\xbb\xbf", b"", data)
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
-    if not data.strip():
+    if not data or data.isspace():
         raise EmptyFileError(f"{path} is empty.")
     return Text(data, notices)
 
@@ -118,7 +120,7 @@ def _unpack(path: Path, data: bytes) -> tuple[bytes, tuple[str, ...]]:
                 ) from None
             known = () if named else (f"{path} is compressed ({suffix}) and was unpacked.",)
             return plain, known
-        if named and data.strip():
+        if named and not data.isspace():
             return data, (f"{path} is not compressed, whatever its name says: read as it is.",)
     return data, ()
 

@@ -25,6 +25,7 @@ TABS: Final = (".tsv", ".tab", ".inter", ".item")
 COMMAS: Final = (".csv", ".txt")
 SEPARATORS: Final = (",", "\t", ";", "|")
 UNQUOTED: Final = (".inter", ".item")  # RecBole writes fields as they are, quotes and all
+_PACKED: Final = b"\x1f\x28\x78"  # polars takes text that begins with these for compressed
 _BLOCK: Final = 2**24  # bytes looked at together
 
 
@@ -34,7 +35,7 @@ def read_delimited(
     """The rows of a file with ``__line__``, and what was assumed.
 
     Args:
-        path: its suffix says which separator and which quotes to expect.
+        path: its suffix says which separator to expect.
         data: the content in UTF-8, lines ended by line feeds.
         reading: names of the columns where the file has no header, and what quotes mean.
 
@@ -47,7 +48,7 @@ def read_delimited(
     quotes = False if suffix in UNQUOTED or b'"' not in data else reading.quotes
     if quotes is False:
         frame = cut_lines(path, data, separator, reading.header)
-    elif quotes is None and suffix in TABS:
+    elif quotes is None and separator == "\t":
         try:
             frame = unquoted(cut_lines(path, data, separator, reading.header))
         except DataError as misfit:
@@ -67,7 +68,7 @@ def read_delimited(
 
 def _separator(path: Path, data: bytes, usual: str) -> tuple[str, tuple[str, ...]]:
     """What stands between fields: the usual mark, or the one that the first line has instead."""
-    first = data.lstrip(b"\n").partition(b"\n")[0].decode()
+    first = _first_line(data)
     if usual in first:
         return usual, ()
     counts = {mark: first.count(mark) for mark in SEPARATORS}
@@ -78,6 +79,11 @@ def _separator(path: Path, data: bytes, usual: str) -> tuple[str, tuple[str, ...
             "file or rename it (.csv for commas, .tsv for tabs)."
         )
     return likely, (f"{path}: columns are separated by {likely!r}.",)
+
+
+def _first_line(data: bytes) -> str:
+    end = data.find(b"\n", len(data) - len(data.lstrip(b"\n")))
+    return data[: end if end >= 0 else None].decode().lstrip("\n")
 
 
 def cut_lines(
@@ -103,7 +109,7 @@ def cut_lines(
         starts, fields = _scan(data, separator)
         lines = lines[~blank]
     first = 0 if header else 1
-    names = list(header or data.partition(b"\n")[0].decode().split(separator))
+    names = list(header or _first_line(data).split(separator))
     below, ends = fields[first:], np.append(starts[1:] - 2, len(data) - 1)[first:]
     last = np.frombuffer(data, np.uint8)[ends]
     if len(below) and (below == len(names) + 1).all() and (last == ord(separator)).all():
@@ -114,9 +120,7 @@ def cut_lines(
     names = column_names(names)
     if not len(below):
         return pl.DataFrame(schema={**dict.fromkeys(names, pl.String), LINE: pl.UInt32})
-    if (
-        data[:1] in b"\x1f\x28\x42\x78\xfd"
-    ):  # text such as "x^" is otherwise taken for a compressed file
+    if data[:1] in _PACKED:
         data = codecs.BOM_UTF8 + data
     frame = pl.read_csv(
         data,

@@ -130,6 +130,8 @@ def _times(table: SourceTable, name: str, form: str | None) -> tuple[pl.Series, 
         ) from None
     if form:
         wanted, hint = f"does not fit --time-format {form!r}", ""
+    elif guessed:
+        wanted, hint = f"does not fit {guessed!r} as others do", ", or name another --time-format"
     else:
         wanted = "is neither a finite number nor an ISO date"
         hint = ", or name how times are written, as in --time-format '%m/%d/%Y'"
@@ -147,10 +149,13 @@ def _check(
     if not len(bad):
         return
     value = table.frame[name][bad[0]]
-    shown = "nothing" if value is None or value == "" else f"{value!r:.60}"
+    if value is None or value == "":
+        what, remedy = "is nothing", "complete or remove it"
+    else:
+        what, remedy = f"is {value!r:.60}, which {wanted}", f"mend or remove it{hint}"
     raise DataError(
-        f"{table.at(table.frame[LINE][bad[0]])}: {kind} in column {name!r} is {shown}, which {wanted} "
-        f"({len(bad)} such {table.unit}s): mend or remove it{hint}."
+        f"{table.at(table.frame[LINE][bad[0]])}: {kind} in column {name!r} {what} ({len(bad)} such {table.unit}s): "
+        f"{remedy}."
     )
 
 

@@ -41,6 +41,9 @@ def read_quoted(
     A quote that is a character and begins a field looks like an opening one, and swallows the rows up to the next
     quote. Such a file has two readings where each line of each record over several lines is a whole row by itself.
 
+    Quotes inside fields are doubled; where that does not fit and some are escaped by backslashes, as Spark and MySQL
+    do, that is tried too.
+
     Args:
         path: for messages.
         data: the content in UTF-8.
@@ -49,12 +52,29 @@ def read_quoted(
         sure: take the quotes as such also where there are two readings.
 
     Returns:
-        The rows, and a notice where records run over lines.
+        The rows, and notices of records that run over lines and of backslashes.
 
     Raises:
         DataError: quotes that are not closed, a record with more or fewer fields than the first, or two readings.
     """
-    records = _Records(path, data, separator)
+    try:
+        return _read(_Records(path, data, separator), header, sure=sure)
+    except DataError:
+        if b'\\"' not in data:
+            raise
+        try:
+            frame, told = _read(_Records(path, data, separator, "\\"), header, sure=sure)
+        except DataError:
+            told = None
+        if told is None:
+            raise
+    return frame, (*told, f"{path}: backslashes escape quotes inside fields.")
+
+
+def _read(
+    records: _Records, header: tuple[str, ...] | None, *, sure: bool
+) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    path = records.path
     rest = iter(records)
     names = list(header or next(rest))
     second = next(rest, None)
@@ -72,7 +92,7 @@ def read_quoted(
         lines.append(records.line)
         if len(records.taken) > 1:
             spanning.append((records.line, records.line + len(records.taken) - 1))
-            swallowing += all(records.alone(line) == len(columns) for line in records.taken)
+            swallowing += all(records.whole(line, len(columns)) for line in records.taken)
         if len(rows) == _ROWS:
             frames.append(_frame(columns, rows, lines))
             rows, lines = [], []
@@ -99,14 +119,16 @@ class _Records:
         taken: the lines that it takes.
     """
 
-    def __init__(self, path: Path, data: bytes, separator: str) -> None:
-        self.path, self.separator = path, separator
+    def __init__(self, path: Path, data: bytes, separator: str, escape: str | None = None) -> None:
+        self.path, self.separator, self.escape = path, separator, escape
         self.line = 1
         self.taken: list[str] = []
         self._text = io.TextIOWrapper(io.BytesIO(data), "utf-8", newline="\n")
 
     def __iter__(self) -> Iterator[list[str]]:
-        reader = csv.reader(self._lines(), delimiter=self.separator, strict=True)
+        reader = csv.reader(
+            self._lines(), delimiter=self.separator, escapechar=self.escape, strict=True
+        )
         limit = csv.field_size_limit(_LONGEST)
         before = 0
         try:
@@ -129,9 +151,12 @@ class _Records:
             self.taken.append(line)
             yield line
 
-    def alone(self, line: str) -> int:
-        """How many fields a line has if it is a record by itself."""
-        return len(next(csv.reader([line], delimiter=self.separator), []))
+    def whole(self, line: str, fields: int) -> bool:
+        """Whether a line is a row by itself: cut at every separator, or at those that stand outside quotes."""
+        if line.count(self.separator) + 1 == fields:
+            return True
+        alone = csv.reader([line], delimiter=self.separator, escapechar=self.escape)
+        return len(next(alone, [])) == fields
 
 
 def _frame(names: list[str], rows: list[list[str]], lines: list[int]) -> pl.DataFrame:

@@ -27,7 +27,9 @@ _DATES: Final = (
     ("%d-%m-%Y", r"^\d{1,2}\D\d{1,2}\D\d{4}"),
     ("%m-%d-%y", r"^\d{1,2}\D\d{1,2}\D\d{2}(\D|$)"),
     ("%d-%m-%y", r"^\d{1,2}\D\d{1,2}\D\d{2}(\D|$)"),
+    ("%y-%m-%d", r"^\d{2}\D\d{1,2}\D\d{1,2}(\D|$)"),
 )
+_NAMED: Final = ("%d %b %Y", "%d-%b-%Y", "%b %d, %Y", "%d %B %Y", "%B %d, %Y", "%a, %d %b %Y")
 FORMATS: Final = (
     *(
         (d.replace("-", mark) + clock, year)
@@ -35,7 +37,10 @@ FORMATS: Final = (
         for mark in "/-."
         for clock in _CLOCKS
     ),
-    ("%m %d, %Y", r"^\d{1,2} \d{1,2}, \d{4}$"),
+    *((date + clock, r"[A-Za-z]{3}.* \d{4}|-\d{4}") for date in _NAMED for clock in _CLOCKS),
+    ("%a %b %d %H:%M:%S %z %Y", r" \d{4}$"),  # Twitter's, Goodreads' and Foursquare's
+    ("%a, %d %b %Y %H:%M:%S %z", r" \d{4} "),
+    ("%m %d, %Y", r"^\d{1,2} \d{1,2}, \d{4}$"),  # Amazon's
 )
 
 
