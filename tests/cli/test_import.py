@@ -108,6 +108,30 @@ def test_options_reach_the_import(shop: Path, call: Callable[..., int]) -> None:
     assert not Path("e").exists()
 
 
+def test_how_a_file_is_written_in_options(
+    shop: Path, call: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A file without a header, with quotes that are characters, American dates and a column that is in the way."""
+    rows = ["u,a,01/09/2014,test,x", 'u,b,03/11/2014,test,"y', 'u,c,05/01/2014,test,z"']
+    Path("log.txt").write_text("".join(f"{row}\n" for row in rows))
+    options = [
+        "--header",
+        "user, item, date, split, note",
+        "--no-quotes",
+        "--split",
+        "leave-last-out",
+    ]
+    options += ["--time-format", "%m/%d/%Y", "--ignore-column", "split", "--ignore-column", "note"]
+    assert call("log.txt", "--out", "d", *options) == 0
+    shown = capsys.readouterr()
+    assert "│ times by" in shown.out and "'date' │" in shown.out and shown.err == ""
+    dataset = Dataset.load("d")
+    assert dataset.items.texts[dataset.test.items[0]] == "c"
+    kept = dataset.manifest["options"]
+    assert kept["header"] == ["user", "item", "date", "split", "note"] and kept["quotes"] is False
+    assert kept["time_format"] == "%m/%d/%Y" and kept["ignore_columns"] == ["split", "note"]
+
+
 def test_time_cuts() -> None:
     assert _time_cuts("10,20.5") == (10, 20.5)
     assert _time_cuts("1970-01-01T01:00:00+01:00,1970-01-02") == (0, 86400)
