@@ -11,13 +11,24 @@ import typer
 from darec.limits import LARGEST_SHORT_SEED
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from rich.table import Table
 
     from darec.run import Run
 
 MARKER: Final = ".darec-demo"
-# Small data give few steps an epoch, so each is larger than the papers' 1e-3; both models take the same.
+# Small data give few steps an epoch, so each is larger than the papers' 1e-3; all trained models take the same.
 SETTINGS: Final[dict[str, Any]] = {"train.lr": 5e-3, "train.batch_size": 2048, "train.epochs": 120}
+MODELS: Final = {
+    "popular": ("popular", "none", {}),
+    "EASE": ("ease", "none", {}),
+    "EASE + L3AE": ("ease", "l3ae", {}),
+    "LightGCN": ("lightgcn", "none", SETTINGS),
+    "LightGCN + DaRec": ("lightgcn", "darec", SETTINGS),
+    "the same beside EASE + L3AE": ("lightgcn", "darec", {**SETTINGS, "beside": "ease"}),
+}
+"""What is compared: backbone, alignment and settings of each, the floors first."""
 
 
 def command(
@@ -26,7 +37,7 @@ def command(
         int, typer.Option(min=0, max=LARGEST_SHORT_SEED, help="Seed of the shop and of training.")
     ] = 0,
 ) -> None:
-    """Make a synthetic shop, train LightGCN with and without DaRec on it, compare them, and recommend."""
+    """Make a synthetic shop, train LightGCN with and without DaRec on it, compare them with floors, and recommend."""
     from darec.errors import DataError
     from darec.files import is_free
     from darec.lock import locked
@@ -60,26 +71,50 @@ def _run(out: Path, seed: int) -> None:
     say(f"3. darec encode {out}/data --encoder tfidf")
     encode_dataset(data, "tfidf")
     runs = {}
-    for step, alignment in enumerate(("none", "darec"), 4):
-        folder = out / "runs" / f"lightgcn-{alignment}"
-        say(
-            f"{step}. darec train {out}/data --backbone lightgcn --alignment {alignment} --out {folder}"
+    for step, (name, (backbone, alignment, settings)) in enumerate(MODELS.items(), 4):
+        folder = (
+            out / "runs" / "-".join([backbone, alignment, *("beside",) * ("beside" in settings)])
         )
-        runs[alignment] = fit(
+        given = "".join(f" --set {key}={value}" for key, value in settings.items())
+        say(
+            f"{step}. darec train {out}/data --backbone {backbone} --alignment {alignment} --out {folder}{given}"
+        )
+        runs[name] = fit(
             data,
-            backbone="lightgcn",
+            backbone=backbone,
             alignment=alignment,
             out=folder,
             overwrite=True,
-            settings={**SETTINGS, "options.seed": seed},
+            settings={**settings, "options.seed": seed},
         )
     console = Console()
-    console.print(comparison(runs["none"], runs["darec"]))
+    console.print(side_by_side(runs))
+    console.print(comparison(runs["LightGCN"], runs["LightGCN + DaRec"]))
     user = data.users.ids[int(data.train.user_degree.argmax())]
-    console.print(f"\n{user} liked, among others: {'; '.join(runs['darec'].liked(user, 8))}\n")
-    listed = [asdict(item) for item in runs["darec"].recommend(user, 10)]
-    print_rows(listed, ListFormat.TABLE, f"LightGCN + DaRec recommends to {user}")
-    console.print(f"\nThe runs are in {out}/runs; try: darec evaluate {out}/runs/lightgcn-darec")
+    best = max(runs, key=lambda name: runs[name].metrics["valid/recall@20"])
+    console.print(f"\n{user} liked, among others: {'; '.join(runs[best].liked(user, 8))}\n")
+    listed = [asdict(item) for item in runs[best].recommend(user, 10)]
+    print_rows(listed, ListFormat.TABLE, f"{best} (best on validation) recommends to {user}")
+    console.print(f"\nThe runs are in {out}/runs; try: darec evaluate {runs[best].path}")
+
+
+def side_by_side(runs: Mapping[str, Run]) -> Table:
+    """The test metrics of all, one a line, with the seconds that each took."""
+    from rich.table import Table
+
+    columns = {
+        "recall@20": "test/recall@20",
+        "NDCG@20": "test/ndcg@20",
+        "recall@20, least popular third": "test/items/1of3/recall@20",
+    }
+    table = Table(title="Test split", title_justify="left")
+    table.add_column("model")
+    for column in (*columns, "seconds"):
+        table.add_column(column, justify="right")
+    for name, run in runs.items():
+        figures = [f"{run.metrics[key]:.4f}" for key in columns.values()]
+        table.add_row(name, *figures, f"{run.metrics['seconds']:.1f}")
+    return table
 
 
 def comparison(without: Run, with_: Run) -> Table:

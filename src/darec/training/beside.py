@@ -25,7 +25,7 @@ from darec.training.state import TrainState
 from darec.training.trainer import Trainer
 from darec.types import IntArray, Interactions, TextTable
 
-WEIGHTS: Final = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7)
+WEIGHTS: Final = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 0.85)
 """Tried, where none is given; 0 is the tables alone."""
 _USERS: Final = 1000  # by whom spreads are measured
 _JUDGES: Final = 10_000  # users of the validation split by whom the weight is chosen, at most
