@@ -114,6 +114,12 @@ def test_recbole_benchmark_files_are_the_split(tmp_path: Path) -> None:
     assert [len(dataset.split(name)) for name in ("train", "valid", "test")] == [2, 1, 1]
     assert dataset.catalogue["text"].to_list() == ["Drama Comedy", "Crime"]
     assert len(import_dataset(tmp_path, split="random").train) == 4
+    alone = import_dataset(tmp_path / "shop.train.inter")
+    assert alone.catalogue["text"].to_list() == ["Drama Comedy", "Crime"]
+    assert (
+        "was read alone: name its folder to take shop.test.inter, shop.valid.inter as"
+        in (alone.manifest["notices"][0])
+    )
     (tmp_path / "shop.valid.inter").write_text("user_id:token\titem_id:token\nu\tb\n \tb\n")
     with pytest.raises(DataError, match=r"shop\.valid\.inter, line 3: no id"):
         import_dataset(tmp_path)

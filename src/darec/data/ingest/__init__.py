@@ -45,5 +45,7 @@ def read_source(path: Path, columns: Columns, reading: Reading | None = None) ->
             )
         return interactions.read_interactions(tabular.read_table(path, reading), columns, reading)
     if columns != Columns() or reading.header:
-        raise ConfigError(f"{path}: the columns of this folder are fixed: leave out --...-column.")
+        raise ConfigError(
+            f"{path}: the columns of this folder are fixed: leave out --header and --...-column."
+        )
     return rlmrec.read(path) if rlm else movielens.read(path, reading)

@@ -31,24 +31,34 @@ def read(path: Path, columns: Columns, reading: Reading) -> Source:
         DataError: several ``.inter`` files in the folder that are no split, a header without types, or what the
             tables' readers refuse.
     """
-    files = {"": path}
-    if path.is_dir():
-        found = sorted(path.glob("*.inter"))
-        files = _split_files(found) if len(found) > 1 else {"": found[0]}
-        if not files:
-            names = ", ".join(file.name for file in found)
-            raise DataError(
-                f"{path} holds several .inter files ({names}), which are no NAME.train.inter, NAME.valid.inter and "
-                "NAME.test.inter: name one."
-            )
+    files = _files(path) if path.is_dir() else {"": path}
     tables = [_read(file, reading, split) for split, file in files.items()]
     source = read_interactions(one_table(path, tables), columns, reading)
-    beside = next(iter(files.values())).with_suffix(".item")
-    if files.keys() != {""}:
-        beside = beside.with_suffix("").with_suffix(".item")
-    if not beside.exists():
-        return source
-    return replace(source, items=_read(beside, reading))
+    splits = _split_files(sorted(path.parent.glob("*.inter")))
+    if path in splits.values():
+        others = ", ".join(file.name for file in splits.values() if file != path)
+        told = f"{path} was read alone: name its folder to take {others} as the other splits."
+        source = replace(source, notices=(*source.notices, told))
+    first = next(iter(files.values()))
+    names = [first.name.removesuffix(".inter")]
+    names.append(names[0].rpartition(".")[0])  # NAME.train.inter goes with NAME.item
+    for beside in (first.with_name(f"{name}.item") for name in names):
+        if beside.exists():
+            return replace(source, items=_read(beside, reading))
+    return source
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """The one file of a folder, or those of each split."""
+    found = sorted(folder.glob("*.inter"))
+    files = _split_files(found) if len(found) > 1 else {"": found[0]}
+    if not files:
+        names = ", ".join(file.name for file in found)
+        raise DataError(
+            f"{folder} holds several .inter files ({names}), which are no NAME.train.inter, NAME.valid.inter and "
+            "NAME.test.inter: name one."
+        )
+    return files
 
 
 def _split_files(found: list[Path]) -> dict[str, Path]:
