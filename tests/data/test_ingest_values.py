@@ -169,6 +169,19 @@ def test_fields_of_objects_are_left_out_and_told() -> None:
     assert texts(*items, text_fields=("title", "details"))[0][0] == "title: Pan; details: Brand: Bo"
 
 
+def test_nesting_without_end_is_refused_with_the_item_and_the_field() -> None:
+    deep: Any = "x"
+    for _ in range(600):
+        deep = [deep]
+    for about in (deep, {"a": deep}):
+        items = [{"title": "Pan", "about": about}]
+        with pytest.raises(
+            DataError, match="item '0': field 'about' is nested too deeply to be text"
+        ):
+            texts(*items, text_fields=("about",))
+        assert texts(*items, ignore_columns=("about",))[0] == ["Pan"]
+
+
 def test_a_title_of_numbers_is_text() -> None:
     assert texts({"title": 1984, "tags": [True]}, {"title": 1985.0, "tags": [False]})[0] == [
         "1984",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import polars as pl
@@ -60,7 +60,7 @@ def describe_items(
             if fields
             else [name for name in names if name == title or _holds_text(table[name])]
         )
-    columns = {name: [words(value) for value in table[name].to_list()] for name in used}
+    columns = {name: _words_of(table, name) for name in used}
     texts = []
     for row in range(len(table)):
         values = {name: column[row] for name, column in columns.items() if column[row]}
@@ -71,11 +71,22 @@ def describe_items(
         else:
             text = "; ".join(f"{name}: {value}" for name, value in values.items())
         texts.append(text or None)
-    titles = (
-        [words(value) or None for value in table[title].to_list()] if title else [None] * len(table)
-    )
+    titles = [line or None for line in _words_of(table, title)] if title else [None] * len(table)
     frame = pl.DataFrame({"item_id": table["item_id"], "title": titles, "text": texts}, CATALOGUE)
     return frame, {"text_fields": used, "text_template": template, "title": title}
+
+
+def _words_of(table: pl.DataFrame, name: str) -> list[str]:
+    lines = []
+    for identifier, value in zip(table["item_id"], table[name].to_list(), strict=True):
+        try:
+            lines.append(words(value))
+        except RecursionError:
+            raise DataError(
+                f"item {identifier!r}: field {name!r} is nested too deeply to be text: leave it out with "
+                f"--ignore-column={name}."
+            ) from None
+    return lines
 
 
 def _check_field(field: str, names: list[str]) -> None:
@@ -140,9 +151,12 @@ def _holds_text(values: pl.Series) -> bool:
     return bool(values.str.contains(r"\p{L}").any() and not values.str.contains(_URL).all())
 
 
-def _strings(values: Iterable[Any]) -> Iterator[str]:
-    for value in values:
+def _strings(values: list[Any]) -> Iterator[str]:
+    """The strings in lists, however deep."""
+    left = [*values]
+    while left:
+        value = left.pop()
         if isinstance(value, str):
             yield value
         elif isinstance(value, list | tuple):
-            yield from _strings(value)
+            left.extend(value)

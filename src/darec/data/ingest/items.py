@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import polars as pl
 
@@ -26,7 +27,7 @@ def distinct_items(table: SourceTable, id_column: str | None = None) -> SourceTa
     columns = [table.frame[name] for name in table.columns]
     # Objects and lists are compared by how they are written.
     written = {
-        values.name: pl.Series([repr(value) for value in values.to_list()])
+        values.name: pl.Series([_written(value) for value in values.to_list()])
         if values.dtype == pl.Object or values.dtype.is_nested()
         else values
         for values in columns
@@ -38,6 +39,13 @@ def distinct_items(table: SourceTable, id_column: str | None = None) -> SourceTa
         return table
     told = f"{table.name}: {repeats} rows that repeat an item word for word were left out."
     return replace(table, frame=table.frame[first], notices=(*table.notices, told))
+
+
+def _written(value: Any) -> str:
+    try:
+        return repr(value)
+    except RecursionError:  # equal to nothing else
+        return str(id(value))
 
 
 def table_of_items(table: SourceTable, id_column: str | None = None) -> pl.DataFrame:

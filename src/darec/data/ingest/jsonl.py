@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import json
 import math
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -76,7 +77,8 @@ def _array(path: Path, text: str) -> list[dict[str, Any]] | None:
 def _literal(path: Path, number: int, line: str, error: Exception) -> Any:
     """What a Python literal says (Amazon's metadata of 2014 holds these). Raises ``DataError`` if it is none."""
     try:
-        return ast.literal_eval(line.strip())
+        with warnings.catch_warnings(action="ignore", category=SyntaxWarning):
+            return ast.literal_eval(line.strip())
     except (ValueError, SyntaxError, TypeError, MemoryError, RecursionError):
         hint = " One object a line is read, or an array of objects." if line.strip() in "{[" else ""
         raise DataError(
