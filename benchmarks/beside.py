@@ -1,0 +1,133 @@
+"""A matrix beside trained tables, part by part: ``python -m benchmarks.beside NAME=RUN ...``.
+
+RUN is the folder of a finished run that ends in two tables. For each, the tables alone, L3AE alone with the ridge that
+validation chose, and the two added with the weight that validation chose, by the entries of each column that are kept.
+The table goes into docs/studies/beside.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from typing import Any, Final
+
+import numpy as np
+import torch
+
+from benchmarks.common import RESULTS, percent, write_between, write_result
+from darec.backbones.ease import largest
+from darec.compare.gains import gain
+from darec.config import resolve_config
+from darec.evaluation.evaluate import Evaluator
+from darec.evaluation.result import Evaluation
+from darec.run import Run
+from darec.runtime import resolve_runtime
+from darec.scoring import MatrixScorer, Scorer
+from darec.training.beside import WEIGHTS, added, spread
+from darec.training.closed_form import ClosedFormTrainer
+
+ENTRIES: Final = (20, 50, 200, None)
+METRICS: Final = ("recall@20", "ndcg@20", "items/1of3/recall@20")
+
+
+def judged(scorer: Scorer, evaluators: dict[str, Evaluator]) -> dict[str, Evaluation]:
+    """Both splits."""
+    return {name: one.evaluate(scorer, ("recall", "ndcg")) for name, one in evaluators.items()}
+
+
+Way = tuple[dict[str, Evaluation], dict[str, Any]]
+
+
+def ways(run: Run) -> dict[str, Way]:
+    """Each way to score, judged on both splits, and what validation chose for it."""
+    data = run.dataset
+    evaluators = {
+        split: Evaluator(data.split(split), data.train, data.train, (20,), user_groups=0)
+        for split in ("valid", "test")
+    }
+    config, text = resolve_runtime(
+        resolve_config(
+            {"backbone": "ease", "alignment": "l3ae", "text.encoder": run.config.text.encoder}
+        ),
+        data,
+    )
+    trainer = ClosedFormTrainer(config, data, text)
+    found: dict[str, Way] = {"tables alone": (judged(run.scorer, evaluators), {})}
+    of_tables = spread(run.scorer, data)
+    best: dict[str, float] = {}
+    for candidate in trainer.candidates():
+        begun = time.perf_counter()
+        full = trainer.solve(candidate)
+        seconds = time.perf_counter() - begun
+        if not isinstance(full, MatrixScorer) or not isinstance(full.matrix, np.ndarray):
+            raise TypeError("EASE without entries ends in a dense matrix")
+        matrix_of = full.matrix
+        ridge = candidate.backbone.model_dump()["ridge"]
+        matrices = {
+            entries: full
+            if entries is None
+            else MatrixScorer(largest(matrix_of, entries), full.histories, full.ties)
+            for entries in ENTRIES
+        }
+        for entries, matrix in matrices.items():
+            kept = "all" if entries is None else str(entries)
+            ratio = of_tables / spread(matrix, data)
+            scorers: dict[str, dict[float, Scorer]] = {
+                f"matrix alone, {kept} entries": {0.0: matrix}
+            }
+            scorers[f"both, {kept} entries"] = {
+                weight: added(run.scorer, matrix, weight, ratio) for weight in WEIGHTS
+            }
+            for name, choices in scorers.items():
+                for weight, scorer in choices.items():
+                    value = evaluators["valid"].evaluate(scorer, ("recall",)).summary()["recall@20"]
+                    if value > best.get(name, -1.0):
+                        best[name] = value
+                        chosen = {"ridge": ridge, "weight": weight, "seconds": round(seconds, 1)}
+                        found[name] = judged(scorer, evaluators), chosen
+    return found
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("runs", nargs="+", metavar="NAME=RUN")
+    rows = []
+    for argument in parser.parse_args().runs:
+        name, _, folder = argument.partition("=")
+        torch.set_num_threads(1)
+        found = ways(Run.load(folder))
+        plain = found["tables alone"][0]["test"].values("recall@20")
+        for way, (evaluations, chosen) in found.items():
+            mine = evaluations["test"]
+            against = gain(mine.values("recall@20")[None], plain[None], (0,))
+            relative = [100 * x for x in against.relative or (0.0, 0.0, 0.0)]
+            rows.append(
+                {
+                    "data": name,
+                    "way": way,
+                    "valid": round(evaluations["valid"].summary()["recall@20"], 4),
+                    **{metric: round(mine.summary()[metric], 4) for metric in METRICS},
+                    "gain": [round(x, 1) for x in relative],
+                    **chosen,
+                }
+            )
+            print(rows[-1], flush=True)
+    write_result("beside", {"rows": rows})
+    lines = [
+        "| data | scores | weight | ridge | valid Recall@20 | Recall@20 | over the tables | NDCG@20 "
+        "| least popular third |",
+        "|---" * 9 + "|",
+    ]
+    for row in rows:
+        ridge, weight = row.get("ridge"), row.get("weight") if "both" in row["way"] else None
+        lines.append(
+            f"| {row['data']} | {row['way']} | {'' if weight is None else f'{weight:g}'} | "
+            f"{'' if ridge is None else f'{ridge:g}'} | {row['valid']:.4f} | {row['recall@20']:.4f} | "
+            f"{percent(row['gain'])} | {row['ndcg@20']:.4f} | {row['items/1of3/recall@20']:.4f} |"
+        )
+    write_between(RESULTS.parents[1] / "docs" / "studies" / "beside.md", "beside", "\n".join(lines))
+
+
+if __name__ == "__main__":
+    main()
