@@ -22,6 +22,7 @@ from torch.nn import functional as F
 from benchmarks.common import RESULTS, SHARED, write_between
 from darec.api import fit
 from darec.cold import MAPS, ColdStart, evaluate_cold
+from darec.cold.maps import TextMap
 from darec.data.build import import_dataset
 from darec.data.cold import PARTS, HeldOut
 from darec.data.dataset import Dataset
@@ -89,11 +90,13 @@ def values_of(
     tastes = torch.zeros(data.n_users, unit.shape[1])
     tastes.index_add_(0, torch.from_numpy(data.train.users), unit[data.train.items])
     tastes /= torch.from_numpy(data.train.user_degree)[:, None]
-    fitted = {
-        f"LightGCN + {alignment}, {how}": (run, ColdStart(run, how=how).fit().map_)
-        for alignment, run in runs.items()
-        for how in MAPS
-    }
+    fitted: dict[str, tuple[Run, TextMap]] = {}
+    for alignment, run in runs.items():
+        for how in MAPS:
+            text_map = ColdStart(run, how=how).fit().map_
+            if text_map is None:
+                raise TypeError("these runs score by tables")
+            fitted[f"LightGCN + {alignment}, {how}"] = run, text_map
     found: dict[tuple[str, str], dict[str, Values]] = {}
     for name in PARTS:
         part = data.cold[name]

@@ -27,7 +27,6 @@ from typing import Any, cast, overload
 
 import numpy as np
 import torch
-from scipy import sparse
 
 from darec.config import RunConfig, resolve_config
 from darec.data.dataset import Dataset
@@ -38,7 +37,7 @@ from darec.ids.idmap import Id, is_id
 from darec.listing.lists import Recommendation, RecommendationList, Recommendations, listed
 from darec.registry.origins import change, remembered
 from darec.run_folder import FAILED, check_dataset, describe, run_folder
-from darec.scoring import Scorer, TableScorer, check_k, select
+from darec.scoring import Scorer, TableScorer, check_k, one_history, select
 from darec.tabular import html_summary
 from darec.types import IntArray, Interactions, Tables
 
@@ -274,7 +273,7 @@ class Run:
         rows = np.array(self.dataset.names.rows([liked] if is_id(liked) else liked), np.int64)
         if not len(rows):
             raise ConfigError("no liked items: name at least one.")
-        scorer = self.scorer.for_histories(_history(rows, self.dataset.n_items))
+        scorer = self.scorer.for_histories(one_history(rows, self.dataset.n_items))
         exclude = _pairs(rows if exclude_seen else rows[:0], self.dataset.n_items)
         items, scores = scorer.top_k(k=k, exclude=exclude)
         return listed(self.dataset, items[0], scores[0])
@@ -348,12 +347,6 @@ def _home(about: dict[str, Any], path: Path) -> Path:
             f"the dataset of the run at {path} is not at {home} any more: name its folder with --data."
         )
     return home
-
-
-def _history(items: IntArray, n_items: int) -> sparse.csr_array:
-    """[1, I] ones at items that a user likes."""
-    rows = np.zeros_like(items)
-    return sparse.csr_array((np.ones(len(items), np.float32), (rows, items)), (1, n_items))
 
 
 def _pairs(items: IntArray, n_items: int) -> Interactions:

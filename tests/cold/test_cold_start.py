@@ -3,19 +3,22 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import polars as pl
 import pytest
 import torch
+from scipy import sparse
 
 import darec
 from darec.cold import ColdStart
+from darec.cold.extend import extended, new_items
 from darec.config import resolve_config
 from darec.data.build import import_dataset
 from darec.errors import ConfigError, DataError, RunError, TextError
 from darec.run import Run
-from darec.scoring import TableScorer
+from darec.scoring import MatrixScorer, TableScorer
 from darec.testing.worlds import tiny_dataset
 from darec.text import encode_dataset
 from darec.types import Tables
@@ -192,3 +195,69 @@ def test_evaluate_ranks_each_part_among_itself(tmp_path: Path) -> None:
         again.evaluate("test", ks=(13,))
     # A user's own group is a quarter of the items and most of what they like: text must find it.
     assert np.mean(values) > 1.3 * 3 / len(part.catalogue)
+
+
+@pytest.fixture(scope="module")
+def split(tmp_path_factory: pytest.TempPathFactory) -> Any:
+    """Items of four themes, each user of one, some items held out."""
+    folder = tmp_path_factory.mktemp("matrix")
+    rng = np.random.default_rng(0)
+    pairs = [(u, i) for u in range(80) for i in range(60) if u % 4 == i % 4 and rng.random() < 0.5]
+    log = pl.DataFrame(
+        {"user_id": [f"u{u}" for u, _ in pairs], "item_id": [f"i{i}" for _, i in pairs]}
+    )
+    words = ("garden spade soil", "camera lens flash", "guitar string amp", "novel poem shelf")
+    items = pl.DataFrame(
+        {
+            "item_id": [f"i{i}" for i in range(60)],
+            "title": [f"{words[i % 4]} {i}" for i in range(60)],
+        }
+    )
+    data = darec.load_dataset(log, items=items, split="cold-items", out=folder / "data")
+    encode_dataset(data, "tfidf", progress=False)
+    return data
+
+
+MATRICES: list[dict[str, Any]] = [
+    {"backbone": "ease", "alignment": "l3ae"},
+    {"backbone": "itemknn"},
+    {"backbone": "mf", "alignment": "none", "beside.weight": 0.9, "train.epochs": 3},
+]
+
+
+@pytest.mark.parametrize("settings", MATRICES)
+@pytest.mark.parametrize("how", ["ridge", "shared"])
+def test_runs_that_score_by_a_matrix_know_new_items_by_their_text(
+    split: Any, settings: dict[str, Any], how: str
+) -> None:
+    run = darec.fit(split, settings={"evaluation.ks": [5], **settings}, progress=False)
+    cold = ColdStart(run, how=how).fit(
+        pl.DataFrame({"item_id": ["n0", "n1"], "title": ["garden soil", "camera flash"]})
+    )
+    gardener = split.users.texts.index("u0"), split.users.texts.index("u1")
+    names = [split.users.ids[row] for row in gardener]
+    assert [item.item_id for item in cold.recommend(names[0], 2)] == ["n0", "n1"]
+    assert [item.item_id for item in cold.recommend(names[1], 2)] == ["n1", "n0"]
+    about = cold.recommend_about("guitar amp", 5, with_warm=True)
+    assert [item.title.split()[0] for item in about] == ["guitar"] * 5
+    liked = cold.recommend_for(["n1"], 5, with_warm=True)
+    assert [item.title.split()[0] for item in liked] == ["camera"] * 5
+    found = cold.evaluate("test", ks=[3]).summary()["recall@3"]
+    assert found > 0.6  # at random: 3 of 12
+
+
+def test_a_matrix_is_extended_as_by_hand() -> None:
+    B = np.array([[0, 2, 0], [1, 0, 4], [0, 3, 0]], np.float32)
+    X = sparse.csr_array(np.array([[1, 0, 1], [0, 1, 0]], np.float32))
+    W = sparse.csr_array(np.array([[0.5, 0.5, 0]], np.float32))
+    left = np.vstack([np.eye(3), W.toarray()])
+    for form in (B, sparse.csr_array(B)):
+        whole = extended(MatrixScorer(form, X), None, W, np.arange(4))
+        expected = X.toarray() @ (left @ B @ left.T)[:3]
+        np.testing.assert_allclose(whole.score(np.array([0, 1])), expected, atol=1e-6)
+        alone = new_items(MatrixScorer(form, X), None, W, np.arange(1))
+        np.testing.assert_allclose(alone.score(np.array([0, 1])), expected[:, 3:], atol=1e-6)
+        liked = sparse.csr_array(np.array([[0, 0, 0, 1]], np.float32))
+        np.testing.assert_allclose(
+            whole.score_histories(liked), (left @ B @ left.T)[[3]], atol=1e-6
+        )

@@ -116,7 +116,7 @@ def command(
             rows = [asdict(item) for item in listed]
     for notice in cold.notices_:
         console.print(f"darec: {notice}")
-    if with_warm:
+    if with_warm and cold.map_ is not None:
         console.print(
             f"darec: text tells {cold.map_.explained_:.0%} of the warm items' vectors, and those of the new items are "
             f"{cold.relative_length_:.2f} times as long on average: where below 1, a new item stands lower in this mix "

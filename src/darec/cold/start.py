@@ -8,9 +8,10 @@ from typing import Any, Final, Self
 
 import numpy as np
 import torch
-from torch.nn import functional as F
+from scipy import sparse
 
 from darec.cold.evaluate import cold_part, evaluate_cold
+from darec.cold.extend import extended, new_items, tables_of, text_weights
 from darec.cold.items import NewItems, read_new_items
 from darec.cold.maps import MAPS, TextMap
 from darec.cold.text import RunText
@@ -21,8 +22,8 @@ from darec.ids.idmap import Id, IdMap, is_id
 from darec.ids.names import ItemNames
 from darec.listing.lists import Recommendation, RecommendationList
 from darec.run import Run
-from darec.scoring import TableScorer, check_k
-from darec.types import FloatArray, IntArray, Interactions, Tables
+from darec.scoring import Scorer, check_k, one_history
+from darec.types import FloatArray, IntArray, Interactions
 
 LEAST: Final = 3  # warm items that a map can be fitted on
 NAMES: Final = ("text", "title")
@@ -42,29 +43,30 @@ class ColdRecommendation(Recommendation):
 class ColdStart:
     """Gives new items rows by their text.
 
-    A map from text to the rows that are scored is fitted on the warm items of the run: those with text and with
-    training interactions. It is made alike for every backbone and alignment, since all that a run scores is an inner
-    product of two tables; see :mod:`darec.cold.maps`. Where all warm rows are equally long (a run that scores by
-    cosine), so are the new ones. What is asked before :meth:`fit` is answered as after ``fit()``,
-    without new items.
+    Where a run scores by tables, a map from text to their rows is fitted on the warm items: those with text and with
+    training interactions (:mod:`darec.cold.maps`). It is made alike for every backbone and alignment. Where all warm
+    rows are equally long (a run that scores by cosine), so are the new ones. In an item-item matrix, alone or beside
+    tables, a new item's entries are the weighted means of those of its nearest warm items in text
+    (:mod:`darec.cold.extend`). What is asked before :meth:`fit` is answered as after ``fit()``, without new items.
 
     Args:
         run: finished, on a dataset that is encoded; the text read is that of the run.
-        how: ``ridge``, ``neighbours`` or ``shared``, see :mod:`darec.cold.maps`.
+        how: ``ridge``, ``neighbours`` or ``shared``, see :mod:`darec.cold.maps`; in a matrix, ``shared`` finds
+            neighbours by the shared part of the text, and the other two by all of it.
         device: where a neural encoder runs.
 
     Attributes:
         items_: the new items.
-        rows_: [n, d] float32, their rows.
-        map_: the fitted map; ``map_.explained_`` tells how much of the warm rows text explains.
-        relative_length_: mean length of the new rows over that of the warm ones.
+        rows_: [n, d] float32, their rows in the run's tables; [n, 0] where it has none.
+        map_: the fitted map; ``map_.explained_`` tells how much of the warm rows text explains. None without tables.
+        relative_length_: mean length of the new rows over that of the warm ones; 1 without tables.
         notices_: what was assumed, one sentence each.
         names_: finds items, old and new, by id or title.
     """
 
     items_: NewItems
     rows_: FloatArray
-    map_: TextMap
+    map_: TextMap | None
     relative_length_: float
     notices_: tuple[str, ...]
     names_: ItemNames
@@ -73,6 +75,7 @@ class ColdStart:
         if how not in MAPS:
             raise ConfigError(f"no map {how!r} from text to rows: {did_you_mean(how, MAPS)}")
         self.run, self.how, self.device = run, how, device
+        self._shared: SharedText | None = None
 
     def fit(
         self,
@@ -102,18 +105,25 @@ class ColdStart:
                 f"{len(warm)} items of {data.path or 'the dataset'} have both text and training interactions: too few "
                 "to learn what text says of an item's row."
             )
-        rows = self.run.tables.items.float()
-        lengths = torch.linalg.vector_norm(rows, dim=1)[warm]
-        self._length = float(lengths.mean())
-        self._equal = bool((lengths - self._length).abs().max() <= 1e-3 * self._length)
-        self._text = text
-        self.map_ = MAPS[self.how](self._shared_text).fit(text.items[warm], rows.numpy()[warm])
+        self._text, self._warm, self._shared, self.map_ = text, warm, None, None
+        tables = tables_of(self.run.scorer)
+        if tables is not None:
+            rows = tables.tables.items.float()
+            lengths = torch.linalg.vector_norm(rows, dim=1)[warm]
+            self._length = float(lengths.mean())
+            self._equal = bool((lengths - self._length).abs().max() <= 1e-3 * self._length)
+            self.map_ = MAPS[self.how](self._shared_text).fit(text.items[warm], rows.numpy()[warm])
         self.items_, self.notices_ = new, new.notices
         self._ids = IdMap("item", [*data.items.texts, *new.ids], data.items.type)
         self.names_ = ItemNames(self._ids.texts, [*data.titles, *map(new.title, range(len(new)))])
-        self.rows_ = self.transform(new.texts, new.titles)
-        mean_length = np.linalg.norm(self.rows_, axis=1).mean() if len(new) else self._length
-        self.relative_length_ = float(mean_length) / self._length
+        vectors = self._vectors(new.texts, new.titles)
+        self.rows_ = self._mapped(vectors)
+        self.relative_length_ = 1.0
+        if self.map_ is not None and len(new):
+            self.relative_length_ = float(np.linalg.norm(self.rows_, axis=1).mean()) / self._length
+        self._scorer = extended(
+            self.run.scorer, self.rows_, self._weights(vectors), self._ids.tie_order
+        )
         return self
 
     def transform(
@@ -129,8 +139,14 @@ class ColdStart:
             TextError: a text in which the encoder finds nothing.
         """
         self._fitted()
+        return self._mapped(self._vectors(texts, titles))
+
+    def _vectors(
+        self, texts: Sequence[str | None], titles: Sequence[str | None] | None
+    ) -> FloatArray:
+        """[n, d_L] of the texts. Raises ``TextError`` on one in which the encoder finds nothing."""
         if not len(texts):
-            return np.zeros((0, self.run.tables.items.shape[1]), np.float32)
+            return np.zeros((0, self._text.items.shape[1]), np.float32)
         vectors, found = self._text.encode(texts, texts if titles is None else titles)
         empty = np.flatnonzero(~found)
         if len(empty):
@@ -138,7 +154,7 @@ class ColdStart:
                 f"the encoder finds nothing that it knows in {texts[empty[0]]!r} ({len(empty)} such texts): leave such "
                 "items out, or write words that the catalogue's texts use."
             )
-        return self._mapped(vectors)
+        return vectors
 
     def evaluate(self, split: str = "test", ks: Sequence[int] | None = None) -> Evaluation:
         """Rank the cold items that the split ``cold-items`` held out, for every user who has one.
@@ -159,10 +175,9 @@ class ColdStart:
         if ks is None:
             ks = [k for k in self.run.config.evaluation.ks if k <= most] or [max(most, 1)]
         vectors, _ = self._text.encode(*(part.catalogue[name].to_list() for name in NAMES))
-        rows = torch.from_numpy(self._mapped(vectors))
         ids = IdMap("item", part.catalogue["item_id"].to_list())
-        scorer = TableScorer(Tables(self.run.tables.users.float(), rows), ids.tie_order)
-        return evaluate_cold(scorer, part, ks)
+        rows, weights = self._mapped(vectors), self._weights(vectors)
+        return evaluate_cold(new_items(self.run.scorer, rows, weights, ids.tie_order), part, ks)
 
     def _fitted(self) -> None:
         """Fit without new items, unless that or another fit was made."""
@@ -171,16 +186,29 @@ class ColdStart:
 
     def _shared_text(self) -> SharedText:
         """What the run's text shares with its training interactions."""
-        items, known = (torch.from_numpy(rows) for rows in (self._text.items, self._text.known))
-        return shared_text(items, known, Graph(self.run.dataset.train))
+        if self._shared is None:
+            items, known = (torch.from_numpy(rows) for rows in (self._text.items, self._text.known))
+            self._shared = shared_text(items, known, Graph(self.run.dataset.train))
+        return self._shared
 
     def _mapped(self, vectors: FloatArray) -> FloatArray:
         """Text vectors to rows, as long as the warm ones where these are equally long."""
+        if self.map_ is None:
+            return np.zeros((len(vectors), 0), np.float32)
+        if not len(vectors):
+            return np.zeros((0, self.run.scorer.width), np.float32)
         rows = self.map_.predict(vectors)
         if self._equal:
             lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)
             rows = rows * (self._length / lengths)
         return np.asarray(rows, np.float32)
+
+    def _weights(self, vectors: FloatArray) -> sparse.csr_array:
+        """[n, I] how much each warm item counts for texts, in a matrix."""
+        warm, new = torch.from_numpy(self._text.items[self._warm]), torch.from_numpy(vectors)
+        if self.how == "shared" and (shared := self._shared_text()).directions.shape[1]:
+            warm, new = shared.part(warm).float(), shared.part(new).float()
+        return text_weights(self._warm, warm, new, self.run.dataset.n_items)
 
     def recommend(
         self, user: Id, k: int = 10, *, with_warm: bool = False, exclude_seen: bool = True
@@ -203,8 +231,7 @@ class ColdStart:
         seen = np.concatenate(
             [self.run.dataset.split(name).of_user(row) for name in ("train", "valid", "test")]
         )
-        vector = self.run.tables.users[row].float()
-        return self._ranked(vector, seen if exclude_seen else seen[:0], k, with_warm)
+        return self._ranked(self._scorer, row, seen if exclude_seen else seen[:0], k, with_warm)
 
     def recommend_for(
         self,
@@ -216,7 +243,7 @@ class ColdStart:
     ) -> RecommendationList[ColdRecommendation]:
         """The ``k`` best new items for a user known only by items they like, of the catalogue or new.
 
-        The user's vector is the mean of the items' unit rows, as in :meth:`darec.run.Run.recommend_for`.
+        How that is scored depends on the scorer, as in :meth:`darec.run.Run.recommend_for`.
 
         Args:
             liked: ids or titles of items, at least one.
@@ -228,9 +255,9 @@ class ColdStart:
         rows = np.array(self.names_.rows([liked] if is_id(liked) else liked), np.int64)
         if not len(rows):
             raise ConfigError("no liked items: name at least one.")
-        table = torch.cat([self.run.tables.items.float(), torch.from_numpy(self.rows_)])
-        vector = F.normalize(table[rows], dim=1).mean(0)
-        return self._ranked(vector, rows if exclude_seen else rows[:0], k, with_warm)
+        history = one_history(rows, self._scorer.n_items)
+        scorer = self._scorer.for_histories(history)
+        return self._ranked(scorer, 0, rows if exclude_seen else rows[:0], k, with_warm)
 
     def recommend_about(
         self, text: str, k: int = 10, *, with_warm: bool = False
@@ -242,22 +269,31 @@ class ColdStart:
             k: how many at most.
             with_warm: see :meth:`recommend`.
         """
-        vector = F.normalize(torch.from_numpy(self.transform([text])), dim=1)[0]
-        return self._ranked(vector, np.zeros(0, np.int64), k, with_warm)
+        self._fitted()
+        vectors = self._vectors([text], None)
+        # The text is liked as an item that stands behind all others, and is never listed.
+        n = self._scorer.n_items
+        weights = self._weights(vectors)
+        weights = sparse.csr_array((weights.data, weights.indices, weights.indptr), (1, n))
+        ties = np.append(self._ids.tie_order, n)
+        scorer = extended(self._scorer, self._mapped(vectors), weights, ties)
+        liked = np.array([n])
+        scorer = scorer.for_histories(one_history(liked, n + 1))
+        return self._ranked(scorer, 0, liked, k, with_warm)
 
     def _ranked(
-        self, user: torch.Tensor, exclude: IntArray, k: int, with_warm: bool
+        self, scorer: Scorer, user: int, exclude: IntArray, k: int, with_warm: bool
     ) -> RecommendationList[ColdRecommendation]:
         """New items, or all; the catalogue where there are no new ones."""
-        warm, new = self.run.tables.items.float(), torch.from_numpy(self.rows_)
-        n_warm = len(warm)
-        alone = bool(len(new)) and not with_warm
+        n_warm, n_new = self.run.dataset.n_items, len(self.items_)
+        alone = bool(n_new) and not with_warm
         check_k(k, max(k, 1))
-        candidates = np.arange(n_warm if alone else 0, n_warm + len(new))
-        pairs = Interactions.from_pairs(np.zeros_like(exclude), exclude, 1, n_warm + len(new))
-        scorer = TableScorer(Tables(user[None], torch.cat([warm, new])), self._ids.tie_order)
+        candidates = np.arange(n_warm if alone else 0, n_warm + n_new)
+        pairs = Interactions.from_pairs(
+            np.full_like(exclude, user), exclude, scorer.n_users, scorer.n_items
+        )
         rows, scores = scorer.top_k(
-            k=min(k, len(candidates)) if alone else k, candidates=candidates, exclude=pairs
+            np.array([user]), min(k, len(candidates)) if alone else k, candidates, pairs
         )
         listed = (
             ColdRecommendation(

@@ -3,7 +3,7 @@
 from typing import Final
 
 from darec.scoring.added import AddedScorer
-from darec.scoring.base import Explanation, Scorer, Term
+from darec.scoring.base import Explanation, Scorer, Term, one_history
 from darec.scoring.matrix import MatrixScorer
 from darec.scoring.ranking import Ranked, Ranker, check_k, select
 from darec.scoring.tables import TableScorer
@@ -25,6 +25,7 @@ __all__ = [
     "TableScorer",
     "Term",
     "check_k",
+    "one_history",
     "select",
     "tie_order",
 ]

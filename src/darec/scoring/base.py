@@ -199,6 +199,12 @@ class Scorer(ABC):
             raise RunError(f"{path} holds no scorer that this darec reads ({error}).") from error
 
 
+def one_history(items: IntArray, n_items: int) -> sparse.csr_array:
+    """[1, I] ones at the items that a user likes."""
+    rows = np.zeros_like(items)
+    return sparse.csr_array((np.ones(len(items), np.float32), (rows, items)), (1, n_items))
+
+
 def check_rows(name: str, table: Tensor, size: int) -> None:
     """Raise ``DataError`` on a table of another shape and ``RunError`` on NaN or infinity in it."""
     if table.ndim != 2 or len(table) != size:

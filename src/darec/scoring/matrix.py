@@ -24,8 +24,9 @@ class MatrixScorer(Scorer):
     """``score(u, i) = sum_j x_uj B_ji``, x a user's history.
 
     Args:
-        matrix: B [I, I], dense or sparse, float32; what it is on its diagonal counts.
-        histories: X [U, I], sparse; 1 for an item that a user has.
+        matrix: B [J, I], dense or sparse, float32; what it is on its diagonal counts. J and I are the same items, but
+            where only some are scored.
+        histories: X [U, J], sparse; 1 for an item that a user has.
         ties: [I], see :class:`~darec.scoring.base.Scorer`.
 
     Raises:
@@ -40,10 +41,10 @@ class MatrixScorer(Scorer):
         histories: sparse.csr_array,
         ties: IntArray | None = None,
     ) -> None:
-        super().__init__(*histories.shape, ties)
-        if matrix.shape != (self.n_items, self.n_items):
+        super().__init__(histories.shape[0], matrix.shape[1], ties)
+        if matrix.shape[0] != histories.shape[1]:
             raise DataError(
-                f"an item-item matrix of shape {list(matrix.shape)} and histories over {self.n_items} items: "
+                f"an item-item matrix of shape {list(matrix.shape)} and histories over {histories.shape[1]} items: "
                 "take both from one dataset."
             )
         self.matrix, self.histories = matrix, histories
@@ -102,10 +103,9 @@ class MatrixScorer(Scorer):
     @classmethod
     def from_arrays(cls, arrays: Arrays, about: Mapping[str, Any], ties: IntArray) -> MatrixScorer:
         """See :meth:`Scorer.from_arrays`."""
-        size = len(ties)
         dense = arrays.get("matrix")
-        matrix = _csr("matrix", arrays, size) if dense is None else dense.numpy()
-        return cls(matrix, _csr("histories", arrays, size), ties)
+        matrix = _csr("matrix", arrays, len(ties)) if dense is None else dense.numpy()
+        return cls(matrix, _csr("histories", arrays, matrix.shape[0]), ties)
 
 
 def _fill_sparse(histories: sparse.csr_array, matrix: sparse.csr_array) -> Fill:

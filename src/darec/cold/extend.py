@@ -1,0 +1,108 @@
+"""A scorer's catalogue with items that it has never met: rows of tables by a map, columns of a matrix by neighbours."""
+
+from __future__ import annotations
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor
+
+from darec.errors import RunError
+from darec.graph.neighbours import nearest_neighbours, neighbour_weights
+from darec.graph.text_neighbours import COUNT, TEMPERATURE
+from darec.scoring import AddedScorer, MatrixScorer, Scorer, TableScorer
+from darec.types import FloatArray, IntArray, Tables
+
+
+def tables_of(scorer: Scorer) -> TableScorer | None:
+    """The tables that a scorer scores by, alone or beside a matrix; None where it has none."""
+    if isinstance(scorer, AddedScorer):
+        return next((found for part in scorer.scorers if (found := tables_of(part))), None)
+    return scorer if isinstance(scorer, TableScorer) else None
+
+
+def text_weights(warm: IntArray, text: Tensor, queries: Tensor, n_items: int) -> sparse.csr_array:
+    """How much each warm item counts for each new one: a softmax of cosines over its nearest, zero for all others.
+
+    Args:
+        warm: [n] rows of the warm items.
+        text: [n, d] their text.
+        queries: [m, d] that of the new items.
+        n_items: I.
+
+    Returns:
+        [m, I], rows that add up to 1.
+    """
+    if not len(queries):
+        return sparse.csr_array(np.zeros((0, n_items), np.float32))
+    near, cosines = nearest_neighbours(text, min(COUNT, len(warm)), queries)
+    weights = neighbour_weights(cosines, TEMPERATURE).float()
+    starts = np.arange(len(queries) + 1) * near.shape[1]
+    columns = warm[near.numpy().ravel()]
+    return sparse.csr_array((weights.numpy().ravel(), columns, starts), (len(queries), n_items))
+
+
+def new_items(
+    scorer: Scorer, rows: FloatArray | None, weights: sparse.csr_array, ties: IntArray
+) -> Scorer:
+    """A scorer of the same users for the new items alone.
+
+    Args:
+        scorer: of U users and I items.
+        rows: [m, d] of the new items in its tables; None where it has none.
+        weights: [m, I] how much each item counts for each new one, in its matrix.
+        ties: [m] places of the new items.
+
+    Raises:
+        RunError: a scorer of another kind.
+    """
+    if isinstance(scorer, TableScorer) and rows is not None:
+        return TableScorer(Tables(scorer.tables.users.float(), torch.from_numpy(rows)), ties)
+    if isinstance(scorer, MatrixScorer):
+        return MatrixScorer(_dense_or_sparse(scorer.matrix @ weights.T), scorer.histories, ties)
+    if isinstance(scorer, AddedScorer):
+        parts = [new_items(part, rows, weights, ties) for part in scorer.scorers]
+        return AddedScorer(parts, scorer.weights)
+    raise _unknown(scorer)
+
+
+def extended(
+    scorer: Scorer, rows: FloatArray | None, weights: sparse.csr_array, ties: IntArray
+) -> Scorer:
+    """A scorer of the same users for all items, the new ones last; new items can be liked as well.
+
+    Args:
+        scorer: of U users and I items.
+        rows: see :func:`new_items`.
+        weights: see :func:`new_items`.
+        ties: [I + m] places of all items.
+
+    Raises:
+        RunError: a scorer of another kind.
+    """
+    if isinstance(scorer, TableScorer) and rows is not None:
+        items = torch.cat([scorer.tables.items.float(), torch.from_numpy(rows)])
+        return TableScorer(Tables(scorer.tables.users.float(), items), ties)
+    if isinstance(scorer, MatrixScorer):
+        same = sparse.csr_array(sparse.eye_array(scorer.n_items, dtype=np.float32))
+        left = sparse.csr_array(
+            sparse.vstack([same, weights])
+        )  # an item as the items that it stands for
+        matrix = _dense_or_sparse(left @ (scorer.matrix @ left.T))
+        histories = sparse.csr_array(
+            (scorer.histories.data, scorer.histories.indices, scorer.histories.indptr),
+            (scorer.n_users, matrix.shape[0]),
+        )
+        return MatrixScorer(matrix, histories, ties)
+    if isinstance(scorer, AddedScorer):
+        parts = [extended(part, rows, weights, ties) for part in scorer.scorers]
+        return AddedScorer(parts, scorer.weights)
+    raise _unknown(scorer)
+
+
+def _dense_or_sparse(matrix: sparse.csr_array | FloatArray) -> sparse.csr_array | FloatArray:
+    return matrix.tocsr() if sparse.issparse(matrix) else np.ascontiguousarray(matrix, np.float32)
+
+
+def _unknown(scorer: Scorer) -> RunError:
+    return RunError(f"a scorer of kind {scorer.kind!r} cannot take new items.")
