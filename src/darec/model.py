@@ -43,6 +43,11 @@ class Model(nn.Module):
         generator: torch.Generator,
     ) -> None:
         super().__init__()
+        if BACKBONES.get(config.backbone.name).closed_form:
+            raise ConfigError(
+                f"backbone {config.backbone.name!r} is solved in closed form, so there are no representations to train "
+                "or to look at: choose a trained backbone."
+            )
         if self.needs_text(config) and text is None:
             raise ConfigError(
                 f"backbone {config.backbone.name!r} with alignment {config.alignment.name!r} needs language "

@@ -12,6 +12,7 @@ from pydantic.fields import FieldInfo
 from darec.config import RunConfig, resolve_config
 from darec.dimensions import Choice, Dimension, Range, Value
 from darec.errors import ConfigError, did_you_mean
+from darec.registry import BACKBONES
 from darec.yaml_input import parse_yaml
 
 SECTIONS = ("backbone", "alignment", "loss", "train")
@@ -113,11 +114,22 @@ def parse_dimension(text: str) -> tuple[str, Dimension]:
 
 
 def fields(config: RunConfig) -> Iterator[tuple[str, FieldInfo]]:
-    """Dotted key and field of every setting that could be searched."""
+    """Dotted key and field of every setting that could be searched; nothing is trained in closed form."""
+    closed_form = BACKBONES.get(config.backbone.name).closed_form
     for section in SECTIONS:
+        if closed_form and section not in ("backbone", "alignment"):
+            continue
         for name, field in type(getattr(config, section)).model_fields.items():
             if name != "name":  # choosing the part itself is a comparison, not tuning
                 yield f"{section}.{name}", field
+
+
+def start_of(config: RunConfig, key: str) -> Any:
+    """Where the search of a setting starts: at its value, or the first that its part tries where null."""
+    value = value_of(config, key)
+    section, _, setting = key.partition(".")
+    tried = getattr(getattr(config, section, None), "tried", {})
+    return tried[setting][0] if value is None and setting in tried else value
 
 
 def value_of(config: RunConfig, key: str) -> Any:
@@ -180,7 +192,7 @@ def _checked(key: str, dimension: Dimension, config: RunConfig) -> Dimension:
     """The dimension, stretched to the starting value, once each of its ends is known to be a valid setting."""
     for value in dimension.ends():
         resolve_config({**config.model_dump(mode="json"), key: value})
-    start = value_of(config, key)
+    start = start_of(config, key)
     stretched = dimension.including(start)
     if stretched is None:
         raise ConfigError(

@@ -13,7 +13,7 @@ import pytest
 from darec.config import RunConfig, resolve_config
 from darec.dimensions import Range
 from darec.errors import ConfigError, RunError
-from darec.search import narrowed
+from darec.search import narrowed, search_space
 from darec.testing.suites import tiny_text
 from darec.testing.worlds import tiny_dataset
 from darec.training.trainer import Trainer
@@ -193,3 +193,15 @@ def test_a_study_may_live_in_a_database(tmp_path: Path) -> None:
     ).run()  # another machine: nothing left to do
     assert first.row() | {"path": ""} == second.row() | {"path": ""}
     assert (tmp_path / "b/mf+none.yaml").read_text() == (tmp_path / "a/mf+none.yaml").read_text()
+
+
+def test_a_closed_form_is_tuned_over_its_own_settings_from_what_it_would_try_first(
+    tmp_path: Path,
+) -> None:
+    data = tiny_dataset()
+    config = resolve_config({"backbone": "ease", "train.monitor": "recall@5", "evaluation.ks": [5]})
+    space = search_space(config)
+    assert list(space) == ["backbone.ridge"]
+    tuning = Tuning(data, config, space, out=tmp_path, trials=2, progress=False)
+    tuning.run()
+    assert tuning.study.trials[0].params == {"backbone.ridge": 100.0}

@@ -20,7 +20,7 @@ from darec.dimensions import Dimension
 from darec.errors import ConfigError, RunError
 from darec.files import write_atomic
 from darec.runtime import resolve_runtime
-from darec.search import active, value_of
+from darec.search import active, start_of
 from darec.training import make_trainer
 from darec.tuning.reporter import TuningReporter, shown
 from darec.tuning.sampling import always, sampler, suggest
@@ -200,10 +200,9 @@ class Tuning:
             )
         if not any(trial.user_attrs.get("start") for trial in self.study.trials):
             values = {
-                key: value
+                key: start_of(self.config, key)
                 for key, dimension in self.space.items()
                 if active(key, dimension, {}, self.config)
-                and (value := value_of(self.config, key)) is not None  # else left to the sampler
             }
             self.study.enqueue_trial(values, user_attrs={"start": True})
 

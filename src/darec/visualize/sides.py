@@ -12,6 +12,7 @@ from torch.nn import functional as F
 
 from darec.errors import RunError
 from darec.model import Model
+from darec.registry import BACKBONES
 from darec.run import Run
 from darec.runtime import stored_text
 from darec.types import IntArray, Tables, TextTable
@@ -90,6 +91,11 @@ def restored_model(run: Run) -> tuple[Model, TextTable]:
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
+    if BACKBONES.get(run.config.backbone.name).closed_form:
+        raise RunError(
+            f"backbone {run.config.backbone.name!r} is solved in closed form and has no representations to look at: "
+            "choose a run of a trained backbone."
+        )
     if run.path is None:
         raise RunError("this run is in memory and kept no weights: save it first.")
     text = stored_text(run.dataset, run.config.text)
