@@ -6,7 +6,7 @@ from darec.config import resolve_config
 from darec.dimensions import Choice, Range
 from darec.errors import ConfigError
 from darec.registry import ALIGNMENTS, BACKBONES, inapplicable
-from darec.search import narrowed, parse_dimension, search_space, value_of
+from darec.search import narrowed, parse_dimension, search_space, start_of
 
 
 def test_the_space_is_what_the_parts_declare() -> None:
@@ -32,7 +32,7 @@ def test_every_end_of_every_space_is_a_valid_setting(backbone: str, alignment: s
     config = resolve_config({"backbone": backbone, "alignment": alignment})
     space = narrowed(config)
     for key, dimension in space.items():
-        assert dimension.including(value_of(config, key)) == dimension  # holds where it starts
+        assert dimension.including(start_of(config, key)) == dimension  # holds where it starts
 
 
 def test_dimensions_as_written_on_the_command_line() -> None:
