@@ -68,6 +68,22 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
+def parse_json(text: str | bytes) -> dict[str, Any]:
+    """The object that a JSON text is. Raises ``ValueError`` on another value, on no JSON and on extreme depth."""
+    try:
+        value = json.loads(text)
+    except RecursionError:
+        raise ValueError("it is nested too deeply") from None
+    if not isinstance(value, dict):
+        raise ValueError(f"it holds {type(value).__name__} where an object of JSON belongs")
+    return value
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """The object in a JSON file. Raises ``OSError``, or as :func:`parse_json`."""
+    return parse_json(path.read_bytes())
+
+
 def write_json(path: Path, value: Any) -> None:
     """Write a value as indented JSON, atomically."""
     write_atomic(path, json.dumps(value, indent=2, allow_nan=False) + "\n")

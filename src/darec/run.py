@@ -17,7 +17,6 @@ The folder of a run::
 
 from __future__ import annotations
 
-import json
 import shutil
 import warnings
 from collections.abc import Iterable, Mapping
@@ -33,10 +32,11 @@ from darec.data.dataset import Dataset
 from darec.errors import ConfigError, DarecWarning, RunError
 from darec.evaluation.evaluate import Evaluator, exclusion
 from darec.evaluation.result import Evaluation
+from darec.files import read_json
 from darec.ids.idmap import Id, is_id
 from darec.listing.lists import Recommendation, RecommendationList, Recommendations, listed
 from darec.registry.origins import change, remembered
-from darec.run_folder import FAILED, check_dataset, describe, run_folder
+from darec.run_folder import FAILED, check_dataset, describe, edited, read_about, run_folder
 from darec.scoring import Scorer, TableScorer, check_k, one_history, select
 from darec.tabular import html_summary
 from darec.types import IntArray, Interactions, Tables
@@ -105,8 +105,8 @@ class Run:
             raise RunError(f"the run at {path} {why}: train it with --resume, or anew.")
         config = resolve_config(file=path / "config.yaml")
         try:
-            about = json.loads((path / "run.json").read_text())
-            metrics = json.loads((path / "metrics.json").read_text())
+            about = read_about(path)
+            metrics = read_json(path / "metrics.json")
             scorer = Scorer.load(path / "scorer.safetensors")
         except (OSError, ValueError, KeyError, RunError) as error:
             raise RunError(f"the run at {path} is damaged ({error}): train it again.") from error
@@ -115,6 +115,9 @@ class Run:
         if about.get("refit"):
             dataset = dataset.merged()
         check_dataset(about, dataset, path)
+        if edited(path, about):
+            note = f"{path}/config.yaml has changed since the run was begun."
+            warnings.warn(note, DarecWarning, stacklevel=2)
         if (changed := change(remembered(path))) is not None:
             note = f"{changed}: the run at {path} holds what the earlier code computed."
             warnings.warn(note, DarecWarning, stacklevel=2)

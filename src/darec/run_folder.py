@@ -5,7 +5,7 @@ What is in it when the run is finished: :mod:`darec.run`.
 
 from __future__ import annotations
 
-import json
+import hashlib
 import shutil
 import time
 from collections.abc import Iterator, Mapping
@@ -23,7 +23,7 @@ from darec.config import RunConfig, resolve_config
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError, FolderError, RunError
 from darec.evaluation.result import Evaluation
-from darec.files import is_free, write_atomic, write_json
+from darec.files import is_free, read_json, write_atomic, write_json
 from darec.lock import Lock, locked
 from darec.overrides import flatten
 from darec.registry.origins import change, origins_of, remembered
@@ -69,8 +69,7 @@ class RunFolder:
 
     def about(self) -> dict[str, Any]:
         """What is in the ``run.json`` that is here; nothing where none is."""
-        file = self.path / "run.json"
-        return dict(json.loads(file.read_text())) if file.is_file() else {}
+        return read_about(self.path) if (self.path / "run.json").is_file() else {}
 
     def admit(self, *, resume: bool, overwrite: bool) -> bool:
         """Whether a run is here that is to be gone on with; None is, and a new one may be begun: False.
@@ -114,11 +113,16 @@ class RunFolder:
         self._clear(keep=home)
         inside = home.is_relative_to(self.path.resolve())
         place = home.relative_to(self.path.resolve()) if inside else home
-        known = {"dataset": str(place), "fingerprint": dataset.fingerprint()}
+        settings = config.to_yaml()
+        known = {
+            "dataset": str(place),
+            "fingerprint": dataset.fingerprint(),
+            "config": _digest(settings.encode()),
+        }
         write_json(self.path / "run.json", {**about, **known})
         if dataset.path is None:
             dataset = dataset.save(self.path / DATASET, overwrite=True)
-        write_atomic(self.path / "config.yaml", config.to_yaml())
+        write_atomic(self.path / "config.yaml", settings)
         return dataset
 
     def resume(
@@ -137,6 +141,11 @@ class RunFolder:
         path = self.path
         stored = resolve_config(file=path / "config.yaml")
         about = self.about()
+        if edited(path, about):
+            raise RunError(
+                f"{path}/config.yaml has changed since the run was begun: bring the earlier one back, or choose "
+                "another --out."
+            )
         if about.get("refit"):
             dataset = dataset.merged()
         check_dataset(about, dataset, path)
@@ -238,6 +247,29 @@ def stored_config(folder: str | Path | None) -> Path | None:
     """The settings that a run in ``folder`` was begun with: what a resumed run takes where nothing else is given."""
     file = Path(folder) / "config.yaml" if folder is not None else None
     return file if file is not None and file.is_file() else None
+
+
+def edited(folder: Path, about: Mapping[str, Any]) -> bool:
+    """Whether the settings of a run are others than it was begun with, as far as ``about`` knows."""
+    return about.get("config") not in (None, _digest((folder / "config.yaml").read_bytes()))
+
+
+def _digest(data: bytes) -> str:
+    return hashlib.sha256(data).hexdigest()
+
+
+def read_about(folder: Path) -> dict[str, Any]:
+    """What is in a run's ``run.json``. Raises ``RunError`` where it is missing or damaged."""
+    try:
+        about = read_json(folder / "run.json")
+        for name in ("dataset", "fingerprint", "text"):
+            if not isinstance(about[name], str | None):
+                raise TypeError(f"{name!r} is no text")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise RunError(
+            f"the run at {folder} is damaged (run.json: {error}): train it again."
+        ) from error
+    return about
 
 
 def describe(config: RunConfig, text: TextTable | None = None) -> dict[str, Any]:

@@ -7,7 +7,6 @@ writer or, after a kill, the next reader. The marker, which lists the others, is
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -15,7 +14,7 @@ from pathlib import Path
 from typing import Final, TypeVar
 
 from darec.errors import DataError
-from darec.files import partial_of, sync
+from darec.files import partial_of, read_json, sync
 from darec.lock import locked
 
 Read = TypeVar("Read")
@@ -111,5 +110,5 @@ def _finish(folder: Path) -> None:
 
 def _listed(folder: Path) -> set[str]:
     """Names of the files that a marker lists; none in one of an earlier version."""
-    files = json.loads((folder / MARKER).read_text(encoding="utf-8")).get("files", ())
+    files = read_json(folder / MARKER).get("files", ())
     return {name for name in files if Path(name).name == name != MARKER}

@@ -26,7 +26,7 @@ import polars as pl
 
 from darec.data.cold import HeldOut, read_cold, write_cold
 from darec.errors import DataError
-from darec.files import DAMAGE, is_free
+from darec.files import DAMAGE, is_free, parse_json
 from darec.ids.idmap import IdMap
 from darec.ids.names import ItemNames
 from darec.swap import MARKER, read_whole, replacing, settle
@@ -222,7 +222,7 @@ class Dataset:
                 f"{path} has no manifest.json, so it is not a dataset: make one with 'darec import'."
             )
         try:
-            return read_whole(path, lambda marker: cls._read(path, json.loads(marker)))
+            return read_whole(path, lambda marker: cls._read(path, parse_json(marker)))
         except DataError:
             raise
         except DAMAGE as error:
@@ -237,6 +237,9 @@ class Dataset:
                 f"{path} has schema version {version} and this darec reads {SCHEMA_VERSION}: "
                 "import the sources again."
             )
+        for name in manifest.get("files", ()):
+            if not (path / name).is_file():
+                raise DataError(f"{path} is damaged (no file {name}): import the sources again.")
         types = manifest.get("ids", {})  # text in datasets of earlier versions
         user_ids = pl.read_parquet(path / "users.parquet")["user_id"]
         users = IdMap("user", user_ids, types.get("user", "string"))

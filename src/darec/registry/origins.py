@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 import importlib
 import inspect
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, fields
 from functools import lru_cache
@@ -15,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from darec.errors import ConfigError, explained
+from darec.files import read_json
 from darec.registry import REGISTRIES
 from darec.registry.plugins import load_plugin, load_source, plugin_of
 
@@ -176,10 +176,8 @@ def recall_parts(folder: Path, names: Mapping[str, Any]) -> None:
 def remembered(folder: Path) -> list[Origin]:
     """Where the parts of the run in a folder came from; nothing where no run is or its run.json is damaged."""
     try:
-        return [
-            origin_from(stored) for stored in json.loads((folder / "run.json").read_text())["parts"]
-        ]
-    except (OSError, ValueError, KeyError, TypeError):
+        return [origin_from(stored) for stored in read_json(folder / "run.json")["parts"]]
+    except (OSError, ValueError, KeyError, TypeError, AttributeError):
         return []
 
 

@@ -21,7 +21,6 @@ Format 1 had no ``reduced``, no ``tokens`` and float32 alone; it is read as well
 from __future__ import annotations
 
 import hashlib
-import json
 import os
 import shutil
 from collections.abc import Iterator, MutableMapping, Sequence
@@ -37,7 +36,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from darec.errors import TextError
-from darec.files import write_atomic, write_json
+from darec.files import read_json, write_atomic, write_json
 from darec.lock import locked
 from darec.types import IntArray
 
@@ -122,11 +121,11 @@ class TextStore:
     def meta(self) -> dict[str, Any] | None:
         """The content of ``meta.json``; None before the first run has ended. Raises ``TextError``."""
         try:
-            meta = json.loads((self.folder / "meta.json").read_text(encoding="utf-8"))
+            meta = read_json(self.folder / "meta.json")
             known = meta["format"] in READ
         except (FileNotFoundError, NotADirectoryError):
             return None
-        except (ValueError, KeyError, TypeError) as error:
+        except (OSError, ValueError, KeyError) as error:
             raise TextError(f"{self.folder / 'meta.json'} is damaged: encode again.") from error
         if not known:
             raise TextError(

@@ -7,7 +7,6 @@ of the tensors. It is written under another name, flushed and renamed, and the o
 from __future__ import annotations
 
 import hashlib
-import json
 import shutil
 from pathlib import Path
 from typing import Any
@@ -17,7 +16,7 @@ from safetensors.torch import save as save_tensors
 from torch import Tensor
 
 from darec.errors import RunError
-from darec.files import write_atomic, write_json
+from darec.files import read_json, write_atomic, write_json
 
 KEEP = 2
 
@@ -54,7 +53,7 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | 
         return None
     newest = found[-1]
     try:
-        state = json.loads((newest / "state.json").read_text())
+        state = read_json(newest / "state.json")
         data = (newest / "tensors.safetensors").read_bytes()
         if hashlib.sha256(data).hexdigest() != state["sha256"]:
             raise ValueError("tensors.safetensors is truncated or changed")

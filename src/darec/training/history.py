@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from darec.errors import ConfigError
-from darec.files import write_atomic
+from darec.files import parse_json, write_atomic
 
 
 class History:
@@ -23,9 +23,9 @@ class History:
         self.file = folder / "history.jsonl" if folder else None
         self.writer = None
         if self.file is not None:
-            lines = self.file.read_text().splitlines() if self.file.exists() else []
+            lines = self.file.read_bytes().splitlines() if self.file.exists() else []
             kept = [line for line in lines if _epoch(line) <= last_epoch]
-            write_atomic(self.file, "".join(line + "\n" for line in kept))
+            write_atomic(self.file, b"".join(line + b"\n" for line in kept))
         if folder is not None and tensorboard:
             try:
                 from torch.utils.tensorboard import SummaryWriter
@@ -50,8 +50,8 @@ class History:
             self.writer.close()
 
 
-def _epoch(line: str) -> float:
+def _epoch(line: bytes) -> float:
     try:
-        return float(json.loads(line)["epoch"])
+        return float(parse_json(line)["epoch"])
     except (ValueError, KeyError, TypeError):  # the last line of a killed run may be cut short
         return float("inf")

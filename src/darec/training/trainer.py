@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import Tensor
 
@@ -125,9 +126,21 @@ class Trainer:
                         saved = time.monotonic()
         finally:
             history.close()
-        best = load_file(self.folder / "model.safetensors") if self.folder else self._best
-        self.model.load_state_dict(best)
+        self._take_best()
         return state
+
+    def _take_best(self) -> None:
+        """Put the weights of the best epoch into the model."""
+        if self.folder is None:
+            self.model.load_state_dict(self._best)
+            return
+        file = self.folder / "model.safetensors"
+        try:
+            self.model.load_state_dict(load_file(file))
+        except (OSError, RuntimeError, SafetensorError) as error:
+            raise RunError(
+                f"{file}, the weights of the best epoch, cannot be read ({error}): train the run anew with --overwrite."
+            ) from error
 
     def scorer(self) -> TableScorer:
         """What the model has learned, float32 on the CPU."""
@@ -233,7 +246,15 @@ class Trainer:
         found = read_checkpoint(self.folder / "checkpoints") if self.folder else None
         if found is None:
             return
-        tensors, state = found
+        try:
+            self._restore(*found)
+        except (RuntimeError, ValueError, LookupError, TypeError) as error:
+            raise RunError(
+                f"the checkpoints in {self.folder} are not of a run with these settings "
+                f"({' '.join(str(error).split())}): train anew with --overwrite."
+            ) from error
+
+    def _restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
         del state["sha256"]
         if state["best_value"] is None:
             state["best_value"] = -math.inf

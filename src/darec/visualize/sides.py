@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import dataclass
 from typing import Final, cast
 
@@ -14,6 +13,7 @@ from darec.errors import RunError
 from darec.model import Model
 from darec.registry import BACKBONES
 from darec.run import Run
+from darec.run_folder import read_about
 from darec.runtime import stored_text
 from darec.types import IntArray, Tables, TextTable
 
@@ -100,7 +100,7 @@ def restored_model(run: Run) -> tuple[Model, TextTable]:
         raise RunError("this run is in memory and kept no weights: save it first.")
     text = stored_text(run.dataset, run.config.text)
     try:
-        read = json.loads((run.path / "run.json").read_text())["text"]
+        read = read_about(run.path)["text"]
         if read not in (None, text.fingerprint()):
             raise RunError(
                 f"the language vectors {text.name!r} of {run.dataset.path} are not those that the run at {run.path} "
