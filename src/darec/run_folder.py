@@ -19,6 +19,7 @@ import torch
 from safetensors.torch import save
 from torch import Tensor
 
+from darec.backbones.blocks import BLOCKS
 from darec.config import RunConfig, resolve_config
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError, FolderError, RunError
@@ -43,6 +44,7 @@ _OWN: Final = (
     "*.safetensors",
     "users-*.parquet",
     "checkpoints",
+    BLOCKS,
     "tensorboard",
     DATASET,
     ".*.partial",
@@ -196,6 +198,8 @@ class RunFolder:
     ) -> None:
         """Write what a finished run has; metrics.json comes last, since it marks the run as finished.
 
+        Only then are the finished blocks of a long solution deleted.
+
         Args:
             scorer: what it has learned.
             evaluations: by split.
@@ -210,6 +214,7 @@ class RunFolder:
             write_atomic(self.path / "model.safetensors", save(whole))
         scorer.save(self.path / "scorer.safetensors")
         write_json(self.path / "metrics.json", metrics)
+        shutil.rmtree(self.path / BLOCKS, ignore_errors=True)
 
     def _clear(self, keep: Path | None = None) -> None:
         """Delete what a run has written here, but for a dataset; what others put here stays."""

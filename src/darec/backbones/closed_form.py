@@ -13,9 +13,12 @@ from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
 import numpy as np
+import torch
 from scipy import sparse
+from torch import Tensor
 
 from darec.config import PartConfig
+from darec.errors import ConfigError
 from darec.numerics.structure import Structure
 from darec.scoring import Scorer
 from darec.settings import Configured
@@ -88,3 +91,21 @@ def matrix_of(train: Interactions) -> sparse.csr_array:
     """X, [U, I] ones at the training pairs, float32."""
     ones = np.ones(len(train), np.float32)
     return sparse.csr_array((ones, train.items, train.indptr), (train.n_users, train.n_items))
+
+
+def penalties(structure: Structure, ridge: float, n: int) -> tuple[Tensor, Tensor]:
+    """How much a row of B leans to the structure's target, and how much it is penalised in all, [n] float64 each.
+
+    Raises:
+        ConfigError: the two together are not positive.
+    """
+    lean = torch.zeros(n, dtype=torch.float64)
+    if structure.target is not None and structure.lean is not None:
+        lean = structure.lean.to(lean)
+    penalty = lean + ridge
+    if bool((penalty <= 0).any()):
+        raise ConfigError(
+            f"ridge {ridge:g} leaves a penalty of {float(penalty.min()):g}, and the system may be singular: raise "
+            "backbone.ridge above 0, or above minus the alignment's lean."
+        )
+    return lean, penalty

@@ -16,7 +16,13 @@ from pydantic import Field
 from scipy import sparse
 from torch import Tensor
 
-from darec.backbones.closed_form import ClosedForm, ClosedFormConfig, ClosedFormInputs, matrix_of
+from darec.backbones.closed_form import (
+    ClosedForm,
+    ClosedFormConfig,
+    ClosedFormInputs,
+    matrix_of,
+    penalties,
+)
 from darec.dimensions import Range
 from darec.errors import ConfigError
 from darec.memory import require_memory
@@ -97,15 +103,7 @@ def solve(
         ConfigError: a system that is singular, or nearly so in ``dtype``.
     """
     n = X.shape[1]
-    lean = torch.zeros(n, dtype=dtype, device=device)
-    if structure.target is not None and structure.lean is not None:
-        lean = structure.lean.to(lean)
-    weight = lean + ridge
-    if bool((weight <= 0).any()):
-        raise ConfigError(
-            f"ridge {ridge:g} leaves a penalty of {float(weight.min()):g}, and the system may be singular: raise "
-            "backbone.ridge above 0, or above minus the alignment's lean."
-        )
+    lean, weight = (part.to(device, dtype) for part in penalties(structure, ridge, n))
     P = torch.from_numpy((X.T @ X).toarray()).to(device, dtype)
     rows = None if structure.rows is None else structure.rows.to(device, dtype)
     if rows is not None:

@@ -36,6 +36,10 @@ class LowRank:
         part[torch.arange(len(places), device=part.device), places] += self.diagonal[rows]
         return part
 
+    def column(self, rows: Tensor, column: int) -> Tensor:
+        """[m] entries of one column in [m] rows, its diagonal left out; no others are computed."""
+        return self.left[rows] @ self.right[column]
+
     def diagonal_of_product(self, matrix: Tensor) -> Tensor:
         """[n] the diagonal of ``matrix @ self``."""
         product: Tensor = ((matrix @ self.left.to(matrix)) * self.right.to(matrix)).sum(1)
@@ -59,6 +63,14 @@ class Structure:
     rows: Tensor | None = None
     added: LowRank | None = None
     share: float = 0.0
+
+    @property
+    def nearness(self) -> tuple[Tensor, Tensor] | None:
+        """Two tables [I, r] whose inner products say how near items are to one another; None where nothing does."""
+        for matrix in (self.target, self.added):
+            if matrix is not None:
+                return matrix.left, matrix.right
+        return None if self.rows is None else (self.rows, self.rows)
 
 
 def item_matrix(features: Tensor, ridge: float) -> LowRank:

@@ -159,6 +159,7 @@ BACKBONES = Registry(
         "dccf": "darec.backbones.dccf:DCCF",
         "dual": "darec.backbones.dual:Dual",
         "ease": "darec.backbones.ease:EASE",
+        "ease_sparse": "darec.backbones.ease_sparse:EASESparse",
         "gccf": "darec.backbones.gccf:GCCF",
         "itemknn": "darec.backbones.itemknn:ItemKNN",
         "lightgcn": "darec.backbones.lightgcn:LightGCN",

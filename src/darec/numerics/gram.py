@@ -1,0 +1,93 @@
+"""How often things go together: X'X of a sparse X, and any square part of it, at a cost that stays low at any size."""
+
+from __future__ import annotations
+
+from typing import Final
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import sparse
+
+from darec.progress import counted
+from darec.types import IntArray
+
+_BLOCK: Final = 4096  # columns of X whose products with all others are made at once
+_SAMPLE: Final = 500  # columns by which the size of X'X is estimated
+
+
+class Gram:
+    """X'X for a sparse X [U, I] of no negative entries.
+
+    A few columns meet nearly all others, and their rows of X'X are long. Among themselves these are kept dense, so that
+    :meth:`among` goes through short rows only.
+
+    Attributes:
+        matrix: [I, I] compressed rows, float32, columns ascending.
+
+    Args:
+        X: [U, I].
+        head: how many columns are kept dense among themselves: those with the longest rows.
+    """
+
+    def __init__(self, X: sparse.csr_array, head: int = 4096) -> None:
+        by_column = X.T.tocsr()
+        size = by_column.shape[0]
+        blocks = []
+        for start in counted(range(0, size, _BLOCK), "counting what goes together"):
+            block = (by_column[start : start + _BLOCK] @ X).tocsr()
+            block.sort_indices()
+            blocks.append(block)
+        self.matrix = sparse.vstack(blocks, format="csr")
+        del blocks
+        lengths = np.diff(self.matrix.indptr)
+        often = np.sort(np.argsort(-lengths, kind="stable")[:head])
+        self._place = np.full(size, -1, np.int32)  # of each column in the dense part
+        self._place[often] = np.arange(len(often))
+        self._dense = np.zeros((len(often), len(often)), np.float32)
+        for start in range(0, len(often), 64):
+            self._scatter(self._dense[start : start + 64], often[start : start + 64], self._place)
+
+    @staticmethod
+    def bytes_of(X: sparse.csr_array) -> int:
+        """About how much memory X'X takes, from every n-th column by the number of entries."""
+        by_column = X.T.tocsr()
+        size = by_column.shape[0]
+        order = np.argsort(np.diff(by_column.indptr), kind="stable")
+        sample = order[:: max(1, size // _SAMPLE)]
+        entries = (by_column[sample] @ X).nnz * size / max(1, len(sample))
+        return int(8 * entries)
+
+    def row(self, column: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
+        """The columns that one goes with, itself among them, ascending; and how often."""
+        start, stop = self.matrix.indptr[column : column + 2]
+        return self.matrix.indices[start:stop], self.matrix.data[start:stop]
+
+    def among(self, columns: IntArray, places: NDArray[np.int32]) -> NDArray[np.float64]:
+        """The square part of X'X that belongs to some columns, [m, m].
+
+        Args:
+            columns: [m], distinct.
+            places: [I] of -1, which is written to and left as it was found: one for each thread.
+        """
+        part = np.zeros((len(columns), len(columns)))
+        dense = self._place[columns]
+        often, rare = np.flatnonzero(dense >= 0), np.flatnonzero(dense < 0)
+        part[np.ix_(often, often)] = self._dense[np.ix_(dense[often], dense[often])]
+        if len(rare):
+            places[columns] = np.arange(len(columns))
+            rows = np.zeros((len(rare), len(columns)))
+            self._scatter(rows, columns[rare], places)
+            places[columns] = -1
+            part[rare] = rows
+            part[:, rare] = rows.T
+        return part
+
+    def _scatter(
+        self, block: NDArray[np.floating], rows: IntArray, places: NDArray[np.int32]
+    ) -> None:
+        """Write rows of X'X into the places of their columns; a column without a place is left out."""
+        found = self.matrix[rows]
+        at = places[found.indices]
+        kept = np.flatnonzero(at >= 0)
+        of = np.arange(len(rows)).repeat(np.diff(found.indptr))
+        block[of[kept], at[kept]] = found.data[kept]
