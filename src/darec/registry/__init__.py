@@ -161,6 +161,7 @@ BACKBONES = Registry(
         "ease": "darec.backbones.ease:EASE",
         "ease_sparse": "darec.backbones.ease_sparse:EASESparse",
         "gccf": "darec.backbones.gccf:GCCF",
+        "ials": "darec.backbones.ials:IALS",
         "itemknn": "darec.backbones.itemknn:ItemKNN",
         "lightgcn": "darec.backbones.lightgcn:LightGCN",
         "mf": "darec.backbones.mf:MF",

@@ -4,6 +4,7 @@ from typing import Final
 
 from darec.scoring.added import AddedScorer
 from darec.scoring.base import Explanation, Scorer, Term, one_history
+from darec.scoring.folding import Folding, LinearFolding, MeanFolding, RidgeFolding
 from darec.scoring.matrix import MatrixScorer
 from darec.scoring.ranking import Ranked, Ranker, check_k, select
 from darec.scoring.tables import TableScorer
@@ -18,9 +19,13 @@ __all__ = [
     "KINDS",
     "AddedScorer",
     "Explanation",
+    "Folding",
+    "LinearFolding",
     "MatrixScorer",
+    "MeanFolding",
     "Ranked",
     "Ranker",
+    "RidgeFolding",
     "Scorer",
     "TableScorer",
     "Term",

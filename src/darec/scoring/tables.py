@@ -13,8 +13,11 @@ from torch.nn import functional as F
 
 from darec.errors import DataError, RunError
 from darec.scoring.base import Arrays, Explanation, Scorer, Term, check_rows
+from darec.scoring.folding import Folding, MeanFolding, described, folding_of
 from darec.scoring.ranking import Fill
 from darec.types import FloatArray, IntArray, Tables
+
+_FOLDING = "folding."  # begins the names of its arrays
 
 
 class TableScorer(Scorer):
@@ -23,6 +26,7 @@ class TableScorer(Scorer):
     Args:
         tables: [U, d] and [I, d], on any device.
         ties: [I], see :class:`~darec.scoring.base.Scorer`.
+        folding: how users who are only lists of items get a row; None: the mean of their items' unit rows.
 
     Raises:
         DataError: tables of different widths.
@@ -30,7 +34,9 @@ class TableScorer(Scorer):
 
     kind: ClassVar[str] = "tables"
 
-    def __init__(self, tables: Tables, ties: IntArray | None = None) -> None:
+    def __init__(
+        self, tables: Tables, ties: IntArray | None = None, folding: Folding | None = None
+    ) -> None:
         super().__init__(len(tables.users), len(tables.items), ties)
         if tables.users.shape[1] != tables.items.shape[1]:
             raise DataError(
@@ -38,6 +44,7 @@ class TableScorer(Scorer):
                 f"{tables.items.shape[1]}: a score needs as many in both."
             )
         self.tables = Tables(tables.users.detach(), tables.items.detach())
+        self.folding = folding or MeanFolding()
 
     @property
     def device(self) -> torch.device:
@@ -76,11 +83,10 @@ class TableScorer(Scorer):
         return fill
 
     def for_histories(self, histories: sparse.csr_array) -> TableScorer:
-        """A user's row is the weighted mean of the unit rows of their items, so every liked item counts the same."""
-        unit = F.normalize(self.tables.items.float(), dim=1).cpu().numpy()
-        weights = np.maximum(histories.sum(axis=1), np.finfo(np.float32).tiny)[:, None]
-        rows = torch.from_numpy(np.asarray((histories @ unit) / weights, np.float32))
-        return TableScorer(Tables(rows.to(self.device), self.tables.items), self.ties)
+        """See :mod:`darec.scoring.folding`."""
+        rows = torch.from_numpy(self.folding.rows(histories, self.tables.items.cpu().float()))
+        tables = Tables(rows.to(self.device), self.tables.items)
+        return TableScorer(tables, self.ties, self.folding)
 
     def explain(self, user: int, item: int) -> Explanation:
         """One term: the inner product."""
@@ -94,10 +100,22 @@ class TableScorer(Scorer):
         return np.asarray((unit[torch.from_numpy(items).to(self.device)] @ unit.T).cpu().numpy())
 
     def arrays(self) -> dict[str, Tensor]:
-        """``users`` [U, d] and ``items`` [I, d], float32."""
-        return {"users": self.tables.users.cpu().float(), "items": self.tables.items.cpu().float()}
+        """``users`` [U, d] and ``items`` [I, d], float32, and those of folding in."""
+        tables = {"users": self.tables.users, "items": self.tables.items}
+        own = {f"{_FOLDING}{name}": array for name, array in self.folding.arrays().items()}
+        return {name: table.cpu().float() for name, table in tables.items()} | own
+
+    def about(self) -> dict[str, Any]:
+        """How users fold in."""
+        return {"folding": described(self.folding)}
 
     @classmethod
     def from_arrays(cls, arrays: Arrays, about: Mapping[str, Any], ties: IntArray) -> TableScorer:
         """See :meth:`Scorer.from_arrays`."""
-        return cls(Tables(arrays["users"], arrays["items"]), ties)
+        own = {
+            name.removeprefix(_FOLDING): array
+            for name, array in arrays.items()
+            if name.startswith(_FOLDING)
+        }
+        folding = folding_of(about.get("folding"), own)
+        return cls(Tables(arrays["users"], arrays["items"]), ties, folding)

@@ -1,0 +1,143 @@
+"""How somebody who is only a list of items gets a row in the table of users: the ways to fold in."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Mapping
+from typing import Any, ClassVar, Final
+
+import numpy as np
+import torch
+from scipy import sparse
+from torch import Tensor
+from torch.nn import functional as F
+
+from darec.progress import counted
+from darec.types import FloatArray
+
+_ROWS: Final = 1024  # folded in between two looks at progress
+
+
+class Folding(ABC):
+    """Makes rows of the user table from histories."""
+
+    kind: ClassVar[str]
+
+    @abstractmethod
+    def rows(self, histories: sparse.csr_array, items: Tensor) -> FloatArray:
+        """A row for each history.
+
+        Args:
+            histories: [n, I] positive weights, 1 for a liked item.
+            items: [I, d] the item table, float32 on the CPU.
+
+        Returns:
+            [n, d].
+        """
+
+    def arrays(self) -> dict[str, Tensor]:
+        """What :func:`folding_of` needs beside :meth:`about`."""
+        return {}
+
+    def about(self) -> dict[str, Any]:
+        """Its numbers, as JSON."""
+        return {}
+
+
+class MeanFolding(Folding):
+    """A user is the weighted mean of the unit rows of their items, so every liked item counts the same.
+
+    This is an approximation, for models that say nothing of users whom they were not trained on.
+    """
+
+    kind: ClassVar[str] = "mean"
+
+    def rows(self, histories: sparse.csr_array, items: Tensor) -> FloatArray:
+        """See :meth:`Folding.rows`."""
+        unit = F.normalize(items, dim=1).numpy()
+        weights = np.maximum(histories.sum(axis=1), np.finfo(np.float32).tiny)[:, None]
+        return np.asarray((histories @ unit) / weights, np.float32)
+
+
+class LinearFolding(Folding):
+    """A user is the sum of rows of a second table of items; exact for models that are linear in the history.
+
+    Args:
+        table: [I, d].
+    """
+
+    kind: ClassVar[str] = "linear"
+
+    def __init__(self, table: Tensor) -> None:
+        self.table = table.detach().cpu().float()
+
+    def rows(self, histories: sparse.csr_array, items: Tensor) -> FloatArray:
+        """See :meth:`Folding.rows`."""
+        return np.asarray(histories @ self.table.numpy(), np.float32)
+
+    def arrays(self) -> dict[str, Tensor]:
+        """The table."""
+        return {"table": self.table}
+
+
+class RidgeFolding(Folding):
+    """A user is what least squares makes of the history; exact for matrix factorization by alternating least squares.
+
+    With Y the item table and w the weights, ``(unobserved Y'Y + sum_i w_i y_i y_i' + p I) x = sum_i w_i y_i``, where
+    ``p = ridge (sum_i w_i + unobserved I)^frequency`` (Rendle et al. 2022, arXiv 2110.14037, eqs. 3 and 6).
+
+    Args:
+        unobserved: weight of the squared score of every item, alpha_0.
+        ridge: lambda.
+        frequency: nu, how much more a user with many items is penalised.
+    """
+
+    kind: ClassVar[str] = "ridge"
+
+    def __init__(self, unobserved: float, ridge: float, frequency: float) -> None:
+        self.unobserved, self.ridge, self.frequency = unobserved, ridge, frequency
+
+    def rows(self, histories: sparse.csr_array, items: Tensor) -> FloatArray:
+        """See :meth:`Folding.rows`."""
+        Y = items.double()
+        common = self.unobserved * (Y.T @ Y)
+        indptr, indices = histories.indptr, torch.from_numpy(histories.indices.astype(np.int64))
+        weights = torch.from_numpy(histories.data.astype(np.float64))
+        found = torch.zeros(histories.shape[0], Y.shape[1])
+        for start in counted(range(0, len(found), _ROWS), "folding in"):
+            for row in range(start, min(start + _ROWS, len(found))):
+                entries = slice(indptr[row], indptr[row + 1])
+                liked, weight = Y[indices[entries]], weights[entries]
+                if len(liked):
+                    system = common + liked.T @ (weight[:, None] * liked)
+                    system.diagonal().add_(self.penalty(float(weight.sum()), len(Y)))
+                    found[row] = torch.linalg.solve(system, liked.T @ weight)
+        return np.asarray(found.numpy())
+
+    def penalty(self, observed: float, others: int) -> float:
+        """The ridge of a row that has so many observations, of so many that there could be."""
+        return float(self.ridge * (observed + self.unobserved * others) ** self.frequency)
+
+    def about(self) -> dict[str, Any]:
+        """Its three numbers."""
+        return {
+            "unobserved": self.unobserved,
+            "ridge": self.ridge,
+            "frequency": self.frequency,
+        }
+
+
+_KINDS: Final[dict[str, type[Folding]]] = {
+    folding.kind: folding for folding in (MeanFolding, LinearFolding, RidgeFolding)
+}
+
+
+def described(folding: Folding) -> dict[str, Any]:
+    """What :func:`folding_of` reads, as JSON."""
+    return {"kind": folding.kind, **folding.about()}
+
+
+def folding_of(about: Mapping[str, Any] | None, arrays: Mapping[str, Tensor]) -> Folding:
+    """What :func:`described` and :meth:`Folding.arrays` came from; the mean, where a file of old says nothing."""
+    numbers = dict(about or {"kind": MeanFolding.kind})
+    return _KINDS[numbers.pop("kind")](**numbers, **arrays)
