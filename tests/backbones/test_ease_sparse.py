@@ -100,7 +100,8 @@ def test_the_largest_entries_are_kept():
 
 def test_items_that_nobody_has_are_scored_zero():
     train = Interactions.from_pairs(np.array([0, 0, 1]), np.array([0, 2, 2]), 2, 5)
-    scorer = EASESparse(EASESparseConfig(candidates=2)).fit(ClosedFormInputs(train, np.arange(5)))
+    config = EASESparseConfig(ridge=3.0, candidates=2)
+    scorer = EASESparse(config).fit(ClosedFormInputs(train, np.arange(5)))
     scores = scorer.score(np.arange(2))
     assert scores[:, [1, 3, 4]].tolist() == [[0, 0, 0]] * 2 and scores[1, 0] > 0
 
@@ -112,7 +113,7 @@ class Killed(BaseException):
 def test_a_killed_run_goes_on_from_its_finished_blocks(tmp_path, monkeypatch):
     monkeypatch.setattr(ease_sparse, "_BLOCK", 4)
     data, columns = tiny_dataset(), ease_sparse._Problem.columns
-    settings = {"backbone.candidates": 6, "options.threads": 1}
+    settings = {"backbone.candidates": 6, "backbone.ridge": 10.0, "options.threads": 1}
     done = []
 
     def until_the_third(problem, items):
@@ -125,7 +126,7 @@ def test_a_killed_run_goes_on_from_its_finished_blocks(tmp_path, monkeypatch):
     out = tmp_path / "run"
     with pytest.raises(Killed):
         darec.fit(data, backbone="ease_sparse", settings=settings, out=out, progress=False)
-    assert done == [0, 4] and len(list((out / "blocks").iterdir())) == 2
+    assert done == [0, 4] and len(list((out / "blocks").glob("*/*"))) == 2
 
     def the_rest(problem, items):
         done.append(items.start)
@@ -142,14 +143,19 @@ def test_a_killed_run_goes_on_from_its_finished_blocks(tmp_path, monkeypatch):
 
 def test_blocks_of_other_settings_and_damaged_ones_are_solved_again(tmp_path):
     first = solved(options={"folder": tmp_path}, candidates=3)
-    (block,) = (tmp_path / "blocks").iterdir()
+    (block,) = (tmp_path / "blocks").glob("*/*")
     assert not np.array_equal(solved(options={"folder": tmp_path}, candidates=5), first)
+    for structure in STRUCTURES.values():
+        found = solved(structure, {"folder": tmp_path}, candidates=3)
+        np.testing.assert_array_equal(found, solved(structure, candidates=3))
     np.testing.assert_array_equal(solved(options={"folder": tmp_path}, candidates=3), first)
     block.write_bytes(block.read_bytes()[:40])
     np.testing.assert_array_equal(solved(options={"folder": tmp_path}, candidates=3), first)
 
 
 def test_bad_systems_and_sizes_are_refused_in_one_line(monkeypatch):
+    with pytest.raises(ConfigError, match=r"backbone\.ridge is null"):
+        solved(ridge=None)
     with pytest.raises(ConfigError, match=r"ridge 0 leaves a penalty of 0.*raise backbone\.ridge"):
         solved(ridge=0.0)
     monkeypatch.setattr("darec.memory.available_memory", lambda: 1000.0)

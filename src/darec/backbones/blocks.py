@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import hashlib
 from pathlib import Path
 from typing import Final
 
-from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+import numpy as np
+from safetensors import SafetensorError
+from safetensors.torch import load, save
 from torch import Tensor
 
 from darec.files import write_atomic
 
 BLOCKS: Final = "blocks"
-"""Where they are in the folder; it is removed once the run is finished."""
+"""Where they are in the folder of the run; it is removed once the run is finished."""
 
 
 class Blocks:
@@ -20,30 +22,41 @@ class Blocks:
 
     Args:
         folder: of the run, or None.
-        about: all that the blocks depend on, as text: those of another are not taken up.
+        *inputs: all that the blocks depend on, so that those of other settings are never taken up.
     """
 
-    def __init__(self, folder: Path | None, about: str) -> None:
-        self.folder, self.about = folder and folder / BLOCKS, about
+    def __init__(self, folder: Path | None, *inputs: str | np.ndarray | Tensor | None) -> None:
+        self.folder: Path | None = None
+        if folder is not None:
+            self.folder = folder / BLOCKS / _digest(inputs)
 
     def load(self, number: int) -> dict[str, Tensor] | None:
         """A block that an earlier run finished; None where none did, so that it is solved (again)."""
         if self.folder is None:
             return None
         try:
-            with safe_open(self._path(number), "pt") as file:
-                if (file.metadata() or {}).get("about") != self.about:
-                    return None
-                return {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+            return load(self._path(self.folder, number).read_bytes())
         except (OSError, SafetensorError):
             return None
 
     def save(self, number: int, arrays: dict[str, Tensor]) -> None:
         """Write a block; it is whole or not there."""
         if self.folder is not None:
-            self.folder.mkdir(exist_ok=True)
-            write_atomic(self._path(number), save(arrays, {"about": self.about}))
+            self.folder.mkdir(parents=True, exist_ok=True)
+            write_atomic(self._path(self.folder, number), save(arrays))
 
-    def _path(self, number: int) -> Path:
-        assert self.folder is not None
-        return self.folder / f"{number:06d}.safetensors"
+    @staticmethod
+    def _path(folder: Path, number: int) -> Path:
+        return folder / f"{number:06d}.safetensors"
+
+
+def _digest(inputs: tuple[str | np.ndarray | Tensor | None, ...]) -> str:
+    digest = hashlib.blake2b(digest_size=8)
+    for one in inputs:
+        if isinstance(one, str) or one is None:
+            digest.update(repr(one).encode())
+        else:
+            array = np.ascontiguousarray(one)
+            digest.update(f"{array.shape} {array.dtype}".encode())
+            digest.update(array.data)
+    return digest.hexdigest()

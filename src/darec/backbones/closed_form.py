@@ -93,12 +93,14 @@ def matrix_of(train: Interactions) -> sparse.csr_array:
     return sparse.csr_array((ones, train.items, train.indptr), (train.n_users, train.n_items))
 
 
-def penalties(structure: Structure, ridge: float, n: int) -> tuple[Tensor, Tensor]:
+def penalties(structure: Structure, ridge: float | None, n: int) -> tuple[Tensor, Tensor]:
     """How much a row of B leans to the structure's target, and how much it is penalised in all, [n] float64 each.
 
     Raises:
-        ConfigError: the two together are not positive.
+        ConfigError: the two together are not positive, or the ridge is null, which only the trainer resolves.
     """
+    if ridge is None:
+        raise ConfigError("backbone.ridge is null: give it, or let the trainer choose it.")
     lean = torch.zeros(n, dtype=torch.float64)
     if structure.target is not None and structure.lean is not None:
         lean = structure.lean.to(lean)

@@ -70,10 +70,8 @@ class EASE(ClosedForm[EASEConfig]):
             "use backbone 'ease_sparse', or import with a k-core that leaves fewer items",
         )
         X = matrix_of(inputs.train)
-        ridge = self.config.ridge
-        if ridge is None:
-            raise ConfigError("backbone.ridge is null: give it, or let the trainer choose it.")
-        B = solve(X, inputs.structure or Structure(), ridge, dtype, inputs.device)
+        structure = inputs.structure or Structure()
+        B = solve(X, structure, self.config.ridge, dtype, inputs.device)
         if self.config.entries is None or self.config.entries >= n:
             return MatrixScorer(B, X, inputs.ties)
         return MatrixScorer(largest(B, self.config.entries), X, inputs.ties)
@@ -82,7 +80,7 @@ class EASE(ClosedForm[EASEConfig]):
 def solve(
     X: sparse.csr_array,
     structure: Structure,
-    ridge: float,
+    ridge: float | None,
     dtype: torch.dtype = torch.float64,
     device: str = "cpu",
 ) -> FloatArray:

@@ -7,9 +7,9 @@ not depend on one another, and time and memory grow in proportion to the number 
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from typing import Annotated, Final, Literal
+from typing import Annotated, ClassVar, Final, Literal
 
 import numpy as np
 import torch
@@ -44,10 +44,13 @@ Columns = dict[str, Tensor]  # of a block: how many entries each has, their rows
 class EASESparseConfig(ClosedFormConfig):
     """Settings of :class:`EASESparse`."""
 
+    tried: ClassVar[Mapping[str, tuple[float, ...]]] = {"ridge": (100.0, 1000.0)}
+
     name: Literal["ease_sparse"] = "ease_sparse"
     """Name of the backbone."""
-    ridge: Annotated[float, Range(1.0, 3000.0, log=True)] = 100.0
-    """Weight of the squared norm of B, lambda, as in ``ease``."""
+    ridge: Annotated[float | None, Range(1.0, 3000.0, log=True)] = None
+    """Weight of the squared norm of B, lambda, as in ``ease``; null: 100 or 1000, whichever is better on the validation
+    split."""
     candidates: Annotated[int, Choice(100, 200, 500)] = Field(500, ge=1)
     """Items that may predict an item: those that most of its users have. With as many as there are items the result is
     that of ``ease``."""
@@ -73,7 +76,8 @@ class EASESparse(ClosedForm[EASESparseConfig]):
         structure = inputs.structure or Structure()
         self._require_memory(X, structure, inputs.threads)
         problem = _Problem(self.config, X, structure)
-        blocks = Blocks(inputs.folder, f"{self.config.model_dump_json()} {X.shape} {X.nnz}")
+        numbers = f"{self.config.model_dump_json()} {X.shape} {structure.share}"
+        blocks = Blocks(inputs.folder, numbers, X.indptr, X.indices, *structure.tensors())
         found = _on_threads(problem, blocks, inputs.threads)
         return MatrixScorer(_assembled(list(found), X.shape[1]), X, inputs.ties)
 

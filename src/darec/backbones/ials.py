@@ -7,7 +7,7 @@ the weight ``unobserved``. Users and items are solved for in turn, each in close
 from __future__ import annotations
 
 from importlib.util import find_spec
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import numpy as np
 import torch
@@ -56,6 +56,8 @@ class IALS(ClosedForm[IALSConfig]):
     Raises:
         ConfigError: `implicit` is not installed.
     """
+
+    deterministic: ClassVar[bool] = False
 
     def __init__(self, config: IALSConfig) -> None:
         super().__init__(config)

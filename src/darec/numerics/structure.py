@@ -64,6 +64,15 @@ class Structure:
     added: LowRank | None = None
     share: float = 0.0
 
+    def tensors(self) -> list[Tensor | None]:
+        """All that it holds but the share, in a fixed order."""
+        matrices = [
+            part
+            for matrix in (self.target, self.added)
+            for part in ((matrix.left, matrix.right) if matrix else (None, None))
+        ]
+        return [*matrices, self.lean, self.rows]
+
     @property
     def nearness(self) -> tuple[Tensor, Tensor] | None:
         """Two tables [I, r] whose inner products say how near items are to one another; None where nothing does."""
