@@ -1,0 +1,216 @@
+"""EASE over candidates against EASE, and how it grows: ``python -m benchmarks.ease_sparse [toys] [10000 100000 ...]``.
+
+On toys: recall, NDCG, seconds and entries of ``ease`` and of ``ease_sparse`` by number of candidates, without text and
+with L3AE, on the same threads. Then seconds and peak memory on synthetic data of growing size, each in a process of its
+own, with the slope of the logarithms. Items and users are as many; users have 10 items on average, log-normally; items
+are drawn from communities of about 1,000, or in three of ten cases from all, by a power law.
+
+Writes results/ease_sparse.json, keeping the rows that it did not measure again, and the tables of
+docs/studies/ease-sparse.md; ``--tables`` writes these alone.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import torch
+from scipy import stats
+
+from benchmarks.common import (
+    RESULTS,
+    SHARED,
+    load_result,
+    shared_dataset,
+    write_between,
+    write_result,
+)
+from darec.backbones.closed_form import ClosedFormInputs
+from darec.backbones.ease_sparse import EASESparse, EASESparseConfig
+from darec.config import resolve_config
+from darec.evaluation.evaluate import Evaluator
+from darec.text import embed
+from darec.training import make_trainer
+from darec.types import Interactions
+
+SIZES: Final = (10_000, 100_000, 1_000_000)
+CANDIDATES: Final = (50, 100, 200, 500)
+PAGE: Final = RESULTS.parents[1] / "docs" / "studies" / "ease-sparse.md"
+_MEAN, _SPREAD, _COMMUNITY, _STRAY = 10, 0.8, 1000, 0.3
+
+
+def power_law(items: int, seed: int = 0) -> Interactions:
+    """As many users as items, in communities; see the module."""
+    rng = np.random.default_rng(seed)
+    degrees = rng.lognormal(np.log(_MEAN) - _SPREAD**2 / 2, _SPREAD, items).round().clip(2, 1000)
+    users = np.arange(items).repeat(degrees.astype(int))
+
+    def ranks(size: int, count: int) -> Any:  # by a density that falls as rank^-0.8
+        return (size * rng.random(count) ** 5).astype(np.int64)
+
+    communities = max(1, items // _COMMUNITY)
+    size = items // communities
+    own = ranks(size, len(users)) * communities + users % communities
+    drawn = np.where(rng.random(len(users)) < _STRAY, ranks(items, len(users)), own)
+    return Interactions.from_pairs(users, drawn, items, items)
+
+
+def resident_mb(figure: str) -> float:
+    """VmRSS, what this process has in memory, or VmHWM, the most that it has had; getrusage counts its parent's too."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(figure)).split()[1]) / 1024
+
+
+def grown(items: int, threads: int) -> dict[str, Any]:
+    """Seconds and memory of one size, in this process."""
+    train = power_law(items)
+    before = resident_mb("VmRSS")
+    started, worked = time.perf_counter(), time.process_time()
+    inputs = ClosedFormInputs(train, np.arange(items), threads=threads)
+    scorer = EASESparse(EASESparseConfig(ridge=100.0)).fit(inputs)
+    seconds = time.perf_counter() - started
+    return {
+        "items": items,
+        "interactions": len(train),
+        "entries": len(scorer.arrays()["matrix.data"]),
+        "seconds": round(seconds, 1),
+        "cpu_seconds": round(time.process_time() - worked, 1),
+        "peak_mb": round(resident_mb("VmHWM") - before),
+        "threads": threads,
+    }
+
+
+def on_toys(threads: int, data: Path) -> list[dict[str, Any]]:
+    """Accuracy and cost on toys, of EASE and of EASE over candidates, without text and with L3AE."""
+    dataset = shared_dataset("toys", data)
+    encoder = f"file:{SHARED / 'toys' / 'item_embeddings_minilm.npy'}"
+    text = embed(dataset, encoder, progress=False)
+    evaluators = {
+        split: Evaluator(
+            dataset.split(split), dataset.train, dataset.train, (20,), user_groups=0, item_groups=0
+        )
+        for split in ("valid", "test")
+    }
+    rows = []
+    for alignment in ("none", "l3ae"):
+        for candidates in (*CANDIDATES, None):
+            name = "ease" if candidates is None else "ease_sparse"
+            backbone = {"name": name, "ridge": 100.0}
+            among = {"backbone.candidates": candidates} if candidates else {}
+            lean = {"alignment.lean": 100.0} if alignment == "l3ae" else {}
+            settings = {
+                "backbone": backbone,
+                "alignment": alignment,
+                "options.threads": threads,
+                **among,
+                **lean,
+            }
+            trainer = make_trainer(resolve_config(settings), dataset, text)
+            trainer.fit()
+            scorer = trainer.scorer()
+            found = {
+                split: evaluator.evaluate(scorer, ("recall", "ndcg")).summary()
+                for split, evaluator in evaluators.items()
+            }
+            rows.append(
+                {
+                    "alignment": alignment,
+                    "candidates": candidates or dataset.n_items,
+                    "backbone": name,
+                    "recall@20": round(found["test"]["recall@20"], 4),
+                    "ndcg@20": round(found["test"]["ndcg@20"], 4),
+                    "valid_recall@20": round(found["valid"]["recall@20"], 4),
+                    "seconds": round(trainer.state.total_seconds, 1),
+                    "numbers": trainer.n_parameters,
+                }
+            )
+            print(json.dumps(rows[-1]), flush=True)
+    return rows
+
+
+def slope(rows: list[dict[str, Any]], figure: str) -> float | None:
+    """Of the logarithm of a figure in that of the items; None of fewer than two sizes."""
+    if len(rows) < 2:
+        return None
+    sizes, figures = (np.log([row[name] for row in rows]) for name in ("items", figure))
+    return round(float(stats.linregress(sizes, figures).slope), 2)
+
+
+def tables(result: dict[str, Any]) -> None:
+    """Write the page's tables."""
+    lines = [
+        "| alignment | backbone | candidates | Recall@20 | NDCG@20 | seconds | numbers kept |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for row in result["toys"]:
+        among = "all" if row["backbone"] == "ease" else row["candidates"]
+        lines.append(
+            f"| {row['alignment']} | {row['backbone']} | {among} | {row['recall@20']:.4f} | "
+            f"{row['ndcg@20']:.4f} | {row['seconds']} | {row['numbers']:,} |"
+        )
+    write_between(PAGE, "toys", "\n".join(lines))
+    lines = [
+        "| items | interactions | entries of B | seconds | CPU seconds | peak memory over the data, MiB |",
+        "|---|---|---|---|---|---|",
+    ]
+    lines += [
+        f"| {row['items']:,} | {row['interactions']:,} | {row['entries']:,} | {row['seconds']:,} | "
+        f"{row['cpu_seconds']:,} | {row['peak_mb']:,} |"
+        for row in result["rows"]
+    ]
+    lines += [
+        "",
+        f"Slope in the logarithm: CPU seconds {result['slope_cpu_seconds']}, memory {result['slope_peak_mb']}.",
+    ]
+    write_between(PAGE, "growth", "\n".join(lines))
+
+
+def main() -> None:
+    """Measure what is asked for, and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("what", nargs="*", default=["toys", *map(str, SIZES)])
+    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--data", type=Path, default=Path("data/toys"))
+    parser.add_argument("--here", action="store_true", help="measure one size in this process")
+    parser.add_argument("--tables", action="store_true", help="only write the tables")
+    options = parser.parse_args()
+    torch.set_num_threads(options.threads)
+    if options.here:
+        print(json.dumps(grown(int(options.what[0]), options.threads)))
+        return
+    if options.tables:
+        tables(load_result("ease_sparse"))
+        return
+    if "toys" in options.what:
+        keep(toys=on_toys(options.threads, options.data))
+    for size in (what for what in options.what if what != "toys"):
+        command = [sys.executable, "-m", "benchmarks.ease_sparse", size, "--here"]
+        told = subprocess.run(
+            [*command, "--threads", str(options.threads)],
+            check=True,
+            capture_output=True,
+            text=True,
+        )
+        keep(row=json.loads(told.stdout))
+
+
+def keep(toys: list[dict[str, Any]] | None = None, row: dict[str, Any] | None = None) -> None:
+    """Put what was measured beside what had been, and write the tables."""
+    there = (RESULTS / "ease_sparse.json").is_file()
+    last = load_result("ease_sparse") if there else {"toys": [], "rows": []}
+    by_size = {known["items"]: known for known in [*last["rows"], *([row] if row else [])]}
+    rows = [by_size[items] for items in sorted(by_size)]
+    slopes = {f"slope_{name}": slope(rows, name) for name in ("cpu_seconds", "peak_mb")}
+    result = {"toys": toys or last["toys"], "rows": rows, **slopes}
+    write_result("ease_sparse", result)
+    tables(result)
+
+
+if __name__ == "__main__":
+    main()
