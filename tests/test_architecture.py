@@ -26,6 +26,7 @@ LAYERS = (
     "progress",
     "terminal",
     "meter",
+    "spreadsheet",
     "seeding",
     "memory",
     "files",

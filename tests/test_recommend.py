@@ -195,6 +195,6 @@ def test_all_users_take_about_as_long_as_ranking_does() -> None:
     users = run.dataset.users.ids
     loop = best(lambda: [run.recommend(user, 20) for user in users[:30]]) * len(users) / 30
     many = best(lambda: run.recommend(k=20).to_polars())
-    ranking = best(lambda: run.scorer.top_k(k=20, exclude=run._seen))
+    ranking = best(lambda: run.scorer.top_k(k=20, exclude=run.seen))
     assert many < loop / 8
     assert many < 3 * ranking + 0.1

@@ -19,10 +19,10 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
-from typing import Any, cast, overload
+from typing import Any
 
 import numpy as np
 import torch
@@ -33,16 +33,18 @@ from darec.errors import ConfigError, DarecWarning, RunError
 from darec.evaluation.evaluate import Evaluator, exclusion
 from darec.evaluation.result import Evaluation
 from darec.files import read_json
-from darec.ids.idmap import Id, is_id
-from darec.listing.lists import Recommendation, RecommendationList, Recommendations, listed
+from darec.ids.idmap import Id
+from darec.listing.recommending import Recommending
 from darec.registry.origins import change, remembered
 from darec.run_folder import FAILED, check_dataset, describe, edited, read_about, run_folder
-from darec.scoring import Scorer, TableScorer, check_k, one_history, select
+from darec.runtime import stored_text
+from darec.scoring import Scorer, TableScorer
 from darec.tabular import html_summary
-from darec.types import IntArray, Interactions, Tables
+from darec.text.load import stored_encoders
+from darec.types import FloatArray, Interactions, Tables
 
 
-class Run:
+class Run(Recommending):
     """A trained recommender over a dataset.
 
     Attributes:
@@ -193,112 +195,6 @@ class Run:
             if len(self.dataset.split(split))
         }
 
-    @overload
-    def recommend(  # type: ignore[overload-overlap]  # a text is one id, though iterable
-        self,
-        users: Id,
-        k: int = ...,
-        *,
-        candidates: Iterable[Id] | None = ...,
-        exclude: Iterable[Id] = ...,
-        exclude_seen: bool = ...,
-    ) -> RecommendationList[Recommendation]: ...
-
-    @overload
-    def recommend(
-        self,
-        users: Iterable[Id] | None = ...,
-        k: int = ...,
-        *,
-        candidates: Iterable[Id] | None = ...,
-        exclude: Iterable[Id] = ...,
-        exclude_seen: bool = ...,
-    ) -> Recommendations: ...
-
-    def recommend(
-        self,
-        users: Id | Iterable[Id] | None = None,
-        k: int = 10,
-        *,
-        candidates: Iterable[Id] | None = None,
-        exclude: Iterable[Id] = (),
-        exclude_seen: bool = True,
-    ) -> RecommendationList[Recommendation] | Recommendations:
-        """The ``k`` best items for known users.
-
-        Args:
-            users: one id, several, or None for all users.
-            k: how many; a list is shorter where fewer items are left.
-            candidates: ids of the items that may be listed; None for all.
-            exclude: ids of items that may not.
-            exclude_seen: leave out every item that a user has in any split.
-
-        Returns:
-            A list for one id; else a table, in the order of the ids.
-
-        Raises:
-            DataError: an unknown user or item.
-            ConfigError: ``k`` larger than the catalogue, or no item left to list.
-        """
-        data = self.dataset
-        one = users is not None and is_id(users)
-        wanted = cast(Iterable[Id], [users] if one else users)
-        rows = np.arange(data.n_users) if users is None else data.users.rows(wanted)
-        allowed = self._allowed(candidates, exclude)
-        check_k(k, data.n_items)
-        items, scores = self.scorer.top_k(
-            rows,
-            k if allowed is None else min(k, len(allowed)),
-            candidates=allowed,
-            exclude=self._seen if exclude_seen else None,
-        )
-        if one:
-            return listed(data, items[0], scores[0])
-        return Recommendations(data, rows, items, scores)
-
-    def recommend_for(
-        self, liked: Iterable[Id], k: int = 10, *, exclude_seen: bool = True
-    ) -> RecommendationList[Recommendation]:
-        """The ``k`` best items for a user known only by items they like.
-
-        How that is scored depends on the scorer (:meth:`darec.scoring.Scorer.for_histories`): for two tables the
-        user's row is the mean of those items' unit rows, for an item-item matrix nothing is lost.
-
-        Args:
-            liked: ids or titles of items, at least one.
-            k: how many.
-            exclude_seen: leave out the liked items themselves.
-
-        Raises:
-            DataError: an unknown item, or a title that several items have.
-            ConfigError: no item, or ``k`` larger than the catalogue.
-        """
-        rows = np.array(self.dataset.names.rows([liked] if is_id(liked) else liked), np.int64)
-        if not len(rows):
-            raise ConfigError("no liked items: name at least one.")
-        scorer = self.scorer.for_histories(one_history(rows, self.dataset.n_items))
-        exclude = _pairs(rows if exclude_seen else rows[:0], self.dataset.n_items)
-        items, scores = scorer.top_k(k=k, exclude=exclude)
-        return listed(self.dataset, items[0], scores[0])
-
-    def similar(self, item: Id, k: int = 10) -> RecommendationList[Recommendation]:
-        """The ``k`` items most similar to one: by the cosine of their rows, or by the entries of a matrix.
-
-        Args:
-            item: its id or title.
-            k: how many.
-
-        Raises:
-            DataError: an unknown item, or a title that several items have.
-            ConfigError: ``k`` larger than the catalogue.
-        """
-        row = np.array([self.dataset.names.row(item)])
-        check_k(k, self.dataset.n_items)
-        similarities = torch.from_numpy(self.scorer.similarities(row))
-        similarities[0, row[0]] = -torch.inf
-        ranked = select(similarities, k, self.scorer.ties)
-        return listed(self.dataset, ranked.items[0], ranked.scores[0])
-
     def liked(self, user: Id, k: int | None = None) -> list[str]:
         """Titles of a user's training items, the first ``k``."""
         row = self.dataset.users.row(user)
@@ -318,24 +214,35 @@ class Run:
         """What a refitted run was made from (:func:`darec.refit`); None for one that was evaluated."""
         return self.about.get("refit")
 
+    @property
+    def named(self) -> Dataset:
+        """Ids, titles and fields: the dataset."""
+        return self.dataset
+
     @cached_property
-    def _seen(self) -> Interactions:
+    def seen(self) -> Interactions:
+        """What each user has, in any split."""
         data = self.dataset
         return data.train.union(data.valid).union(data.test)
 
-    def _allowed(self, candidates: Iterable[Id] | None, exclude: Iterable[Id]) -> IntArray | None:
-        """Rows of the items that may be listed; None for all."""
-        items = self.dataset.items
-        left_out = items.rows(exclude)
-        if candidates is None and not len(left_out):
-            return None
-        rows = np.arange(len(items)) if candidates is None else items.rows(candidates)
-        allowed = np.setdiff1d(rows, left_out)
-        if not len(allowed):
+    def item_vectors(self) -> FloatArray:
+        """[I, d] vectors by whose cosine items are alike: the dataset's language vectors, else the item table.
+
+        Raises:
+            ConfigError: neither is there.
+            TextError: the language vectors that the run reads cannot be read.
+        """
+        settings = self.config.text
+        if settings.encoder is not None or stored_encoders(self.dataset):
+            text = stored_text(self.dataset, settings)
+            return np.where(text.item_mask[:, None], text.items, np.float32(0))
+        vectors = self.scorer.item_vectors()
+        if vectors is None:
             raise ConfigError(
-                "no item is left to recommend: give more candidates, or exclude fewer."
+                "how alike items are is not known: the run has no item table and the dataset no language vectors. Run "
+                "'darec encode' on it first."
             )
-        return allowed
+        return vectors
 
 
 def _home(about: dict[str, Any], path: Path) -> Path:
@@ -350,8 +257,3 @@ def _home(about: dict[str, Any], path: Path) -> Path:
             f"the dataset of the run at {path} is not at {home} any more: name its folder with --data."
         )
     return home
-
-
-def _pairs(items: IntArray, n_items: int) -> Interactions:
-    """One user's items."""
-    return Interactions.from_pairs(np.zeros_like(items), items, 1, n_items)

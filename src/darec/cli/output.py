@@ -13,6 +13,7 @@ from typing import Annotated, Any, Final
 import typer
 from rich.table import Table
 
+from darec.spreadsheet import safe_cell
 from darec.terminal import Console, plain
 
 
@@ -42,9 +43,6 @@ SafeCSV = Annotated[
 
 # Printed as it is, JSON may go to a terminal: what json leaves of control characters is written as \uXXXX too.
 _CONTROL: Final = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff]")
-_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
-_FORMULA: Final = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
-"""How a cell begins that a spreadsheet runs: the last four are the wide forms of the first."""
 
 
 def print_json(value: Any) -> None:
@@ -102,19 +100,6 @@ def metrics_table(metrics: Mapping[str, float], title: str) -> Table:
         cells = (metrics.get(f"{metric}@{k}") for k in ks)
         table.add_row(metric, *(cell(value) for value in cells))
     return table
-
-
-def safe_cell(value: Any) -> Any:
-    """A value that no spreadsheet runs and no terminal obeys; numbers stay numbers, negative ones too.
-
-    Text that begins as a formula gets an apostrophe before it, by which spreadsheets know text. Control characters are
-    spelled out.
-    """
-    if not isinstance(value, str):
-        return value
-    if value[:1] in _FORMULA and value and not _NUMBER.fullmatch(value):
-        value = f"'{value}"
-    return plain(value)
 
 
 def _for_terminal(value: Any) -> Any:

@@ -1,10 +1,9 @@
-"""``darec recommend``: the best items, new ones too, for a user known by id, by what they like, or by words."""
+"""``darec recommend``: the best items, new ones too, for users known by id, by what they like, or by words."""
 
 from __future__ import annotations
 
-from dataclasses import asdict
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -16,6 +15,14 @@ def command(
     user: Annotated[
         list[str] | None, typer.Option(help="Id of a known user; repeat for several.")
     ] = None,
+    users: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Known users: ids a line in .txt, or a table with a column 'user_id'.",
+        ),
+    ] = None,
+    all_: Annotated[bool, typer.Option("--all", help="All known users.")] = False,
     liked: Annotated[
         str | None,
         typer.Option(help="Ids or titles of items that a new user likes, with commas between."),
@@ -25,6 +32,38 @@ def command(
         str | None,
         typer.Option(help="A new user in one option: 'liked: A, B' as --liked, else as --about."),
     ] = None,
+    k: Annotated[int, typer.Option("-k", help="How many.")] = 10,
+    include_seen: Annotated[
+        bool, typer.Option("--include-seen", help="Also list items the user has already.")
+    ] = False,
+    candidates: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE",
+            help="Items that may be listed: ids a line in .txt, or a table with a column 'item_id'.",
+        ),
+    ] = None,
+    exclude: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FILE", help="Pairs that may not: a table with 'user_id' and 'item_id'."
+        ),
+    ] = None,
+    where: Annotated[
+        str | None,
+        typer.Option(
+            metavar="SQL",
+            help='Condition on the items\' fields, "in_stock = true and price < 50"; of lists "\'RPG\' = any(tags)".',
+        ),
+    ] = None,
+    diversity: Annotated[
+        float, typer.Option(help="How much unlike items are preferred, 0 to 1.")
+    ] = 0.0,
+    at_most: Annotated[
+        int | None,
+        typer.Option(metavar="N", help="Items of a list with one value of --per, at most."),
+    ] = None,
+    per: Annotated[str | None, typer.Option(metavar="FIELD", help="See --at-most.")] = None,
     cold_items: Annotated[
         Path | None,
         typer.Option(
@@ -43,24 +82,36 @@ def command(
         ),
     ] = None,
     item_id: Annotated[str | None, typer.Option(help="Id column of the new items.")] = None,
-    k: Annotated[int, typer.Option("-k", help="How many.")] = 10,
-    include_seen: Annotated[
-        bool, typer.Option("--include-seen", help="Also list items the user has already.")
-    ] = False,
     data: Annotated[Path | None, typer.Option(help="Where the dataset is now.")] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(
+            help="Write to this file instead: .parquet, .csv or .jsonl. After a kill, the same command goes on."
+        ),
+    ] = None,
+    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
     format: Annotated[ListFormat, typer.Option(help="How to print the list.")] = ListFormat.TABLE,
     safe_csv: SafeCSV = True,
 ) -> None:
-    """List the items that a trained model ranks highest for a user."""
-    from darec.cli.output import print_rows
+    """List the items that a trained model ranks highest for a user, or write those of all users to a file."""
+    from darec.cli.recommending import Asked, print_cold, print_lists, write_lists
     from darec.errors import ConfigError
-    from darec.listing.lists import Recommendations
-    from darec.run import Run
 
-    users = list(user or ())
-    if bool(users) + sum(given is not None for given in (liked, about, cold_user)) != 1:
+    whom = [
+        bool(user),
+        users is not None,
+        all_,
+        *(one is not None for one in (liked, about, cold_user)),
+    ]
+    if sum(whom) != 1:
         raise ConfigError(
-            "name either --user ID or --liked ITEM,ITEM,... or --about WORDS, or the latter two as --cold-user."
+            "name either --user ID, --users FILE or --all, or --liked ITEM,ITEM,... or --about WORDS, or the latter "
+            "two as --cold-user."
+        )
+    if (users is not None or all_) and out is None:
+        raise ConfigError(
+            "lists of many users go into a file: name it with --out, as --out lists.parquet."
         )
     if cold_user is not None:
         head, colon, rest = cold_user.partition(":")
@@ -75,74 +126,33 @@ def command(
         raise ConfigError("--item-id goes with new items: name their file with --cold-items.")
     if cold_items is None and about is None and how is not None:
         raise ConfigError("--how goes with --cold-items or --about.")
-    loaded = Run.load(run, dataset=data)
-    seen: dict[str, Any] = {"exclude_seen": not include_seen}
-    title = f"for one who likes {liked or about}"
-    if users:
-        title = f"for user {users[0]}" if len(users) == 1 else f"for {len(users)} users"
-    # A table for one user says in its title whom it is for; programs find the user in every row.
-    told = bool(users) and (len(users) > 1 or format is not ListFormat.TABLE)
-    columns = [name for name in Recommendations.columns if told or name != "user_id"]
-    columns += ["new"] * with_warm
-    if cold_items is None and about is None:
-        if users:
-            rows = loaded.recommend(users, k, **seen).to_polars().rows(named=True)
-        else:
-            named = loaded.dataset.names.listed(liked or "")
-            rows = loaded.recommend_for(named, k, **seen).to_polars().rows(named=True)
-        _tell_of_empty(users, rows, title)
-        rows = rows if told else _without("user_id", rows)
-        print_rows(rows, format, title, columns=columns, safe=safe_csv)
-        return
-
-    from darec.cold import ColdStart
-    from darec.terminal import Console
-
-    console = Console(stderr=True, soft_wrap=True)
-    with console.status("learning what text says of the warm items ..."):
-        cold = ColdStart(loaded, how=how or "ridge").fit(cold_items, id_column=item_id)
-        if users:
-            rows = [
-                {"user_id": one, **asdict(item)}
-                for one in users
-                for item in cold.recommend(one, k, with_warm=with_warm, **seen)
-            ]
-        else:
-            if liked is not None:
-                named = cold.names_.listed(liked)
-                listed = cold.recommend_for(named, k, with_warm=with_warm, **seen)
-            else:
-                listed = cold.recommend_about(about or "", k, with_warm=with_warm)
-            rows = [asdict(item) for item in listed]
-    for notice in cold.notices_:
-        console.print(f"darec: {notice}")
-    if with_warm and cold.map_ is not None:
-        console.print(
-            f"darec: text tells {cold.map_.explained_:.0%} of the warm items' vectors, and those of the new items are "
-            f"{cold.relative_length_:.2f} times as long on average: where below 1, a new item stands lower in this mix "
-            "than an old one that is liked as well."
-        )
-    if not with_warm:  # all are new, or none is
-        rows = _without("new", rows)
-    _tell_of_empty(users, rows, title)
-    rows = rows if told else _without("user_id", rows)
-    print_rows(rows, format, title, columns=columns, safe=safe_csv)
-
-
-def _tell_of_empty(users: list[str], rows: list[dict[str, Any]], title: str) -> None:
-    """Say where nothing is left to recommend."""
-    from darec.terminal import echo
-
-    listed = {str(row.get("user_id")) for row in rows}
-    empty = [one for one in users if str(one) not in listed]
-    if not empty and (rows or users):
-        return
-    whom = title if not rows else f"for {len(empty)} of the users, the first {empty[0]!r}"
-    echo(
-        f"darec: no item is left to list {whom}: each is known already (--include-seen lists these too).",
-        err=True,
+    if out is not None and (cold_items is not None or about is not None or liked is not None):
+        raise ConfigError("--out goes with --user, --users or --all.")
+    if overwrite and out is None:
+        raise ConfigError("--overwrite goes with --out.")
+    asked = Asked(
+        run=run,
+        data=data,
+        user=tuple(user or ()),
+        users=users,
+        liked=liked,
+        about=about,
+        k=k,
+        options={
+            "candidates": candidates,
+            "exclude_pairs": exclude,
+            "where": where,
+            "diversity": diversity or None,
+            "at_most": at_most,
+            "per": per,
+        },
+        include_seen=include_seen,
+        format=format,
+        safe_csv=safe_csv,
     )
-
-
-def _without(column: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    return [{name: value for name, value in row.items() if name != column} for row in rows]
+    if out is not None:
+        write_lists(asked, out, overwrite=overwrite, quiet=quiet)
+    elif cold_items is None and about is None:
+        print_lists(asked)
+    else:
+        print_cold(asked, cold_items, item_id=item_id, with_warm=with_warm, how=how or "ridge")

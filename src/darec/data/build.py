@@ -97,9 +97,8 @@ def import_dataset(
         train,
         valid,
         test,
-        catalogue=pl.DataFrame({"item_id": item_ids}, {"item_id": pl.String}).join(
-            catalogue.frame, on="item_id", how="left", maintain_order="left"
-        ),
+        catalogue=_in_order(item_ids, catalogue.frame),
+        extra=None if catalogue.fields is None else _in_order(item_ids, catalogue.fields).lazy(),
         manifest={
             "sources": [_fingerprint(file) for file in read.files + catalogue.files],
             "options": {key: value for key, value in settings.items() if value not in (None, ())},
@@ -137,6 +136,12 @@ def _item_ids(
             f"{len(cold)} items without interactions {what}, the first {cold[0]!r}.",
         )
     return ordered([*present, *(cold if chosen.keep_cold_items else ())])
+
+
+def _in_order(item_ids: list[str], frame: pl.DataFrame) -> pl.DataFrame:
+    """A row of a frame an item, in the dataset's order."""
+    ids = pl.DataFrame({"item_id": item_ids}, {"item_id": pl.String})
+    return ids.join(frame, on="item_id", how="left", maintain_order="left")
 
 
 def _pairs(rows: pl.DataFrame, n_users: int, n_items: int) -> Interactions:

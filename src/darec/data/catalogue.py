@@ -15,6 +15,7 @@ from darec.data.ingest.frames import to_items
 from darec.data.ingest.item_text import describe_items, text_notices
 from darec.data.ingest.items import distinct_items, table_of_items
 from darec.data.ingest.tabular import read_table
+from darec.data.item_fields import item_fields
 from darec.errors import DataError, did_you_mean
 
 
@@ -24,6 +25,7 @@ class Catalogue:
 
     Attributes:
         frame: ``item_id``, ``title`` and ``text`` of each.
+        fields: ``item_id`` and further fields of each, for filters; None without items.
         name: where they stand, for messages.
         files: what they were read from, beside the interactions' files.
         about: how the text was made, for the manifest.
@@ -31,6 +33,7 @@ class Catalogue:
 
     frame: pl.DataFrame
     name: str
+    fields: pl.DataFrame | None = None
     files: tuple[Path, ...] = ()
     about: dict[str, Any] = field(default_factory=dict)
 
@@ -68,7 +71,7 @@ def read_catalogue(
         fields, fields=chosen.text_fields, template=chosen.text_template, title=chosen.title
     )
     tally.notices += [*table.notices, *text_notices(fields, frame, about)]
-    return Catalogue(frame, table.name, table.files, about)
+    return Catalogue(frame, table.name, item_fields(fields), table.files, about)
 
 
 def _table(items: Any, read: Source, chosen: ImportOptions) -> SourceTable | None:

@@ -5,6 +5,7 @@ On disk a dataset is a folder::
     manifest.json          schema version, counts, types of the ids, hashes of the sources, options of the import
     users.parquet          user_id, in row order
     items.parquet          item_id, title, text, in row order
+    items_fields.parquet   item_id and the other fields of the items' file, for filters
     interactions.parquet   user, item (rows), split ("train", "valid" or "test")
     cold-*.parquet         items held out altogether and their interactions (see darec.data.cold)
     text/ENCODER/          vectors made by ``darec encode`` (see darec.text.store)
@@ -29,11 +30,13 @@ from darec.errors import DataError
 from darec.files import DAMAGE, is_free, parse_json
 from darec.ids.idmap import IdMap
 from darec.ids.names import ItemNames
+from darec.listing.fields import ItemFields
 from darec.swap import MARKER, read_whole, replacing, settle
 from darec.tabular import html_summary
 from darec.types import Interactions
 
 SCHEMA_VERSION: Final = 1
+FIELDS: Final = "items_fields.parquet"
 SPLITS: Final = ("train", "valid", "test")
 
 
@@ -61,6 +64,8 @@ class Dataset:
             ``cold-items``; empty for every other split.
         vectors: language vectors that :func:`darec.encode_dataset` made of a dataset in memory, by the name of the
             folder that they are written to; those of a dataset on disk are there.
+        extra: ``item_id`` and further fields of every item, in row order (see :attr:`fields`); None where there are
+            none.
     """
 
     users: IdMap
@@ -73,6 +78,7 @@ class Dataset:
     path: Path | None = None
     cold: Mapping[str, HeldOut] = field(default_factory=dict)
     vectors: dict[str, Vectors] = field(default_factory=dict, compare=False)
+    extra: pl.LazyFrame | None = field(default=None, compare=False)
 
     def __repr__(self) -> str:
         where = f" at {self.path}" if self.path else ""
@@ -150,6 +156,11 @@ class Dataset:
         )
         return f"items were imported and {held}. Import again and name fields with --text-fields."
 
+    @cached_property
+    def fields(self) -> ItemFields:
+        """The fields of the items: those of the catalogue, and what else the items' file held."""
+        return ItemFields(self.catalogue, self.extra, str(self.path or "the dataset"))
+
     def fingerprint(self) -> str:
         """Hash of ids and splits: equal exactly when two datasets pose the same problem."""
         digest = hashlib.sha256()
@@ -185,13 +196,15 @@ class Dataset:
             ids = pl.DataFrame({"user_id": self.users.texts}, schema={"user_id": pl.String})
             ids.write_parquet(new / "users.parquet")
             self.catalogue.write_parquet(new / "items.parquet")
+            if self.extra is not None:
+                self.extra.collect().write_parquet(new / FIELDS)
             self._interactions().write_parquet(new / "interactions.parquet")
             write_cold(self.cold, new)
             manifest["files"] = sorted(file.name for file in new.iterdir())
             (new / MARKER).write_text(json.dumps(manifest, indent=2) + "\n")
         for name, vectors in self.vectors.items():
             vectors.save(path / "text" / name)
-        return replace(self, manifest=manifest, path=path, vectors={})
+        return replace(self, manifest=manifest, path=path, vectors={}, extra=_extra(path))
 
     def _interactions(self) -> pl.DataFrame:
         frames = [
@@ -254,8 +267,20 @@ class Dataset:
             )
         cold = read_cold(path, len(users))
         return cls(
-            users, items, **splits, catalogue=catalogue, manifest=manifest, path=path, cold=cold
+            users,
+            items,
+            **splits,
+            catalogue=catalogue,
+            manifest=manifest,
+            path=path,
+            cold=cold,
+            extra=_extra(path),
         )
+
+
+def _extra(path: Path) -> pl.LazyFrame | None:
+    """Further fields of the items, which are read when they are needed."""
+    return pl.scan_parquet(path / FIELDS) if (path / FIELDS).is_file() else None
 
 
 def is_dataset(path: Path) -> bool:

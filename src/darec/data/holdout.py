@@ -26,6 +26,7 @@ def hold_out(whole: Dataset, cold: Mapping[str, list[str]]) -> Dataset:
         whole,
         items=IdMap("item", [whole.items.texts[row] for row in warm], whole.items.type),
         catalogue=whole.catalogue[warm],
+        extra=None if whole.extra is None else whole.extra.collect()[warm].lazy(),
         train=_among(whole.train, warm),
         valid=_among(whole.valid, warm),
         test=_among(whole.test, warm),

@@ -77,6 +77,15 @@ class IdMap:
         """The rows of many ids. Raises ``DataError`` on the first unknown one."""
         return np.array([self.row(identifier) for identifier in identifiers], np.int64)
 
+    def find(self, texts: pl.Series) -> IntArray:
+        """[n] rows of ids given as text, -1 for one that is unknown; for columns of many."""
+        known = pl.DataFrame(
+            {"id": self.texts, "row": np.arange(len(self))}, {"id": pl.String, "row": pl.Int64}
+        )
+        asked = pl.DataFrame({"id": texts.cast(pl.String)})
+        rows = asked.join(known, on="id", how="left", maintain_order="left")["row"]
+        return np.asarray(rows.fill_null(-1).to_numpy(), np.int64)
+
     def column(self, rows: IntArray, name: str | None = None) -> pl.Series:
         """The ids of rows as a column: whole numbers where all ids are such, else text (polars has no UUIDs)."""
         return self.series.gather(rows).alias(name or f"{self.kind}_id")

@@ -8,6 +8,7 @@ import polars as pl
 
 from darec.ids.idmap import IdMap
 from darec.ids.names import ItemNames
+from darec.listing.fields import ItemFields
 
 
 class Named(Protocol):
@@ -24,6 +25,10 @@ class Named(Protocol):
     @property
     def titles(self) -> pl.Series:
         """[I] what to call each item on screen."""
+
+    @property
+    def fields(self) -> ItemFields:
+        """Fields of the items, for filters."""
 
     @property
     def names(self) -> ItemNames:

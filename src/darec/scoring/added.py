@@ -96,6 +96,11 @@ class AddedScorer(Scorer):
             total += weight * _standardised(values)
         return total
 
+    def item_vectors(self) -> FloatArray | None:
+        """Of the first scorer that has such."""
+        found = (scorer.item_vectors() for scorer in self.scorers)
+        return next((vectors for vectors in found if vectors is not None), None)
+
     def arrays(self) -> dict[str, Tensor]:
         """Those of each, under its place."""
         return {

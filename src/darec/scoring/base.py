@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
@@ -129,6 +130,18 @@ class Scorer(ABC):
     @abstractmethod
     def from_arrays(cls, arrays: Arrays, about: Mapping[str, Any], ties: IntArray) -> Scorer:
         """The scorer that :meth:`arrays` and :meth:`about` came from."""
+
+    def item_vectors(self) -> FloatArray | None:
+        """[I, d] rows of the items, by whose cosine they are alike; None where there are no such rows."""
+        return None
+
+    def fingerprint(self) -> str:
+        """Hash of what the scorer holds: equal exactly when two score and rank alike."""
+        digest = hashlib.sha256(json.dumps({"kind": self.kind, **self.about()}).encode())
+        for name, array in sorted({**self.arrays(), "ties": torch.from_numpy(self.ties)}.items()):
+            digest.update(f"{name} {list(array.shape)} {array.dtype}".encode())
+            digest.update(np.ascontiguousarray(array.numpy()).data)
+        return digest.hexdigest()
 
     def about(self) -> dict[str, Any]:
         """What else :meth:`from_arrays` needs, as JSON."""

@@ -99,6 +99,10 @@ class TableScorer(Scorer):
         unit = F.normalize(self.tables.items.float(), dim=1)
         return np.asarray((unit[torch.from_numpy(items).to(self.device)] @ unit.T).cpu().numpy())
 
+    def item_vectors(self) -> FloatArray:
+        """The item table."""
+        return np.asarray(self.tables.items.float().cpu().numpy())
+
     def arrays(self) -> dict[str, Tensor]:
         """``users`` [U, d] and ``items`` [I, d], float32, and those of folding in."""
         tables = {"users": self.tables.users, "items": self.tables.items}

@@ -1,0 +1,190 @@
+"""What ``darec recommend`` does once it is clear what is asked: print lists, or write them to a file."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import typer
+
+from darec.cli.output import ListFormat, print_rows
+from darec.cold import ColdStart
+from darec.data.ingest.id_files import IdFile, read_ids, read_pairs
+from darec.errors import ConfigError
+from darec.listing.lists import Recommendations
+from darec.run import Run
+from darec.terminal import Console, echo
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The options of the command that say whose lists of what.
+
+    Attributes:
+        run: the folder.
+        data: where the dataset is now.
+        user: ids.
+        users: a file of ids.
+        liked: names of items, with commas between.
+        about: words.
+        k: how many.
+        options: of :class:`darec.listing.request.ListOptions`, files in place of what they hold; None where not given.
+        include_seen: also list what a user has already.
+        format: how to print.
+        safe_csv: for spreadsheets.
+    """
+
+    run: Path
+    data: Path | None
+    user: tuple[str, ...]
+    users: Path | None
+    liked: str | None
+    about: str | None
+    k: int
+    options: Mapping[str, Any]
+    include_seen: bool
+    format: ListFormat
+    safe_csv: bool
+
+    @property
+    def title(self) -> str:
+        """Whom the lists are for."""
+        if not self.user:
+            return f"for one who likes {self.liked or self.about}"
+        return f"for user {self.user[0]}" if len(self.user) == 1 else f"for {len(self.user)} users"
+
+    @property
+    def told(self) -> bool:
+        """Whether rows say whom they are for. A table for one user says it in its title."""
+        return bool(self.user) and (len(self.user) > 1 or self.format is not ListFormat.TABLE)
+
+    def read(self, run: Run) -> dict[str, Any]:
+        """The options, with what files hold in place of their paths."""
+        given = {name: value for name, value in self.options.items() if value is not None}
+        data = run.dataset
+        if "candidates" in given:
+            file = read_ids(given["candidates"], "item")
+            given["candidates"] = _known(file, run)["item"].to_list()
+        if "exclude_pairs" in given:
+            found, note = read_pairs(given["exclude_pairs"]).known(
+                {"user": data.users, "item": data.items}
+            )
+            if note is not None:
+                echo(f"darec: note: {note}; they exclude nothing.", err=True)
+            given["exclude_pairs"] = found.ids
+        return {**given, "exclude_seen": not self.include_seen}
+
+
+def _known(file: IdFile, run: Run) -> Any:
+    """The known ids of a file; ``ConfigError`` where there is none."""
+    found, note = file.known({"user": run.dataset.users, "item": run.dataset.items})
+    if note is not None:
+        if not len(found.ids):
+            raise ConfigError(f"{file.table.name}: {note}: nothing is left.")
+        echo(f"darec: note: {note}; they are left out.", err=True)
+    return found.ids
+
+
+def write_lists(asked: Asked, out: Path, *, overwrite: bool, quiet: bool) -> None:
+    """Write the lists of known users to a file."""
+    run = Run.load(asked.run, dataset=asked.data)
+    users: Sequence[str] | None = asked.user or None
+    if asked.users is not None:
+        users = _known(read_ids(asked.users, "user"), run)["user"].to_list()
+    try:
+        done = run.recommend_all(
+            out,
+            asked.k,
+            users=users,
+            overwrite=overwrite,
+            safe_csv=asked.safe_csv,
+            progress=not quiet,
+            **asked.read(run),
+        )
+    except KeyboardInterrupt:
+        echo("darec: interrupted; the same command goes on with what was done.", err=True)
+        raise typer.Exit(130) from None
+    fresh = done.users - done.reused
+    speed = f", {fresh / done.seconds:,.0f} users a second" if fresh and done.seconds else ""
+    echo(
+        f"{done.rows:,} rows for {done.users:,} users in {done.path}: {done.seconds:.1f} s{speed}."
+    )
+    if done.empty:
+        echo(f"darec: no item was left to list for {done.empty:,} of the users.", err=True)
+
+
+def print_lists(asked: Asked) -> None:
+    """Print lists of known users, or of one who likes some items."""
+    run = Run.load(asked.run, dataset=asked.data)
+    options = asked.read(run)
+    if asked.user:
+        rows = run.recommend(asked.user, asked.k, **options).to_polars().rows(named=True)
+    else:
+        named = run.dataset.names.listed(asked.liked or "")
+        rows = run.recommend_for(named, asked.k, **options).to_polars().rows(named=True)
+    _print(asked, rows)
+
+
+def print_cold(
+    asked: Asked, cold_items: Path | None, *, item_id: str | None, with_warm: bool, how: str
+) -> None:
+    """Print lists of new items, or for one who is known by words."""
+    for name, value in asked.options.items():
+        if value is not None:
+            option = {"exclude_pairs": "exclude"}.get(name, name.replace("_", "-"))
+            raise ConfigError(f"--{option} does not go with new items or --about.")
+    run = Run.load(asked.run, dataset=asked.data)
+    seen = {"exclude_seen": not asked.include_seen}
+    console = Console(stderr=True, soft_wrap=True)
+    with console.status("learning what text says of the warm items ..."):
+        cold = ColdStart(run, how=how).fit(cold_items, id_column=item_id)
+        if asked.user:
+            rows = [
+                {"user_id": one, **asdict(item)}
+                for one in asked.user
+                for item in cold.recommend(one, asked.k, with_warm=with_warm, **seen)
+            ]
+        else:
+            if asked.liked is not None:
+                named = cold.names_.listed(asked.liked)
+                listed = cold.recommend_for(named, asked.k, with_warm=with_warm, **seen)
+            else:
+                listed = cold.recommend_about(asked.about or "", asked.k, with_warm=with_warm)
+            rows = [asdict(item) for item in listed]
+    for notice in cold.notices_:
+        console.print(f"darec: {notice}")
+    if with_warm and cold.map_ is not None:
+        console.print(
+            f"darec: text tells {cold.map_.explained_:.0%} of the warm items' vectors, and those of the new items are "
+            f"{cold.relative_length_:.2f} times as long on average: where below 1, a new item stands lower in this mix "
+            "than an old one that is liked as well."
+        )
+    if not with_warm:  # all are new, or none is
+        rows = _without("new", rows)
+    _print(asked, rows, more=["new"] * with_warm)
+
+
+def _print(asked: Asked, rows: list[dict[str, Any]], more: Sequence[str] = ()) -> None:
+    _tell_of_empty(list(asked.user), rows, asked.title)
+    columns = [name for name in Recommendations.columns if asked.told or name != "user_id"]
+    rows = rows if asked.told else _without("user_id", rows)
+    print_rows(rows, asked.format, asked.title, columns=[*columns, *more], safe=asked.safe_csv)
+
+
+def _tell_of_empty(users: list[str], rows: list[dict[str, Any]], title: str) -> None:
+    """Say where nothing is left to recommend."""
+    listed = {str(row.get("user_id")) for row in rows}
+    empty = [one for one in users if str(one) not in listed]
+    if not empty and (rows or users):
+        return
+    whom = title if not rows else f"for {len(empty)} of the users, the first {empty[0]!r}"
+    echo(
+        f"darec: no item is left to list {whom}: each is known already (--include-seen lists these too).",
+        err=True,
+    )
+
+
+def _without(column: str, rows: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    return [{name: value for name, value in row.items() if name != column} for row in rows]

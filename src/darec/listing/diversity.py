@@ -1,0 +1,196 @@
+"""Lists that are not all of one kind: unlike items preferred, or at most so many with one value of a field.
+
+Unlike items are preferred by maximal marginal relevance (Carbonell & Goldstein 1998): of a pool of the best items, the
+next one is that with the largest ``(1 - d) relevance - d max_chosen cosine``. Relevance is the score, brought to 0..1
+over the pool of the user, so that ``d`` means the same for every scorer.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Final
+
+import numpy as np
+import polars as pl
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+from torch.nn import functional as F
+
+from darec.errors import ConfigError
+from darec.types import FloatArray, IntArray
+
+POOL: Final = 10
+"""Of so many times k best items a list is chosen."""
+LEAST: Final = 100
+"""Items of a pool at least."""
+_BYTES: Final = 32 << 20  # of the pools' vectors that are held at once
+NONE: Final = -1
+
+
+@dataclass(frozen=True)
+class Cap:
+    """At most so many items of a list with one value of a field.
+
+    Attributes:
+        at_most: how many.
+        codes: [I, C] numbers of each item's values, -1 where there are fewer than C. An item without a value counts
+            for nothing.
+    """
+
+    at_most: int
+    codes: IntArray
+
+    @property
+    def n_codes(self) -> int:
+        """Different values."""
+        return int(self.codes.max(initial=NONE)) + 1
+
+    @classmethod
+    def of(cls, at_most: int, field: str, values: pl.Series) -> Cap:
+        """The cap on a field whose values, or lists of values, are given.
+
+        Raises:
+            ConfigError: a number below 1, or a field whose values cannot be told apart.
+        """
+        if at_most < 1:
+            raise ConfigError(f"--at-most={at_most}: give at least 1.")
+        kind = values.dtype
+        lists = values if isinstance(kind, pl.List) else None
+        if isinstance(kind, pl.Array):
+            lists = values.arr.to_list()
+        if isinstance(kind, pl.Struct) or (lists is not None and lists.dtype.inner.is_nested()):  # type: ignore[attr-defined]
+            raise ConfigError(f"--per {field}: its values are {kind}, which do not name a group.")
+        size = len(values)
+        frame = pl.DataFrame({"item": np.arange(size), "value": values if lists is None else lists})
+        if lists is not None:
+            frame = frame.explode("value").unique(maintain_order=True)
+        frame = frame.drop_nulls()
+        code = frame["value"].cast(pl.String).rank("dense").to_numpy().astype(np.int64) - 1
+        items = frame["item"].to_numpy()
+        counts = np.bincount(items, minlength=size)
+        place = np.arange(len(items)) - np.repeat(np.cumsum(counts) - counts, counts)
+        codes = np.full((size, max(1, counts.max(initial=0))), NONE)
+        codes[items, place] = code
+        return cls(at_most, codes)
+
+
+def pool_size(k: int, size: int) -> int:
+    """How many of ``size`` items a list of ``k`` is chosen from."""
+    return min(max(POOL * k, LEAST), size)
+
+
+def choose(
+    items: IntArray,
+    scores: FloatArray,
+    k: int,
+    *,
+    diversity: float = 0.0,
+    vectors: FloatArray | None = None,
+    cap: Cap | None = None,
+) -> IntArray:
+    """Places in each pool of the items that make a list, in its order.
+
+    Args:
+        items: [n, M] rows of items, best first; -1 where a pool ends early.
+        scores: [n, M].
+        k: the length of a list.
+        diversity: d, from 0 (by score alone) to 1 (by unlikeness alone).
+        vectors: [I, d] by whose cosine items are alike; a row of zeros is like none. Needed where ``diversity`` > 0.
+        cap: what a list may hold no more of.
+
+    Returns:
+        [n, k] places in 0..M-1, -1 where a list ends early.
+    """
+    unit = None
+    width = 4 * cap.n_codes + 8 * items.shape[1] * cap.codes.shape[1] if cap else 0
+    if diversity and vectors is not None:
+        unit = F.normalize(torch.from_numpy(vectors).float(), dim=1)
+        width += 4 * items.shape[1] * vectors.shape[1]
+    size = max(1, _BYTES // max(width, 1))
+    chosen = np.full((len(items), k), NONE)
+    for at in range(0, len(items), size):
+        some = slice(at, at + size)
+        if unit is not None:
+            chosen[some] = _spread(items[some], scores[some], k, diversity, unit, cap)
+        elif cap is not None:
+            chosen[some] = _capped(items[some], k, cap)
+        else:
+            chosen[some] = _first(items[some], k)
+    return chosen
+
+
+def _first(items: IntArray, k: int) -> IntArray:
+    places = np.broadcast_to(np.arange(k), (len(items), k))
+    return np.where(items[:, :k] == NONE, NONE, places)
+
+
+def _capped(items: IntArray, k: int, cap: Cap) -> IntArray:
+    """Down the pools, leaving out what a list has enough of."""
+    n, size = items.shape
+    taken = _Taken(n, cap)
+    chosen, length = np.full((n, k), NONE), np.zeros(n, np.int64)
+    rows = np.arange(n)
+    for place in range(size):
+        item = items[:, place]
+        fits = (item != NONE) & (length < k) & taken.free(item[:, None])[:, 0]
+        who = rows[fits]
+        chosen[who, length[who]] = place
+        length[who] += 1
+        taken.add(who, item[who])
+        if (length == k).all():
+            break
+    return chosen
+
+
+def _spread(
+    items: IntArray, scores: FloatArray, k: int, diversity: float, unit: Tensor, cap: Cap | None
+) -> IntArray:
+    n, size = items.shape
+    there = items != NONE
+    low = np.where(there, scores, np.inf).min(axis=1, keepdims=True, initial=np.inf)
+    high = np.where(there, scores, -np.inf).max(axis=1, keepdims=True, initial=-np.inf)
+    relevance = (scores - low) / np.maximum(high - low, np.finfo(np.float32).tiny)
+    gain = (1 - diversity) * torch.from_numpy(np.where(there, relevance, 0).astype(np.float32))
+    pools = unit[torch.from_numpy(np.where(there, items, 0))]
+    nearest = torch.zeros(n, size)
+    closed = torch.from_numpy(~there)
+    taken = _Taken(n, cap) if cap else None
+    chosen = np.full((n, k), NONE)
+    rows = np.arange(n)
+    for place in range(min(k, size)):
+        value = (gain - diversity * nearest).masked_fill(closed, -torch.inf)
+        if taken is not None:
+            value.masked_fill_(torch.from_numpy(~taken.free(items)), -torch.inf)
+        best = value.argmax(dim=1)
+        open_ = value[rows, best].isfinite().numpy()
+        at = best.numpy()
+        chosen[open_, place] = at[open_]
+        closed[rows[open_], best[open_]] = True
+        cosine = torch.bmm(pools, pools[rows, best][:, :, None])[:, :, 0]
+        nearest = cosine if place == 0 else torch.maximum(nearest, cosine)
+        if taken is not None:
+            taken.add(rows[open_], items[rows[open_], at[open_]])
+    return chosen
+
+
+class _Taken:
+    """How many items with each value each list has."""
+
+    def __init__(self, n: int, cap: Cap) -> None:
+        self.cap = cap
+        self.counts = np.zeros(
+            (n, cap.n_codes + 1), np.int32
+        )  # the last is of those that count for nothing
+
+    def free(self, items: IntArray) -> NDArray[np.bool_]:
+        """[n, m] whether each list may take each of [n, m] items."""
+        codes = self.cap.codes[items]
+        counts = self.counts[np.arange(len(items))[:, None, None], codes]
+        full: NDArray[np.bool_] = ((counts >= self.cap.at_most) & (codes != NONE)).any(axis=2)
+        return ~full
+
+    def add(self, lists: IntArray, items: IntArray) -> None:
+        """Lists take an item each."""
+        codes = self.cap.codes[items]
+        np.add.at(self.counts, (np.repeat(lists, codes.shape[1]), codes.ravel()), 1)

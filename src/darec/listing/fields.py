@@ -1,0 +1,137 @@
+"""The fields of items, and conditions over them: ``in_stock = true and price < 50``."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from functools import cached_property
+from typing import Final, TypeVar
+
+import numpy as np
+import polars as pl
+from numpy.typing import NDArray
+
+from darec.errors import ConfigError, DataError, did_you_mean, shown
+from darec.files import DAMAGE
+
+R = TypeVar("R")
+LONGEST: Final = 2000
+"""Characters of a condition. Analysing a chain of a thousand terms takes a minute."""
+OWN: Final = ("item_id", "title", "text")
+"""Fields that every dataset has."""
+
+
+class ItemFields:
+    """Fields of items, in row order. Those beside :data:`OWN` are read when they are asked for.
+
+    Args:
+        catalogue: ``item_id``, ``title`` and ``text`` of each item.
+        extra: ``item_id`` and further fields of each item; None where there are none.
+        name: whose fields they are, for messages.
+    """
+
+    def __init__(
+        self, catalogue: pl.DataFrame, extra: pl.LazyFrame | None = None, name: str = "the dataset"
+    ) -> None:
+        self._catalogue, self._extra, self.name = catalogue, extra, name
+
+    @cached_property
+    def types(self) -> dict[str, pl.DataType]:
+        """Type of each field by its name."""
+        extra: dict[str, pl.DataType] = {}
+        if self._extra is not None:
+            extra = dict(self._read(lambda lazy: lazy.collect_schema()))
+        return extra | dict(self._catalogue.schema)
+
+    def columns(self, names: Sequence[str]) -> pl.DataFrame:
+        """Some fields, a row an item.
+
+        Raises:
+            ConfigError: no such field, with the nearest one.
+            DataError: a file that is damaged, or that was replaced since the items were read.
+        """
+        for name in names:
+            if name not in self.types:
+                raise ConfigError(self._unknown(name))
+        own = [name for name in names if name in self._catalogue.columns]
+        others = [name for name in names if name not in own]
+        frame = self._catalogue.select(own)
+        if others:
+            found = self._read(lambda lazy: lazy.select("item_id", *others).collect())
+            if not found["item_id"].equals(self._catalogue["item_id"]):
+                raise DataError(
+                    f"the items' fields of {self.name} were replaced meanwhile: load it again."
+                )
+            frame = pl.concat([frame, found.select(others)], how="horizontal")
+        return frame.select(names)
+
+    def where(self, condition: str) -> NDArray[np.bool_]:
+        """[I] which items meet a condition; where a field is missing, it is not met.
+
+        Args:
+            condition: an expression of SQL over the fields, as polars reads it: comparisons, ``and``, ``or``, ``not``,
+                ``in``, ``between``, ``like``, ``is null``, arithmetic and functions, ``'RPG' = any(genres)`` for lists.
+                A name that is no plain word stands in double quotes, text in single ones.
+
+        Raises:
+            ConfigError: no expression, one over other fields or values of another type, or one that is no condition.
+        """
+        if len(condition) > LONGEST:
+            raise ConfigError(
+                f"--where has {len(condition):,} characters, and {LONGEST:,} are the most: list the items with "
+                "--candidates instead."
+            )
+        try:
+            expression = pl.sql_expr(condition)
+            names = list(dict.fromkeys(expression.meta.root_names()))
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            raise ConfigError(
+                f"--where {shown(condition)} is no condition ({_brief(error)}): write it as in SQL, "
+                '"in_stock = true and price < 50".'
+            ) from None
+        frame = self.columns(names) if names else self._catalogue.select("item_id")
+        try:
+            met = frame.with_columns(expression.alias("met"))["met"]
+        except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
+            types = ", ".join(f"{name} is {_called(self.types[name])}" for name in names)
+            raise ConfigError(
+                f"--where {shown(condition)} does not fit the fields ({_brief(error)}); {types}."
+            ) from None
+        if met.dtype != pl.Boolean:
+            raise ConfigError(
+                f"--where {shown(condition)} is {_called(met.dtype)} and no condition: compare it with something."
+            )
+        found: NDArray[np.bool_] = met.fill_null(False).to_numpy()
+        return found
+
+    def _read(self, read: Callable[[pl.LazyFrame], R]) -> R:
+        assert self._extra is not None
+        try:
+            return read(self._extra)
+        except DAMAGE as error:
+            raise DataError(
+                f"the items' fields of {self.name} cannot be read ({_brief(error)}): import the sources again."
+            ) from error
+
+    def _unknown(self, name: str) -> str:
+        others = [field for field in self.types if field not in OWN]
+        if not others:
+            return (
+                f"the items of {self.name} have no field {name!r}, but {', '.join(OWN)} only: import the sources "
+                "again, with a file of items that has it."
+            )
+        return f"the items of {self.name} have no field {name!r}: {did_you_mean(name, self.types)}"
+
+
+def _brief(error: BaseException) -> str:
+    return " ".join(str(error).partition("\n")[0].split())[:200]
+
+
+def _called(kind: pl.DataType) -> str:
+    """A type as a reader calls it."""
+    if kind == pl.Boolean:
+        return "true or false"
+    if kind.is_numeric():
+        return "a number"
+    if isinstance(kind, pl.List | pl.Array):
+        return "a list"
+    return "text" if kind == pl.String else str(kind).lower()

@@ -1,0 +1,132 @@
+"""A file of lists that appears whole or not at all, and whose writing goes on after a kill.
+
+Lists are written part by part into ``.NAME.partial`` beside the file. Once all parts are there they are put together,
+one at a time, and the whole is renamed into place. A folder of parts remembers what they are parts of.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Final
+
+import polars as pl
+import pyarrow.parquet as pq
+
+from darec.errors import ConfigError, FolderError
+from darec.files import partial_of, sync, write_json
+from darec.lock import locked
+from darec.spreadsheet import safe_column
+
+_ABOUT: Final = "request.json"
+FORMATS: Final = (".parquet", ".csv", ".jsonl")
+
+
+class ListFile:
+    """A file of lists while it is written.
+
+    Args:
+        path: the file; its ending says the format.
+        safe: in CSV, text of cells that a spreadsheet would run as a formula.
+    """
+
+    def __init__(self, path: Path, *, safe: bool = False) -> None:
+        self.path, self.safe, self.format = path, safe, path.suffix.lower()
+        self.folder = partial_of(path)
+        self.done: dict[int, tuple[int, int]] = {}
+        self._request = ""
+
+    def check(self, *, overwrite: bool) -> None:
+        """Raise ``ConfigError`` on another ending, ``FolderError`` where the file may not be written."""
+        if self.format not in FORMATS:
+            raise ConfigError(
+                f"--out {self.path}: lists are written as {', '.join(FORMATS)}: choose one of these endings."
+            )
+        if self.path.is_dir():
+            raise FolderError(f"{self.path} is a folder: choose another --out.")
+        if self.path.exists() and not overwrite:
+            raise FolderError(
+                f"{self.path} exists already: choose another --out, or pass --overwrite."
+            )
+
+    @contextmanager
+    def begun(self, request: str) -> Iterator[dict[int, tuple[int, int]]]:
+        """Hold the folder of parts; gives the counts of those that are there.
+
+        Args:
+            request: what the file is to hold, as a hash. Parts of another request are removed.
+
+        Raises:
+            FolderError: another process writes the file, or the folder cannot be written.
+        """
+        with locked(self.folder):
+            self.done, self._request = self._found(request), request
+            if not self.done:
+                self._clear()
+            yield self.done
+
+    def write(self, number: int, frame: pl.DataFrame, counts: tuple[int, int]) -> None:
+        """Write a part, and remember its counts once it is whole.
+
+        Args:
+            number: from 0, in the file's order.
+            frame: its rows.
+            counts: anything that is to be added up.
+        """
+        part = self._part(number)
+        partial = partial_of(part)
+        if self.format == ".parquet":
+            frame.write_parquet(partial, row_group_size=max(1, len(frame)))
+        elif self.format == ".csv":
+            columns = [safe_column(one) if self.safe else one for one in frame]
+            pl.DataFrame(columns).write_csv(partial, include_header=False)
+        else:
+            frame.write_ndjson(partial)
+        sync(partial)
+        partial.replace(part)
+        self.done[number] = counts
+        write_json(self.folder / _ABOUT, {"request": self._request, "done": self.done})
+
+    def join(self, columns: Sequence[str]) -> None:
+        """Put the parts together, one at a time, and the file in its place."""
+        parts = [self._part(number) for number in sorted(self.done)]
+        whole = partial_of(self.folder / self.path.name)
+        if self.format == ".parquet":
+            with pq.ParquetWriter(whole, pq.read_schema(parts[0]), compression="zstd") as writer:
+                for part in parts:
+                    table = pq.read_table(part)
+                    if len(table):
+                        writer.write_table(table, row_group_size=len(table))
+        else:
+            with whole.open("wb") as file:
+                if self.format == ".csv":
+                    file.write((",".join(columns) + "\n").encode())
+                for part in parts:
+                    with part.open("rb") as one:
+                        shutil.copyfileobj(one, file, 1 << 20)
+        sync(whole)
+        whole.replace(self.path)
+        sync(self.path.parent)
+        self._clear()
+
+    def _part(self, number: int) -> Path:
+        return self.folder / f"part-{number:06d}{self.format}"
+
+    def _clear(self) -> None:
+        for entry in self.folder.iterdir():
+            if entry.name.startswith(("part-", ".part-")) or entry.name == _ABOUT:
+                entry.unlink()
+
+    def _found(self, request: str) -> dict[int, tuple[int, int]]:
+        """Counts of the parts of this request that are there."""
+        try:
+            about = json.loads((self.folder / _ABOUT).read_text())
+            if about["request"] != request:
+                return {}
+            done = {int(number): (int(a), int(b)) for number, (a, b) in about["done"].items()}
+        except (OSError, ValueError, LookupError, TypeError, AttributeError):
+            return {}
+        return {number: counts for number, counts in done.items() if self._part(number).is_file()}

@@ -1,0 +1,186 @@
+"""What can be asked of whatever has learned, a run or a bundle: lists for users, known or not, and items like one."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Iterable
+from pathlib import Path
+from typing import Unpack, cast, overload
+
+import numpy as np
+import torch
+
+from darec.errors import ConfigError
+from darec.ids.idmap import Id, is_id
+from darec.listing.lists import Recommendation, RecommendationList, Recommendations, listed
+from darec.listing.named import Named
+from darec.listing.output import ListFile
+from darec.listing.request import ListOptions, make_request
+from darec.listing.stream import Written, write_lists
+from darec.scoring import Scorer, check_k, one_history, select
+from darec.types import FloatArray, IntArray, Interactions
+
+
+class Recommending(ABC):
+    """Recommends, by a scorer and by what its users and items are called.
+
+    Attributes:
+        scorer: what was learned.
+    """
+
+    scorer: Scorer
+
+    @property
+    @abstractmethod
+    def named(self) -> Named:
+        """Ids, titles and fields."""
+
+    @property
+    @abstractmethod
+    def seen(self) -> Interactions:
+        """What each user has, in any split."""
+
+    @abstractmethod
+    def item_vectors(self) -> FloatArray:
+        """[I, d] vectors by whose cosine items are alike; zeros where nothing is known of an item.
+
+        Raises:
+            ConfigError: there are none.
+        """
+
+    @overload
+    def recommend(  # type: ignore[overload-overlap]  # a text is one id, though iterable
+        self, users: Id, k: int = ..., **options: Unpack[ListOptions]
+    ) -> RecommendationList[Recommendation]: ...
+
+    @overload
+    def recommend(
+        self, users: Iterable[Id] | None = ..., k: int = ..., **options: Unpack[ListOptions]
+    ) -> Recommendations: ...
+
+    def recommend(
+        self, users: Id | Iterable[Id] | None = None, k: int = 10, **options: Unpack[ListOptions]
+    ) -> RecommendationList[Recommendation] | Recommendations:
+        """The ``k`` best items for known users.
+
+        Args:
+            users: one id, several, or None for all users.
+            k: how many; a list is shorter where fewer items are left.
+            **options: what may be in a list, see :class:`darec.listing.request.ListOptions`.
+
+        Returns:
+            A list for one id; else a table, in the order of the ids.
+
+        Raises:
+            DataError: an unknown user or item.
+            ConfigError: ``k`` larger than the catalogue, an option that does not fit, or no item left to list.
+        """
+        one = users is not None and is_id(users)
+        rows = self._users(cast("Iterable[Id] | None", [users] if one else users))
+        request = make_request(
+            self.named, self.scorer, k, options, seen=lambda: self.seen, vectors=self.item_vectors
+        )
+        items, scores = request.top(rows)
+        if one:
+            return listed(self.named, items[0], scores[0])
+        return Recommendations(self.named, rows, items, scores)
+
+    def recommend_all(
+        self,
+        out: str | Path,
+        k: int = 10,
+        *,
+        users: Iterable[Id] | None = None,
+        overwrite: bool = False,
+        safe_csv: bool = False,
+        progress: bool = True,
+        **options: Unpack[ListOptions],
+    ) -> Written:
+        """Write the ``k`` best items of all users to a file, in constant memory.
+
+        The file appears whole or not at all. A call that was cut short is gone on with by the same call.
+
+        Args:
+            out: ``.parquet``, ``.csv`` or ``.jsonl``; the columns are those of :class:`Recommendations`.
+            k: as in :meth:`recommend`.
+            users: ids; None for all.
+            overwrite: replace a file that is there.
+            safe_csv: in CSV, text of cells that a spreadsheet would run as a formula.
+            progress: show progress on standard error.
+            **options: as in :meth:`recommend`.
+
+        Raises:
+            DataError: an unknown user or item.
+            ConfigError: another ending, or as :meth:`recommend`.
+            FolderError: ``out`` is there already, another process writes it, or it cannot be written.
+        """
+        file = ListFile(Path(out), safe=safe_csv)
+        file.check(overwrite=overwrite)
+        rows = self._users(users)
+        request = make_request(
+            self.named, self.scorer, k, options, seen=lambda: self.seen, vectors=self.item_vectors
+        )
+        return write_lists(request, self.named, rows, file, label=file.path.name, progress=progress)
+
+    def recommend_for(
+        self, liked: Iterable[Id], k: int = 10, **options: Unpack[ListOptions]
+    ) -> RecommendationList[Recommendation]:
+        """The ``k`` best items for a user known only by items they like.
+
+        How that is scored depends on the scorer (:meth:`darec.scoring.Scorer.for_histories`): for two tables the
+        user's row is the mean of those items' unit rows, for an item-item matrix nothing is lost.
+
+        Args:
+            liked: ids or titles of items, at least one.
+            k: how many.
+            **options: as in :meth:`recommend`, without pairs; ``exclude_seen`` leaves out the liked items themselves.
+
+        Raises:
+            DataError: an unknown item, or a title that several items have.
+            ConfigError: no item, ``k`` larger than the catalogue, or as :meth:`recommend`.
+        """
+        if options.get("exclude_pairs") is not None:
+            raise ConfigError("exclude_pairs is for users of the data: use exclude.")
+        names = self.named.names
+        rows = np.array(names.rows([liked] if is_id(liked) else liked), np.int64)
+        if not len(rows):
+            raise ConfigError("no liked items: name at least one.")
+        size = len(self.named.items)
+        scorer = self.scorer.for_histories(one_history(rows, size))
+        request = make_request(
+            self.named,
+            scorer,
+            k,
+            options,
+            seen=lambda: _pairs(rows, size),
+            vectors=self.item_vectors,
+        )
+        items, scores = request.top()
+        return listed(self.named, items[0], scores[0])
+
+    def similar(self, item: Id, k: int = 10) -> RecommendationList[Recommendation]:
+        """The ``k`` items most similar to one: by the cosine of their rows, or by the entries of a matrix.
+
+        Args:
+            item: its id or title.
+            k: how many.
+
+        Raises:
+            DataError: an unknown item, or a title that several items have.
+            ConfigError: ``k`` larger than the catalogue.
+        """
+        row = np.array([self.named.names.row(item)])
+        check_k(k, len(self.named.items))
+        similarities = torch.from_numpy(self.scorer.similarities(row))
+        similarities[0, row[0]] = -torch.inf
+        ranked = select(similarities, k, self.scorer.ties)
+        return listed(self.named, ranked.items[0], ranked.scores[0])
+
+    def _users(self, users: Iterable[Id] | None) -> IntArray:
+        ids = self.named.users
+        return np.arange(len(ids)) if users is None else ids.rows(users)
+
+
+def _pairs(items: IntArray, n_items: int) -> Interactions:
+    """One user's items."""
+    return Interactions.from_pairs(np.zeros_like(items), items, 1, n_items)

@@ -1,0 +1,228 @@
+"""What is asked of a scorer: how many items, which may be listed, and how alike they may be."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from typing import Any, Final, TypedDict
+
+import numpy as np
+import polars as pl
+
+from darec.errors import ConfigError, DataError, did_you_mean
+from darec.ids.idmap import Id, IdMap
+from darec.listing.diversity import NONE, Cap, choose, pool_size
+from darec.listing.named import Named
+from darec.scoring import Scorer, check_k
+from darec.types import FloatArray, IntArray, Interactions
+
+_USERS: Final = 1024  # whose pools are held at once
+
+
+class ListOptions(TypedDict, total=False):
+    """What may be in a list.
+
+    Attributes:
+        candidates: ids of the items that may be listed; None for all.
+        exclude: ids of items that may not.
+        exclude_pairs: (user id, item id) of what may not be listed for one user: a list of tuples, or a frame with
+            those two columns.
+        where: a condition over the items' fields in SQL, ``"in_stock = true and price < 50"``; see
+            :meth:`darec.listing.fields.ItemFields.where`.
+        exclude_seen: leave out every item that a user has in any split; on by default.
+        diversity: how much unlike items are preferred, from 0 (the default) to 1; see :mod:`darec.listing.diversity`.
+        at_most: items of a list with one value of the field ``per``, at most.
+        per: a field of the items, of single values or lists of them.
+    """
+
+    candidates: Iterable[Id] | None
+    exclude: Iterable[Id]
+    exclude_pairs: Any
+    where: str | None
+    exclude_seen: bool
+    diversity: float
+    at_most: int | None
+    per: str | None
+
+
+@dataclass(frozen=True)
+class Request:
+    """A request in rows.
+
+    Attributes:
+        scorer: whose lists.
+        k: how long they are, unless fewer items are left.
+        allowed: rows of the items that may be listed; None for all.
+        exclude: pairs that may not be.
+        diversity: see :func:`darec.listing.diversity.choose`.
+        vectors: likewise.
+        cap: likewise.
+    """
+
+    scorer: Scorer
+    k: int
+    allowed: IntArray | None = None
+    exclude: Interactions | None = None
+    diversity: float = 0.0
+    vectors: FloatArray | None = None
+    cap: Cap | None = None
+
+    def top(self, users: IntArray | None = None) -> tuple[IntArray, FloatArray]:
+        """The lists of [n] users, all where None.
+
+        Returns:
+            [n, k] rows of items and [n, k] scores of the scorer; -1 and minus infinity where a list ends early.
+        """
+        if not self.diversity and self.cap is None:
+            return self._ranked(users, self.k)
+        users = np.arange(self.scorer.n_users) if users is None else users
+        k = min(self.k, self._size)
+        items, scores = (
+            np.full((len(users), k), NONE),
+            np.full((len(users), k), -np.inf, np.float32),
+        )
+        for start in range(0, len(users), _USERS):
+            some = slice(start, start + _USERS)
+            items[some], scores[some] = self._chosen(users[some], pool_size(k, self._size))
+        return items, scores
+
+    @property
+    def _size(self) -> int:
+        """Items that may be listed."""
+        return self.scorer.n_items if self.allowed is None else len(self.allowed)
+
+    def _ranked(self, users: IntArray | None, k: int) -> tuple[IntArray, FloatArray]:
+        k = min(k, self._size)
+        return self.scorer.top_k(users, k, candidates=self.allowed, exclude=self.exclude)
+
+    def _chosen(self, users: IntArray, pool: int) -> tuple[IntArray, FloatArray]:
+        """Lists out of pools; where a cap leaves a list short, out of a pool four times as large."""
+        k = min(self.k, self._size)
+        pools, values = self._ranked(users, pool)
+        places = choose(
+            pools, values, k, diversity=self.diversity, vectors=self.vectors, cap=self.cap
+        )
+        rows = np.arange(len(users))[:, None]
+        items = np.where(places == NONE, NONE, pools[rows, places])
+        scores = np.where(places == NONE, np.float32(-np.inf), values[rows, places])
+        short = np.flatnonzero((places[:, -1] == NONE) & (pools[:, -1] != NONE))
+        if self.cap is not None and len(short) and pool < self._size:
+            items[short], scores[short] = self._chosen(users[short], min(4 * pool, self._size))
+        return items, scores
+
+
+def make_request(
+    named: Named,
+    scorer: Scorer,
+    k: int,
+    options: Mapping[str, Any],
+    *,
+    seen: Callable[[], Interactions],
+    vectors: Callable[[], FloatArray],
+) -> Request:
+    """Resolve a request.
+
+    Args:
+        named: ids, titles and fields.
+        scorer: of the users that are asked for.
+        k: how many.
+        options: of :class:`ListOptions`.
+        seen: gives the pairs that are left out where ``exclude_seen``.
+        vectors: gives [I, d] vectors by which items are alike.
+
+    Raises:
+        ConfigError: ``k`` out of range, an option that does not exist or does not fit, or no item left to list.
+        DataError: an unknown user or item.
+    """
+    for name in options:
+        if name not in ListOptions.__annotations__:
+            raise ConfigError(
+                f"unknown argument {name!r}: {did_you_mean(name, ListOptions.__annotations__)}"
+            )
+    check_k(k, scorer.n_items)
+    diversity, at_most, per = (options.get(name) for name in ("diversity", "at_most", "per"))
+    diversity = diversity or 0.0
+    if not 0 <= diversity <= 1:
+        raise ConfigError(f"--diversity={diversity}: give a number from 0 to 1.")
+    if (at_most is None) != (per is None):
+        raise ConfigError("--at-most N and --per FIELD go together: give both.")
+    cap = None
+    if at_most is not None and per is not None:
+        cap = Cap.of(at_most, per, named.fields.columns([per])[per])
+    exclude = seen() if options.get("exclude_seen", True) else None
+    pairs = options.get("exclude_pairs")
+    if pairs is not None:
+        given = _pairs(named, pairs)
+        exclude = given if exclude is None else exclude.union(given)
+    return Request(
+        scorer,
+        k,
+        _allowed(named, options),
+        exclude,
+        diversity,
+        vectors() if diversity else None,
+        cap,
+    )
+
+
+def _allowed(named: Named, options: Mapping[str, Any]) -> IntArray | None:
+    """Rows of the items that may be listed; None for all."""
+    items = named.items
+    candidates, where = options.get("candidates"), options.get("where")
+    left_out = items.rows(options.get("exclude") or ())
+    if candidates is None and where is None and not len(left_out):
+        return None
+    rows = np.arange(len(items)) if candidates is None else items.rows(candidates)
+    if where is not None:
+        rows = np.intersect1d(rows, np.flatnonzero(named.fields.where(where)))
+        if not len(rows):
+            raise ConfigError(f"no item meets --where {where!r}: loosen it.")
+    allowed = np.setdiff1d(rows, left_out)
+    if not len(allowed):
+        raise ConfigError("no item is left to recommend: give more candidates, or exclude fewer.")
+    return allowed
+
+
+def _pairs(named: Named, pairs: Any) -> Interactions:
+    """Pairs of ids in rows."""
+    if isinstance(pairs, Interactions):
+        return pairs
+    users, items = _columns(pairs)
+    return Interactions.from_pairs(
+        _found(named.users, users),
+        _found(named.items, items),
+        len(named.users),
+        len(named.items),
+    )
+
+
+def _columns(pairs: Any) -> tuple[pl.Series, pl.Series]:
+    if isinstance(pairs, list | tuple | set | frozenset):
+        pairs = [tuple(pair) for pair in pairs]
+        if any(len(pair) != 2 for pair in pairs):
+            raise ConfigError("exclude_pairs: give pairs, (user id, item id) each.")
+        return _texts(user for user, _ in pairs), _texts(item for _, item in pairs)
+    try:
+        frame = pl.DataFrame(pairs)
+    except (TypeError, ValueError, pl.exceptions.PolarsError) as error:
+        raise ConfigError(
+            "exclude_pairs: give a list of (user id, item id), or a frame with those two columns."
+        ) from error
+    if frame.width != 2:
+        raise ConfigError(
+            f"exclude_pairs has {frame.width} columns: give the user's id and the item's, in this order."
+        )
+    return frame.to_series(0).cast(pl.String), frame.to_series(1).cast(pl.String)
+
+
+def _texts(ids: Iterable[object]) -> pl.Series:
+    return pl.Series([str(one) for one in ids], dtype=pl.String)
+
+
+def _found(ids: IdMap, texts: pl.Series) -> IntArray:
+    rows = ids.find(texts)
+    missing = np.flatnonzero(rows == NONE)
+    if len(missing):
+        ids.row(texts[int(missing[0])] or "")
+        raise DataError(f"no {ids.kind} {texts[int(missing[0])]!r} in this dataset.")
+    return rows

@@ -1,0 +1,40 @@
+"""CSV that is safe to open: text of cells that a spreadsheet would run as a formula."""
+
+from __future__ import annotations
+
+import re
+from typing import Any, Final
+
+import polars as pl
+
+from darec.terminal import plain
+
+_NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
+_FORMULA: Final = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
+"""How a cell begins that a spreadsheet runs: the last four are the wide forms of the first."""
+_PLAIN: Final = r"^([\p{L}\p{N}][\p{L}\p{N}\p{P}\p{S} ]*)?$"
+"""Text that is safe as it is, told quickly."""
+
+
+def safe_cell(value: Any) -> Any:
+    """A value that no spreadsheet runs and no terminal obeys; numbers stay numbers, negative ones too.
+
+    Text that begins as a formula gets an apostrophe before it, by which spreadsheets know text. Control characters are
+    spelled out.
+    """
+    if not isinstance(value, str):
+        return value
+    if value[:1] in _FORMULA and value and not _NUMBER.fullmatch(value):
+        value = f"'{value}"
+    return plain(value)
+
+
+def safe_column(values: pl.Series) -> pl.Series:
+    """A column of safe cells."""
+    if values.dtype != pl.String:
+        return values
+    odd = ~values.str.contains(_PLAIN).fill_null(True)
+    if not odd.any():
+        return values
+    made = pl.Series([safe_cell(value) for value in values.filter(odd)], dtype=pl.String)
+    return values.scatter(odd.arg_true(), made)
