@@ -4,10 +4,14 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import suppress
+from io import BytesIO
 from pathlib import Path
-from typing import Any, Final
+from typing import IO, Any, Final
 
+import numpy as np
 import polars as pl
+from numpy.typing import NDArray
 
 from darec.errors import FolderError
 
@@ -55,8 +59,32 @@ def write_atomic(path: Path, data: bytes | str) -> None:
             os.fsync(file.fileno())
         partial.replace(path)
         sync(path.parent)
+    except OSError as error:
+        if error.filename is None:  # a write does not say of which file, as on a full disk
+            error.filename = str(path)
+        raise
     finally:
-        partial.unlink(missing_ok=True)
+        with suppress(OSError):
+            partial.unlink(missing_ok=True)
+
+
+def write_parquet(path: Path, frame: pl.DataFrame) -> None:
+    """Write a frame as Parquet, atomically."""
+    write_atomic(path, parquet_bytes(frame))
+
+
+def write_array(handle: IO[bytes], array: NDArray[Any]) -> None:
+    """Write numbers as ``.npy``. ``np.save`` says of a full disk only how many it could not write."""
+    array = np.ascontiguousarray(array)
+    np.lib.format.write_array_header_1_0(handle, np.lib.format.header_data_from_array_1_0(array))
+    handle.write(array.data if array.size else b"")
+
+
+def parquet_bytes(frame: pl.DataFrame) -> bytes:
+    """A frame as Parquet. Written by polars itself, a full disk is an error of its own kind without the file."""
+    buffer = BytesIO()
+    frame.write_parquet(buffer)
+    return buffer.getvalue()
 
 
 def sync(path: Path) -> None:

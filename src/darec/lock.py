@@ -62,10 +62,9 @@ class Lock:
             if self._in_place(handle):
                 break
             handle.close()  # its last holder removed the file between our opening and locking it
-        handle.seek(0)
-        handle.truncate()
-        handle.write(f"{os.getpid()} on {socket.gethostname()}\n")
-        handle.flush()
+        os.ftruncate(handle.fileno(), 0)
+        with suppress(OSError):  # a full disk: who holds it is not said
+            os.pwrite(handle.fileno(), f"{os.getpid()} on {socket.gethostname()}\n".encode(), 0)
         self._handle = handle
 
     def release(self) -> None:

@@ -5,12 +5,15 @@ from __future__ import annotations
 import json
 import random
 import shutil
+import subprocess
+import sys
 from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from command_line import call, refused
+from darec.data.dataset import Dataset
 from darec.testing.worlds import tiny_dataset
 from darec.text import encode_dataset
 
@@ -156,3 +159,30 @@ def test_a_listed_file_that_is_gone_is_missed(
     (tmp_path / "data/manifest.json").write_text(json.dumps(manifest))
     line = refused(capsys, "text-report", tmp_path / "data", "--quiet")
     assert "damaged (no file cold-items.parquet): import the sources again" in line
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux ignores SIGXFSZ as Python does")
+def test_a_file_that_cannot_grow_is_named_and_the_dataset_before_stays(
+    shop: Path, tmp_path: Path
+) -> None:
+    """As on a full disk, also where polars writes: by the limit of the system on the size of a file."""
+    shutil.copytree(shop / "data", tmp_path / "data")
+    before = Dataset.load(shop / "data").fingerprint()
+    rows = "".join(f"user-{n % 997}-{n},item-{n % 89}\n" for n in range(20_000))
+    (tmp_path / "log.csv").write_text(f"user,item\n{rows}")
+    limited = (
+        "import resource, sys; resource.setrlimit(resource.RLIMIT_FSIZE, (20_000, 20_000))\n"
+        "from darec.cli.main import main; sys.exit(main())"
+    )
+    words = ["import", tmp_path / "log.csv", "--out", tmp_path / "data", "--overwrite"]
+    words += ["--users-without-train", "drop"]
+    done = subprocess.run(
+        [sys.executable, "-c", limited, *map(str, words)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 2
+    assert "users.parquet: File too large." in done.stderr.splitlines()[-1]
+    assert Dataset.load(tmp_path / "data").fingerprint() == before
+    assert not list((tmp_path / "data").glob(".*"))

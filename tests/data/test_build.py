@@ -212,7 +212,7 @@ def contents(folder: Path) -> dict[Path, bytes]:
 
 
 WRITES = [(pl.DataFrame, "write_parquet", at) for at in (1, 2, 3)] + [
-    (Path, "write_text", 1),
+    (Path, "replace", 4),
     (Path, "rename", 1),
 ]
 STEPS = [(*step, earlier) for step in WRITES for earlier in (False, True)]

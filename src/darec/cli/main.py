@@ -147,7 +147,9 @@ def _run() -> int:
         return 1
     except OSError as error:
         place = f"{error.filename}: " if error.filename else ""
-        remedy = " Free some space and run again." if error.errno == errno.ENOSPC else ""
+        remedy = (
+            " Free some space and run again." if error.errno in (errno.ENOSPC, errno.EDQUOT) else ""
+        )
         return fail(f"{place}{error.strerror or error}.{remedy}")
     except (MemoryError, RuntimeError) as error:
         asked = failed_allocation(error)

@@ -17,6 +17,7 @@ from typing import Final
 import numpy as np
 import polars as pl
 
+from darec.files import write_parquet
 from darec.types import Interactions
 
 PARTS: Final = ("valid", "test")
@@ -41,10 +42,10 @@ def write_cold(cold: Mapping[str, HeldOut], folder: Path) -> None:
     """Write the two files; none where nothing is held out."""
     if not cold:
         return
-    pl.concat(
+    items = pl.concat(
         part.catalogue.select(pl.lit(name).alias("part"), pl.all()) for name, part in cold.items()
-    ).write_parquet(folder / _ITEMS)
-    pl.concat(
+    )
+    pairs = pl.concat(
         pl.DataFrame(
             {
                 "part": np.full(len(part.pairs), name),
@@ -54,7 +55,9 @@ def write_cold(cold: Mapping[str, HeldOut], folder: Path) -> None:
             schema={"part": pl.String, "user": pl.UInt32, "item": pl.UInt32},
         )
         for name, part in cold.items()
-    ).write_parquet(folder / _PAIRS)
+    )
+    write_parquet(folder / _ITEMS, items)
+    write_parquet(folder / _PAIRS, pairs)
 
 
 def read_cold(folder: Path, n_users: int) -> dict[str, HeldOut]:

@@ -15,7 +15,6 @@ On disk a dataset is a folder::
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -27,7 +26,7 @@ import polars as pl
 
 from darec.data.cold import HeldOut, read_cold, write_cold
 from darec.errors import DataError
-from darec.files import DAMAGE, is_free, parse_json
+from darec.files import DAMAGE, is_free, parse_json, write_json, write_parquet
 from darec.ids.idmap import IdMap
 from darec.ids.names import ItemNames
 from darec.listing.fields import ItemFields
@@ -194,14 +193,14 @@ class Dataset:
         }
         with replacing(path, lambda: _check_target(path, overwrite=overwrite)) as new:
             ids = pl.DataFrame({"user_id": self.users.texts}, schema={"user_id": pl.String})
-            ids.write_parquet(new / "users.parquet")
-            self.catalogue.write_parquet(new / "items.parquet")
+            write_parquet(new / "users.parquet", ids)
+            write_parquet(new / "items.parquet", self.catalogue)
             if self.extra is not None:
-                self.extra.collect().write_parquet(new / FIELDS)
-            self._interactions().write_parquet(new / "interactions.parquet")
+                write_parquet(new / FIELDS, self.extra.collect())
+            write_parquet(new / "interactions.parquet", self._interactions())
             write_cold(self.cold, new)
             manifest["files"] = sorted(file.name for file in new.iterdir())
-            (new / MARKER).write_text(json.dumps(manifest, indent=2) + "\n")
+            write_json(new / MARKER, manifest)
         for name, vectors in self.vectors.items():
             vectors.save(path / "text" / name)
         return replace(self, manifest=manifest, path=path, vectors={}, extra=_extra(path))

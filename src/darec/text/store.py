@@ -36,7 +36,7 @@ import safetensors.numpy
 from numpy.typing import NDArray
 
 from darec.errors import TextError
-from darec.files import read_json, write_atomic, write_json
+from darec.files import parquet_bytes, read_json, write_array, write_atomic, write_json
 from darec.lock import locked
 from darec.types import IntArray
 
@@ -210,9 +210,9 @@ class TextStore:
             try:
                 with partial.open("wb") as handle:
                     if stem == "index":
-                        index.write_parquet(handle)
+                        handle.write(parquet_bytes(index))
                     else:
-                        np.save(handle, np.ascontiguousarray(arrays[stem]), allow_pickle=False)
+                        write_array(handle, arrays[stem])
                     handle.flush()
                     os.fsync(handle.fileno())
                 with partial.open("rb") as handle:

@@ -85,7 +85,9 @@ class AnswerStore:
         record = asdict(answer)
         line = json.dumps({"record": record, "sum": _checksum(record)}) + "\n"
         with self.path.open("ab", buffering=0) as file:
-            file.write(line.encode())
+            left = memoryview(line.encode())
+            while left:  # a disk that is nearly full takes a part without an error
+                left = left[file.write(left) :]
             os.fsync(file.fileno())
         self.answers[answer.key] = answer
 
