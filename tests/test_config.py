@@ -3,8 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
+from pydantic import BaseModel
 
-from darec.config import RunConfig, SoftmaxConfig, resolve_config
+from darec.config import BesideConfig, RunConfig, SoftmaxConfig, resolve_config
 from darec.errors import ConfigError
 
 
@@ -97,8 +98,8 @@ def test_every_setting_is_documented() -> None:
     from darec.registry import ALIGNMENTS, BACKBONES
 
     sections = [field.get_default() for field in RunConfig.model_fields.values()]
-    models = [type(section) for section in sections if not isinstance(section, str)]
+    models = [type(section) for section in sections if isinstance(section, BaseModel)]
     models += [part.get(name).Config for part in (BACKBONES, ALIGNMENTS) for name in part]
-    for model in [RunConfig, SoftmaxConfig, *models]:
+    for model in [RunConfig, SoftmaxConfig, BesideConfig, *models]:
         for name, field in model.model_fields.items():
             assert field.description, f"{model.__name__}.{name} has no docstring"
