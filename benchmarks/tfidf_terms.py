@@ -33,8 +33,8 @@ from darec.diagnose.agreement import agreement, shuffled_neighbours
 from darec.diagnose.recall import Recalls
 from darec.diagnose.scorers import centred, neighbours, profile, unit
 from darec.evaluation.significance import paired_bootstrap
+from darec.terms import terms
 from darec.text.inputs import make_encoder
-from darec.text.terms import terms
 
 USERS, NEIGHBOURS = 5000, 10
 RECALLS = {"user mean": "text, user mean", "neighbours": "text, neighbours"}

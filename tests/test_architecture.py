@@ -28,6 +28,7 @@ LAYERS = (
     "meter",
     "spreadsheet",
     "seeding",
+    "terms",
     "memory",
     "files",
     "lock",

@@ -225,6 +225,11 @@ class Run(Recommending):
         data = self.dataset
         return data.train.union(data.valid).union(data.test)
 
+    @property
+    def learned(self) -> Interactions:
+        """What each user had when the run was trained."""
+        return self.dataset.train
+
     def item_vectors(self) -> FloatArray:
         """[I, d] vectors by whose cosine items are alike: the dataset's language vectors, else the item table.
 

@@ -12,8 +12,8 @@ import pytest
 
 from darec.errors import ConfigError, TextError
 from darec.registry import ENCODERS
+from darec.terms import terms
 from darec.text.inputs import make_encoder, slug
-from darec.text.terms import terms
 
 CORPUS = [
     "red wooden train",

@@ -47,6 +47,7 @@ COMMANDS = {
     "evaluate": "evaluate",
     "recommend": "recommend",
     "similar": "similar",
+    "explain": "explain",
     "visualize": "visualize",
     "settings": "settings",
     "demo": "demo",

@@ -22,7 +22,7 @@ from typing import Final, Literal
 from darec.diagnose.coverage import NEAR
 from darec.diagnose.estimate import Estimate
 from darec.diagnose.figures import Figures
-from darec.text.terms import FEW
+from darec.terms import FEW
 
 Verdict = Literal["says little", "can help", "helps only the tail", "adds little", "unclear"]
 

@@ -10,7 +10,7 @@ import torch
 
 from darec.data.dataset import Dataset
 from darec.numerics.diagnostics import effective_rank, mean_similarity
-from darec.text.terms import share_of_texts_with_common_words
+from darec.terms import share_of_texts_with_common_words
 from darec.types import FloatArray, TextTable
 
 NEAR: Final = 0.98
@@ -29,7 +29,7 @@ class Coverage:
         repeated: items whose text another item has, word for word.
         near_repeated: items with another one at a cosine above :data:`NEAR`, repeated ones among them.
         common_words: share of the items with text that have a word in common with another one; where a script has no
-            blanks, a character or a pair of them (:mod:`darec.text.terms`).
+            blanks, a character or a pair of them (:mod:`darec.terms`).
         words: least, median, 95th percentile and most words (parts between spaces) of a text.
         word_counts: [10] items in each bin of :data:`WORD_BINS`.
         interactions: share of training interactions whose item has text.

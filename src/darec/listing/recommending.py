@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections.abc import Iterable
+from functools import cached_property
 from pathlib import Path
 from typing import Unpack, cast, overload
 
 import numpy as np
+import polars as pl
 import torch
 
 from darec.errors import ConfigError
@@ -15,6 +17,7 @@ from darec.ids.idmap import Id, is_id
 from darec.listing.lists import Recommendation, RecommendationList, Recommendations, listed
 from darec.listing.named import Named
 from darec.listing.output import ListFile
+from darec.listing.reasons import Reasons, Words, reasons
 from darec.listing.request import ListOptions, make_request
 from darec.listing.stream import Written, write_lists
 from darec.scoring import Scorer, check_k, one_history, select
@@ -39,6 +42,11 @@ class Recommending(ABC):
     @abstractmethod
     def seen(self) -> Interactions:
         """What each user has, in any split."""
+
+    @property
+    @abstractmethod
+    def learned(self) -> Interactions:
+        """What each user had when the scorer was made."""
 
     @abstractmethod
     def item_vectors(self) -> FloatArray:
@@ -141,10 +149,7 @@ class Recommending(ABC):
         """
         if options.get("exclude_pairs") is not None:
             raise ConfigError("exclude_pairs is for users of the data: use exclude.")
-        names = self.named.names
-        rows = np.array(names.rows([liked] if is_id(liked) else liked), np.int64)
-        if not len(rows):
-            raise ConfigError("no liked items: name at least one.")
+        rows = self._liked(liked)
         size = len(self.named.items)
         scorer = self.scorer.for_histories(one_history(rows, size))
         request = make_request(
@@ -175,6 +180,46 @@ class Recommending(ABC):
         similarities[0, row[0]] = -torch.inf
         ranked = select(similarities, k, self.scorer.ties)
         return listed(self.named, ranked.items[0], ranked.scores[0])
+
+    def explain(self, user: Id, item: Id) -> Reasons:
+        """Why an item is recommended to a user: an exact sum, and what is near it.
+
+        By an item-item matrix, every item that the user has adds its share, and the shares add up to the score. By
+        tables the score is one inner product, which no item has a share in; the user's items nearest to the item stand
+        beside it. Where both are added, so are their parts.
+
+        Args:
+            user: the user's id.
+            item: the item's id or title.
+
+        Raises:
+            DataError: an unknown user or item, or a title that several items have.
+        """
+        row, column = self.named.users.row(user), self.named.names.row(item)
+        return reasons(self.named, self.scorer, row, column, self.learned.of_user(row), self._words)
+
+    def explain_for(self, liked: Iterable[Id], item: Id) -> Reasons:
+        """The same as :meth:`explain` for a user known only by items they like, as :meth:`recommend_for` scores."""
+        rows = self._liked(liked)
+        scorer = self.scorer.for_histories(one_history(rows, len(self.named.items)))
+        column = self.named.names.row(item)
+        return reasons(self.named, scorer, 0, column, np.unique(rows), self._words)
+
+    @cached_property
+    def _words(self) -> Words:
+        texts = self.named.fields.columns(["text", "title"])
+        return Words(
+            texts.select(pl.coalesce(pl.col("text", "title").replace("", None)))
+            .to_series()
+            .to_list()
+        )
+
+    def _liked(self, liked: Iterable[Id]) -> IntArray:
+        """Rows of the items that somebody likes."""
+        rows = np.array(self.named.names.rows([liked] if is_id(liked) else liked), np.int64)
+        if not len(rows):
+            raise ConfigError("no liked items: name at least one.")
+        return rows
 
     def _users(self, users: Iterable[Id] | None) -> IntArray:
         ids = self.named.users

@@ -1,6 +1,6 @@
 """TF-IDF and truncated SVD (latent semantic analysis, Deerwester et al. 1990): no download, seconds on a CPU.
 
-Terms are words and pairs of characters, in any script (:mod:`darec.text.terms`). They are fitted on the texts of all
+Terms are words and pairs of characters, in any script (:mod:`darec.terms`). They are fitted on the texts of all
 items, so that one new text changes every vector. The same texts, settings and version of scikit-learn give the same
 vectors.
 """
@@ -18,8 +18,8 @@ from pydantic import Field
 from scipy import sparse
 
 from darec.errors import TextError
+from darec.terms import FEW, share_of_texts_with_common_words, terms
 from darec.text.encoders.base import Encoder, EncoderConfig
-from darec.text.terms import FEW, share_of_texts_with_common_words, terms
 from darec.types import FloatArray
 
 TERMS: Final = 2

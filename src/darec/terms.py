@@ -32,7 +32,9 @@ _RUN: Final = re.compile(f"([{_UNSPACED}]+)|[^{_UNSPACED}]+")
 _OF_HAN: Final = re.compile(f"[{_HAN}]")
 _OTHER_WIDTH: Final = re.compile("[\uff00-\uffef]+")
 """Letters and digits as wide as a Chinese character, and katakana half as wide."""
-_CHARACTERS: Final = "#"
+_ASCII_WORD: Final = re.compile(r"[a-z0-9_]+")
+"""What is found in the long way below in ASCII, ten times as quickly."""
+CHARACTERS: Final = "#"
 """Stands before a character or a pair of them, so that none is taken for a word."""
 
 
@@ -43,6 +45,8 @@ def terms(text: str, *, pairs: bool = True) -> list[str]:
         text: any text.
         pairs: whether pairs stand beside the words; in scripts without blanks they stand in any case.
     """
+    if not pairs and text.isascii():
+        return [word for word in _ASCII_WORD.findall(text.lower()) if len(word) > 1]
     text = unicodedata.normalize("NFC", text)
     text = _OTHER_WIDTH.sub(lambda run: unicodedata.normalize("NFKC", run[0]), text)
     text = text.lower().replace("i\u0307", "i")  # what Python makes of a Turkish capital
@@ -52,11 +56,11 @@ def terms(text: str, *, pairs: bool = True) -> list[str]:
             part = run[0]
             if run[1]:
                 characters = [part] if len(part) == 1 else _OF_HAN.findall(part)
-                found += [_CHARACTERS + character for character in characters]
+                found += [CHARACTERS + character for character in characters]
             else:
                 found += [part] if len(part) > 1 else []
                 part = f" {part} " if pairs else ""
-            found += [_CHARACTERS + part[n : n + 2] for n in range(len(part) - 1)]
+            found += [CHARACTERS + part[n : n + 2] for n in range(len(part) - 1)]
     return found
 
 

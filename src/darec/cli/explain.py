@@ -1,0 +1,88 @@
+"""``darec explain``: why an item is recommended to a user."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from darec.cli.output import Format, ListFormat
+
+if TYPE_CHECKING:
+    from darec.listing.reasons import Reasons
+
+
+def command(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    item: Annotated[str, typer.Option(help="Id or title of the item.")],
+    user: Annotated[str | None, typer.Option(help="Id of a known user.")] = None,
+    liked: Annotated[
+        str | None,
+        typer.Option(help="Ids or titles of items that a new user likes, with commas between."),
+    ] = None,
+    k: Annotated[int, typer.Option("-k", help="How many parts of the score to print.")] = 10,
+    data: Annotated[Path | None, typer.Option(help="Where the dataset is now.")] = None,
+    format: Annotated[Format, typer.Option(help="How to print it.")] = Format.TABLE,
+) -> None:
+    """Say what the score of an item for a user is the sum of, what is near it, and which words connect the texts."""
+    from darec.cli.output import print_json
+    from darec.errors import ConfigError
+    from darec.run import Run
+
+    if (user is None) == (liked is None):
+        raise ConfigError("name either --user ID or --liked ITEM,ITEM,...")
+    if k < 1:
+        raise ConfigError(f"-k {k}: give at least 1.")
+    loaded = Run.load(run, dataset=data)
+    if user is not None:
+        why = loaded.explain(user, item)
+    else:
+        why = loaded.explain_for(loaded.named.names.listed(liked or ""), item)
+    if format is Format.JSON:
+        print_json(asdict(why))
+    else:
+        whom = f"user {user}" if user is not None else f"one who likes {liked}"
+        _print(why, whom, k)
+
+
+def _print(why: Reasons, whom: str, k: int) -> None:
+    from darec.cli.output import print_rows
+    from darec.terminal import echo
+
+    echo(f"{why.title} ({why.item_id}) for {whom}: score {why.score:.4f}")
+    rows: list[dict[str, Any]] = [
+        {
+            "because of": part.title or "tables: inner product of the user's row and the item's",
+            "adds": part.adds,
+            "share": _percent(part.share),
+        }
+        for part in why.parts[:k]
+    ]
+    rest = why.parts[k:]
+    if rest:
+        added = sum(part.adds for part in rest)
+        share = added / why.score if why.score else None
+        rows.append({"because of": f"{len(rest)} more", "adds": added, "share": _percent(share)})
+    if rows:
+        rows.append({"because of": "sum", "adds": why.score, "share": _percent(1.0)})
+        echo("\nwhat the score is the sum of", lines=True)
+        print_rows(rows, ListFormat.TABLE)
+    if why.nearest:
+        near = [
+            {"the user has": one.title, "item_id": one.item_id, "cosine": one.cosine}
+            for one in why.nearest
+        ]
+        echo("\nnearest by the rows that were learned; these are no part of the sum", lines=True)
+        print_rows(near, ListFormat.TABLE)
+    if why.words:
+        words = [
+            {"word": one.word, "also in": one.title, "cosine": one.cosine} for one in why.words
+        ]
+        echo("\nwords in both texts, and what each adds to the cosine of the two", lines=True)
+        print_rows(words, ListFormat.TABLE)
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{share:.1%}"

@@ -1,0 +1,215 @@
+"""Why an item is recommended: what its score is the sum of, what is near it, and which words connect the texts."""
+
+from __future__ import annotations
+
+import math
+from collections import Counter
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+
+from darec.ids.idmap import Id
+from darec.listing.named import Named
+from darec.scoring import Scorer
+from darec.tabular import Tabular
+from darec.terms import CHARACTERS, terms
+from darec.types import FloatArray, IntArray
+
+NEAREST: Final = 5
+WORDS: Final = 10
+
+
+@dataclass(frozen=True)
+class Part:
+    """One summand of a score.
+
+    Attributes:
+        of: ``item`` for an item that the user has, by an item-item matrix; ``tables`` for the inner product of the
+            user's row and the item's.
+        item_id: that item; None for tables.
+        title: what to call it.
+        adds: how much it adds to the score; what is below 0 takes off.
+        share: of the score; None where that is 0. Shares of a sum with negative parts may be above 1.
+    """
+
+    of: str
+    item_id: Id | None
+    title: str | None
+    adds: float
+    share: float | None
+
+
+@dataclass(frozen=True)
+class Near:
+    """An item that the user has, near the recommended one. It is no part of the score's sum.
+
+    Attributes:
+        item_id: the item.
+        title: what to call it.
+        cosine: of the two items' rows in the item table.
+    """
+
+    item_id: Id
+    title: str
+    cosine: float
+
+
+@dataclass(frozen=True)
+class Word:
+    """A word in the text of the recommended item and in that of an item that the user has.
+
+    Attributes:
+        word: the word; of scripts without blanks, a character or two.
+        item_id: the item that the user has.
+        title: what to call it.
+        cosine: how much the word adds to the cosine of the two texts by TF-IDF.
+    """
+
+    word: str
+    item_id: Id
+    title: str
+    cosine: float
+
+
+@dataclass(frozen=True)
+class Reasons(Tabular):
+    """Why an item is recommended.
+
+    Attributes:
+        item_id: the item.
+        title: what to call it.
+        score: of the user for it.
+        parts: what adds up to the score, the largest in absolute value first.
+        nearest: where the run has an item table, the user's items nearest to it. They explain, and add up to nothing.
+        words: what connects the item's text with those of the user's items that count most, the weightiest first.
+    """
+
+    item_id: Id
+    title: str
+    score: float
+    parts: tuple[Part, ...]
+    nearest: tuple[Near, ...]
+    words: tuple[Word, ...]
+
+    def to_polars(self) -> pl.DataFrame:
+        """``kind`` (item, tables, nearest, word), ``item_id``, ``title``, ``word``, ``value`` and ``share``."""
+        rows: list[tuple[Any, ...]] = [
+            (part.of, _text(part.item_id), part.title, None, part.adds, part.share)
+            for part in self.parts
+        ]
+        rows += [
+            ("nearest", str(near.item_id), near.title, None, near.cosine, None)
+            for near in self.nearest
+        ]
+        rows += [
+            ("word", str(word.item_id), word.title, word.word, word.cosine, None)
+            for word in self.words
+        ]
+        types = dict.fromkeys(("kind", "item_id", "title", "word"), pl.String)
+        return pl.DataFrame(rows, {**types, "value": pl.Float64, "share": pl.Float64}, orient="row")
+
+
+class Words:
+    """How much each word of the catalogue's texts says.
+
+    Args:
+        texts: of all items; None where there is none.
+    """
+
+    def __init__(self, texts: Sequence[str | None]) -> None:
+        self.texts = texts
+
+    @cached_property
+    def _counts(self) -> Counter[str]:
+        """Texts that hold each word."""
+        return Counter(word for text in self.texts if text for word in set(_words(text)))
+
+    @cached_property
+    def _n(self) -> int:
+        return sum(1 for text in self.texts if text)
+
+    def shared(self, one: int, other: int) -> dict[str, float]:
+        """What each word in the texts of two items adds to their cosine by TF-IDF.
+
+        Weights are ``(1 + log tf) (1 + log((1 + n) / (1 + df)))``, as in scikit-learn with ``sublinear_tf``.
+        """
+        left, right = self._weights(one), self._weights(other)
+        lengths = math.dist(left.values(), [0.0] * len(left)) * math.dist(
+            right.values(), [0.0] * len(right)
+        )
+        return {word: left[word] * right[word] / lengths for word in left.keys() & right.keys()}
+
+    def _weights(self, item: int) -> dict[str, float]:
+        counts = Counter(_words(self.texts[item] or ""))
+        return {
+            word: (1 + math.log(count)) * (1 + math.log((1 + self._n) / (1 + self._counts[word])))
+            for word, count in counts.items()
+        }
+
+
+def reasons(
+    named: Named, scorer: Scorer, user: int, item: int, liked: IntArray, words: Words
+) -> Reasons:
+    """Why an item is recommended to a user.
+
+    Args:
+        named: ids and titles.
+        scorer: what recommends.
+        user: the user's row in it.
+        item: the item's row.
+        liked: rows of the items that the scorer learned of the user.
+        words: of the catalogue.
+    """
+    ids, titles = named.items.ids, named.titles
+    told = scorer.explain(user, item)
+    parts = tuple(
+        Part(
+            "item" if term.item is not None else term.name,
+            None if term.item is None else ids[term.item],
+            None if term.item is None else str(titles[term.item]),
+            term.value,
+            term.value / told.score if told.score else None,
+        )
+        for term in told.terms
+    )
+    others = liked[liked != item]
+    near = _nearest(scorer.item_vectors(), item, others)
+    counting = [term.item for term in told.terms if term.item is not None and term.value > 0]
+    connected = list(dict.fromkeys([*counting[:NEAREST], *(row for row, _ in near)]))
+    found = [
+        Word(word.removeprefix(CHARACTERS), ids[row], str(titles[row]), value)
+        for row in connected
+        for word, value in words.shared(item, row).items()
+    ]
+    found.sort(key=lambda word: (-word.cosine, word.word))
+    return Reasons(
+        ids[item],
+        str(titles[item]),
+        told.score,
+        parts,
+        tuple(Near(ids[row], str(titles[row]), cosine) for row, cosine in near),
+        tuple(found[:WORDS]),
+    )
+
+
+def _nearest(vectors: FloatArray | None, item: int, liked: IntArray) -> list[tuple[int, float]]:
+    """The liked items nearest to an item, with their cosines."""
+    if vectors is None or not len(liked):
+        return []
+    rows, own = vectors[liked].astype(np.float64), vectors[item].astype(np.float64)
+    lengths = np.linalg.norm(rows, axis=1) * np.linalg.norm(own)
+    cosines = rows @ own / np.maximum(lengths, np.finfo(np.float64).tiny)
+    best = np.argsort(-cosines, kind="stable")[:NEAREST]
+    return [(int(liked[at]), float(cosines[at])) for at in best]
+
+
+def _words(text: str) -> Iterable[str]:
+    return terms(text, pairs=False)
+
+
+def _text(identifier: Id | None) -> str | None:
+    return None if identifier is None else str(identifier)
