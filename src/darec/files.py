@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import os
-from contextlib import suppress
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from io import BytesIO
 from pathlib import Path
 from typing import IO, Any, Final
@@ -53,16 +55,12 @@ def write_atomic(path: Path, data: bytes | str) -> None:
         raise FolderError(f"{path} is a folder: name a file.")
     partial = partial_of(path)
     try:
-        with partial.open("wb") as file:
+        with writing(path), partial.open("wb") as file:
             file.write(data.encode() if isinstance(data, str) else data)
             file.flush()
             os.fsync(file.fileno())
         partial.replace(path)
         sync(path.parent)
-    except OSError as error:
-        if error.filename is None:  # a write does not say of which file, as on a full disk
-            error.filename = str(path)
-        raise
     finally:
         with suppress(OSError):
             partial.unlink(missing_ok=True)
@@ -110,6 +108,19 @@ def parse_json(text: str | bytes) -> dict[str, Any]:
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file. Raises ``OSError``, or as :func:`parse_json`."""
     return parse_json(path.read_bytes())
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Have an ``OSError`` say of which file it is, as the system does not on a full disk, and polars' own be one."""
+    try:
+        yield
+    except (OSError, pl.exceptions.PolarsError) as error:
+        said = re.search(r"\(os error (\d+)\)", str(error))
+        number = getattr(error, "errno", None) or (int(said[1]) if said else None)
+        if number is None or getattr(error, "filename", None) is not None:
+            raise
+        raise OSError(number, os.strerror(number), str(path)) from error
 
 
 def write_json(path: Path, value: Any) -> None:

@@ -17,7 +17,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from darec.errors import ConfigError, FolderError
-from darec.files import partial_of, sync, write_json
+from darec.files import partial_of, sync, write_json, writing
 from darec.lock import locked
 from darec.spreadsheet import safe_column
 
@@ -78,14 +78,15 @@ class ListFile:
         """
         part = self._part(number)
         partial = partial_of(part)
-        if self.format == ".parquet":
-            frame.write_parquet(partial, row_group_size=max(1, len(frame)))
-        elif self.format == ".csv":
-            columns = [safe_column(one) if self.safe else one for one in frame]
-            pl.DataFrame(columns).write_csv(partial, include_header=False)
-        else:
-            frame.write_ndjson(partial)
-        sync(partial)
+        with writing(self.path):
+            if self.format == ".parquet":
+                frame.write_parquet(partial, row_group_size=max(1, len(frame)))
+            elif self.format == ".csv":
+                columns = [safe_column(one) if self.safe else one for one in frame]
+                pl.DataFrame(columns).write_csv(partial, include_header=False)
+            else:
+                frame.write_ndjson(partial)
+            sync(partial)
         partial.replace(part)
         self.done[number] = counts
         write_json(self.folder / _ABOUT, {"request": self._request, "done": self.done})
@@ -94,20 +95,23 @@ class ListFile:
         """Put the parts together, one at a time, and the file in its place."""
         parts = [self._part(number) for number in sorted(self.done)]
         whole = partial_of(self.folder / self.path.name)
-        if self.format == ".parquet":
-            with pq.ParquetWriter(whole, pq.read_schema(parts[0]), compression="zstd") as writer:
-                for part in parts:
-                    table = pq.read_table(part)
-                    if len(table):
-                        writer.write_table(table, row_group_size=len(table))
-        else:
-            with whole.open("wb") as file:
-                if self.format == ".csv":
-                    file.write((",".join(columns) + "\n").encode())
-                for part in parts:
-                    with part.open("rb") as one:
-                        shutil.copyfileobj(one, file, 1 << 20)
-        sync(whole)
+        with writing(self.path):
+            if self.format == ".parquet":
+                with pq.ParquetWriter(
+                    whole, pq.read_schema(parts[0]), compression="zstd"
+                ) as writer:
+                    for part in parts:
+                        table = pq.read_table(part)
+                        if len(table):
+                            writer.write_table(table, row_group_size=len(table))
+            else:
+                with whole.open("wb") as file:
+                    if self.format == ".csv":
+                        file.write((",".join(columns) + "\n").encode())
+                    for part in parts:
+                        with part.open("rb") as one:
+                            shutil.copyfileobj(one, file, 1 << 20)
+            sync(whole)
         whole.replace(self.path)
         sync(self.path.parent)
         self._clear()
