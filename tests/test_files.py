@@ -74,8 +74,8 @@ def test_json_is_an_object(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=said):
             parse_json(text)
-    with pytest.raises(ValueError, match="utf-8"):
-        parse_json(b"\xff\xfe\xfa")
+    with pytest.raises(ValueError, match="utf-8|decode"):
+        parse_json(b'{"a": "\xff"}')
 
 
 def test_what_a_killed_writer_left_is_no_obstacle(tmp_path: Path) -> None:
