@@ -74,7 +74,7 @@ def test_json_is_an_object(tmp_path: Path) -> None:
     ):
         with pytest.raises(ValueError, match=said):
             parse_json(text)
-    with pytest.raises(ValueError, match="utf-8|decode"):
+    with pytest.raises(ValueError, match="codec can't decode"):
         parse_json(b'{"a": "\xff"}')
 
 
