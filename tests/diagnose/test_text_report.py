@@ -14,9 +14,10 @@ from darec.diagnose import TextReport, text_report
 from darec.diagnose.coverage import coverage, shape
 from darec.diagnose.recall import Recalls, standardised
 from darec.diagnose.regression import out_of_fold, regression
-from darec.diagnose.scorers import centred, inner, low_pass, matrix_of, neighbours, profile
+from darec.diagnose.scorers import centred, inner, low_pass, neighbours, profile
 from darec.errors import ConfigError, DataError
 from darec.evaluation import evaluate_scorer
+from darec.graph import matrix_of
 from darec.scoring import TableScorer
 from darec.testing.suites import tiny_text
 from darec.testing.worlds import tiny_dataset

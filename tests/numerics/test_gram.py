@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
 
-from darec.numerics.gram import Gram
+from darec.numerics.gram import Gram, gram_bytes
 
 
 def matrix(seed: int, users: int = 40, items: int = 17) -> np.ndarray:
@@ -38,4 +38,4 @@ def test_the_size_is_estimated(items):
     )
     X.eliminate_zeros()
     size = 8 * (X.T @ X).nnz
-    assert Gram.bytes_of(X) == pytest.approx(size, rel=0.1)
+    assert gram_bytes(X) == pytest.approx(size, rel=0.1)

@@ -12,13 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, ClassVar, TypeVar
 
-import numpy as np
 import torch
-from scipy import sparse
 from torch import Tensor
 
 from darec.config import PartConfig
 from darec.errors import ConfigError
+from darec.graph import matrix_of as matrix_of
 from darec.numerics.structure import Structure
 from darec.scoring import Scorer
 from darec.settings import Configured
@@ -85,12 +84,6 @@ class ClosedForm(Configured[C], ABC):
 
         Long loops go through :func:`darec.progress.counted`, so that progress is shown and they can be interrupted.
         """
-
-
-def matrix_of(train: Interactions) -> sparse.csr_array:
-    """X, [U, I] ones at the training pairs, float32."""
-    ones = np.ones(len(train), np.float32)
-    return sparse.csr_array((ones, train.items, train.indptr), (train.n_users, train.n_items))
 
 
 def penalties(structure: Structure, ridge: float | None, n: int) -> tuple[Tensor, Tensor]:

@@ -30,7 +30,7 @@ from darec.dimensions import Choice, Range
 from darec.errors import ConfigError
 from darec.memory import require_memory
 from darec.numerics.candidates import Candidates
-from darec.numerics.gram import Gram
+from darec.numerics.gram import Gram, gram_bytes
 from darec.numerics.structure import Structure
 from darec.progress import counted
 from darec.scoring import MatrixScorer
@@ -84,7 +84,7 @@ class EASESparse(ClosedForm[EASESparseConfig]):
     def _require_memory(self, X: sparse.csr_array, structure: Structure, threads: int) -> None:
         """Refuse what cannot fit: X'X and the columns while they are put together, and the systems of the threads."""
         n, config = X.shape[1], self.config
-        counts, most = Gram.bytes_of(X), min(config.candidates, n)
+        counts, most = gram_bytes(X), min(config.candidates, n)
         near = config.text_candidates if structure.nearness else 0
         kept = most * n if most >= n - 1 else min(most * n, counts // 8 + near * n)
         if config.entries is not None:

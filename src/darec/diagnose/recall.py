@@ -17,10 +17,11 @@ from torch import Tensor
 
 from darec.data.dataset import Dataset
 from darec.diagnose.estimate import THIRDS
-from darec.diagnose.scorers import ScoreFunction, matrix_of
+from darec.diagnose.scorers import ScoreFunction
 from darec.errors import DataError
 from darec.evaluation.evaluate import Evaluator
 from darec.evaluation.metrics import Values
+from darec.graph import matrix_of
 from darec.scoring import Ranked, select
 from darec.types import FloatArray, IntArray, Interactions
 

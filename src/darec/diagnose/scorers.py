@@ -12,17 +12,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import sparse
 
+from darec.graph import ideal_low_pass, matrix_of
 from darec.types import FloatArray, IntArray, Interactions
 
 ScoreFunction = Callable[[IntArray], FloatArray]
 
 _TIE = 1e-3  # the profile decides between items that no neighbour speaks for, which are most
-
-
-def matrix_of(train: Interactions) -> sparse.csr_array:
-    """[U, I] ones at the training pairs, float32."""
-    ones = np.ones(len(train), np.float32)
-    return sparse.csr_array((ones, train.items, train.indptr), (train.n_users, train.n_items))
 
 
 def unit(rows: NDArray[np.floating]) -> FloatArray:
@@ -91,29 +86,6 @@ def inner(of_users: NDArray[np.floating], of_items: NDArray[np.floating]) -> Sco
 
 
 def low_pass(train: Interactions, width: int, seed: int) -> tuple[FloatArray, FloatArray]:
-    """The ideal low-pass filter of the training matrix: collaborative filtering in closed form.
-
-    With V the first right singular vectors of D_U^-1/2 R D_I^-1/2, users are R D_I^-1/2 V and items D_I^1/2 V (GF-CF,
-    Shen et al., "How Powerful is Graph Convolution for Recommendation?", CIKM 2021, equation 7 and its ideal
-    low-pass term).
-
-    Args:
-        train: the training pairs.
-        width: of the tables; at most one less than users and items.
-        seed: of the randomised SVD.
-
-    Returns:
-        [U, width] and [I, width]. Leading columns are those of a narrower filter.
-    """
-    from sklearn.utils.extmath import randomized_svd
-
-    matrix = matrix_of(train)
-    by_user, by_item = (
-        1 / np.sqrt(np.maximum(degree, 1)) for degree in (train.user_degree, train.item_degree)
-    )
-    scaled = sparse.diags_array(by_user) @ matrix @ sparse.diags_array(by_item)
-    width = min(width, min(matrix.shape) - 1)
-    _, _, axes = randomized_svd(scaled, width, random_state=seed)
-    V = np.asarray(axes.T)
-    users = matrix @ (V * by_item[:, None])
-    return users.astype(np.float32), (V / by_item[:, None]).astype(np.float32)
+    """Tables of users [U, width] and items [I, width] of :func:`~darec.graph.ideal_low_pass`."""
+    of_users, of_items = ideal_low_pass(train, width, seed)
+    return np.asarray(matrix_of(train) @ of_users), of_items

@@ -1,6 +1,7 @@
 """The training graph and propagation over it, and graphs of nearest neighbours."""
 
 from darec.graph.adjacency import Graph, GraphSpec
+from darec.graph.filters import ideal_low_pass, item_graph, matrix_of
 from darec.graph.neighbours import NeighbourGraph, nearest_neighbours
 from darec.graph.pattern import Pattern
 from darec.graph.reliability import reliability
@@ -14,6 +15,9 @@ __all__ = [
     "Pattern",
     "SharedText",
     "TextNeighbours",
+    "ideal_low_pass",
+    "item_graph",
+    "matrix_of",
     "nearest_neighbours",
     "neighbour_means",
     "reliability",

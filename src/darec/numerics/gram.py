@@ -15,6 +15,28 @@ _BLOCK: Final = 4096  # columns of X whose products with all others are made at 
 _SAMPLE: Final = 500  # columns by which the size of X'X is estimated
 
 
+def gram_matrix(X: sparse.csr_array, doing: str) -> sparse.csr_array:
+    """X'X, [I, I] compressed rows, columns ascending; ``doing`` is what progress is shown as."""
+    by_column = X.T.tocsr()
+    blocks = []
+    for start in counted(range(0, by_column.shape[0], _BLOCK), doing):
+        block = (by_column[start : start + _BLOCK] @ X).tocsr()
+        block.sort_indices()
+        blocks.append(block)
+    whole: sparse.csr_array = sparse.vstack(blocks, format="csr")
+    return whole
+
+
+def gram_bytes(X: sparse.csr_array) -> int:
+    """About how much memory X'X takes, from every n-th column by the number of entries."""
+    by_column = X.T.tocsr()
+    size = by_column.shape[0]
+    order = np.argsort(np.diff(by_column.indptr), kind="stable")
+    sample = order[:: max(1, size // _SAMPLE)]
+    entries = (by_column[sample] @ X).nnz * size / max(1, len(sample))
+    return int(8 * entries)
+
+
 class Gram:
     """X'X for a sparse X [U, I] of no negative entries.
 
@@ -30,15 +52,8 @@ class Gram:
     """
 
     def __init__(self, X: sparse.csr_array, head: int = 4096) -> None:
-        by_column = X.T.tocsr()
-        size = by_column.shape[0]
-        blocks = []
-        for start in counted(range(0, size, _BLOCK), "counting what goes together"):
-            block = (by_column[start : start + _BLOCK] @ X).tocsr()
-            block.sort_indices()
-            blocks.append(block)
-        self.matrix = sparse.vstack(blocks, format="csr")
-        del blocks
+        self.matrix = gram_matrix(X, "counting what goes together")
+        size = self.matrix.shape[0]
         lengths = np.diff(self.matrix.indptr)
         often = np.sort(np.argsort(-lengths, kind="stable")[:head])
         self._place = np.full(size, -1, np.int32)  # of each column in the dense part
@@ -46,16 +61,6 @@ class Gram:
         self._dense = np.zeros((len(often), len(often)), np.float32)
         for start in range(0, len(often), 64):
             self._scatter(self._dense[start : start + 64], often[start : start + 64], self._place)
-
-    @staticmethod
-    def bytes_of(X: sparse.csr_array) -> int:
-        """About how much memory X'X takes, from every n-th column by the number of entries."""
-        by_column = X.T.tocsr()
-        size = by_column.shape[0]
-        order = np.argsort(np.diff(by_column.indptr), kind="stable")
-        sample = order[:: max(1, size // _SAMPLE)]
-        entries = (by_column[sample] @ X).nnz * size / max(1, len(sample))
-        return int(8 * entries)
 
     def row(self, column: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
         """The columns that one goes with, itself among them, ascending; and how often."""
