@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
-from typing import Any, Final
-
-import polars as pl
+from typing import TYPE_CHECKING, Any, Final
 
 from darec.terminal import plain
+
+if TYPE_CHECKING:
+    import polars as pl
 
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _FORMULA: Final = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
@@ -31,6 +32,8 @@ def safe_cell(value: Any) -> Any:
 
 def safe_column(values: pl.Series) -> pl.Series:
     """A column of safe cells."""
+    import polars as pl  # printing a cell needs none
+
     if values.dtype != pl.String:
         return values
     odd = ~values.str.contains(_PLAIN).fill_null(True)

@@ -189,7 +189,7 @@ def test_refusals_of_the_readers(
 ) -> None:
     assert "no run at" in refused(capsys, "evaluate", tmp_path)
     assert "did you mean 'u1" in refused(capsys, "recommend", run, "--user", "u1x")
-    assert "--user ID or --liked" in refused(capsys, "recommend", run)
+    assert "name either --user ID" in refused(capsys, "recommend", run)
     assert "larger than the catalogue" in refused(
         capsys, "recommend", run, "--user", "u1", "-k", "9999"
     )

@@ -8,6 +8,7 @@ import re
 import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
+from io import StringIO
 from typing import Annotated, Any, Final
 
 import typer
@@ -74,10 +75,11 @@ def print_rows(
     names = list(rows[0]) if rows else list(columns)
     if form is ListFormat.CSV:
         made = safe_cell if safe else _for_terminal
-        writer = csv.writer(sys.stdout, lineterminator="\n")
-        writer.writerows(
-            [made(name) for name in row] for row in (names, *(r.values() for r in rows))
-        )
+        for row in (names, *(row.values() for row in rows)):
+            line = StringIO()
+            csv.writer(line).writerow([made(value) for value in row])
+            # csv puts cells in quotes that hold its end of a line, which must be CR LF for a CR in an id.
+            sys.stdout.write(line.getvalue().removesuffix("\r\n") + "\n")
         return
     table = Table(title=plain(title) or None, title_justify="left")
     for name in names:
