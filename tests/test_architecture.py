@@ -61,6 +61,7 @@ LAYERS = (
     "refitting",
     "api",
     "recommender",
+    "export",
     "report",
     "diagnose",
     "theory",
@@ -133,6 +134,22 @@ def test_no_module_is_imported_in_a_circle() -> None:
         for module, tree in trees.items()
     }
     TopologicalSorter(needs).prepare()  # CycleError names the circle
+
+
+def test_what_serves_needs_neither_training_nor_data() -> None:
+    """A bundle is opened by what stands below the data, whatever it imports in turn, at whatever time."""
+    trees = dict(modules())
+    reached, todo = set(), ["darec.export.bundle", "darec.export.manifest"]
+    while todo:
+        module = todo.pop()
+        reached.add(module)
+        names = (
+            name if name in trees else name.rpartition(".")[0] for name in imported(trees[module])
+        )
+        todo += [name for name in names if name not in reached and name != "darec"]
+    height = {name: number for number, name in enumerate(LAYERS)}
+    above = {name for name in reached if height[layer(name)] >= height["data"]}
+    assert above == {"darec.export.bundle", "darec.export.manifest"}
 
 
 def test_an_upward_import_would_be_seen() -> None:

@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from darec.config import RunConfig, resolve_config
     from darec.data.dataset import Dataset
     from darec.errors import DarecError
+    from darec.export.bundle import Bundle, open_bundle
+    from darec.export.write import export_bundle
     from darec.recommender import Recommender
     from darec.refitting import refit
     from darec.registry.plugins import load_plugin
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from darec.text import encode_dataset
 
 __all__ = [
+    "Bundle",
     "ColdStart",
     "DarecError",
     "Dataset",
@@ -28,15 +31,18 @@ __all__ = [
     "Run",
     "RunConfig",
     "encode_dataset",
+    "export_bundle",
     "fit",
     "load_dataset",
     "load_plugin",
     "load_run",
+    "open_bundle",
     "refit",
     "resolve_config",
 ]
 
 _HOMES = {
+    "Bundle": "darec.export.bundle",
     "ColdStart": "darec.cold",
     "DarecError": "darec.errors",
     "Dataset": "darec.data.dataset",
@@ -44,10 +50,12 @@ _HOMES = {
     "Run": "darec.run",
     "RunConfig": "darec.config",
     "encode_dataset": "darec.text",
+    "export_bundle": "darec.export.write",
     "fit": "darec.api",
     "load_dataset": "darec.api",
     "load_plugin": "darec.registry.plugins",
     "load_run": "darec.api",
+    "open_bundle": "darec.export.bundle",
     "refit": "darec.refitting",
     "resolve_config": "darec.config",
 }

@@ -230,6 +230,11 @@ class Run(Recommending):
         """What each user had when the run was trained."""
         return self.dataset.train
 
+    @property
+    def has_language_vectors(self) -> bool:
+        """Whether the run reads language vectors of its dataset, or the dataset has such."""
+        return self.config.text.encoder is not None or bool(stored_encoders(self.dataset))
+
     def item_vectors(self) -> FloatArray:
         """[I, d] vectors by whose cosine items are alike: the dataset's language vectors, else the item table.
 
@@ -237,9 +242,8 @@ class Run(Recommending):
             ConfigError: neither is there.
             TextError: the language vectors that the run reads cannot be read.
         """
-        settings = self.config.text
-        if settings.encoder is not None or stored_encoders(self.dataset):
-            text = stored_text(self.dataset, settings)
+        if self.has_language_vectors:
+            text = stored_text(self.dataset, self.config.text)
             return np.where(text.item_mask[:, None], text.items, np.float32(0))
         vectors = self.scorer.item_vectors()
         if vectors is None:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def command(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run, or of a bundle.")],
     item: Annotated[str, typer.Option(help="Id or title of the item.")],
     user: Annotated[str | None, typer.Option(help="Id of a known user.")] = None,
     liked: Annotated[
@@ -27,15 +27,15 @@ def command(
     format: Annotated[Format, typer.Option(help="How to print it.")] = Format.TABLE,
 ) -> None:
     """Say what the score of an item for a user is the sum of, what is near it, and which words connect the texts."""
+    from darec.cli.opened import opened
     from darec.cli.output import print_json
     from darec.errors import ConfigError
-    from darec.run import Run
 
     if (user is None) == (liked is None):
         raise ConfigError("name either --user ID or --liked ITEM,ITEM,...")
     if k < 1:
         raise ConfigError(f"-k {k}: give at least 1.")
-    loaded = Run.load(run, dataset=data)
+    loaded = opened(run, data)
     if user is not None:
         why = loaded.explain(user, item)
     else:

@@ -48,6 +48,7 @@ COMMANDS = {
     "recommend": "recommend",
     "similar": "similar",
     "explain": "explain",
+    "export": "export",
     "visualize": "visualize",
     "settings": "settings",
     "demo": "demo",

@@ -11,7 +11,7 @@ from darec.cli.output import ListFormat, SafeCSV
 
 
 def command(
-    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run, or of a bundle.")],
     user: Annotated[
         list[str] | None, typer.Option(help="Id of a known user; repeat for several.")
     ] = None,

@@ -9,11 +9,14 @@ from typing import Any
 
 import typer
 
+from darec.cli.opened import opened
 from darec.cli.output import ListFormat, print_rows
 from darec.cold import ColdStart
 from darec.data.ingest.id_files import IdFile, read_ids, read_pairs
 from darec.errors import ConfigError
+from darec.export.manifest import is_bundle
 from darec.listing.lists import Recommendations
+from darec.listing.recommending import Recommending
 from darec.run import Run
 from darec.terminal import Console, echo
 
@@ -60,16 +63,16 @@ class Asked:
         """Whether rows say whom they are for. A table for one user says it in its title."""
         return bool(self.user) and (len(self.user) > 1 or self.format is not ListFormat.TABLE)
 
-    def read(self, run: Run) -> dict[str, Any]:
+    def read(self, run: Recommending) -> dict[str, Any]:
         """The options, with what files hold in place of their paths."""
         given = {name: value for name, value in self.options.items() if value is not None}
-        data = run.dataset
+        named = run.named
         if "candidates" in given:
             file = read_ids(given["candidates"], "item")
             given["candidates"] = _known(file, run)["item"].to_list()
         if "exclude_pairs" in given:
             found, note = read_pairs(given["exclude_pairs"]).known(
-                {"user": data.users, "item": data.items}
+                {"user": named.users, "item": named.items}
             )
             if note is not None:
                 echo(f"darec: note: {note}; they exclude nothing.", err=True)
@@ -77,9 +80,9 @@ class Asked:
         return {**given, "exclude_seen": not self.include_seen}
 
 
-def _known(file: IdFile, run: Run) -> Any:
+def _known(file: IdFile, run: Recommending) -> Any:
     """The known ids of a file; ``ConfigError`` where there is none."""
-    found, note = file.known({"user": run.dataset.users, "item": run.dataset.items})
+    found, note = file.known({"user": run.named.users, "item": run.named.items})
     if note is not None:
         if not len(found.ids):
             raise ConfigError(f"{file.table.name}: {note}: nothing is left.")
@@ -89,7 +92,7 @@ def _known(file: IdFile, run: Run) -> Any:
 
 def write_lists(asked: Asked, out: Path, *, overwrite: bool, quiet: bool) -> None:
     """Write the lists of known users to a file."""
-    run = Run.load(asked.run, dataset=asked.data)
+    run = opened(asked.run, asked.data)
     users: Sequence[str] | None = asked.user or None
     if asked.users is not None:
         users = _known(read_ids(asked.users, "user"), run)["user"].to_list()
@@ -117,12 +120,12 @@ def write_lists(asked: Asked, out: Path, *, overwrite: bool, quiet: bool) -> Non
 
 def print_lists(asked: Asked) -> None:
     """Print lists of known users, or of one who likes some items."""
-    run = Run.load(asked.run, dataset=asked.data)
+    run = opened(asked.run, asked.data)
     options = asked.read(run)
     if asked.user:
         rows = run.recommend(asked.user, asked.k, **options).to_polars().rows(named=True)
     else:
-        named = run.dataset.names.listed(asked.liked or "")
+        named = run.named.names.listed(asked.liked or "")
         rows = run.recommend_for(named, asked.k, **options).to_polars().rows(named=True)
     _print(asked, rows)
 
@@ -135,6 +138,10 @@ def print_cold(
         if value is not None:
             option = {"exclude_pairs": "exclude"}.get(name, name.replace("_", "-"))
             raise ConfigError(f"--{option} does not go with new items or --about.")
+    if is_bundle(asked.run):
+        raise ConfigError(
+            f"{asked.run} is a bundle, which knows no texts of new items: name the run that it was made of."
+        )
     run = Run.load(asked.run, dataset=asked.data)
     seen = {"exclude_seen": not asked.include_seen}
     console = Console(stderr=True, soft_wrap=True)

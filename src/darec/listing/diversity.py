@@ -14,7 +14,6 @@ import numpy as np
 import polars as pl
 import torch
 from numpy.typing import NDArray
-from torch import Tensor
 from torch.nn import functional as F
 
 from darec.errors import ConfigError
@@ -102,17 +101,15 @@ def choose(
     Returns:
         [n, k] places in 0..M-1, -1 where a list ends early.
     """
-    unit = None
     width = 4 * cap.n_codes + 8 * items.shape[1] * cap.codes.shape[1] if cap else 0
     if diversity and vectors is not None:
-        unit = F.normalize(torch.from_numpy(vectors).float(), dim=1)
         width += 4 * items.shape[1] * vectors.shape[1]
     size = max(1, _BYTES // max(width, 1))
     chosen = np.full((len(items), k), NONE)
     for at in range(0, len(items), size):
         some = slice(at, at + size)
-        if unit is not None:
-            chosen[some] = _spread(items[some], scores[some], k, diversity, unit, cap)
+        if diversity and vectors is not None:
+            chosen[some] = _spread(items[some], scores[some], k, diversity, vectors, cap)
         elif cap is not None:
             chosen[some] = _capped(items[some], k, cap)
         else:
@@ -144,7 +141,12 @@ def _capped(items: IntArray, k: int, cap: Cap) -> IntArray:
 
 
 def _spread(
-    items: IntArray, scores: FloatArray, k: int, diversity: float, unit: Tensor, cap: Cap | None
+    items: IntArray,
+    scores: FloatArray,
+    k: int,
+    diversity: float,
+    vectors: FloatArray,
+    cap: Cap | None,
 ) -> IntArray:
     n, size = items.shape
     there = items != NONE
@@ -152,7 +154,7 @@ def _spread(
     high = np.where(there, scores, -np.inf).max(axis=1, keepdims=True, initial=-np.inf)
     relevance = (scores - low) / np.maximum(high - low, np.finfo(np.float32).tiny)
     gain = (1 - diversity) * torch.from_numpy(np.where(there, relevance, 0).astype(np.float32))
-    pools = unit[torch.from_numpy(np.where(there, items, 0))]
+    pools = F.normalize(torch.from_numpy(vectors[np.where(there, items, 0)]).float(), dim=2)
     nearest = torch.zeros(n, size)
     closed = torch.from_numpy(~there)
     taken = _Taken(n, cap) if cap else None

@@ -21,7 +21,7 @@ OWN: Final = ("item_id", "title", "text")
 
 
 class ItemFields:
-    """Fields of items, in row order. Those beside :data:`OWN` are read when they are asked for.
+    """Fields of items, in row order. Those beside :data:`OWN` are read when they are first asked for.
 
     Args:
         catalogue: ``item_id``, ``title`` and ``text`` of each item.
@@ -33,6 +33,7 @@ class ItemFields:
         self, catalogue: pl.DataFrame, extra: pl.LazyFrame | None = None, name: str = "the dataset"
     ) -> None:
         self._catalogue, self._extra, self.name = catalogue, extra, name
+        self._loaded: dict[str, pl.Series] = {}
 
     @cached_property
     def types(self) -> dict[str, pl.DataType]:
@@ -52,17 +53,19 @@ class ItemFields:
         for name in names:
             if name not in self.types:
                 raise ConfigError(self._unknown(name))
-        own = [name for name in names if name in self._catalogue.columns]
-        others = [name for name in names if name not in own]
-        frame = self._catalogue.select(own)
+        known = {*self._catalogue.columns, *self._loaded}
+        others = [name for name in names if name not in known]
         if others:
             found = self._read(lambda lazy: lazy.select("item_id", *others).collect())
             if not found["item_id"].equals(self._catalogue["item_id"]):
                 raise DataError(
                     f"the items' fields of {self.name} were replaced meanwhile: load it again."
                 )
-            frame = pl.concat([frame, found.select(others)], how="horizontal")
-        return frame.select(names)
+            self._loaded |= {name: found[name] for name in others}
+        own = set(self._catalogue.columns)
+        return pl.DataFrame(
+            [self._catalogue[name] if name in own else self._loaded[name] for name in names]
+        )
 
     def where(self, condition: str) -> NDArray[np.bool_]:
         """[I] which items meet a condition; where a field is missing, it is not met.

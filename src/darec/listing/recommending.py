@@ -151,7 +151,7 @@ class Recommending(ABC):
             raise ConfigError("exclude_pairs is for users of the data: use exclude.")
         rows = self._liked(liked)
         size = len(self.named.items)
-        scorer = self.scorer.for_histories(one_history(rows, size))
+        scorer = self._scorer_for(rows)
         request = make_request(
             self.named,
             scorer,
@@ -181,6 +181,11 @@ class Recommending(ABC):
         ranked = select(similarities, k, self.scorer.ties)
         return listed(self.named, ranked.items[0], ranked.scores[0])
 
+    def filter(self, where: str) -> list[Id]:
+        """Ids of the items that meet a condition over their fields (:meth:`darec.listing.fields.ItemFields.where`)."""
+        ids = self.named.items.ids
+        return [ids[row] for row in np.flatnonzero(self.named.fields.where(where))]
+
     def explain(self, user: Id, item: Id) -> Reasons:
         """Why an item is recommended to a user: an exact sum, and what is near it.
 
@@ -201,7 +206,7 @@ class Recommending(ABC):
     def explain_for(self, liked: Iterable[Id], item: Id) -> Reasons:
         """The same as :meth:`explain` for a user known only by items they like, as :meth:`recommend_for` scores."""
         rows = self._liked(liked)
-        scorer = self.scorer.for_histories(one_history(rows, len(self.named.items)))
+        scorer = self._scorer_for(rows)
         column = self.named.names.row(item)
         return reasons(self.named, scorer, 0, column, np.unique(rows), self._words)
 
@@ -220,6 +225,12 @@ class Recommending(ABC):
         if not len(rows):
             raise ConfigError("no liked items: name at least one.")
         return rows
+
+    def _scorer_for(self, liked: IntArray) -> Scorer:
+        """Of one user, who likes some items."""
+        scorer = self.scorer.for_histories(one_history(liked, len(self.named.items)))
+        scorer.trusted = self.scorer.trusted
+        return scorer
 
     def _users(self, users: Iterable[Id] | None) -> IntArray:
         ids = self.named.users

@@ -172,12 +172,16 @@ def _allowed(named: Named, options: Mapping[str, Any]) -> IntArray | None:
     left_out = items.rows(options.get("exclude") or ())
     if candidates is None and where is None and not len(left_out):
         return None
-    rows = np.arange(len(items)) if candidates is None else items.rows(candidates)
+    may = np.ones(len(items), np.bool_)
+    if candidates is not None:
+        may[:] = False
+        may[items.rows(candidates)] = True
     if where is not None:
-        rows = np.intersect1d(rows, np.flatnonzero(named.fields.where(where)))
-        if not len(rows):
+        may &= named.fields.where(where)
+        if not may.any():
             raise ConfigError(f"no item meets --where {where!r}: loosen it.")
-    allowed = np.setdiff1d(rows, left_out)
+    may[left_out] = False
+    allowed = np.flatnonzero(may)
     if not len(allowed):
         raise ConfigError("no item is left to recommend: give more candidates, or exclude fewer.")
     return allowed

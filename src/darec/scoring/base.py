@@ -62,6 +62,7 @@ class Scorer(ABC):
         n_items: I.
         ties: [I] place of each item among those of equal score (:func:`~darec.scoring.ties.tie_order`).
         kind: name of the class in saved files.
+        trusted: what it holds is known to be finite, and is not looked at again before each ranking.
 
     Args:
         n_users: U.
@@ -73,6 +74,7 @@ class Scorer(ABC):
 
     def __init__(self, n_users: int, n_items: int, ties: IntArray | None) -> None:
         self.n_users, self.n_items = n_users, n_items
+        self.trusted = False
         self.ties = tie_order(range(n_items)) if ties is None else np.asarray(ties, np.int64)
         if len(self.ties) != n_items:
             raise DataError(

@@ -30,6 +30,7 @@ class ScoreSource(Protocol):
     n_users: int
     n_items: int
     ties: IntArray
+    trusted: bool
 
     @property
     def device(self) -> torch.device:
@@ -144,7 +145,8 @@ class Ranker:
                 f"the scorer is over {shape[0]} users x {shape[1]} items, the ranking over {self.n_users} x "
                 f"{self.n_items}: take both from one dataset."
             )
-        scorer.check()
+        if not scorer.trusted:
+            scorer.check()
         size = self.n_items if self.candidates is None else len(self.candidates)
         check_k(k, size, "catalogue" if self.candidates is None else "list of candidates")
         device = scorer.device

@@ -1,0 +1,56 @@
+"""``darec export``: a run as a bundle, which is what serving reads."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from darec.terminal import echo
+
+
+def command(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    out: Annotated[Path, typer.Option(help="Folder of the bundle, such as shop.darec.")],
+    fields: Annotated[
+        str | None,
+        typer.Option(
+            metavar="FIELD,...", help="Fields of the items to keep for conditions; all by default."
+        ),
+    ] = None,
+    text: Annotated[
+        bool,
+        typer.Option("--text/--no-text", help="Keep the items' texts, for words in explanations."),
+    ] = True,
+    vectors: Annotated[
+        bool,
+        typer.Option(
+            "--vectors/--no-vectors", help="Keep the items' language vectors, for diversity."
+        ),
+    ] = True,
+    data: Annotated[Path | None, typer.Option(help="Where the dataset is now.")] = None,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the bundle in --out.")
+    ] = False,
+) -> None:
+    """Write what serving needs of a run into one folder: scorer, ids, titles, fields, what users have, and hashes."""
+    from darec.export.write import export_bundle
+
+    names = None if fields is None else [one.strip() for one in fields.split(",") if one.strip()]
+    bundle = export_bundle(
+        run, out, data=data, fields=names, text=text, vectors=vectors, overwrite=overwrite
+    )
+    files = bundle.manifest["files"]
+    size = sum(file["bytes"] for file in files.values()) / 1e6
+    counts = bundle.manifest["counts"]
+    kept = ", ".join(bundle.manifest["fields"]) or "none"
+    echo(
+        f"{out}: {counts['users']:,} users, {counts['items']:,} items, {counts['seen']:,} interactions, fields {kept}; "
+        f"{len(files)} files, {size:,.1f} MB, read back and compared with their hashes."
+    )
+    if bundle.manifest["run"]["refit"] is None:
+        echo(
+            "darec: note: the run learned from its training split alone; 'darec train --refit' learns from all.",
+            err=True,
+        )

@@ -1,0 +1,163 @@
+"""A bundle: a recommender that needs nothing but its folder.
+
+A bundle is a folder::
+
+    manifest.json          format, version, what it was made of, hashes of all files; see darec.export.manifest
+    scorer.safetensors     what scores (darec.scoring)
+    users.parquet          user_id, in row order
+    items.parquet          item_id, title, text and shown (what to call the item), in row order
+    fields.parquet         item_id and the chosen fields of the items
+    seen.safetensors       what each user has, and is not listed again
+    learned.safetensors    what each user had when the run was trained, where that is less
+    vectors.safetensors    the items' language vectors, by which lists are diversified, where there are some
+
+Nothing in it is executed. Arrays are memory-mapped: what is not used is not read, and processes share what is.
+This module imports neither training nor data sets; ``tests/test_architecture.py`` holds that.
+"""
+
+from __future__ import annotations
+
+from functools import cached_property
+from pathlib import Path
+from typing import Any, Final
+
+import numpy as np
+import polars as pl
+from safetensors import safe_open
+
+from darec.errors import ConfigError, RunError
+from darec.export.manifest import check_files, read_manifest
+from darec.files import DAMAGE
+from darec.ids.idmap import IdMap
+from darec.ids.names import ItemNames
+from darec.listing.fields import OWN, ItemFields
+from darec.listing.recommending import Recommending
+from darec.scoring import Scorer
+from darec.swap import MARKER, read_whole, settle
+from darec.types import FloatArray, Interactions
+
+SCORER: Final = "scorer.safetensors"
+USERS: Final = "users.parquet"
+ITEMS: Final = "items.parquet"
+FIELDS: Final = "fields.parquet"
+SEEN: Final = "seen.safetensors"
+LEARNED: Final = "learned.safetensors"
+VECTORS: Final = "vectors.safetensors"
+
+
+class Bundle(Recommending):
+    """An opened bundle (:func:`open_bundle`).
+
+    Attributes:
+        path: its folder.
+        manifest: what it says of itself.
+        scorer: what scores.
+        users: ids of the users, in row order.
+        items: ids of the items, in row order.
+        titles: [I] what to call each item on screen.
+    """
+
+    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
+        self.path, self.manifest = path, manifest
+        self.scorer = Scorer.load(path / SCORER)
+        self.scorer.trusted = (
+            True  # it was checked when it was exported, and the hash says that it is the same
+        )
+        types = manifest["ids"]
+        self.users = IdMap("user", pl.read_parquet(path / USERS)["user_id"], types["user"])
+        items = pl.read_parquet(path / ITEMS)
+        self.items = IdMap("item", items["item_id"], types["item"])
+        self.titles = items["shown"].alias("title")
+        self.fields = ItemFields(items.select(OWN), pl.scan_parquet(path / FIELDS), str(path))
+        self._seen = _pairs(path / SEEN)
+        self._learned = _pairs(path / LEARNED) if LEARNED in manifest["files"] else self._seen
+        self._vectors = _array(path / VECTORS) if VECTORS in manifest["files"] else None
+
+    def __repr__(self) -> str:
+        made = self.manifest["run"]
+        names = f"{made['backbone']} + {made['alignment']}"
+        return f"<Bundle {names}, {len(self.users):,} users x {len(self.items):,} items at {self.path}>"
+
+    @property
+    def named(self) -> Bundle:
+        """Ids, titles and fields: its own."""
+        return self
+
+    @cached_property
+    def names(self) -> ItemNames:
+        """Finds items by id or title."""
+        return ItemNames(self.items.texts, self.titles.to_list())
+
+    @property
+    def seen(self) -> Interactions:
+        """What each user has."""
+        return self._seen
+
+    @property
+    def learned(self) -> Interactions:
+        """What each user had when the run was trained."""
+        return self._learned
+
+    def item_vectors(self) -> FloatArray:
+        """[I, d] vectors by whose cosine items are alike: language vectors if the bundle has such, else the item table.
+
+        Raises:
+            ConfigError: it has neither.
+        """
+        vectors = self._vectors if self._vectors is not None else self.scorer.item_vectors()
+        if vectors is None:
+            raise ConfigError(
+                f"how alike items are is not known: {self.path} holds no vectors of items. Encode the dataset, and "
+                "export again."
+            )
+        return vectors
+
+
+def open_bundle(path: str | Path, *, verify: bool = True) -> Bundle:
+    """Open a bundle.
+
+    Args:
+        path: its folder.
+        verify: compare every file with its hash, which reads all of them once.
+
+    Raises:
+        RunError: no bundle there, one that was cut short, changed or damaged, or one of a later version.
+        FolderError: its replacement was cut short, and the folder cannot be written to finish it.
+    """
+    path = Path(path)
+    if not path.is_dir():
+        raise RunError(f"no bundle at {path}: make one with 'darec export RUN --out {path}'.")
+    settle(path)
+    if not (path / MARKER).is_file():
+        raise RunError(
+            f"{path} holds no whole bundle: it was cut short while it was written, or is something else. Export again."
+        )
+
+    def read(content: bytes) -> Bundle:
+        manifest = read_manifest(path, content)
+        if verify:
+            check_files(path, manifest)
+        return Bundle(path, manifest)
+
+    try:
+        return read_whole(path, read)
+    except DAMAGE as error:
+        raise RunError(f"{path} is damaged ({error}): export again.") from error
+
+
+def _array(file: Path) -> FloatArray:
+    with safe_open(file, "pt") as arrays:
+        values: FloatArray = arrays.get_tensor("items").numpy()
+    return values
+
+
+def _pairs(file: Path) -> Interactions:
+    """Pairs as they are stored, sorted already, so that nothing is read before it is asked for."""
+    with safe_open(file, "pt") as arrays:
+        users, items, indptr = (
+            arrays.get_tensor(name).numpy() for name in ("users", "items", "indptr")
+        )
+        n_items = int(arrays.metadata()["n_items"])
+    pairs = Interactions(users, items, len(indptr) - 1, n_items)
+    pairs.__dict__["indptr"] = np.asarray(indptr)
+    return pairs

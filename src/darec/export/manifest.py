@@ -1,0 +1,91 @@
+"""The manifest of a bundle: what it is, which version of the format, and the hash of every file.
+
+The manifest holds a hash of itself as well, so that no byte of a bundle changes unseen.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, Final
+
+from darec.errors import RunError
+from darec.files import parse_json
+from darec.swap import MARKER
+
+FORMAT: Final = "darec bundle"
+VERSION: Final = 1
+"""Of the format; one more whenever an earlier darec would read a bundle wrongly."""
+_OWN: Final = "sha256"
+
+
+def sealed(folder: Path, about: Mapping[str, Any]) -> dict[str, Any]:
+    """The manifest of a folder of files.
+
+    Args:
+        folder: with every file of the bundle but the manifest.
+        about: what else it says.
+    """
+    files = {
+        file.name: {"bytes": file.stat().st_size, "sha256": _hash(file)}
+        for file in sorted(folder.iterdir())
+    }
+    manifest = {"format": FORMAT, "version": VERSION, **about, "files": files}
+    return {**manifest, _OWN: _digest(manifest)}
+
+
+def is_bundle(path: Path) -> bool:
+    """Whether a folder says of itself that it is a bundle, whole or not."""
+    try:
+        return parse_json((path / MARKER).read_bytes()).get("format") == FORMAT
+    except (OSError, ValueError):
+        return False
+
+
+def read_manifest(path: Path, content: bytes) -> dict[str, Any]:
+    """A manifest that may be read.
+
+    Raises:
+        RunError: none, one that was changed, or one of a later version.
+    """
+    try:
+        manifest = parse_json(content)
+    except ValueError as error:
+        raise RunError(f"{path / MARKER} is damaged ({error}): export again.") from None
+    if manifest.get("format") != FORMAT:
+        raise RunError(f"{path} is no bundle: make one with 'darec export RUN --out FOLDER'.")
+    version = manifest.get("version")
+    if isinstance(version, int) and version > VERSION:
+        raise RunError(
+            f"{path} is a bundle of version {version}, and this darec reads up to {VERSION}: upgrade darec, or export "
+            "again with this one."
+        )
+    if version != VERSION or manifest.get(_OWN) != _digest(manifest):
+        raise RunError(
+            f"{path / MARKER} is not as it was written: copy the bundle again, or export again."
+        )
+    return manifest
+
+
+def check_files(path: Path, manifest: Mapping[str, Any]) -> None:
+    """Raise ``RunError`` on a file that is missing, or not as it was written."""
+    for name, about in manifest["files"].items():
+        file = path / name
+        if not file.is_file():
+            raise RunError(f"{file} is missing: copy the bundle again, or export again.")
+        if file.stat().st_size != about["bytes"] or _hash(file) != about["sha256"]:
+            raise RunError(
+                f"{file} is not as it was written: copy the bundle again, or export again."
+            )
+
+
+def _hash(file: Path) -> str:
+    with file.open("rb") as stream:
+        return hashlib.file_digest(stream, "sha256").hexdigest()
+
+
+def _digest(manifest: Mapping[str, Any]) -> str:
+    rest = {name: value for name, value in manifest.items() if name != _OWN}
+    return hashlib.sha256(json.dumps(rest, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,130 @@
+"""From a run to a bundle."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Iterable
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+import torch
+from safetensors.torch import save_file
+
+from darec.errors import FolderError
+from darec.export.bundle import (
+    FIELDS,
+    ITEMS,
+    LEARNED,
+    SCORER,
+    SEEN,
+    USERS,
+    VECTORS,
+    Bundle,
+    open_bundle,
+)
+from darec.export.manifest import is_bundle, sealed
+from darec.files import is_free
+from darec.listing.fields import OWN
+from darec.run import Run
+from darec.swap import MARKER, replacing
+from darec.types import Interactions
+
+
+def export_bundle(
+    run: Run | str | Path,
+    out: str | Path,
+    *,
+    data: str | Path | None = None,
+    fields: Iterable[str] | None = None,
+    text: bool = True,
+    vectors: bool = True,
+    overwrite: bool = False,
+) -> Bundle:
+    """Write what serving needs of a run as a bundle: one folder, which appears whole or not at all.
+
+    Args:
+        run: a finished run, or its folder.
+        out: the folder.
+        data: where the run's dataset is now, if it has moved.
+        fields: those of the items that are kept for conditions; None: all.
+        text: keep the items' texts, from which explanations take words.
+        vectors: keep the items' language vectors, where there are some; without them lists are diversified by the
+            item table.
+        overwrite: replace a bundle that is there.
+
+    Returns:
+        The bundle, opened from the folder.
+
+    Raises:
+        RunError: no such run, or one whose scores are not finite.
+        ConfigError: a field that the items do not have.
+        FolderError: ``out`` is taken, another process writes it, or it cannot be written.
+    """
+    run = run if isinstance(run, Run) else Run.load(run, dataset=data)
+    path = Path(out)
+    run.scorer.check()
+    kept = run.dataset.fields.columns(_chosen(run, fields))
+    ids = pl.DataFrame({"item_id": run.dataset.items.texts}, {"item_id": pl.String})
+    with replacing(path, lambda: _check_target(path, overwrite=overwrite)) as new:
+        run.scorer.save(new / SCORER)
+        users = {"user_id": run.dataset.users.texts}
+        pl.DataFrame(users, {"user_id": pl.String}).write_parquet(new / USERS)
+        catalogue = run.dataset.catalogue.select(OWN).with_columns(shown=run.dataset.titles)
+        if not text:
+            catalogue = catalogue.with_columns(text=pl.lit(None, pl.String))
+        catalogue.write_parquet(new / ITEMS)
+        pl.concat([ids, kept], how="horizontal").write_parquet(new / FIELDS)
+        _save_pairs(run.seen, new / SEEN)
+        if len(run.learned) < len(run.seen):
+            _save_pairs(run.learned, new / LEARNED)
+        if vectors and run.has_language_vectors:
+            save_file({"items": torch.from_numpy(run.item_vectors())}, new / VECTORS)
+        manifest = sealed(new, _about(run, kept.columns))
+        (new / MARKER).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+    return open_bundle(path)
+
+
+def _chosen(run: Run, fields: Iterable[str] | None) -> list[str]:
+    names = run.dataset.fields.types if fields is None else dict.fromkeys(fields)
+    return [name for name in names if name not in OWN]
+
+
+def _check_target(path: Path, *, overwrite: bool) -> None:
+    if is_free(path):
+        return
+    if not is_bundle(path):
+        raise FolderError(f"{path} exists already and is no bundle: choose another --out.")
+    if not overwrite:
+        raise FolderError(f"{path} exists already: choose another --out, or pass --overwrite.")
+
+
+def _save_pairs(pairs: Interactions, file: Path) -> None:
+    arrays = {"users": pairs.users, "items": pairs.items, "indptr": pairs.indptr}
+    tensors = {name: torch.from_numpy(array).contiguous() for name, array in arrays.items()}
+    save_file(tensors, file, {"n_items": str(pairs.n_items)})
+
+
+def _about(run: Run, fields: list[str]) -> dict[str, Any]:
+    data, config = run.dataset, run.config
+    return {
+        "darec": version("darec"),
+        "exported": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
+        "run": {
+            "path": str(run.path.resolve()) if run.path else None,
+            "backbone": config.backbone.name,
+            "alignment": config.alignment.name,
+            "refit": run.refit,
+            "dataset": data.fingerprint(),
+        },
+        "ids": {"user": data.users.type, "item": data.items.type},
+        "counts": {
+            "users": data.n_users,
+            "items": data.n_items,
+            "seen": len(run.seen),
+            "learned": len(run.learned),
+        },
+        "fields": fields,
+    }
