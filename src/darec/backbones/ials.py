@@ -24,7 +24,7 @@ from darec.types import FloatArray, IntArray, Tables
 
 
 class IALSConfig(ClosedFormConfig):
-    """Settings of :class:`IALS`; defaults chosen on the validation split of toys."""
+    """Settings of :class:`IALS`; defaults lie among those tried on toys, and were not themselves run there."""
 
     name: Literal["ials"] = "ials"
     """Name of the backbone."""
