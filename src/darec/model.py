@@ -48,11 +48,7 @@ class Model(nn.Module):
                 f"backbone {config.backbone.name!r} is solved in closed form, so there are no representations to train "
                 "or to look at: choose a trained backbone."
             )
-        if self.needs_text(config) and text is None:
-            raise ConfigError(
-                f"backbone {config.backbone.name!r} with alignment {config.alignment.name!r} needs language "
-                "embeddings: run 'darec encode' on the dataset first."
-            )
+        self.require_text(config, text)
         self.sampler = Sampler(train)
         self.ranking = RankingLoss(config.loss, self.sampler)
         self.seed = generator.initial_seed()
@@ -113,6 +109,15 @@ class Model(nn.Module):
         if config.beside is not None:
             pairs.append((config.beside.backbone.name, config.beside.alignment.name))
         return any(BACKBONES.get(b).needs_text or ALIGNMENTS.get(a).needs_text for b, a in pairs)
+
+    @staticmethod
+    def require_text(config: RunConfig, text: TextTable | None) -> None:
+        """Raise ``ConfigError`` where language embeddings are read and there are none."""
+        if text is None and Model.needs_text(config):
+            raise ConfigError(
+                f"backbone {config.backbone.name!r} with alignment {config.alignment.name!r} needs language "
+                "embeddings: run 'darec encode' on the dataset first."
+            )
 
     def encode(
         self, batch: Batch | None = None, generator: torch.Generator | None = None

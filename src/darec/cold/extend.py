@@ -85,9 +85,8 @@ def extended(
         return TableScorer(Tables(scorer.tables.users.float(), items), ties)
     if isinstance(scorer, MatrixScorer):
         same = sparse.csr_array(sparse.eye_array(scorer.n_items, dtype=np.float32))
-        left = sparse.csr_array(
-            sparse.vstack([same, weights])
-        )  # an item as the items that it stands for
+        # Each item as the warm items that stand for it: itself, or a new one's neighbours.
+        left = sparse.csr_array(sparse.vstack([same, weights]))
         matrix = _dense_or_sparse(left @ (scorer.matrix @ left.T))
         histories = sparse.csr_array(
             (scorer.histories.data, scorer.histories.indices, scorer.histories.indptr),

@@ -71,11 +71,12 @@ class BesideTrainer:
         """Train the tables, going on with them where ``resume``, then solve for the matrix and choose its weight."""
         state = self.tables.fit(resume=resume)
         started = time.perf_counter()
-        tables, best = self.tables.scorer(), -math.inf
+        tables, best, judge = self.tables.scorer(), -math.inf, self._judge()
+        of_tables = spread(tables, self.dataset)
         for config in self.matrix.candidates():
             matrix = self.matrix.solve(config)
-            ratio = spread(tables, self.dataset) / max(spread(matrix, self.dataset), 1e-12)
-            found = self._weigh(tables, matrix, ratio) if self.tables.evaluator else {}
+            ratio = of_tables / max(spread(matrix, self.dataset), 1e-12)
+            found = self._weigh(tables, matrix, ratio, judge) if judge else {}
             weight = max(found, key=lambda weight: found[weight]) if found else self.weight
             value = found.get(weight, -math.inf)
             if self._scorer is None or value > best:
@@ -83,17 +84,19 @@ class BesideTrainer:
                 self._scorer = added(tables, matrix, weight, ratio)
                 told = {"weight": weight, **chosen(self.matrix.config, config)}
                 told |= {f"valid@{tried:g}": value for tried, value in found.items()}
-        if self.tables.evaluator:
+        if judge:
             state.best_value = best
         state.total_seconds += time.perf_counter() - started
         state.best_seconds += time.perf_counter() - started
         state.diagnostics |= {f"beside/{name}": value for name, value in told.items()}
         return state
 
-    def _weigh(self, tables: Scorer, matrix: Scorer, ratio: float) -> dict[float, float]:
+    def _weigh(
+        self, tables: Scorer, matrix: Scorer, ratio: float, judge: Evaluator
+    ) -> dict[float, float]:
         """What the validation split says of each weight that may be."""
         weights = WEIGHTS if self.beside.weight is None else (self.beside.weight,)
-        judge, found = self._judge(), {}
+        found = {}
         with self.reporter, self.reporter.preparing():
             for weight in counted(weights, "weighing the matrix beside the tables"):
                 scorer = added(tables, matrix, weight, ratio)
@@ -101,18 +104,18 @@ class BesideTrainer:
                 found[weight] = values[self.monitor]
         return found
 
-    def _judge(self) -> Evaluator:
-        """On the validation split, or a fixed sample of its users where there are many."""
+    def _judge(self) -> Evaluator | None:
+        """The tables' own evaluator, or one on a fixed sample of its users where there are many."""
+        whole = self.tables.evaluator
+        if whole is None or len(whole.users) <= _JUDGES:
+            return whole
         valid, train = self.dataset.valid, self.dataset.train
-        users = np.flatnonzero(valid.user_degree)
-        if len(users) > _JUDGES:
-            drawn = np.random.default_rng(0).permutation(users)[:_JUDGES]
-            kept = np.isin(valid.users, drawn)
-            valid = Interactions.from_pairs(
-                valid.users[kept], valid.items[kept], valid.n_users, valid.n_items
-            )
-        k = int(self.monitor.partition("@")[2])
-        return Evaluator(valid, train, train, (k,), user_groups=0, item_groups=0)
+        drawn = np.random.default_rng(0).permutation(whole.users)[:_JUDGES]
+        kept = np.isin(valid.users, drawn)
+        valid = Interactions.from_pairs(
+            valid.users[kept], valid.items[kept], valid.n_users, valid.n_items
+        )
+        return Evaluator(valid, train, train, whole.ks, user_groups=0, item_groups=0)
 
     def scorer(self) -> Scorer:
         """Both, added. Raises ``RuntimeError`` before :meth:`fit`."""

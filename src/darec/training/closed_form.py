@@ -13,9 +13,9 @@ from torch import Tensor
 from darec.backbones.closed_form import ClosedForm, ClosedFormInputs
 from darec.config import RunConfig
 from darec.data.dataset import Dataset
-from darec.errors import ConfigError
 from darec.evaluation.evaluate import validator
 from darec.lock import Lock
+from darec.model import Model
 from darec.registry import ALIGNMENTS, BACKBONES
 from darec.scoring import Scorer
 from darec.seeding import seeded
@@ -47,18 +47,13 @@ class ClosedFormTrainer:
         metric, k = check_config(config, dataset, validate=validate)
         self.config, self.dataset, self.text, self.folder = config, dataset, text, folder
         self.reporter = reporter or Reporter()
-        self.metric, self.lock, self.tensorboard = metric, lock, tensorboard
+        self.metric, self._lock, self.tensorboard = metric, lock, tensorboard
         options = config.options
         if options.threads:
             torch.set_num_threads(options.threads)
-        alignment = ALIGNMENTS.get(config.alignment.name)
-        backbone = BACKBONES.get(config.backbone.name)
-        if (alignment.needs_text or backbone.needs_text) and text is None:
-            raise ConfigError(
-                f"backbone {config.backbone.name!r} with alignment {config.alignment.name!r} needs language "
-                "embeddings: run 'darec encode' on the dataset first."
-            )
-        self.backbone, self.alignment = backbone, alignment
+        Model.require_text(config, text)
+        self.backbone = BACKBONES.get(config.backbone.name)
+        self.alignment = ALIGNMENTS.get(config.alignment.name)
         self.evaluator = validator(dataset, k) if validate else None
         self.state = TrainState()
         self._scorer: Scorer | None = None
@@ -126,6 +121,8 @@ class ClosedFormTrainer:
         state.epoch = state.best_epoch = 1
         state.best_seconds = state.total_seconds = time.perf_counter() - started
         figures = {} if self.evaluator is None else {f"valid/{monitor}": state.best_value}
+        if self._lock is not None:
+            self._lock.check()
         history.append(1, {"seconds": state.total_seconds, **figures})
         history.close()
         return state
