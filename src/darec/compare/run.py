@@ -88,8 +88,9 @@ def compare(
             f"--baseline {baseline!r} is not compared: choose one of {', '.join(among)}."
         )
     below: list[Names] = []
-    if floors:
-        below, remarks = floors_of(names, Dataset.load(data).n_items)
+    dataset = Dataset.load(data) if floors else None
+    if dataset is not None:
+        below, remarks = floors_of(names, dataset.n_items)
         left_out += remarks
     pairs = resolve_pairs(
         [*names, *below],
@@ -99,13 +100,14 @@ def compare(
         folder=settings,
         optional=below,
     )
-    return run_variants(data, pairs, baseline=baseline, remarks=left_out, **runner)
+    return run_variants(data, pairs, dataset=dataset, baseline=baseline, remarks=left_out, **runner)
 
 
 def run_variants(
     data: str | Path,
     variants: Sequence[VariantSettings],
     *,
+    dataset: Dataset | None = None,
     out: str | Path,
     kind: KindName = "pairs",
     baseline: str = BASELINE,
@@ -122,6 +124,7 @@ def run_variants(
     Args:
         data: dataset folder.
         variants: each with its settings.
+        dataset: what is in that folder, where it is loaded already.
         out: the comparison's folder.
         kind: what they are.
         baseline: the row that gains are over, in each section.
@@ -148,7 +151,7 @@ def run_variants(
         )
     if jobs < 1:
         raise ConfigError(f"--jobs {jobs}: give at least 1.")
-    dataset = Dataset.load(data)
+    dataset = dataset or Dataset.load(data)
     grid = make_jobs(variants, numbers, dataset)
     rounds = itertools.zip_longest(*grid.values())
     by_seed = [job for round_ in rounds for job in round_ if job is not None]
