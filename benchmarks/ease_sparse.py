@@ -74,12 +74,11 @@ def grown(items: int, threads: int) -> dict[str, Any]:
     started, worked = time.perf_counter(), time.process_time()
     inputs = ClosedFormInputs(train, np.arange(items), threads=threads)
     scorer = EASESparse(EASESparseConfig(ridge=100.0)).fit(inputs)
-    seconds = time.perf_counter() - started
     return {
         "items": items,
         "interactions": len(train),
         "entries": len(scorer.arrays()["matrix.data"]),
-        "seconds": round(seconds, 1),
+        "seconds": round(time.perf_counter() - started, 1),
         "cpu_seconds": round(time.process_time() - worked, 1),
         "peak_mb": round(resident_mb("VmHWM") - before),
         "threads": threads,
@@ -177,6 +176,9 @@ def main() -> None:
     parser.add_argument("what", nargs="*", default=["toys", *map(str, SIZES)])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--data", type=Path, default=Path("data/toys"))
+    parser.add_argument(
+        "--sample", type=int, help="solve so many blocks of each size, and multiply"
+    )
     parser.add_argument("--here", action="store_true", help="measure one size in this process")
     parser.add_argument("--tables", action="store_true", help="only write the tables")
     options = parser.parse_args()

@@ -13,11 +13,13 @@ import darec
 from darec.backbones import ials
 from darec.backbones.closed_form import ClosedFormInputs
 from darec.backbones.ials import IALS, IALSConfig
+from darec.config import resolve_config
 from darec.errors import ConfigError
 from darec.scoring import RidgeFolding, Scorer, TableScorer
 from darec.testing.closed_form import ClosedFormSuite
 from darec.testing.scorers import ScorerSuite
 from darec.testing.worlds import tiny_dataset
+from darec.training.checks import check_config
 from darec.types import Interactions, Tables
 
 needs_implicit = pytest.mark.skipif(
@@ -101,6 +103,8 @@ def test_without_implicit_it_says_what_to_install(monkeypatch, tmp_path):
     with pytest.raises(ConfigError, match=r"'ials' needs implicit.*pip install 'darec\[als\]'"):
         darec.fit(tiny_dataset(), backbone="ials", out=tmp_path / "run", progress=False)
     assert not (tmp_path / "run" / "config.yaml").exists()
+    with pytest.raises(ConfigError, match="needs implicit"):
+        check_config(resolve_config({"backbone": "ials"}), tiny_dataset())
 
 
 @needs_implicit

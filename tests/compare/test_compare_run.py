@@ -272,4 +272,6 @@ def test_floors_without_text_and_of_large_catalogues() -> None:
     assert floors_of([("mf", "none")], 100) == (plain, [])
     assert floors_of([("ease", "none"), ("ease", "l3ae")], 100)[0] == plain[:2]
     found, remarks = floors_of([("mf", "darec")], 50_000)
-    assert found == plain[:2] and "50,000 items" in remarks[0]
+    assert found == [*plain[:2], ("ease_sparse", "none"), ("ease_sparse", "l3ae")]
+    assert "50,000 items" in remarks[0]
+    assert floors_of([("ease_sparse", "none")], 50_000)[0] == plain[:2]

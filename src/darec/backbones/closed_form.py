@@ -78,6 +78,11 @@ class ClosedForm(Configured[C], ABC):
     def __init__(self, config: C) -> None:
         self.config = config
 
+    @classmethod
+    def check_installed(cls) -> None:
+        """Raise ``ConfigError`` where a library is missing that the model needs; asked before anything is begun."""
+        return
+
     @abstractmethod
     def fit(self, inputs: ClosedFormInputs) -> Scorer:
         """Solve the model.

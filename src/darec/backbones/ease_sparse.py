@@ -36,7 +36,7 @@ from darec.progress import counted
 from darec.scoring import MatrixScorer
 from darec.types import FloatArray, IntArray
 
-_BLOCK: Final = 256  # items of a block, which is lost when a run is killed
+_BLOCK: Final = 256  # items of a block: what one thread may lose when a run is killed
 
 Columns = dict[str, Tensor]  # of a block: how many entries each has, their rows, their values
 

@@ -52,15 +52,13 @@ class IALS(ClosedForm[IALSConfig]):
     `implicit` knows neither a ridge of each row's own nor this form of the loss. So rows of the same frequency are
     solved for together, each group with its own ridge. Its loss weighs observed pairs ``1 + 1 / alpha`` and others 1;
     its solution is ``1 + alpha`` times the one wanted, and is divided by that.
-
-    Raises:
-        ConfigError: `implicit` is not installed.
     """
 
     deterministic: ClassVar[bool] = False
 
-    def __init__(self, config: IALSConfig) -> None:
-        super().__init__(config)
+    @classmethod
+    def check_installed(cls) -> None:
+        """Whether `implicit` is there."""
         if find_spec("implicit") is None:
             raise ConfigError(
                 "backbone 'ials' needs implicit, which is not installed: pip install 'darec[als]'."
@@ -70,8 +68,9 @@ class IALS(ClosedForm[IALSConfig]):
         """Alternate; users come last, so that their rows are what folding in makes of their items.
 
         Raises:
-            ConfigError: too little memory for the tables.
+            ConfigError: too little memory for the tables, or `implicit` is not installed.
         """
+        self.check_installed()
         from implicit.cpu.als import AlternatingLeastSquares
         from threadpoolctl import threadpool_limits
 

@@ -100,6 +100,7 @@ def command(
     from darec.errors import ConfigError
     from darec.overrides import parse_override
     from darec.search import narrowed
+    from darec.training.checks import check_config
     from darec.tuning import Tuning
 
     named: dict[str, Any] = {
@@ -133,6 +134,8 @@ def command(
         if text not in found:
             raise ConfigError(f"{text!r}: no pair of the grid has that setting.")
     dataset = Dataset.load(data)
+    for settings in configs:  # of all pairs, before the first one's study is begun
+        check_config(settings, dataset)
     results: list[Tuned] = []
     text = None
     try:

@@ -36,7 +36,7 @@ MANY: Final = 1000
 _MOST_SEEDS: Final = 100_000
 Names = tuple[str, str]
 LARGEST_DENSE: Final = 30_000
-"""Items up to which EASE is one of the floors."""
+"""Items up to which EASE is one of the floors; beyond, EASE over candidates is."""
 
 
 @dataclass(frozen=True)
@@ -128,23 +128,22 @@ FLOORS: Final[tuple[Names, ...]] = (
 
 
 def floors_of(pairs: Sequence[Names], n_items: int) -> tuple[list[Names], list[str]]:
-    """The floors that go with a grid and are not in it yet, and a remark on those that are left out.
+    """The floors that go with a grid and are not in it yet, and a remark on one that stands for another.
 
     Args:
         pairs: the grid; where none of it reads text, no floor does.
-        n_items: I; above :data:`LARGEST_DENSE` a dense item-item matrix is left out.
+        n_items: I; above :data:`LARGEST_DENSE` ``ease_sparse`` stands for ``ease``, whose matrix is dense.
     """
+    dense = n_items <= LARGEST_DENSE
+    sized = [("ease_sparse" if b == "ease" and not dense else b, a) for b, a in FLOORS]
     text = any(BACKBONES.get(b).needs_text or ALIGNMENTS.get(a).needs_text for b, a in pairs)
     wanted = [
         (backbone, alignment)
-        for backbone, alignment in FLOORS
+        for backbone, alignment in sized
         if (backbone, alignment) not in pairs and (text or not ALIGNMENTS.get(alignment).needs_text)
     ]
-    if n_items <= LARGEST_DENSE:
-        return wanted, []
-    return [pair for pair in wanted if pair[0] != "ease"], [
-        f"ease is left out of the floors: {n_items:,} items, and its matrix is dense."
-    ]
+    remark = f"ease_sparse stands for ease among the floors: {n_items:,} items, and ease's matrix is dense."
+    return wanted, [] if dense else [remark]
 
 
 def make_pairs(backbones: str, alignments: str) -> tuple[list[Names], list[str]]:

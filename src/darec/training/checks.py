@@ -11,6 +11,7 @@ from darec.data.dataset import Dataset
 from darec.errors import ConfigError, DarecWarning, DataError, did_you_mean
 from darec.evaluation.metrics import ACCURACY
 from darec.memory import require_memory
+from darec.registry import BACKBONES
 from darec.scoring import check_k
 from darec.types import IntArray
 
@@ -27,7 +28,7 @@ def check_config(config: RunConfig, dataset: Dataset, *, validate: bool = True) 
         The metric that is monitored, and its K.
 
     Raises:
-        ConfigError: a device or precision that is not to be had, a metric that does not exist, or a K that is
+        ConfigError: a library, device or precision that is not to be had, a metric that does not exist, or a K that is
             larger than the catalogue, or widths that memory cannot hold.
         DataError: no training or no validation interactions.
     """
@@ -38,6 +39,9 @@ def check_config(config: RunConfig, dataset: Dataset, *, validate: bool = True) 
                 "import the data with another split."
             )
     resolve_device(config.options.device, config.options.precision)
+    backbone = BACKBONES.get(config.backbone.name)
+    if backbone.closed_form:
+        backbone.check_installed()
     metric, _, k = config.train.monitor.partition("@")
     if not k.isdecimal():
         raise ConfigError(f"train.monitor {config.train.monitor!r}: write METRIC@K, as recall@20.")
