@@ -94,12 +94,17 @@ def sync(path: Path) -> None:
         os.close(descriptor)
 
 
-def parse_json(text: str | bytes) -> dict[str, Any]:
-    """The object that a JSON text is. Raises ``ValueError`` on another value, on no JSON and on extreme depth."""
+def json_value(text: str | bytes) -> Any:
+    """The value of a JSON text. Raises ``ValueError``, also where it is nested so deeply that Python gives up."""
     try:
-        value = json.loads(text)
+        return json.loads(text)
     except RecursionError:
         raise ValueError("it is nested too deeply") from None
+
+
+def parse_json(text: str | bytes) -> dict[str, Any]:
+    """The object that a JSON text is. Raises ``ValueError`` as :func:`json_value`, and on another value."""
+    value = json_value(text)
     if not isinstance(value, dict):
         raise ValueError(f"it holds {type(value).__name__} where an object of JSON belongs")
     return value

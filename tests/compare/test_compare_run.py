@@ -178,11 +178,16 @@ def test_a_damaged_run_is_named(shop: Path, compared: Comparison) -> None:
     shutil.copytree(shop / "cmp", shop / "damaged")
     arguments = {"backbones": "mf", "alignments": "none", "overrides": FAST, "progress": False}
     folder = shop / "damaged" / compared.variants[0].runs[0].folder
-    (folder / "users-test.parquet").write_bytes(b"PAR1")
-    found = compare(shop / "data", out=shop / "damaged", seeds=2, **arguments).variants[0]
-    error = found.failed[0].error
-    assert error is not None and str(folder) in error and "delete" in error
-    assert found.seeds == (1,)
+    for name, damage in {
+        "users-test.parquet": "PAR1",
+        "history.jsonl": "[" * 100_000,
+        "metrics.json": "[" * 100_000,
+    }.items():
+        (folder / name).write_text(damage)
+        found = compare(shop / "data", out=shop / "damaged", seeds=2, **arguments).variants[0]
+        error = found.failed[0].error
+        assert error is not None and str(folder) in error and "delete" in error
+        assert found.seeds == (1,)
 
 
 def test_a_folder_at_work_or_of_another_kind_is_left_alone(shop: Path, tmp_path: Path) -> None:

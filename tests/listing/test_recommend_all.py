@@ -105,6 +105,7 @@ def test_a_kill_leaves_no_file_and_loses_no_part(
     write(run, tmp_path / f"again{out.suffix}")
     assert out.read_bytes() == (tmp_path / f"again{out.suffix}").read_bytes()
     assert done.rows == len(run.recommend(k=4))
+    assert not list(tmp_path.glob(".*"))
 
 
 def test_parts_of_another_request_are_not_taken(

@@ -100,9 +100,10 @@ def test_finished_runs_are_kept_and_the_grid_can_grow(
     other = tasks(TINY.model_copy(update={"both": 0.4}), ("direct",), (1.0,), (0,))
     assert not {task.name for task in other} & set(made)
     damaged = out / "runs" / f"{grid[0].name}.json"
-    damaged.write_text(json.dumps({"method": "none"}))
-    with pytest.raises(RunError, match="is damaged"):
-        list(sweep(grid, out))
+    for text in (json.dumps({"method": "none"}), "[" * 100_000):
+        damaged.write_text(text)
+        with pytest.raises(RunError, match="is damaged"):
+            list(sweep(grid, out))
 
 
 def test_findings_follow_from_the_figures() -> None:

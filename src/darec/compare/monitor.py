@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import time
 from collections.abc import Mapping, Sequence
@@ -16,6 +15,7 @@ from rich.text import Text
 
 from darec.compare.grid import Job
 from darec.compare.kinds import Title
+from darec.files import json_value, parse_json
 from darec.progress import span
 from darec.terminal import Console
 
@@ -155,7 +155,7 @@ class GridMonitor:
     def _metrics(self, job: Job) -> dict[str, Any] | None:
         try:
             text = (self.out / "runs" / job.folder / "metrics.json").read_text()
-            metrics: dict[str, Any] = json.loads(text)
+            metrics: dict[str, Any] = json_value(text)
             return metrics if isinstance(metrics["seconds"], int | float) else None
         except (OSError, ValueError, KeyError, TypeError):  # damaged: the summary says so
             return None
@@ -170,6 +170,6 @@ def _last_line(history: Path) -> dict[str, Any] | None:
         with history.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))
             lines = file.read().split(b"\n")
-        return json.loads(lines[-2]) if len(lines) > 1 else None
+        return parse_json(lines[-2]) if len(lines) > 1 else None
     except (OSError, ValueError):
         return None

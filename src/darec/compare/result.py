@@ -20,7 +20,7 @@ from darec.compare.figures import Curve, Gain, RunRecord, Spread
 from darec.compare.kinds import KINDS, Kind, KindName, Title
 from darec.errors import RunError
 from darec.evaluation.groups import Group
-from darec.files import write_json
+from darec.files import json_value, write_json
 from darec.tabular import Tabular
 
 if TYPE_CHECKING:
@@ -235,7 +235,7 @@ class Comparison(Tabular):
         if not path.is_file():
             raise RunError(f"no comparison at {path}: make one with 'darec compare'.")
         try:
-            tree = json.loads(path.read_text(encoding="utf-8"))
+            tree = json_value(path.read_text(encoding="utf-8"))
             version = tree.pop("schema_version")
             if version == 1:  # before there were sweeps
                 tree["variants"] = tree.pop("pairs")

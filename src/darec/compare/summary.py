@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 import time
 from collections.abc import Mapping, Sequence
@@ -24,6 +23,7 @@ from darec.data.dataset import Dataset
 from darec.errors import DarecError, RunError
 from darec.evaluation.groups import Group
 from darec.evaluation.result import GROUP_METRICS, Evaluation
+from darec.files import json_value
 from darec.overrides import flatten
 from darec.progress import OnStage
 
@@ -160,8 +160,8 @@ def _read_all(
 def _read(job: Job, folder: Path, monitor: str) -> _Finished:
     if not (folder / "metrics.json").is_file():
         raise RunError("it has no metrics.json")
-    metrics = json.loads((folder / "metrics.json").read_text())
-    lines = [json.loads(line) for line in (folder / "history.jsonl").read_text().splitlines()]
+    metrics = json_value((folder / "metrics.json").read_text())
+    lines = [json_value(line) for line in (folder / "history.jsonl").read_text().splitlines()]
     curve = Curve(
         job.seed,
         tuple(int(line["epoch"]) for line in lines),

@@ -15,7 +15,7 @@ import pyarrow.parquet as pq
 from darec.errors import ConfigError, RunError, did_you_mean
 from darec.evaluation.groups import Group
 from darec.evaluation.metrics import Values
-from darec.files import write_atomic
+from darec.files import json_value, write_atomic
 from darec.tabular import Tabular
 from darec.types import IntArray
 
@@ -129,7 +129,7 @@ class Evaluation(Tabular):
             raise RunError(f"no evaluation at {path}: run 'darec evaluate' first.")
         try:
             table = pq.read_table(path, memory_map=False)
-            described = json.loads(table.schema.metadata[b"darec"])
+            described = json_value(table.schema.metadata[b"darec"])
             if described["schema_version"] != _SCHEMA_VERSION:
                 raise ValueError(f"schema version {described['schema_version']}")
             columns = {name: table[name].to_numpy() for name in table.column_names}

@@ -6,10 +6,9 @@ one at a time, and the whole is renamed into place. A folder of parts remembers 
 
 from __future__ import annotations
 
-import json
 import shutil
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Final
 
@@ -17,7 +16,7 @@ import polars as pl
 import pyarrow.parquet as pq
 
 from darec.errors import ConfigError, FolderError
-from darec.files import partial_of, sync, write_json, writing
+from darec.files import json_value, partial_of, sync, write_json, writing
 from darec.lock import locked
 from darec.spreadsheet import safe_column
 
@@ -67,6 +66,8 @@ class ListFile:
             if not self.done:
                 self._clear()
             yield self.done
+        with suppress(OSError):  # it is not empty, unless the file is whole
+            self.folder.rmdir()
 
     def write(self, number: int, frame: pl.DataFrame, counts: tuple[int, int]) -> None:
         """Write a part, and remember its counts once it is whole.
@@ -127,7 +128,7 @@ class ListFile:
     def _found(self, request: str) -> dict[int, tuple[int, int]]:
         """Counts of the parts of this request that are there."""
         try:
-            about = json.loads((self.folder / _ABOUT).read_text())
+            about = json_value((self.folder / _ABOUT).read_text())
             if about["request"] != request:
                 return {}
             done = {int(number): (int(a), int(b)) for number, (a, b) in about["done"].items()}

@@ -18,7 +18,7 @@ from scipy import sparse
 from torch import Tensor
 
 from darec.errors import DataError, RunError
-from darec.files import write_atomic
+from darec.files import json_value, write_atomic
 from darec.scoring.ranking import Fill, Ranker
 from darec.scoring.ties import tie_order
 from darec.types import FloatArray, IntArray, Interactions
@@ -206,7 +206,7 @@ class Scorer(ABC):
 
         try:
             with safe_open(path, "pt") as file:
-                about = json.loads(file.metadata()["scorer"])
+                about = json_value(file.metadata()["scorer"])
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
             ties = arrays.pop("ties").numpy()
             return KINDS[about["kind"]].from_arrays(arrays, about, ties)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any, Literal
 
 from darec.errors import TextError
+from darec.files import json_value
 
 
 def read_texts(path: Path, kind: Literal["item", "user"]) -> dict[str, str | None]:
@@ -113,9 +113,9 @@ def read_jsonl(path: Path) -> list[tuple[int, dict[str, Any]]]:
 
 def _parse(text: str, place: str) -> Any:
     try:
-        return json.loads(text)
-    except json.JSONDecodeError as error:
-        raise TextError(f"{place}: not JSON ({error.msg}).") from None
+        return json_value(text)
+    except ValueError as error:
+        raise TextError(f"{place}: not JSON ({getattr(error, 'msg', error)}).") from None
 
 
 def _identifier(value: object, key: str, path: Path, line: int) -> str:

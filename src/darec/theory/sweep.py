@@ -7,7 +7,6 @@ representation. A run is a JSON file named by a hash of all that decides it: wha
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
@@ -19,7 +18,7 @@ from typing import Final
 import numpy as np
 
 from darec.errors import ConfigError, RunError
-from darec.files import is_free, write_json
+from darec.files import is_free, json_value, write_json
 from darec.theory.sweep_run import ZERO, Dials, Outcome, Task, run
 
 METHODS: Final = ("direct", "contrastive", "generative", "darec")
@@ -101,7 +100,7 @@ def _kept(out: Path, task: Task, outcome: Outcome) -> Outcome:
 
 def _read(file: Path) -> Outcome:
     try:
-        return Outcome(**json.loads(file.read_text()))
+        return Outcome(**json_value(file.read_text()))
     except (ValueError, TypeError) as error:
         raise RunError(f"{file} is damaged ({error}): delete it and run again.") from None
 

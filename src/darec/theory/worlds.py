@@ -6,7 +6,6 @@ alone.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from itertools import product
 from pathlib import Path
@@ -15,6 +14,7 @@ from typing import Final
 import numpy as np
 
 from darec.errors import DataError, did_you_mean
+from darec.files import json_value
 from darec.theory.information import Joint
 
 
@@ -99,7 +99,7 @@ def read_world(name: str) -> Joint:
         raise DataError(f"no file {path}: give a .json or .npy file of probabilities p[d][d'][y].")
     try:
         # Never allow_pickle: an array of objects is refused here, not executed.
-        read = np.load(path) if path.suffix == ".npy" else json.loads(path.read_text())
+        read = np.load(path) if path.suffix == ".npy" else json_value(path.read_text())
     except (ValueError, EOFError, UnicodeDecodeError) as error:
         raise DataError(f"{path} cannot be read as {path.suffix[1:]}: {error}.") from None
     try:

@@ -7,7 +7,6 @@ recognised: at once on the machine where it ran, and after :data:`SILENCE` from 
 
 from __future__ import annotations
 
-import json
 import math
 import os
 import socket
@@ -16,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, cast
 
 from darec.errors import ConfigError, RunError
+from darec.files import json_value
 from darec.lock import Lock
 
 if TYPE_CHECKING:
@@ -60,7 +60,7 @@ def open_storage(where: str | Path) -> BaseStorage:
     try:
         if path.is_file() and path.stat().st_size:
             with path.open() as file:
-                json.loads(file.readline())["op_code"]  # before anything is changed in it
+                json_value(file.readline())["op_code"]  # before anything is changed in it
             lock.acquire()
             lock.release()
         storage = JournalStorage(
@@ -68,7 +68,7 @@ def open_storage(where: str | Path) -> BaseStorage:
         )
         storage.get_all_studies()
         return storage
-    except (ValueError, KeyError, TypeError) as error:
+    except (ValueError, KeyError, TypeError, RecursionError) as error:  # Optuna reads later lines
         raise RunError(f"{path} is not a journal of studies: choose another file.") from error
 
 

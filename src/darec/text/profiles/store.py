@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from darec.errors import TextError
-from darec.files import write_atomic, write_json
+from darec.files import json_value, write_atomic, write_json
 from darec.text.profiles.schema import Kind
 
 FOLDER: Final = "profiles"
@@ -138,7 +138,7 @@ class AnswerStore:
         except FileNotFoundError:
             return
         try:
-            head = json.loads(lines[0])
+            head = json_value(lines[0])
             known = head["darec"] == "profiles" and head["format"]
         except (ValueError, KeyError, TypeError):
             known = None
@@ -152,10 +152,10 @@ class AnswerStore:
             if not line:
                 continue
             try:
-                entry = json.loads(line)
+                entry = json_value(line)
                 answer = Answer(**entry["record"])
                 whole = entry["sum"] == _checksum(entry["record"])
-            except (ValueError, KeyError, TypeError):
+            except (ValueError, KeyError, TypeError, RecursionError):
                 whole = False
             if whole:
                 self.answers[answer.key] = answer
@@ -166,7 +166,7 @@ class AnswerStore:
 def read_meta(folder: Path) -> dict[str, Any]:
     """What ``meta.json`` says of each kind, empty where there is none. Raises ``TextError`` if it is damaged."""
     try:
-        return dict(json.loads((folder / "meta.json").read_text(encoding="utf-8")))
+        return dict(json_value((folder / "meta.json").read_text(encoding="utf-8")))
     except FileNotFoundError:
         return {}
     except (ValueError, TypeError) as error:
