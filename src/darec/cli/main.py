@@ -49,12 +49,13 @@ COMMANDS = {
     "similar": "similar",
     "explain": "explain",
     "export": "export",
+    "serve": "serve",
     "visualize": "visualize",
     "settings": "settings",
     "demo": "demo",
 }
 # Those that resolve no backbone, alignment or encoder, and so take no --plugin.
-WITHOUT_PARTS = {"import", "profile", "text-report", "demo"}
+WITHOUT_PARTS = {"import", "profile", "text-report", "serve", "demo"}
 # Modules with several subcommands of their own; each defines `app`.
 GROUPS = {"theory": "theory"}
 

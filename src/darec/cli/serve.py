@@ -1,0 +1,88 @@
+"""``darec serve``: a bundle over HTTP, as an API and a page."""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+from pathlib import Path
+from typing import Annotated, Final
+
+import typer
+
+from darec.terminal import echo
+
+PACKAGES: Final = ("fastapi", "uvicorn", "jinja2", "prometheus_client")
+
+
+def command(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle, of 'darec export'.")],
+    host: Annotated[
+        str, typer.Option(help="Address to listen to; 0.0.0.0 for all of the machine.")
+    ] = "127.0.0.1",
+    port: Annotated[
+        int, typer.Option(min=0, max=65535, help="Port; 0 for a free one, which is told.")
+    ] = 8000,
+    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes that answer.")] = 1,
+    log: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="FOLDER", help="Where feedback and new items are kept; BUNDLE.log by default."
+        ),
+    ] = None,
+    token_env: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME", help="Environment variable with the token that clients must give."
+        ),
+    ] = None,
+    page: Annotated[bool, typer.Option("--page/--no-page", help="Serve the page at /.")] = True,
+    watch: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            max=86400,
+            help="Seconds between two looks at the bundle's folder; 0: SIGHUP alone opens it again.",
+        ),
+    ] = 1.0,
+    max_body: Annotated[
+        int, typer.Option(min=1024, max=1 << 30, help="Bytes of a request's body, at most.")
+    ] = 1 << 20,
+    timeout: Annotated[
+        float, typer.Option(min=0.1, max=3600, help="Seconds that a request may take.")
+    ] = 30.0,
+    access_log: Annotated[
+        bool, typer.Option("--access-log", help="Print a line a request on standard error.")
+    ] = False,
+) -> None:
+    """Serve a bundle as an API, described at /openapi.json, and as a page, at /. SIGHUP opens the bundle again."""
+    from darec.errors import ConfigError
+
+    missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
+    if missing:
+        names = ", ".join(name.replace("_", "-") for name in missing)
+        raise ConfigError(f"darec serve needs {names}: pip install 'darec[serve]'")
+    token = None
+    if token_env is not None:
+        token = os.environ.get(token_env)
+        if not token:
+            raise ConfigError(
+                f"--token-env {token_env}: the environment has no such variable, or an empty one. Set it to the token."
+            )
+    from darec.export.bundle import open_bundle
+    from darec.serving.server import bind, log_folder, serve, url_of
+    from darec.serving.settings import ServingSettings
+
+    bound = bind(host, port)
+    opened = repr(open_bundle(bundle))
+    settings = ServingSettings(
+        bundle=str(bundle),
+        log=str(log or log_folder(bundle)),
+        token=token,
+        page=page,
+        watch=watch,
+        max_body=max_body,
+        timeout=timeout,
+    )
+    echo(f"{opened.strip('<>')}: serving on {url_of(bound)}", err=True)
+    serve(settings, bound, workers, access=access_log)
+    echo("darec: stopped.", err=True)

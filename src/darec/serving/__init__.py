@@ -1,0 +1,1 @@
+"""The API and the page: recommendations of a bundle over HTTP. It reads bundles only."""

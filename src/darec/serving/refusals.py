@@ -1,0 +1,86 @@
+"""How a request is refused: a status and one line, ``{"error": "..."}``."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any, Final
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from fastapi.responses import JSONResponse
+from starlette.exceptions import HTTPException
+
+from darec.errors import DarecError, RunError, shortened
+from darec.serving.schemas import Failure
+
+LOG: Final = logging.getLogger("darec.serving")
+
+_MEANINGS: Final = {
+    401: "The token is missing or wrong.",
+    404: "No such user or item.",
+    405: "Another method than the documented ones.",
+    408: "The body did not come in time.",
+    409: "This bundle cannot do that; the error says why.",
+    413: "The body is too large.",
+    422: "The request is not as documented, or names what the bundle does not have.",
+    503: "Too many requests at once, or one that took too long.",
+    507: "The log cannot be written.",
+}
+
+
+class RefusalError(Exception):
+    """A request that is refused.
+
+    Args:
+        status: of HTTP.
+        message: why, and what would be taken.
+    """
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status
+
+
+def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """What OpenAPI says of refusals."""
+    always = (401, 413, 422, 503, 408)
+    return {
+        status: {"model": Failure, "description": _MEANINGS[status]}
+        for status in sorted({*statuses, *always})
+    }
+
+
+def answer(status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
+    """The answer that refuses."""
+    return JSONResponse({"error": shortened(message)}, status, headers)
+
+
+def install(app: FastAPI) -> None:
+    """Have an application refuse in this form, whatever was wrong."""
+
+    @app.exception_handler(RefusalError)
+    def _refused(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RefusalError)
+        return answer(error.status, str(error))
+
+    @app.exception_handler(DarecError)
+    def _asked_wrongly(_: Request, error: Exception) -> JSONResponse:
+        return answer(503 if isinstance(error, RunError) else 422, str(error))
+
+    @app.exception_handler(HTTPException)
+    def _http(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, HTTPException)
+        if error.status_code == 400:  # FastAPI's word for JSON that is nested too deeply
+            return answer(422, "the body is no JSON that can be read.")
+        return answer(error.status_code, str(error.detail), dict(error.headers or {}))
+
+    @app.exception_handler(RequestValidationError)
+    def _invalid(_: Request, error: Exception) -> JSONResponse:
+        assert isinstance(error, RequestValidationError)
+        first = error.errors()[0]
+        place = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
+        return answer(422, f"{shortened(place)}: {first['msg']}.")
+
+    @app.exception_handler(Exception)
+    def _bug(_: Request, error: Exception) -> JSONResponse:
+        return answer(500, "an error in the server; its log says which.")

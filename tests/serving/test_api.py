@@ -1,0 +1,142 @@
+"""The API answers as the bundle does, and refuses in one line."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from starlette.testclient import TestClient
+
+import darec
+from command_line import refused
+from darec.serving.server import bind
+
+
+def test_lists_are_those_of_the_bundle(client: TestClient, bundle: Path) -> None:
+    opened = darec.open_bundle(bundle)
+    options = {"where": "price < 30 and 'outdoor' = any(tags)", "exclude": ["i9"], "diversity": 0.3}
+    given = client.get("/v1/users/u3/recommendations", params={"k": 7, **options}).json()
+    ours = [(one["rank"], one["item_id"], one["title"], one["score"]) for one in given["items"]]
+    theirs = [
+        (one.rank, one.item_id, one.title, one.score)
+        for one in opened.recommend("u3", 7, **options)
+    ]
+    assert ours == theirs and len(ours) == 7
+    asked = {"history": ["i3", "i4"], "k": 5, **options}
+    given = client.post("/v1/recommendations", json=asked).json()
+    theirs = opened.recommend_for(["i3", "i4"], 5, **options)
+    assert [(one["item_id"], one["score"]) for one in given["items"]] == [
+        (one.item_id, one.score) for one in theirs
+    ]
+    given = client.get("/v1/items/i3/similar", params={"k": 4, "fields": "price"}).json()
+    assert [one["item_id"] for one in given["items"]] == [
+        one.item_id for one in opened.similar("i3", 4)
+    ]
+    assert all(one["fields"] == {"price": float(one["item_id"][1:])} for one in given["items"])
+    assert given["bundle"] == opened.manifest["sha256"][:12]
+    all_ = client.get(
+        "/v1/users/u3/recommendations", params={"k": 1000, "include_seen": True}
+    ).json()
+    assert len(all_["items"]) == len(opened.items), "no more than there are"
+
+
+def test_reasons_add_up_to_the_score(client: TestClient, bundle: Path) -> None:
+    user = client.get("/v1/users/u3/recommendations", params={"k": 5, "explain": True}).json()
+    asked = {"history": ["i3", "i4", "i8", "i9", "i13", "i14", "i0"], "k": 5, "explain": True}
+    somebody = client.post("/v1/recommendations", json=asked).json()
+    for one in (*user["items"], *somebody["items"]):
+        parts = one["why"]["parts"]
+        assert sum(part["adds"] for part in parts) == pytest.approx(one["score"], abs=1e-4)
+        assert sum(part["share"] for part in parts) == pytest.approx(1, abs=1e-4)
+        assert one["why"]["nearest"] and one["why"]["words"]
+    assert any(part["of"] == "rest" for part in somebody["items"][0]["why"]["parts"])
+
+
+def test_typing_ahead_finds(client: TestClient) -> None:
+    def found(query: str) -> list[str]:
+        given = client.get("/v1/items", params={"query": query, "limit": 3}).json()["items"]
+        return [one["item_id"] for one in given]
+
+    assert set(found("TENT no. 1")) == {"i1", "i11", "i16"}
+    assert found("i12")[0] == "i12" and found("<evil") == ["i7"]
+    assert found("no such thing") == []
+    assert len(found("")) == 3
+    users = client.get("/v1/users", params={"query": "U1"}).json()["users"]
+    assert users == ["u1", "u10", "u11", "u12", "u13", "u14"]
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "body", "status", "says"),
+    [
+        ("GET", "/v1/users/nobody/recommendations", None, 404, "no user 'nobody' in this bundle"),
+        ("GET", "/v1/users//recommendations", None, 404, "no user ''"),
+        ("GET", "/v1/items/i999/similar", None, 404, "no item 'i999'"),
+        ("GET", "/v1/users/u1/recommendations?k=0", None, 422, "k: "),
+        ("GET", "/v1/users/u1/recommendations?k=1001", None, 422, "k: "),
+        ("GET", "/v1/users/u1/recommendations?k=101&explain=true", None, 422, "at most 100 items with explain"),
+        ("GET", "/v1/users/u1/recommendations?where=prize<3", None, 422, "did you mean 'price'"),
+        ("GET", "/v1/users/u1/recommendations?where=price<-1", None, 422, "no item meets"),
+        ("GET", "/v1/users/u1/recommendations?diversity=nan", None, 422, "diversity: "),
+        ("GET", "/v1/users/u1/recommendations?fields=prize", None, 422, "did you mean 'price'"),
+        ("POST", "/v1/recommendations", {}, 422, "history: name at least one item"),
+        ("POST", "/v1/recommendations", {"history": ["zz"]}, 422, "no item is called 'zz'"),
+        ("POST", "/v1/recommendations", {"histroy": ["i1"]}, 422, "histroy: Extra inputs"),
+        ("POST", "/v1/recommendations", {"history": [""]}, 422, "history.0"),
+        ("GET", "/v1/nothing", None, 404, "Not Found"),
+        ("DELETE", "/v1/items", None, 405, "Method Not Allowed"),
+    ],
+)  # fmt: skip
+def test_wrong_requests_are_refused_in_one_line(
+    client: TestClient, method: str, path: str, body: object, status: int, says: str
+) -> None:
+    got = client.request(method, path, json=body)
+    assert got.status_code == status
+    assert set(got.json()) == {"error"} and says in got.json()["error"]
+    assert "\n" not in got.json()["error"] and len(got.text) < 3000
+
+
+@pytest.mark.parametrize(
+    "identifier",
+    ["'\"`;--", "\0", "<script>alert(1)</script>", "x" * 50_000, "../../etc/passwd", "%s%n", "ü\u202e", "a/b?c#d"],
+)  # fmt: skip
+def test_odd_ids_are_refused(client: TestClient, identifier: str) -> None:
+    from urllib.parse import quote
+
+    for path in ("/v1/users/{}/recommendations", "/v1/items/{}/similar"):
+        got = client.get(path.format(quote(identifier, safe="")))
+        assert got.status_code == 404 and len(got.text) < 3000
+    got = client.post("/v1/recommendations", json={"history": [identifier]})
+    assert got.status_code == 422 and len(got.text) < 3000
+    for kind in ("items", "users"):
+        assert client.get(f"/v1/{kind}", params={"query": identifier[:1000]}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body", [b"", b"{", b"[" * 100_000, b'{"history": ["\\ud800"]}', b"\xff\xfe", b'{"k": NaN}']
+)
+def test_bodies_that_are_no_request(client: TestClient, body: bytes) -> None:
+    got = client.post(
+        "/v1/recommendations", content=body, headers={"content-type": "application/json"}
+    )
+    assert got.status_code == 422 and set(got.json()) == {"error"}
+
+
+def test_what_cannot_be_served_is_told_in_one_line(
+    bundle: Path,
+    tmp_path: Path,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    taken = bind("127.0.0.1", 0)
+    port = taken.getsockname()[1]
+    assert f"port {port} of 127.0.0.1 is in use" in refused(capsys, "serve", bundle, "--port", port)
+    taken.close()
+    assert "no bundle at" in refused(capsys, "serve", tmp_path / "none", "--port", 0)
+    assert "no whole bundle" in refused(capsys, "serve", tmp_path, "--port", 0)
+    assert "--host no.such.host.invalid" in refused(
+        capsys, "serve", bundle, "--host", "no.such.host.invalid"
+    )
+    assert "no such variable" in refused(capsys, "serve", bundle, "--token-env", "NOT_THERE")
+    monkeypatch.setattr("importlib.util.find_spec", lambda name, *_: None)
+    said = refused(capsys, "serve", bundle)
+    assert "needs fastapi, uvicorn, jinja2, prometheus-client: pip install 'darec[serve]'" in said
