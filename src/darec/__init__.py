@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from darec.data.dataset import Dataset
     from darec.errors import DarecError
     from darec.export.bundle import Bundle, open_bundle
+    from darec.export.indexing import index_bundle
     from darec.export.write import export_bundle
     from darec.recommender import Recommender
     from darec.refitting import refit
@@ -33,6 +34,7 @@ __all__ = [
     "encode_dataset",
     "export_bundle",
     "fit",
+    "index_bundle",
     "load_dataset",
     "load_plugin",
     "load_run",
@@ -52,6 +54,7 @@ _HOMES = {
     "encode_dataset": "darec.text",
     "export_bundle": "darec.export.write",
     "fit": "darec.api",
+    "index_bundle": "darec.export.indexing",
     "load_dataset": "darec.api",
     "load_plugin": "darec.registry.plugins",
     "load_run": "darec.api",

@@ -49,13 +49,14 @@ COMMANDS = {
     "similar": "similar",
     "explain": "explain",
     "export": "export",
+    "index": "index",
     "serve": "serve",
     "visualize": "visualize",
     "settings": "settings",
     "demo": "demo",
 }
 # Those that resolve no backbone, alignment or encoder, and so take no --plugin.
-WITHOUT_PARTS = {"import", "profile", "text-report", "serve", "demo"}
+WITHOUT_PARTS = {"import", "profile", "text-report", "index", "serve", "demo"}
 # Modules with several subcommands of their own; each defines `app`.
 GROUPS = {"theory": "theory"}
 

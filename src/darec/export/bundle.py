@@ -10,6 +10,8 @@ A bundle is a folder::
     seen.safetensors       what each user has, and is not listed again
     learned.safetensors    what each user had when the run was trained, where that is less
     vectors.safetensors    the items' language vectors, by which lists are diversified, where there are some
+    index.faiss            of the item table, where 'darec index' made one
+    similar.faiss          of its rows at unit length, likewise
 
 Nothing in it is executed. Arrays are memory-mapped: what is not used is not read, and processes share what is.
 This module imports neither training nor data sets; ``tests/test_architecture.py`` holds that.
@@ -25,8 +27,10 @@ import numpy as np
 import polars as pl
 from safetensors import safe_open
 
-from darec.errors import ConfigError, RunError
+from darec.errors import ConfigError, DarecError, RunError
+from darec.export.index import ItemIndex
 from darec.export.manifest import check_files, read_manifest
+from darec.export.search import Indexable, IndexSearch
 from darec.files import DAMAGE
 from darec.ids.idmap import IdMap
 from darec.ids.names import ItemNames
@@ -43,6 +47,10 @@ FIELDS: Final = "fields.parquet"
 SEEN: Final = "seen.safetensors"
 LEARNED: Final = "learned.safetensors"
 VECTORS: Final = "vectors.safetensors"
+INDEX: Final = "index.faiss"
+SIMILAR: Final = "similar.faiss"
+INDEX_VERSION: Final = 1
+"""Of what the manifest says of indexes."""
 
 
 class Bundle(Recommending):
@@ -55,9 +63,14 @@ class Bundle(Recommending):
         users: ids of the users, in row order.
         items: ids of the items, in row order.
         titles: [I] what to call each item on screen.
+
+    Args:
+        path: its folder.
+        manifest: what was read there.
+        index: search its indexes, where it has some.
     """
 
-    def __init__(self, path: Path, manifest: dict[str, Any]) -> None:
+    def __init__(self, path: Path, manifest: dict[str, Any], *, index: bool = True) -> None:
         self.path, self.manifest = path, manifest
         self.scorer = Scorer.load(path / SCORER)
         self.scorer.trusted = (
@@ -72,6 +85,8 @@ class Bundle(Recommending):
         self._seen = _pairs(path / SEEN)
         self._learned = _pairs(path / LEARNED) if LEARNED in manifest["files"] else self._seen
         self._vectors = _array(path / VECTORS) if VECTORS in manifest["files"] else None
+        if index and INDEX in manifest["files"]:
+            self.search = _search(path, manifest, self.scorer)
 
     def __repr__(self) -> str:
         made = self.manifest["run"]
@@ -113,14 +128,16 @@ class Bundle(Recommending):
         return vectors
 
 
-def open_bundle(path: str | Path, *, verify: bool = True) -> Bundle:
+def open_bundle(path: str | Path, *, verify: bool = True, index: bool = True) -> Bundle:
     """Open a bundle.
 
     Args:
         path: its folder.
-        verify: compare every file with its hash, which reads all of them once.
+        verify: compare every file with its hash, which reads all of them once. Indexes are always compared.
+        index: search the bundle's index, where it has one; False: rank exactly.
 
     Raises:
+        ConfigError: the bundle has an index, and faiss is not installed.
         RunError: no bundle there, one that was cut short, changed or damaged, or one of a later version.
         FolderError: its replacement was cut short, and the folder cannot be written to finish it.
     """
@@ -135,14 +152,39 @@ def open_bundle(path: str | Path, *, verify: bool = True) -> Bundle:
 
     def read(content: bytes) -> Bundle:
         manifest = read_manifest(path, content)
-        if verify:
-            check_files(path, manifest)
-        return Bundle(path, manifest)
+        files = set(manifest["files"])
+        # A damaged index ends the process that reads it.
+        check_files(path, manifest, sorted(files if verify else files & {INDEX, SIMILAR}))
+        return Bundle(path, manifest, index=index)
 
     try:
         return read_whole(path, read)
+    except DarecError:
+        raise
     except DAMAGE as error:
         raise RunError(f"{path} is damaged ({error}): export again.") from error
+
+
+def _search(path: Path, manifest: dict[str, Any], scorer: Scorer) -> IndexSearch:
+    """What searches the bundle's indexes. Raises ``RunError`` where they are of another scorer or a later version."""
+    about = manifest["index"]
+    if about["version"] != INDEX_VERSION:
+        raise RunError(
+            f"the index in {path} has version {about['version']}, and this darec reads {INDEX_VERSION}: run 'darec "
+            f"index {path}' again, or upgrade darec."
+        )
+    if about["scorer"] != manifest["files"][SCORER]["sha256"]:
+        raise RunError(
+            f"the index in {path} is of another scorer than the bundle's: run 'darec index {path}' again."
+        )
+    tables = Indexable.of(scorer).tables
+    shape = (tables.n_items, tables.width)
+    found = {
+        name: ItemIndex.load(path / name, about["kind"], about["effort"][name], shape)
+        for name in (INDEX, SIMILAR)
+        if name in manifest["files"]
+    }
+    return IndexSearch(found[INDEX], found.get(SIMILAR))
 
 
 def _array(file: Path) -> FloatArray:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Final
 
@@ -28,12 +28,27 @@ def sealed(folder: Path, about: Mapping[str, Any]) -> dict[str, Any]:
         folder: with every file of the bundle but the manifest.
         about: what else it says.
     """
-    files = {
-        file.name: {"bytes": file.stat().st_size, "sha256": _hash(file)}
-        for file in sorted(folder.iterdir())
-    }
-    manifest = {"format": FORMAT, "version": VERSION, **about, "files": files}
-    return {**manifest, _OWN: _digest(manifest)}
+    return _sealed({"format": FORMAT, "version": VERSION, **about, "files": _described(folder)})
+
+
+def resealed(
+    manifest: Mapping[str, Any], folder: Path, without: Iterable[str], about: Mapping[str, Any]
+) -> dict[str, Any]:
+    """The manifest of a bundle in which some files are replaced.
+
+    Args:
+        manifest: of the bundle as it is.
+        folder: with the new files.
+        without: names of files that the bundle no longer has.
+        about: what else has changed.
+    """
+    files = {name: file for name, file in manifest["files"].items() if name not in without}
+    return _sealed({**manifest, **about, "files": files | _described(folder)})
+
+
+def marker_text(manifest: Mapping[str, Any]) -> str:
+    """A manifest as it is written."""
+    return json.dumps(manifest, indent=2, sort_keys=True) + "\n"
 
 
 def is_bundle(path: Path) -> bool:
@@ -69,9 +84,10 @@ def read_manifest(path: Path, content: bytes) -> dict[str, Any]:
     return manifest
 
 
-def check_files(path: Path, manifest: Mapping[str, Any]) -> None:
+def check_files(path: Path, manifest: Mapping[str, Any], names: Iterable[str]) -> None:
     """Raise ``RunError`` on a file that is missing, or not as it was written."""
-    for name, about in manifest["files"].items():
+    for name in names:
+        about = manifest["files"][name]
         file = path / name
         if not file.is_file():
             raise RunError(f"{file} is missing: copy the bundle again, or export again.")
@@ -79,6 +95,17 @@ def check_files(path: Path, manifest: Mapping[str, Any]) -> None:
             raise RunError(
                 f"{file} is not as it was written: copy the bundle again, or export again."
             )
+
+
+def _described(folder: Path) -> dict[str, Any]:
+    return {
+        file.name: {"bytes": file.stat().st_size, "sha256": _hash(file)}
+        for file in sorted(folder.iterdir())
+    }
+
+
+def _sealed(manifest: Mapping[str, Any]) -> dict[str, Any]:
+    return {**manifest, _OWN: _digest(manifest)}
 
 
 def _hash(file: Path) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Iterable
 from importlib.metadata import version
@@ -25,7 +24,7 @@ from darec.export.bundle import (
     Bundle,
     open_bundle,
 )
-from darec.export.manifest import is_bundle, sealed
+from darec.export.manifest import is_bundle, marker_text, sealed
 from darec.files import is_free
 from darec.listing.fields import OWN
 from darec.run import Run
@@ -83,7 +82,7 @@ def export_bundle(
         if vectors and run.has_language_vectors:
             save_file({"items": torch.from_numpy(run.item_vectors())}, new / VECTORS)
         manifest = sealed(new, _about(run, kept.columns))
-        (new / MARKER).write_text(json.dumps(manifest, indent=2, sort_keys=True) + "\n")
+        (new / MARKER).write_text(marker_text(manifest))
     return open_bundle(path)
 
 

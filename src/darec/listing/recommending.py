@@ -10,7 +10,6 @@ from typing import Unpack, cast, overload
 
 import numpy as np
 import polars as pl
-import torch
 
 from darec.errors import ConfigError
 from darec.ids.idmap import Id, is_id
@@ -19,8 +18,9 @@ from darec.listing.named import Named
 from darec.listing.output import ListFile
 from darec.listing.reasons import Reasons, Words, reasons
 from darec.listing.request import ListOptions, make_request
+from darec.listing.search import EXACT, Search
 from darec.listing.stream import Written, write_lists
-from darec.scoring import Scorer, check_k, one_history, select
+from darec.scoring import Scorer, check_k, one_history
 from darec.types import FloatArray, IntArray, Interactions
 
 
@@ -29,9 +29,11 @@ class Recommending(ABC):
 
     Attributes:
         scorer: what was learned.
+        search: how lists are found for one user or several; a file of all lists is always ranked exactly.
     """
 
     scorer: Scorer
+    search: Search = EXACT
 
     @property
     @abstractmethod
@@ -86,7 +88,13 @@ class Recommending(ABC):
         one = users is not None and is_id(users)
         rows = self._users(cast("Iterable[Id] | None", [users] if one else users))
         request = make_request(
-            self.named, self.scorer, k, options, seen=lambda: self.seen, vectors=self.item_vectors
+            self.named,
+            self.scorer,
+            k,
+            options,
+            seen=lambda: self.seen,
+            vectors=self.item_vectors,
+            search=self.search,
         )
         items, scores = request.top(rows)
         if one:
@@ -159,6 +167,7 @@ class Recommending(ABC):
             options,
             seen=lambda: _pairs(rows, size),
             vectors=self.item_vectors,
+            search=self.search,
         )
         items, scores = request.top()
         return listed(self.named, items[0], scores[0])
@@ -174,11 +183,9 @@ class Recommending(ABC):
             DataError: an unknown item, or a title that several items have.
             ConfigError: ``k`` larger than the catalogue.
         """
-        row = np.array([self.named.names.row(item)])
+        row = self.named.names.row(item)
         check_k(k, len(self.named.items))
-        similarities = torch.from_numpy(self.scorer.similarities(row))
-        similarities[0, row[0]] = -torch.inf
-        ranked = select(similarities, k, self.scorer.ties)
+        ranked = self.search.similar(self.scorer, row, k)
         return listed(self.named, ranked.items[0], ranked.scores[0])
 
     def filter(self, where: str) -> list[Id]:

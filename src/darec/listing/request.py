@@ -13,6 +13,7 @@ from darec.errors import ConfigError, DataError, did_you_mean
 from darec.ids.idmap import Id, IdMap
 from darec.listing.diversity import NONE, Cap, choose, pool_size
 from darec.listing.named import Named
+from darec.listing.search import EXACT, Search
 from darec.scoring import Scorer, check_k
 from darec.types import FloatArray, IntArray, Interactions
 
@@ -57,6 +58,7 @@ class Request:
         diversity: see :func:`darec.listing.diversity.choose`.
         vectors: likewise.
         cap: likewise.
+        search: how the best items are found.
     """
 
     scorer: Scorer
@@ -66,6 +68,7 @@ class Request:
     diversity: float = 0.0
     vectors: FloatArray | None = None
     cap: Cap | None = None
+    search: Search = EXACT
 
     def top(self, users: IntArray | None = None) -> tuple[IntArray, FloatArray]:
         """The lists of [n] users, all where None.
@@ -93,7 +96,7 @@ class Request:
 
     def _ranked(self, users: IntArray | None, k: int) -> tuple[IntArray, FloatArray]:
         k = min(k, self._size)
-        return self.scorer.top_k(users, k, candidates=self.allowed, exclude=self.exclude)
+        return self.search.top_k(self.scorer, users, k, self.allowed, self.exclude)
 
     def _chosen(self, users: IntArray, pool: int) -> tuple[IntArray, FloatArray]:
         """Lists out of pools; where a cap leaves a list short, out of a pool four times as large."""
@@ -119,6 +122,7 @@ def make_request(
     *,
     seen: Callable[[], Interactions],
     vectors: Callable[[], FloatArray],
+    search: Search = EXACT,
 ) -> Request:
     """Resolve a request.
 
@@ -129,6 +133,7 @@ def make_request(
         options: of :class:`ListOptions`.
         seen: gives the pairs that are left out where ``exclude_seen``.
         vectors: gives [I, d] vectors by which items are alike.
+        search: how the best items are found.
 
     Raises:
         ConfigError: ``k`` out of range, an option that does not exist or does not fit, or no item left to list.
@@ -162,6 +167,7 @@ def make_request(
         diversity,
         vectors() if diversity else None,
         cap,
+        search,
     )
 
 

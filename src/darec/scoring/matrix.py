@@ -59,8 +59,10 @@ class MatrixScorer(Scorer):
 
     def fill(self, users: IntArray, items: IntArray | None, width: int) -> Fill:
         """See :meth:`Scorer.fill`: the rows of B of each history, added up."""
-        histories = self.histories[users]
-        matrix = self.matrix if items is None else self.matrix[:, items]
+        histories, matrix = self.histories[users], self.matrix
+        if items is not None:
+            used = np.unique(histories.indices)  # all of a column is read where many users ask
+            histories, matrix = histories[:, used], matrix[used][:, items]
         if sparse.issparse(matrix):
             return _fill_sparse(histories, matrix)
         rows = F.pad(torch.from_numpy(matrix), (0, width - matrix.shape[1]))

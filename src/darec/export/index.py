@@ -1,0 +1,274 @@
+"""An index over vectors of items: finds those with the largest inner products without computing all of them.
+
+It is faiss', by inner product natively. Bringing inner products to distances by a further column, as is often advised,
+costs most of the recall where norms differ much.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final, Literal, Self, get_args
+
+import numpy as np
+from numpy.typing import NDArray
+
+from darec.errors import ConfigError, DataError, RunError
+from darec.types import FloatArray, IntArray
+
+Kind = Literal["flat", "hnsw", "ivf"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+INSTALL: Final = "pip install 'darec[serve]'"
+LINKS: Final = 32
+"""Neighbours of an item in the graph of HNSW (Malkov & Yashunin 2018, M)."""
+BUILD: Final = 80
+"""Items that HNSW looks at to place one (ef_construction)."""
+EFFORTS: Final[dict[Kind, tuple[int, ...]]] = {
+    "flat": (1,),
+    "hnsw": (64, 128, 256, 512, 1024),
+    "ivf": (4, 8, 16, 32, 64, 128, 256),
+}
+"""How much a search may look at, from least to most: items on the way (HNSW's ef), or lists (IVF's nprobe)."""
+_STEP: Final = 25.0
+"""Scores that are computed in the time of one step through the graph, by benchmarks/index.py."""
+_DEAD: Final = 0.2
+"""Share of removed items from which an index is built anew."""
+
+
+def import_faiss() -> Any:
+    """The module. Raises ``ConfigError`` where it is not installed."""
+    try:
+        import faiss
+    except ImportError:
+        raise ConfigError(
+            f"an index of items needs faiss, which is not installed: {INSTALL}. Without it, 'darec index BUNDLE "
+            "--kind flat' takes the index out of a bundle, and lists are ranked exactly."
+        ) from None
+    return faiss
+
+
+@dataclass(frozen=True)
+class _State:
+    """What a search reads. A change makes another, so that no search sees half of it.
+
+    Attributes:
+        index: faiss' index of the vectors by position, removed ones too.
+        ids: [m] of the items, by position.
+        live: [m] whether the item is still there; None: all are.
+    """
+
+    index: Any
+    ids: IntArray
+    live: NDArray[np.bool_] | None = None
+
+    @property
+    def there(self) -> NDArray[np.bool_]:
+        """[m] whether each is there."""
+        return np.ones(len(self.ids), np.bool_) if self.live is None else self.live
+
+
+class ItemIndex:
+    """Finds the items with the largest inner products with a vector.
+
+    Searches may go on in other threads while items are added or removed; each sees what was there before or after.
+
+    Args:
+        index: faiss' index of the vectors of items 0 to m - 1, by inner product.
+        kind: of the index.
+        effort: how much a search looks at, see :data:`EFFORTS`.
+    """
+
+    def __init__(self, index: Any, kind: Kind, effort: int) -> None:
+        self.kind, self.effort = kind, effort
+        self._state = _State(index, np.arange(index.ntotal))
+
+    @classmethod
+    def build(
+        cls, vectors: FloatArray, kind: Kind, *, effort: int | None = None, seed: int = 0
+    ) -> Self:
+        """Index the rows of a table; their numbers are the ids.
+
+        Args:
+            vectors: [m, d] float32.
+            kind: ``flat`` computes every product, ``hnsw`` follows a graph of neighbours, ``ivf`` looks into the
+                nearest of many lists.
+            effort: None: the least.
+            seed: of the lists of ``ivf``.
+
+        Raises:
+            ConfigError: faiss is not installed, or no such kind.
+        """
+        return cls(_built(vectors, kind, seed), kind, effort or EFFORTS[kind][0])
+
+    @classmethod
+    def load(cls, path: Path, kind: Kind, effort: int, shape: tuple[int, int]) -> Self:
+        """Map a file that :meth:`save` wrote into memory. Its hash must have been checked.
+
+        Raises:
+            ConfigError: faiss is not installed.
+            RunError: it cannot be read, or is another index than [m, d] ``shape`` and ``kind`` say.
+        """
+        faiss = import_faiss()
+        try:
+            index = faiss.read_index(str(path), faiss.IO_FLAG_MMAP_IFC)
+        except RuntimeError as error:
+            raise RunError(
+                f"{path} cannot be read by faiss {faiss.__version__}: run 'darec index' again."
+            ) from error
+        found = type(index).__name__, (index.ntotal, index.d), index.metric_type
+        if found != (_classes(faiss)[kind].__name__, shape, faiss.METRIC_INNER_PRODUCT):
+            raise RunError(
+                f"{path} is {found[0]} of {index.ntotal:,} items by {index.d}, and the bundle has {shape[0]:,} by "
+                f"{shape[1]} in an index of kind {kind}: run 'darec index' again."
+            )
+        return cls(index, kind, effort)
+
+    def save(self, path: Path) -> None:
+        """Write the index. Raises ``DataError`` once items were added or removed: rows are then no ids."""
+        state = self._state
+        if state.live is not None or not np.array_equal(state.ids, np.arange(len(state.ids))):
+            raise DataError("an index that has changed is not saved: build it from the new table.")
+        import_faiss().write_index(state.index, str(path))
+
+    def __len__(self) -> int:
+        return int(self._state.there.sum())
+
+    @property
+    def width(self) -> int:
+        """D."""
+        return int(self._state.index.d)
+
+    def search(
+        self, vectors: FloatArray, k: int, allowed: IntArray | None = None
+    ) -> tuple[IntArray, FloatArray]:
+        """The ``k`` items with the largest inner products, as far as the search finds them.
+
+        Args:
+            vectors: [n, d].
+            k: how many.
+            allowed: ids that may be found; None: all. The search looks at more in proportion.
+
+        Returns:
+            [n, k] ids and [n, k] inner products, largest first; -1 and minus infinity where no more are found.
+        """
+        faiss = import_faiss()
+        state = self._state
+        share, only = 1.0, None
+        if allowed is not None or state.live is not None:
+            admitted = state.there if allowed is None else state.there & np.isin(state.ids, allowed)
+            share = float(admitted.mean())
+            only = faiss.IDSelectorBitmap(np.packbits(admitted, bitorder="little"))
+        if not share:
+            return np.full((len(vectors), k), -1), np.full((len(vectors), k), -np.inf, np.float32)
+        effort = self._effort(k, share)
+        if self.kind == "hnsw":
+            how = faiss.SearchParametersHNSW(efSearch=effort, sel=only)
+        elif self.kind == "ivf":
+            how = faiss.SearchParametersIVF(nprobe=effort, sel=only)
+        else:
+            how = faiss.SearchParameters(sel=only)
+        products, places = state.index.search(np.ascontiguousarray(vectors), k, params=how)
+        found = places >= 0
+        return (
+            np.where(found, state.ids[np.where(found, places, 0)], -1),
+            np.where(found, products, np.float32(-np.inf)),
+        )
+
+    def work(self, k: int, share: float = 1.0) -> float:
+        """About as many scores could be computed in the time of a search for ``k`` of a share of the items."""
+        size = int(self._state.index.ntotal)
+        effort = self._effort(k, share)
+        if self.kind == "hnsw":
+            return _STEP * effort
+        return size if self.kind == "flat" else size * effort / self._state.index.nlist
+
+    def _effort(self, k: int, share: float) -> int:
+        if self.kind == "hnsw":
+            return math.ceil(max(self.effort, 2 * k) / share)
+        if self.kind == "ivf":
+            return min(math.ceil(self.effort / share), int(self._state.index.nlist))
+        return self.effort
+
+    def add(self, ids: Iterable[int], vectors: FloatArray) -> None:
+        """Add items. The time is that of a copy of the index, so add many at once.
+
+        Args:
+            ids: [n] 0 or more, none of which is there.
+            vectors: [n, d].
+
+        Raises:
+            DataError: an id that is there or repeats, or vectors of another shape or not finite.
+        """
+        faiss = import_faiss()
+        state, new = self._state, np.asarray(list(ids), np.int64)
+        vectors = np.ascontiguousarray(vectors, np.float32)
+        if vectors.shape != (len(new), self.width) or not np.isfinite(vectors).all():
+            raise DataError(
+                f"vectors of shape {list(vectors.shape)} for {len(new)} items: give {self.width} finite numbers each."
+            )
+        wrong = new[np.isin(new, state.ids[state.there]) | (new < 0)]
+        if len(wrong) or len(np.unique(new)) != len(new):
+            raise DataError(
+                f"item {wrong[0] if len(wrong) else new[0]}: give ids from 0 up that are not in the index, each once."
+            )
+        index = faiss.deserialize_index(faiss.serialize_index(state.index))  # a copy, in memory
+        index.add(vectors)
+        live = None
+        if state.live is not None:
+            live = np.concatenate([state.live, np.ones(len(new), np.bool_)])
+        self._state = _State(index, np.concatenate([state.ids, new]), live)
+
+    def remove(self, ids: Iterable[int]) -> None:
+        """Remove items. They are passed over from now on; once a fifth is gone, the index is built anew.
+
+        Raises:
+            DataError: an id that is not there.
+        """
+        state, gone = self._state, np.asarray(list(ids), np.int64)
+        unknown = gone[~np.isin(gone, state.ids[state.there])]
+        if len(unknown):
+            raise DataError(f"item {unknown[0]} is not in the index.")
+        live = state.there & ~np.isin(state.ids, gone)
+        if live.any() and live.mean() < 1 - _DEAD:
+            vectors = _vectors(state.index)[live]
+            self._state = _State(_built(vectors, self.kind, 0), state.ids[live])
+        else:
+            self._state = _State(state.index, state.ids, live)
+
+
+def _classes(faiss: Any) -> dict[Kind, type]:
+    return {
+        "flat": faiss.IndexFlatIP,
+        "hnsw": faiss.IndexHNSWFlat,
+        "ivf": faiss.IndexIVFFlat,
+    }
+
+
+def _built(vectors: FloatArray, kind: Kind, seed: int) -> Any:
+    faiss = import_faiss()
+    if kind not in KINDS:
+        raise ConfigError(f"no kind of index {kind!r}: choose from {', '.join(KINDS)}.")
+    size, width = vectors.shape
+    product = faiss.METRIC_INNER_PRODUCT
+    if kind == "hnsw":
+        index = faiss.IndexHNSWFlat(width, LINKS, product)
+        index.hnsw.efConstruction = BUILD
+    elif kind == "ivf":
+        lists = max(1, min(round(4 * math.sqrt(size)), size // 39))
+        index = faiss.IndexIVFFlat(faiss.IndexFlatIP(width), width, lists, product)
+        index.cp.seed, index.cp.niter = seed, 10
+        index.cp.max_points_per_centroid = 64
+        index.train(vectors)
+    else:
+        index = faiss.IndexFlatIP(width)
+    index.add(np.ascontiguousarray(vectors, np.float32))
+    return index
+
+
+def _vectors(index: Any) -> FloatArray:
+    """[m, d] that an index was made of, by position."""
+    if hasattr(index, "make_direct_map"):
+        index.make_direct_map()
+    return np.asarray(index.reconstruct_n(0, index.ntotal))
