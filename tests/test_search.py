@@ -48,7 +48,7 @@ def test_dimensions_as_written_on_the_command_line() -> None:
         ("train.lr=3..1", "the lower bound is not below the upper"),
         ("train.lr=0..1:log", "a logarithm needs LOW > 0"),
         ("train.lr=1..2:linear", "write KEY=LOW..HIGH"),
-        ("train.learning_rate=1..2", "unknown setting 'train.learning_rate'"),
+        ("train.learning_rate=1..2", "lightgcn .* has no setting 'train.learning_rate'"),
         ("train.lr=-1..2", r"train\.lr"),
     ],
 )
@@ -87,3 +87,29 @@ def test_a_dimension_is_stretched_to_where_the_search_starts() -> None:
     assert space["backbone.dim"] == Range(32, 128, integer=True)
     with pytest.raises(ConfigError, match=r"train\.l2=0\.0, where the search starts"):
         narrowed(config)
+
+
+def test_what_changes_nothing_over_the_backbone_is_not_searched() -> None:
+    trained, solved = (
+        search_space(resolve_config({"backbone": backbone, "alignment": "darec"}))
+        for backbone in ("lightgcn", "ease")
+    )
+    assert {"alignment.lean", "alignment.text_ridge"}.isdisjoint(trained)
+    assert set(solved) == {
+        "backbone.ridge",
+        "alignment.lean",
+        "alignment.text_ridge",
+        "alignment.neighbours",
+    }
+    ease = resolve_config({"backbone": "ease", "alignment": "darec"})
+    for key in ("alignment.w_uni", "train.lr"):
+        with pytest.raises(ConfigError, match=f"{key}: it changes nothing over backbone 'ease'"):
+            narrowed(ease, search=[f"{key}=1..2"])
+
+
+@pytest.mark.parametrize("alignment", list(ALIGNMENTS))
+def test_idle_settings_are_settings(alignment: str) -> None:
+    part = ALIGNMENTS.get(alignment)
+    for closed_form, has_ids in ((True, False), (False, True), (False, False)):
+        found = part.idle(closed_form=closed_form, has_ids=has_ids)
+        assert found < {*part.Config.model_fields, "name"}

@@ -12,7 +12,7 @@ from pydantic.fields import FieldInfo
 from darec.config import RunConfig, resolve_config
 from darec.dimensions import Choice, Dimension, Range, Value
 from darec.errors import ConfigError, did_you_mean
-from darec.registry import BACKBONES
+from darec.registry import ALIGNMENTS, BACKBONES
 from darec.yaml_input import parse_yaml
 
 SECTIONS = ("backbone", "alignment", "loss", "train")
@@ -54,7 +54,7 @@ def narrowed(
     for text in search:
         key, dimension = parse_dimension(text)
         if key not in known:
-            raise ConfigError(f"--search: unknown setting {key!r}: {did_you_mean(key, known)}")
+            raise unknown(config, key, "--search")
         if key in pinned:
             raise ConfigError(f"{key} is both searched and set: leave out --search or --set.")
         declared = space.get(key)
@@ -62,7 +62,7 @@ def narrowed(
         wanted.append(key)
     for key in only:
         if key not in known:
-            raise ConfigError(f"--only: unknown setting {key!r}: {did_you_mean(key, known)}")
+            raise unknown(config, key, "--only")
         if key in pinned:
             raise ConfigError(
                 f"{key} is both searched and set: leave it out of --only or of --set."
@@ -114,13 +114,46 @@ def parse_dimension(text: str) -> tuple[str, Dimension]:
 
 
 def fields(config: RunConfig) -> Iterator[tuple[str, FieldInfo]]:
-    """Dotted key and field of every setting that could be searched; nothing is trained in closed form."""
-    closed_form = BACKBONES.get(config.backbone.name).closed_form
+    """Dotted key and field of every setting that changes something and could be searched.
+
+    Choosing the part itself is a comparison, not tuning.
+    """
+    for key, field in _all_fields(config):
+        if not idle(config, key):
+            yield key, field
+
+
+def idle(config: RunConfig, key: str) -> bool:
+    """Whether a setting changes nothing over the configuration's backbone; nothing is trained in closed form."""
+    backbone = BACKBONES.get(config.backbone.name)
+    section, _, name = key.partition(".")
+    if section == "alignment":
+        alignment = ALIGNMENTS.get(config.alignment.name)
+        return name in alignment.idle(closed_form=backbone.closed_form, has_ids=backbone.has_ids)
+    return bool(backbone.closed_form and section != "backbone")
+
+
+def unknown(config: RunConfig, key: str, option: str) -> ConfigError:
+    """The error of a key that is not among :func:`fields`.
+
+    Args:
+        config: whose fields.
+        key: as it was given.
+        option: which named it.
+    """
+    if key in dict(_all_fields(config)):
+        return ConfigError(
+            f"{option} {key}: it changes nothing over backbone {config.backbone.name!r}: leave it out."
+        )
+    pair = f"{config.backbone.name} + {config.alignment.name}"
+    hint = did_you_mean(key, dict(fields(config)))
+    return ConfigError(f"{option}: {pair} has no setting {key!r}: {hint}")
+
+
+def _all_fields(config: RunConfig) -> Iterator[tuple[str, FieldInfo]]:
     for section in SECTIONS:
-        if closed_form and section not in ("backbone", "alignment"):
-            continue
         for name, field in type(getattr(config, section)).model_fields.items():
-            if name != "name":  # choosing the part itself is a comparison, not tuning
+            if name != "name":
                 yield f"{section}.{name}", field
 
 
@@ -149,6 +182,13 @@ def active(key: str, dimension: Dimension, values: Mapping[str, Any], config: Ru
         return True
     on = depends_on(key, dimension) or ""
     return bool((values[on] if on in values else value_of(config, on)) == dimension.when[1])
+
+
+def is_active(config: RunConfig, key: str) -> bool:
+    """Whether a setting means something with the others as they are, by what its field declares."""
+    field = dict(_all_fields(config)).get(key)
+    marks = [mark for mark in field.metadata if isinstance(mark, Range | Choice)] if field else []
+    return all(active(key, mark, {}, config) for mark in marks)
 
 
 def _declared(config: RunConfig) -> dict[str, Dimension]:

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 
 from darec.alignments.base import unit_text
-from darec.alignments.darec.item_structure import item_structure
+from darec.alignments.darec import DaRec
+from darec.alignments.darec.item_structure import READ, item_structure
 from darec.alignments.darec.settings import DaRecConfig
 from darec.alignments.l3ae import L3AE, L3AEConfig
 from darec.testing.closed_form import StructureSuite
@@ -46,3 +47,22 @@ def test_darec_leans_as_far_as_the_text_is_to_be_trusted():
     assert made is not None and made.lean is not None
     torch.testing.assert_close(made.lean, torch.full((data.n_items,), 3.0, dtype=torch.float64))
     assert item_structure(DaRecConfig(reliability=0.0), text, data.train) is None
+
+
+def test_darec_reads_what_it_says_in_closed_form():
+    """Every other setting is idle there: neither searched nor ablated."""
+
+    class Watched:
+        def __init__(self, config):
+            self.config, self.read = config, set()
+
+        def __getattr__(self, name):
+            self.read.add(name)
+            return getattr(self.config, name)
+
+    data, watched = tiny_dataset(), Watched(DaRecConfig(reliability=0.3))
+    assert item_structure(watched, tiny_text(data), data.train) is not None
+    assert watched.read == READ
+    assert DaRec.idle(closed_form=True, has_ids=False) == {*DaRecConfig.model_fields} - READ - {
+        "name"
+    }

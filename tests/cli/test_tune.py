@@ -43,7 +43,7 @@ def test_a_grid_leaves_settings_that_train_takes(
         (["--backbone", "mf,mf"], "'mf' is named twice"),
         (["--backbone", "lightgnc"], "lightgcn"),
         (["--search", "train.lr=3..1"], "the lower bound is not below"),
-        (["--only", "train.nothing"], "unknown setting 'train.nothing'"),
+        (["--only", "train.nothing"], "has no setting 'train.nothing'"),
         (["--set", "train.lr=1e-3", "--only", "train.lr"], "both searched and set"),
     ],
 )

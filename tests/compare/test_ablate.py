@@ -127,3 +127,33 @@ def test_gains_are_over_the_base(tmp_path: Path) -> None:
     text = (tmp_path / "out/comparison.md").read_text()
     assert text.startswith("# Ablation on data") and "| gccf + none | base |" in text
     assert "Gain over the base" in text and (tmp_path / "out/comparison.html").exists()
+
+
+def test_what_means_nothing_over_the_backbone_is_left_out_and_told() -> None:
+    base = resolve_config({"backbone": "ease", "alignment": "darec"})
+    variants, told = ablation_variants(base)
+    assert [variant.label for variant in variants] == ["base", "whole text", "trusted blindly"]
+    assert len(told) == 1 and told[0].startswith(
+        "left out, since they change nothing over backbone 'ease': "
+    )
+    assert told[0].endswith(".") and len(told[0].split(", ")) == len(ABLATIONS) - 2 + 1
+    with pytest.raises(ConfigError, match=r"left out, since .* over backbone 'ease': no push\."):
+        ablation_variants(base, only=["no push"])
+
+
+def test_without_ids_a_start_of_ids_is_left_out() -> None:
+    variants, told = ablation_variants(
+        resolve_config({"backbone": "alpharec", "alignment": "darec"})
+    )
+    assert {"random start", "neither"}.isdisjoint(variant.label for variant in variants)
+    assert told == [
+        "neither is left out: it is no neighbours here.",
+        "left out, since they change nothing over backbone 'alpharec': random start.",
+    ]
+
+
+def test_what_another_setting_switches_off_is_left_out() -> None:
+    fixed = resolve_config({"alignment": {"name": "darec", "balance": "fixed"}})
+    variants, told = ablation_variants(fixed)
+    assert "no push is left out: alignment.rho changes nothing with the other settings." in told
+    assert "no push" not in {variant.label for variant in variants}

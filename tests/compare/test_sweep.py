@@ -161,3 +161,9 @@ def test_the_base_comes_from_a_file_or_is_darec(tmp_path: Path) -> None:
     assert base_config(config=file, alignment="none").alignment.name == "none"
     with pytest.raises(ConfigError, match="give the seeds by seeds"):
         base_config(overrides=["options.seed=3"])
+
+
+def test_what_changes_nothing_over_the_backbone_is_not_swept(tmp_path: Path) -> None:
+    for backbone, key in (("lightgcn", "alignment.lean"), ("ease", "alignment.rho")):
+        with pytest.raises(ConfigError, match=f"{key}: it changes nothing over .*'{backbone}'"):
+            sweep(tmp_path, [f"{key}=1,2"], out=tmp_path / "out", backbone=backbone)

@@ -134,6 +134,16 @@ class Alignment(nn.Module, Configured[C]):
         """
         return None
 
+    @classmethod
+    def idle(cls, *, closed_form: bool, has_ids: bool) -> frozenset[str]:
+        """Names of the settings that change nothing over a backbone of a kind; they are not searched, swept or ablated.
+
+        Args:
+            closed_form: whether the backbone is solved in closed form.
+            has_ids: whether it learns an id table.
+        """
+        return frozenset()
+
     def initial_ids(self, ids: Tensor) -> Tensor:
         """The backbone's id table before training; asked for once, where the backbone has one.
 

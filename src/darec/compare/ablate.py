@@ -18,6 +18,7 @@ from darec.compare.run import RunnerOptions, run_variants
 from darec.config import PartConfig, RunConfig
 from darec.errors import ConfigError, did_you_mean
 from darec.registry import ALIGNMENTS, BACKBONES
+from darec.search import idle, is_active
 
 Part = Literal["alignment", "backbone"]
 
@@ -77,7 +78,10 @@ def ablations_of(base: RunConfig, part: Part) -> dict[str, dict[str, Any]]:
 def ablation_variants(
     base: RunConfig, part: Part = "alignment", only: Sequence[str] = ()
 ) -> tuple[list[VariantSettings], list[str]]:
-    """The base and every ablation; those that would change nothing are left out, with the reason.
+    """The base and every ablation; those that would change nothing are left out, and told.
+
+    Of an ablation's settings, those that would change nothing stay as they are: over the base's backbone, or with the
+    other settings.
 
     Raises:
         ConfigError: nothing to switch, an unknown name in ``only``, or a declared setting that does not exist.
@@ -86,13 +90,26 @@ def ablation_variants(
     for name in only:
         if name not in found:
             raise ConfigError(f"--only: no ablation {name!r}: {did_you_mean(name, found)}")
-    variants, left_out = [VariantSettings(base, label=BASE)], []
+    variants, left_out, over = [VariantSettings(base, label=BASE)], [], []
     for name in only or found:
-        variant = changed(base, name, found[name])
-        if variant.config == base:
-            left_out.append(f"{name} is left out: the base is so already.")
+        changes = {key: value for key, value in found[name].items() if not idle(base, key)}
+        variant = changed(base, name, changes)
+        asleep = [key for key in changes if not is_active(variant.config, key)]
+        variant = changed(base, name, {k: v for k, v in changes.items() if k not in asleep})
+        same = next((other for other in variants if other.config == variant.config), None)
+        if not changes:
+            over.append(name)
+        elif same is not None:
+            why = "the base is so already" if same.label == BASE else f"it is {same.label} here"
+            if asleep:
+                why = f"{asleep[0]} changes nothing with the other settings"
+            left_out.append(f"{name} is left out: {why}.")
         else:
             variants.append(variant)
+    if over:
+        left_out.append(
+            f"left out, since they change nothing over backbone {base.backbone.name!r}: {', '.join(over)}."
+        )
     if len(variants) == 1:
         named: PartConfig = getattr(base, part)
         why = (

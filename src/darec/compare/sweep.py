@@ -14,8 +14,8 @@ from darec.compare.result import Comparison
 from darec.compare.run import RunnerOptions, run_variants
 from darec.config import RunConfig
 from darec.dimensions import Choice, Range
-from darec.errors import ConfigError, did_you_mean
-from darec.search import depends_on, fields, value_of
+from darec.errors import ConfigError
+from darec.search import depends_on, fields, unknown, value_of
 from darec.yaml_input import parse_yaml
 
 ALIASES: Final = {
@@ -115,9 +115,7 @@ def parse_param(base: RunConfig, text: str) -> tuple[str, list[Any]]:
     known = dict(fields(base))
     key = ALIASES.get(key, key)
     if key not in known:
-        hint = did_you_mean(key, known)
-        pair = f"{base.backbone.name} + {base.alignment.name}"
-        raise ConfigError(f"--param: {pair} has no setting {key!r}: {hint}")
+        raise unknown(base, key, "--param")
     return key, values
 
 

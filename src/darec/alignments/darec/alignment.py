@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from darec.alignments.base import Alignment, AlignmentInputs
 from darec.alignments.darec.ablations import ABLATIONS
 from darec.alignments.darec.global_structure import global_structure_loss, structure_gap
-from darec.alignments.darec.item_structure import item_structure
+from darec.alignments.darec.item_structure import CLOSED_FORM_ALONE, READ, item_structure
 from darec.alignments.darec.local_structure import local_structure_loss
 from darec.alignments.darec.orthogonality import orthogonality_loss
 from darec.alignments.darec.settings import DaRecConfig
@@ -82,6 +82,13 @@ class DaRec(Alignment[DaRecConfig]):
     ) -> Structure | None:
         """Over a closed-form backbone: see :func:`darec.alignments.darec.item_structure.item_structure`."""
         return item_structure(config, text, train)
+
+    @classmethod
+    def idle(cls, *, closed_form: bool, has_ids: bool) -> frozenset[str]:
+        """What :func:`item_structure` does not read in closed form; else what it alone reads, and a start without ids."""
+        if closed_form:
+            return frozenset(cls.Config.model_fields) - {"name"} - READ
+        return CLOSED_FORM_ALONE | (frozenset() if has_ids else {"start"})
 
     def initial_ids(self, ids: Tensor) -> Tensor:
         """Where ids start: see :meth:`TextInput.start`."""

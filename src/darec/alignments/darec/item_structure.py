@@ -8,6 +8,8 @@ from a paper; the form of the ridge is that of L3AE (arXiv 2508.13500).
 
 from __future__ import annotations
 
+from typing import Final
+
 import torch
 from torch.nn import functional as F
 
@@ -17,13 +19,16 @@ from darec.graph import Graph, shared_text, text_neighbours
 from darec.numerics.structure import Structure, item_matrix
 from darec.types import Interactions, TextTable
 
+CLOSED_FORM_ALONE: Final = frozenset({"lean", "text_ridge"})
+READ: Final = CLOSED_FORM_ALONE | {"text_part", "reliability", "neighbours", "temperature"}
+"""The settings that :func:`item_structure` reads, and those of them that nothing else does."""
+
 
 def item_structure(config: DaRecConfig, text: TextTable, train: Interactions) -> Structure | None:
     """The matrix that the text's shared part gives, and how much to lean to it.
 
     Args:
-        config: ``lean`` and ``text_ridge``, with ``text_part``, ``reliability``, ``neighbours`` and ``temperature`` as
-            over trained backbones.
+        config: of which :data:`READ` is read; all but ``lean`` and ``text_ridge`` as over trained backbones.
         text: E_L.
         train: the training interactions.
 
