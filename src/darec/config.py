@@ -31,8 +31,11 @@ from darec.settings import Settings, validated
 BACKBONE: Final = "lightgcn"
 ALIGNMENT: Final = "none"
 MATRIX: Final = "ease"
+SPARSE_MATRIX: Final = "ease_sparse"
 SHAPE: Final = "l3ae"
 ENTRIES: Final = 50
+LARGEST_DENSE: Final = 30_000
+"""Items up to which EASE is a floor of comparisons and a matrix beside tables; beyond, EASE over candidates is."""
 
 
 class PartConfig(Settings):
@@ -165,7 +168,8 @@ class BesideConfig(Settings):
     """An item-item matrix in closed form, whose scores are added to those of trained tables."""
 
     backbone: SerializeAsAny[PartConfig] = Field(default=MATRIX, validate_default=True)
-    """The closed-form model; of ``ease`` 50 entries of each column are kept, unless ``entries`` says otherwise."""
+    """The closed-form model; of ``ease`` and ``ease_sparse`` 50 entries of each column are kept, unless ``entries``
+    says otherwise. Above 30,000 items ``ease``, whose matrix is dense, is refused; ``ease_sparse`` is for these."""
     alignment: SerializeAsAny[PartConfig] = Field(default=SHAPE, validate_default=True)
     """How language shapes it."""
     weight: float | None = Field(None, ge=0, lt=1)
@@ -174,9 +178,8 @@ class BesideConfig(Settings):
     @field_validator("backbone", mode="before")
     @classmethod
     def _backbone(cls, value: Any) -> Any:
-        if value == MATRIX:
-            value = {"name": MATRIX}
-        if isinstance(value, Mapping) and value.get("name", MATRIX) == MATRIX:
+        value = {"name": value} if isinstance(value, str) else value
+        if isinstance(value, Mapping) and value.get("name", MATRIX) in (MATRIX, SPARSE_MATRIX):
             value = {"entries": ENTRIES, **value}
         return _part(value, BACKBONES, MATRIX)
 
@@ -231,7 +234,14 @@ class RunConfig(Settings):
     @field_validator("beside", mode="before")
     @classmethod
     def _beside(cls, value: Any) -> Any:
-        return {"backbone": value} if isinstance(value, str) else value
+        if isinstance(value, str):
+            return {"backbone": value}
+        if isinstance(value, Mapping) and isinstance(value.get("name"), str):  # and more is set
+            others = {key: other for key, other in value.items() if key != "name"}
+            backbone = others.get("backbone", {})
+            if isinstance(backbone, Mapping):
+                return {**others, "backbone": {"name": value["name"], **backbone}}
+        return value
 
     @field_validator("loss", mode="before")
     @classmethod

@@ -97,6 +97,48 @@ def test_what_makes_no_sense_is_refused() -> None:
         resolve_config({"beside.wieght": 0.1})
 
 
+def test_the_short_form_takes_more_settings() -> None:
+    short = resolve_config({"beside": "ease_sparse", "beside.weight": 0.3})
+    assert short == resolve_config(
+        {"beside.backbone": "ease_sparse", "beside.backbone.entries": 50, "beside.weight": 0.3}
+    )
+    more = resolve_config({}, overrides=["beside=ease_sparse", "beside.backbone.entries=7"])
+    assert more.beside is not None
+    assert more.beside.backbone.model_dump()["entries"] == 7
+
+
+def test_a_large_catalogue_needs_the_sparse_form(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    data = tiny_dataset()
+    monkeypatch.setattr("darec.training.checks.LARGEST_DENSE", data.n_items - 1)
+    with pytest.raises(
+        ConfigError, match=r"'ease': 40 items, .* dense: set beside\.backbone=ease_sparse"
+    ):
+        fit(data, settings={"beside.weight": 0.3}, out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
+    run = fit(data, settings={"beside": "ease_sparse", "beside.weight": 0.3})
+    assert isinstance(run.scorer, AddedScorer)
+    alone = {"train.monitor": "recall@5", "evaluation.ks": [5]}  # is measured against the memory
+    assert darec.fit(data, backbone="ease", settings=alone, progress=False).scorer
+
+
+def test_a_killed_sparse_matrix_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    data, settings = tiny_dataset(), {"beside": "ease_sparse", "beside.weight": 0.3}
+    whole = fit(data, settings=settings)
+
+    def killed(*arguments: Any) -> Any:
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch:
+        patch.setattr("darec.training.beside.spread", killed)
+        with pytest.raises(KeyboardInterrupt):
+            fit(data, settings=settings, out=tmp_path / "run")
+    users = np.arange(data.n_users)
+    again = fit(data, out=tmp_path / "run", resume=True)
+    np.testing.assert_array_equal(again.scorer.score(users), whole.scorer.score(users))
+
+
 def test_few_entries_are_kept_unless_all_are_asked_for() -> None:
     def entries(**given: Any) -> Any:
         beside = resolve_config(
@@ -111,3 +153,5 @@ def test_few_entries_are_kept_unless_all_are_asked_for() -> None:
         None,
         7,
     )
+    sparse = resolve_config({"beside": "ease_sparse"}).beside
+    assert sparse is not None and sparse.backbone.model_dump()["entries"] == 50

@@ -19,7 +19,7 @@ from typing import Any, Final
 
 from darec.compare.kinds import Title
 from darec.compare.result import BASELINE
-from darec.config import RunConfig, TextConfig, resolve_config
+from darec.config import LARGEST_DENSE, RunConfig, TextConfig, resolve_config
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError, DataError, did_you_mean
 from darec.limits import LARGEST_SEED
@@ -35,8 +35,6 @@ MANY: Final = 1000
 """A grid of more runs than this is only trained when that is confirmed."""
 _MOST_SEEDS: Final = 100_000
 Names = tuple[str, str]
-LARGEST_DENSE: Final = 30_000
-"""Items up to which EASE is one of the floors; beyond, EASE over candidates is."""
 
 
 @dataclass(frozen=True)
@@ -132,7 +130,7 @@ def floors_of(pairs: Sequence[Names], n_items: int) -> tuple[list[Names], list[s
 
     Args:
         pairs: the grid; where none of it reads text, no floor does.
-        n_items: I; above :data:`LARGEST_DENSE` ``ease_sparse`` stands for ``ease``, whose matrix is dense.
+        n_items: I; above :data:`darec.config.LARGEST_DENSE` ``ease_sparse`` stands for ``ease``, whose matrix is dense.
     """
     dense = n_items <= LARGEST_DENSE
     sized = [("ease_sparse" if b == "ease" and not dense else b, a) for b, a in FLOORS]

@@ -52,9 +52,8 @@ class BesideTrainer:
         self.beside, self.dataset = beside, dataset
         self.tables = Trainer(config, dataset, text, **options)
         self.reporter, self.monitor = self.tables.reporter, config.train.monitor
-        shared = {
-            name: value for name, value in options.items() if name in ("reporter", "validate")
-        }
+        kept = ("folder", "reporter", "validate")
+        shared = {name: value for name, value in options.items() if name in kept}
         matrix = config.model_copy(
             update={"backbone": beside.backbone, "alignment": beside.alignment, "beside": None}
         )

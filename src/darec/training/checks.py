@@ -6,7 +6,7 @@ import warnings
 
 import torch
 
-from darec.config import RunConfig
+from darec.config import LARGEST_DENSE, MATRIX, SPARSE_MATRIX, RunConfig
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError, DarecWarning, DataError, did_you_mean
 from darec.evaluation.metrics import ACCURACY
@@ -39,9 +39,7 @@ def check_config(config: RunConfig, dataset: Dataset, *, validate: bool = True) 
                 "import the data with another split."
             )
     resolve_device(config.options.device, config.options.precision)
-    backbone = BACKBONES.get(config.backbone.name)
-    if backbone.closed_form:
-        backbone.check_installed()
+    _check_closed_forms(config, dataset.n_items)
     metric, _, k = config.train.monitor.partition("@")
     if not k.isdecimal():
         raise ConfigError(f"train.monitor {config.train.monitor!r}: write METRIC@K, as recall@20.")
@@ -59,6 +57,19 @@ def check_config(config: RunConfig, dataset: Dataset, *, validate: bool = True) 
     for key, size in sorted(needed.items(), key=lambda part: -part[1]):
         require_memory(size, f"training with {key}", f"lower {key.partition('=')[0]}")
     return metric, int(k)
+
+
+def _check_closed_forms(config: RunConfig, n_items: int) -> None:
+    """Raise ``ConfigError`` where a library is missing, or the catalogue is too large for EASE beside tables."""
+    for part in (config.backbone, config.beside and config.beside.backbone):
+        backbone = part and BACKBONES.get(part.name)
+        if backbone and backbone.closed_form:
+            backbone.check_installed()
+    if config.beside and config.beside.backbone.name == MATRIX and n_items > LARGEST_DENSE:
+        raise ConfigError(
+            f"beside.backbone {MATRIX!r}: {n_items:,} items, and its matrix is dense: set "
+            f"beside.backbone={SPARSE_MATRIX}."
+        )
 
 
 def training_bytes(config: RunConfig, n_entities: int, n_pairs: int) -> dict[str, float]:

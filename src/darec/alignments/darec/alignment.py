@@ -85,7 +85,7 @@ class DaRec(Alignment[DaRecConfig]):
 
     @classmethod
     def idle(cls, *, closed_form: bool, has_ids: bool) -> frozenset[str]:
-        """What :func:`item_structure` does not read in closed form; else what it alone reads, and a start without ids."""
+        """In closed form what :func:`item_structure` does not read; else what it alone reads, and ``start``."""
         if closed_form:
             return frozenset(cls.Config.model_fields) - {"name"} - READ
         return CLOSED_FORM_ALONE | (frozenset() if has_ids else {"start"})
