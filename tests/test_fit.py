@@ -241,3 +241,26 @@ def test_a_run_killed_while_it_was_begun_is_in_nobodys_way(tmp_path: Path) -> No
     (out / "run.json").write_text(json.dumps({}))
     (out / "dataset").mkdir()
     assert fit(tiny_dataset(), out=out).metrics
+
+
+def test_torch_has_as_many_threads_as_before() -> None:
+    before = torch.get_num_threads()
+    try:
+        torch.set_num_threads(2)
+        for backbone in ("mf", "itemknn"):
+            run = fit(tiny_dataset(), backbone=backbone, threads=1)
+            assert (run.config.options.threads, torch.get_num_threads()) == (1, 2)
+        with pytest.raises(ConfigError):  # refused once the trainer was being made
+            fit(tiny_dataset(), threads=1, settings={"evaluation.ks": [10**6]})
+        assert torch.get_num_threads() == 2
+        assert fit(tiny_dataset(), threads=None).config.options.threads == 2
+    finally:
+        torch.set_num_threads(before)
+
+
+def test_an_empty_mask_or_list_of_cut_offs_is_not_the_default() -> None:
+    run = fit(tiny_dataset(), backbone="mf")
+    with pytest.raises(ConfigError, match="unknown mask ''"):
+        run.evaluate(mask="")
+    with pytest.raises(ConfigError, match="no K to evaluate at"):
+        run.evaluate(ks=())

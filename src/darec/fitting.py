@@ -11,6 +11,7 @@ from darec.data.dataset import Dataset
 from darec.memory import peak_rss_mb
 from darec.run import Run
 from darec.run_folder import RunFolder
+from darec.runtime import using_threads
 from darec.training import AnyTrainer, make_trainer
 from darec.training.progress import ConsoleReporter, Reporter
 from darec.types import TextTable
@@ -45,6 +46,11 @@ def train(job: Job, *, progress: bool, tensorboard: bool) -> Run:
         progress: show progress on standard error.
         tensorboard: write TensorBoard events into the folder.
     """
+    with using_threads(job.config.options.threads):
+        return _train(job, progress=progress, tensorboard=tensorboard)
+
+
+def _train(job: Job, *, progress: bool, tensorboard: bool) -> Run:
     config, folder = job.config, job.folder
     label = f"{config.backbone.name} + {config.alignment.name}"
     trainer = make_trainer(

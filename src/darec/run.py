@@ -178,9 +178,9 @@ class Run(Recommending):
         settings = self.config.evaluation
         evaluator = Evaluator(
             self.dataset.split(split),
-            exclusion(self.dataset, split, mask or settings.mask),
+            exclusion(self.dataset, split, settings.mask if mask is None else mask),
             self.dataset.train,
-            ks or settings.ks,
+            settings.ks if ks is None else ks,
             user_groups=groups,
             item_groups=groups,
             batch_size=settings.batch_size,

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
+
 import torch
 
 from darec.config import RunConfig, TextConfig
@@ -30,6 +33,18 @@ def resolve_runtime(
     if text is not None:
         settings = settings.model_copy(update={"encoder": text.name})
     return config.model_copy(update={"options": options, "text": settings}), text
+
+
+@contextmanager
+def using_threads(count: int | None) -> Iterator[None]:
+    """Let torch use so many CPU threads within the block, and as many as before after it; None: its own choice."""
+    before = torch.get_num_threads()
+    if count:
+        torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(before)
 
 
 def stored_text(dataset: Dataset, settings: TextConfig) -> TextTable:

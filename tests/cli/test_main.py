@@ -29,6 +29,9 @@ DAREC = [sys.executable, "-m", "darec.cli.main"]
         (["evaluate"], "Missing argument 'run'. See 'darec evaluate --help'."),
         (["train", "data", "--out", "r\udcff"], r"'r\udcff' is not UTF-8: rename the file"),
         (["train", "\x1b[2J", "--out", "r"], r"no dataset at \x1b[2J"),
+        (["evaluate", "run", "--mask", ""], "--mask is empty: give it a value, or leave it out"),
+        (["train", "data", "--out="], "--out is empty: "),
+        (["train", "", "--out", "r"], "an argument is empty: "),
     ],
 )
 def test_a_wrong_command_is_one_line(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib
 import os
+import re
 import signal
 import sys
 import threading
@@ -12,6 +13,7 @@ import warnings
 from collections.abc import Sequence
 from importlib.metadata import version
 from io import TextIOWrapper
+from itertools import pairwise
 from typing import Annotated, Any, Final, cast
 
 import typer
@@ -21,6 +23,8 @@ from darec.errors import ConfigError, DarecError, DarecWarning, shortened
 from darec.memory import failed_allocation
 from darec.terminal import echo
 from darec.urls import without_credentials
+
+_EMPTY: Final = re.compile("--[a-z-]+=")  # an option whose value is missing
 
 app = typer.Typer(
     name="darec",
@@ -163,10 +167,15 @@ def _run() -> int:
 
 
 def _check_words(words: Sequence[str]) -> None:
-    """Refuse what is no text: neither a file's name nor a setting could be written down."""
-    for word in words:
+    """Refuse what is no text, for neither a file's name nor a setting could be written down, and what is empty."""
+    for before, word in pairwise(["", *words]):
         if any("\ud800" <= letter <= "\udfff" for letter in word):
             raise ConfigError(f"{word!r} is not UTF-8: rename the file, or choose another name.")
+        if not word or _EMPTY.fullmatch(word):
+            option = word or (before if before.startswith("-") else "an argument")
+            raise ConfigError(
+                f"{option.removesuffix('=')} is empty: give it a value, or leave it out. Is a shell variable not set?"
+            )
 
 
 def _usage(error: Exception) -> int:

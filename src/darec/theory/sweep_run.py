@@ -150,13 +150,15 @@ class Outcome:
 def run(task: Task) -> Outcome:
     """Make one run: a world, a recommender, its accuracy and its probes."""
     from darec.evaluation.evaluate import evaluate_scorer
+    from darec.runtime import using_threads
     from darec.training.trainer import Trainer
 
     started = time.perf_counter()
     world, text = planted(task.dials, task.seed)
     data = world.dataset
-    trainer = Trainer(task.config, data, text)
-    state = trainer.fit()
+    with using_threads(task.config.options.threads):
+        trainer = Trainer(task.config, data, text)
+        state = trainer.fit()
     found = evaluate_scorer(
         trainer.scorer(), target=data.test, exclude=data.train, train=data.train, ks=(20,)
     ).summary()

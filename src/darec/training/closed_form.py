@@ -48,9 +48,6 @@ class ClosedFormTrainer:
         self.config, self.dataset, self.text, self.folder = config, dataset, text, folder
         self.reporter = reporter or Reporter()
         self.metric, self._lock, self.tensorboard = metric, lock, tensorboard
-        options = config.options
-        if options.threads:
-            torch.set_num_threads(options.threads)
         Model.require_text(config, text)
         self.backbone = BACKBONES.get(config.backbone.name)
         self.alignment = ALIGNMENTS.get(config.alignment.name)

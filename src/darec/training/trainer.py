@@ -75,8 +75,6 @@ class Trainer:
         options = config.options
         self.metric, k = check_config(config, dataset, validate=validate)
         self.device = resolve_device(options.device, options.precision)
-        if options.threads:
-            torch.set_num_threads(options.threads)
         self.ties = dataset.items.tie_order
         self.evaluator = validator(dataset, k) if validate else None
         initial = torch.Generator().manual_seed(options.seed)

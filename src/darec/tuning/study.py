@@ -19,7 +19,7 @@ from darec.data.dataset import Dataset
 from darec.dimensions import Dimension
 from darec.errors import ConfigError, RunError
 from darec.files import write_atomic
-from darec.runtime import resolve_runtime
+from darec.runtime import resolve_runtime, using_threads
 from darec.search import active, start_of
 from darec.training import make_trainer
 from darec.tuning.reporter import TuningReporter, shown
@@ -93,7 +93,8 @@ class Tuning:
         if self.out.exists() and not self.out.is_dir():
             raise ConfigError(f"{self.out} is a file: choose another --out.")
         # What cannot be trained is refused here, and leaves no study behind.
-        make_trainer(self._settings({}, self.epochs), dataset, self.text)
+        with using_threads(self.config.options.threads):
+            make_trainer(self._settings({}, self.epochs), dataset, self.text)
         self.out.mkdir(parents=True, exist_ok=True)
         self.study = self._open(warmup=max(3, trials // 6))
         self._resume()
@@ -119,7 +120,7 @@ class Tuning:
         Raises:
             KeyboardInterrupt: passed on once the trial at hand has been put back for later.
         """
-        with self.progress:
+        with self.progress, using_threads(self.config.options.threads):
             while self._spent() < self.trials:
                 self._requeue()
                 if not self._trial():
