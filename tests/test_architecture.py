@@ -61,6 +61,7 @@ LAYERS = (
     "refitting",
     "api",
     "recommender",
+    "cold",
     "export",
     "serving",
     "report",
@@ -69,7 +70,6 @@ LAYERS = (
     "tuning",
     "compare",
     "visualize",
-    "cold",
     "testing",
     "cli",
 )

@@ -13,12 +13,12 @@ from scipy import sparse
 
 import darec
 from darec.cold import ColdStart
-from darec.cold.extend import extended, new_items
 from darec.config import resolve_config
 from darec.data.build import import_dataset
 from darec.errors import ConfigError, DataError, RunError, TextError
 from darec.run import Run
 from darec.scoring import MatrixScorer, TableScorer
+from darec.scoring.extending import extended, new_items
 from darec.testing.worlds import tiny_dataset
 from darec.text import encode_dataset
 from darec.types import Tables

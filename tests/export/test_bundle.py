@@ -39,6 +39,8 @@ FILES = (
     "seen.safetensors",
     "learned.safetensors",
     "vectors.safetensors",
+    "reader.safetensors",
+    "terms.parquet",
 )
 
 

@@ -26,7 +26,8 @@ def command(
     vectors: Annotated[
         bool,
         typer.Option(
-            "--vectors/--no-vectors", help="Keep the items' language vectors, for diversity."
+            "--vectors/--no-vectors",
+            help="Keep the items' language vectors and what reads new texts.",
         ),
     ] = True,
     data: Annotated[Path | None, typer.Option(help="Where the dataset is now.")] = None,
@@ -49,6 +50,8 @@ def command(
         f"{out}: {counts['users']:,} users, {counts['items']:,} items, {counts['seen']:,} interactions, fields {kept}; "
         f"{len(files)} files, {size:,.1f} MB, read back and compared with their hashes."
     )
+    if vectors and (why := bundle.manifest["new_text"].get("why")) is not None:
+        echo(f"darec: note: the bundle reads no new texts: {why}", err=True)
     if bundle.manifest["run"]["refit"] is None:
         echo(
             "darec: note: the run learned from its training split alone; 'darec train --refit' learns from all.",

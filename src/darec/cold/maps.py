@@ -47,6 +47,8 @@ class RidgeMap:
 
     Attributes:
         penalty_: the chosen one.
+        coef_: [d, d_L].
+        intercept_: [d].
     """
 
     def __init__(self, penalties: NDArray[np.float64] = PENALTIES) -> None:
@@ -60,6 +62,7 @@ class RidgeMap:
         unit = max(float(x.var(axis=0).sum()) * len(x) / x.shape[1], _TINY)
         self._ridge = RidgeCV(self.penalties * unit).fit(x, y)
         self.penalty_ = float(self._ridge.alpha_)
+        self.coef_, self.intercept_ = self._ridge.coef_, self._ridge.intercept_
         self.explained_ = 1 + float(self._ridge.best_score_) / max(
             float(y.var(axis=0).mean()), _TINY
         )

@@ -11,9 +11,8 @@ import torch
 from scipy import sparse
 
 from darec.cold.evaluate import cold_part, evaluate_cold
-from darec.cold.extend import extended, new_items, tables_of, text_weights
 from darec.cold.items import NewItems, read_new_items
-from darec.cold.maps import MAPS, TextMap
+from darec.cold.maps import MAPS, RidgeMap, TextMap
 from darec.cold.text import RunText
 from darec.errors import ConfigError, RunError, TextError, did_you_mean
 from darec.evaluation.result import Evaluation
@@ -23,6 +22,7 @@ from darec.ids.names import ItemNames
 from darec.listing.lists import Recommendation, RecommendationList
 from darec.run import Run
 from darec.scoring import Scorer, check_k, one_history
+from darec.scoring.extending import extended, new_items, tables_of, text_weights
 from darec.types import FloatArray, IntArray, Interactions
 
 LEAST: Final = 3  # warm items that a map can be fitted on
@@ -47,7 +47,8 @@ class ColdStart:
     training interactions (:mod:`darec.cold.maps`). It is made alike for every backbone and alignment. Where all warm
     rows are equally long (a run that scores by cosine), so are the new ones. In an item-item matrix, alone or beside
     tables, a new item's entries are the weighted means of those of its nearest warm items in text
-    (:mod:`darec.cold.extend`). What is asked before :meth:`fit` is answered as after ``fit()``, without new items.
+    (:mod:`darec.scoring.extending`). What is asked before :meth:`fit` is answered as after ``fit()``, without new
+    items.
 
     Args:
         run: finished, on a dataset that is encoded; the text read is that of the run.
@@ -62,8 +63,14 @@ class ColdStart:
         relative_length_: mean length of the new rows over that of the warm ones; 1 without tables.
         notices_: what was assumed, one sentence each.
         names_: finds items, old and new, by id or title.
+        text_: the text that the run reads.
+        warm_: rows of the warm items.
+        length_: of every row, where all warm ones are equally long; else None.
     """
 
+    text_: RunText
+    warm_: IntArray
+    length_: float | None
     items_: NewItems
     rows_: FloatArray
     map_: TextMap | None
@@ -105,13 +112,15 @@ class ColdStart:
                 f"{len(warm)} items of {data.path or 'the dataset'} have both text and training interactions: too few "
                 "to learn what text says of an item's row."
             )
-        self._text, self._warm, self._shared, self.map_ = text, warm, None, None
+        self.text_, self.warm_, self._shared, self.map_ = text, warm, None, None
+        self.length_ = None
         tables = tables_of(self.run.scorer)
         if tables is not None:
             rows = tables.tables.items.float()
             lengths = torch.linalg.vector_norm(rows, dim=1)[warm]
             self._length = float(lengths.mean())
             self._equal = bool((lengths - self._length).abs().max() <= 1e-3 * self._length)
+            self.length_ = self._length if self._equal else None
             self.map_ = MAPS[self.how](self._shared_text).fit(text.items[warm], rows.numpy()[warm])
         self.items_, self.notices_ = new, new.notices
         self._ids = IdMap("item", [*data.items.texts, *new.ids], data.items.type)
@@ -125,6 +134,13 @@ class ColdStart:
             self.run.scorer, self.rows_, self._weights(vectors), self._ids.tie_order
         )
         return self
+
+    @property
+    def linear_(self) -> tuple[FloatArray, FloatArray]:
+        """[d, d_L] coefficients and [d] intercept of the map, which is ``ridge``."""
+        self._fitted()
+        assert isinstance(self.map_, RidgeMap)
+        return self.map_.coef_, self.map_.intercept_
 
     def transform(
         self, texts: Sequence[str | None], titles: Sequence[str | None] | None = None
@@ -146,8 +162,8 @@ class ColdStart:
     ) -> FloatArray:
         """[n, d_L] of the texts. Raises ``TextError`` on one in which the encoder finds nothing."""
         if not len(texts):
-            return np.zeros((0, self._text.items.shape[1]), np.float32)
-        vectors, found = self._text.encode(texts, texts if titles is None else titles)
+            return np.zeros((0, self.text_.items.shape[1]), np.float32)
+        vectors, found = self.text_.encode(texts, texts if titles is None else titles)
         empty = np.flatnonzero(~found)
         if len(empty):
             raise TextError(
@@ -174,7 +190,7 @@ class ColdStart:
         most = len(part.catalogue)
         if ks is None:
             ks = [k for k in self.run.config.evaluation.ks if k <= most] or [max(most, 1)]
-        vectors, _ = self._text.encode(*(part.catalogue[name].to_list() for name in NAMES))
+        vectors, _ = self.text_.encode(*(part.catalogue[name].to_list() for name in NAMES))
         ids = IdMap("item", part.catalogue["item_id"].to_list())
         rows, weights = self._mapped(vectors), self._weights(vectors)
         return evaluate_cold(new_items(self.run.scorer, rows, weights, ids.tie_order), part, ks)
@@ -187,7 +203,7 @@ class ColdStart:
     def _shared_text(self) -> SharedText:
         """What the run's text shares with its training interactions."""
         if self._shared is None:
-            items, known = (torch.from_numpy(rows) for rows in (self._text.items, self._text.known))
+            items, known = (torch.from_numpy(rows) for rows in (self.text_.items, self.text_.known))
             self._shared = shared_text(items, known, Graph(self.run.dataset.train))
         return self._shared
 
@@ -205,10 +221,10 @@ class ColdStart:
 
     def _weights(self, vectors: FloatArray) -> sparse.csr_array:
         """[n, I] how much each warm item counts for texts, in a matrix."""
-        warm, new = torch.from_numpy(self._text.items[self._warm]), torch.from_numpy(vectors)
+        warm, new = torch.from_numpy(self.text_.items[self.warm_]), torch.from_numpy(vectors)
         if self.how == "shared" and (shared := self._shared_text()).directions.shape[1]:
             warm, new = shared.part(warm).float(), shared.part(new).float()
-        return text_weights(self._warm, warm, new, self.run.dataset.n_items)
+        return text_weights(self.warm_, warm, new, self.run.dataset.n_items)
 
     def recommend(
         self, user: Id, k: int = 10, *, with_warm: bool = False, exclude_seen: bool = True

@@ -25,6 +25,7 @@ class RunText:
     Attributes:
         items: [I, d_L] float32; the mean where an item has no text.
         known: [I] bool, False where an item lacks one of the sources.
+        encoders: of new texts, one a source.
 
     Raises:
         TextError: nothing stored, or an encoder or source that new texts cannot go through.
@@ -36,7 +37,7 @@ class RunText:
         tables = [
             load_text(run.dataset, settings.encoder, sources=(source,)) for source in self.sources
         ]
-        self._encoders = [
+        self.encoders = [
             NewTexts(run.dataset, table.name, source=source, device=device)
             for source, table in zip(self.sources, tables, strict=True)
         ]
@@ -54,7 +55,7 @@ class RunText:
             titles: likewise.
         """
         made, found = [], np.zeros(len(texts), bool)
-        for encoder, mean, source in zip(self._encoders, self._means, self.sources, strict=True):
+        for encoder, mean, source in zip(self.encoders, self._means, self.sources, strict=True):
             vectors, there = encoder.encode(titles if source == "titles" else texts)
             made.append(np.where(there[:, None], vectors, mean))
             found |= there

@@ -12,6 +12,8 @@ A bundle is a folder::
     vectors.safetensors    the items' language vectors, by which lists are diversified, where there are some
     index.faiss            of the item table, where 'darec index' made one
     similar.faiss          of its rows at unit length, likewise
+    reader.safetensors     what reads new texts, where that can be kept; see darec.export.reader
+    terms.parquet          the terms of the encoder that it reads by, where it has such
 
 Nothing in it is executed. Arrays are memory-mapped: what is not used is not read, and processes share what is.
 This module imports neither training nor data sets; ``tests/test_architecture.py`` holds that.

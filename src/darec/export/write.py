@@ -25,6 +25,7 @@ from darec.export.bundle import (
     open_bundle,
 )
 from darec.export.manifest import is_bundle, marker_text, sealed
+from darec.export.reading import save_reader
 from darec.files import is_free
 from darec.listing.fields import OWN
 from darec.run import Run
@@ -50,8 +51,8 @@ def export_bundle(
         data: where the run's dataset is now, if it has moved.
         fields: those of the items that are kept for conditions; None: all.
         text: keep the items' texts, from which explanations take words.
-        vectors: keep the items' language vectors, where there are some; without them lists are diversified by the
-            item table.
+        vectors: keep the items' language vectors, where there are some, and what makes such of new texts; without
+            them lists are diversified by the item table, and the bundle reads no new texts.
         overwrite: replace a bundle that is there.
 
     Returns:
@@ -81,7 +82,10 @@ def export_bundle(
             _save_pairs(run.learned, new / LEARNED)
         if vectors and run.has_language_vectors:
             save_file({"items": torch.from_numpy(run.item_vectors())}, new / VECTORS)
-        manifest = sealed(new, _about(run, kept.columns))
+            new_text = save_reader(run, new)
+        else:
+            new_text = {"why": "the bundle holds no language vectors of its items."}
+        manifest = sealed(new, {**_about(run, kept.columns), "new_text": new_text})
         (new / MARKER).write_text(marker_text(manifest))
     return open_bundle(path)
 

@@ -14,7 +14,7 @@ from darec.registry.origins import origin_from, recall
 from darec.text.inputs import SOURCES, TEXT, Entities, item_inputs, make_encoder
 from darec.text.load import find_store
 from darec.text.reduce import Reduction
-from darec.types import FloatArray, IntArray
+from darec.types import FloatArray
 
 WITNESSES = 3
 AGREEMENT = 0.999
@@ -33,6 +33,11 @@ class NewTexts:
         encoder: as given to ``darec encode``; None: the latest.
         source: ``text`` or ``titles``.
         device: where a neural encoder runs.
+
+    Attributes:
+        name: of the encoder.
+        encoder: the encoder.
+        meta: what the store says of it.
 
     Raises:
         TextError: nothing stored; vectors of ids or of profiles, which new texts cannot have.
@@ -65,7 +70,21 @@ class NewTexts:
         self._stored = stored
         if stored.meta.get("part"):
             recall(origin_from(stored.meta["part"]), f"the vectors in {self._store.folder}")
-        self._encoder, _ = make_encoder(self.name, stored.meta["options"], device=device)
+        self.meta = stored.meta
+        self.encoder, _ = make_encoder(self.name, stored.meta["options"], device=device)
+
+    @property
+    def corpus(self) -> list[str]:
+        """The dataset's own texts."""
+        return [text for text in self._known.texts if text is not None]
+
+    @property
+    def reduced_from(self) -> tuple[NDArray[Any], NDArray[np.bool_]]:
+        """[n, d] the stored vectors before a reduction, and [n] those that it was fitted on."""
+        rows = self._stored.find("sha256", self._known.keys)
+        fit_on = np.zeros(len(self._stored.full), np.bool_)
+        fit_on[rows[rows >= 0]] = True
+        return self._stored.full, fit_on
 
     def encode(self, texts: Sequence[str | None]) -> tuple[FloatArray, NDArray[np.bool_]]:
         """Vectors of some texts.
@@ -89,25 +108,22 @@ class NewTexts:
             if text is not None and row >= 0
         ]
         witnesses = known[:: max(1, len(known) // WITNESSES)][:WITNESSES]
-        corpus = [text for text in self._known.texts if text is not None]
-        made = self._encoder.encode(
+        made = self.encoder.encode(
             [text for text, _ in witnesses] + [str(new[row]) for row in present],
-            None if self._encoder.incremental else corpus,
+            None if self.encoder.incremental else self.corpus,
         )
         self._check(made[: len(witnesses)], stored.full[[row for _, row in witnesses]])
         vectors = np.zeros((len(texts), stored.vectors.shape[1]), np.float32)
-        vectors[present] = self._reduced(made[len(witnesses) :], rows[rows >= 0])
+        vectors[present] = self._reduced(made[len(witnesses) :])
         found: NDArray[np.bool_] = np.any(vectors, axis=1)
         return vectors, found
 
-    def _reduced(self, made: FloatArray, of_items: IntArray) -> FloatArray:
+    def _reduced(self, made: FloatArray) -> FloatArray:
         """In the dimensions that are stored."""
-        about = self._stored.meta.get("reduction")
+        about = self.meta.get("reduction")
         if not about:
             return made
-        fit_on = np.zeros(len(self._stored.full), np.bool_)
-        fit_on[of_items] = True
-        reduced, _ = Reduction(about["kind"], about["dim"]).fit(self._stored.full, fit_on)
+        reduced, _ = Reduction(about["kind"], about["dim"]).fit(*self.reduced_from)
         return np.asarray(reduced(made), np.float32)
 
     def _check(self, now: FloatArray, then: NDArray[Any]) -> None:

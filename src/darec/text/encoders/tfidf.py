@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version
-from typing import ClassVar, Final
+from typing import Any, ClassVar, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -60,9 +60,24 @@ class TfidfEncoder(Encoder[TfidfConfig]):
         Raises:
             TextError: the corpus holds no term at all, or none frequent enough.
         """
+        vectorizer, axes = self._fit(texts if corpus is None else corpus)
+        vectors = vectorizer.transform(texts) @ axes
+        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
+        # Below this a row is rounding error of the SVD: scaling it up would make a direction of noise.
+        vectors = np.where(lengths > 1e-6, vectors / np.maximum(lengths, 1e-6), 0.0)
+        return np.asarray(vectors, np.float32)
+
+    def learned(
+        self, corpus: Sequence[str]
+    ) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]]:
+        """What it learns of a corpus: [T] terms, [T] their inverse document frequencies and [T, d] axes."""
+        vectorizer, axes = self._fit(corpus)
+        return list(vectorizer.get_feature_names_out()), vectorizer.idf_, axes
+
+    def _fit(self, corpus: Sequence[str]) -> tuple[Any, NDArray[np.float64]]:
+        """The vectorizer of scikit-learn and the axes."""
         from sklearn.feature_extraction.text import TfidfVectorizer
 
-        corpus = texts if corpus is None else corpus
         config = self.config
         vectorizer = TfidfVectorizer(
             analyzer=partial(terms, pairs=config.pairs),
@@ -85,11 +100,7 @@ class TfidfEncoder(Encoder[TfidfConfig]):
                 f"{counts.shape[1]} distinct terms."
             )
         self._tell_what_texts_share(corpus, counts)
-        vectors = vectorizer.transform(texts) @ _axes(counts, dim, config.seed)
-        lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        # Below this a row is rounding error of the SVD: scaling it up would make a direction of noise.
-        vectors = np.where(lengths > 1e-6, vectors / np.maximum(lengths, 1e-6), 0.0)
-        return np.asarray(vectors, np.float32)
+        return vectorizer, _axes(counts, dim, config.seed)
 
     def _tell_what_texts_share(self, corpus: Sequence[str], counts: sparse.csr_matrix) -> None:
         """Whether the texts can be told apart, and whether any two are alike."""

@@ -10,7 +10,12 @@ from torch import Tensor
 from darec.errors import RunError
 from darec.graph.neighbours import nearest_neighbours, neighbour_weights
 from darec.graph.text_neighbours import COUNT, TEMPERATURE
-from darec.scoring import AddedScorer, MatrixScorer, Scorer, TableScorer
+from darec.scoring.added import AddedScorer
+from darec.scoring.base import Scorer
+from darec.scoring.folding import Folding, LinearFolding
+from darec.scoring.matrix import MatrixScorer
+from darec.scoring.neighbours import NeighbourScorer
+from darec.scoring.tables import TableScorer
 from darec.types import FloatArray, IntArray, Tables
 
 
@@ -82,21 +87,49 @@ def extended(
     """
     if isinstance(scorer, TableScorer) and rows is not None:
         items = torch.cat([scorer.tables.items.float(), torch.from_numpy(rows)])
-        return TableScorer(Tables(scorer.tables.users.float(), items), ties)
-    if isinstance(scorer, MatrixScorer):
-        same = sparse.csr_array(sparse.eye_array(scorer.n_items, dtype=np.float32))
-        # Each item as the warm items that stand for it: itself, or a new one's neighbours.
-        left = sparse.csr_array(sparse.vstack([same, weights]))
-        matrix = _dense_or_sparse(left @ (scorer.matrix @ left.T))
-        histories = sparse.csr_array(
-            (scorer.histories.data, scorer.histories.indices, scorer.histories.indptr),
-            (scorer.n_users, matrix.shape[0]),
-        )
-        return MatrixScorer(matrix, histories, ties)
+        folding = _extended_folding(scorer.folding, weights)
+        return TableScorer(Tables(scorer.tables.users.float(), items), ties, folding)
+    if isinstance(scorer, MatrixScorer | NeighbourScorer):
+        return NeighbourScorer(scorer, weights, ties)
     if isinstance(scorer, AddedScorer):
         parts = [extended(part, rows, weights, ties) for part in scorer.scorers]
         return AddedScorer(parts, scorer.weights)
     raise _unknown(scorer)
+
+
+def folded(
+    scorer: Scorer, rows: FloatArray | None, weights: sparse.csr_array, histories: sparse.csr_array
+) -> Scorer:
+    """A scorer of n other users for the same I items, whose histories hold new items as well.
+
+    Args:
+        scorer: of U users and I items.
+        rows: see :func:`new_items`.
+        weights: see :func:`new_items`.
+        histories: [n, I + m].
+
+    Raises:
+        RunError: a scorer of another kind.
+    """
+    if isinstance(scorer, TableScorer):
+        ties = np.arange(scorer.n_items + weights.shape[0])
+        users = extended(scorer, rows, weights, ties).for_histories(histories)
+        assert isinstance(users, TableScorer)
+        tables = Tables(users.tables.users, scorer.tables.items)
+        return TableScorer(tables, scorer.ties, scorer.folding)
+    if isinstance(scorer, AddedScorer):
+        parts = [folded(part, rows, weights, histories) for part in scorer.scorers]
+        return AddedScorer(parts, scorer.weights)
+    ties = np.arange(scorer.n_items + weights.shape[0])
+    return scorer.for_histories(NeighbourScorer(scorer, weights, ties).fold(histories))
+
+
+def _extended_folding(folding: Folding, weights: sparse.csr_array) -> Folding:
+    """What folds users in who have new items: a second table of items gets their rows by neighbours."""
+    if isinstance(folding, LinearFolding):
+        more = torch.from_numpy(np.asarray(weights @ folding.table.numpy(), np.float32))
+        return LinearFolding(torch.cat([folding.table, more]))
+    return folding
 
 
 def _dense_or_sparse(matrix: sparse.csr_array | FloatArray) -> sparse.csr_array | FloatArray:
