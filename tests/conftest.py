@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from outside_parts import isolate
+from postgres import postgres as postgres
 from scripted_server import ScriptedServer
 
 

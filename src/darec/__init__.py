@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from darec.errors import DarecError
     from darec.export.bundle import Bundle, open_bundle
     from darec.export.indexing import index_bundle
+    from darec.export.push import push_bundle
+    from darec.export.store import PgVectorStore
     from darec.export.write import export_bundle
     from darec.recommender import Recommender
     from darec.refitting import refit
@@ -28,6 +30,7 @@ __all__ = [
     "ColdStart",
     "DarecError",
     "Dataset",
+    "PgVectorStore",
     "Recommender",
     "Run",
     "RunConfig",
@@ -39,6 +42,7 @@ __all__ = [
     "load_plugin",
     "load_run",
     "open_bundle",
+    "push_bundle",
     "refit",
     "resolve_config",
 ]
@@ -48,6 +52,7 @@ _HOMES = {
     "ColdStart": "darec.cold",
     "DarecError": "darec.errors",
     "Dataset": "darec.data.dataset",
+    "PgVectorStore": "darec.export.store",
     "Recommender": "darec.recommender",
     "Run": "darec.run",
     "RunConfig": "darec.config",
@@ -59,6 +64,7 @@ _HOMES = {
     "load_plugin": "darec.registry.plugins",
     "load_run": "darec.api",
     "open_bundle": "darec.export.bundle",
+    "push_bundle": "darec.export.push",
     "refit": "darec.refitting",
     "resolve_config": "darec.config",
 }

@@ -59,6 +59,10 @@ class EndpointError(DarecError, RuntimeError):
     """A server of language models that cannot be reached, or that refuses what it is asked."""
 
 
+class DatabaseError(DarecError, RuntimeError):
+    """A database that cannot be reached, or that refuses what it is asked."""
+
+
 class DarecWarning(UserWarning):
     """Something that the reader of a result should know; the command line prints it in one line."""
 

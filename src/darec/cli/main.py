@@ -54,13 +54,14 @@ COMMANDS = {
     "explain": "explain",
     "export": "export",
     "index": "index",
+    "push": "push",
     "serve": "serve",
     "visualize": "visualize",
     "settings": "settings",
     "demo": "demo",
 }
 # Those that resolve no backbone, alignment or encoder, and so take no --plugin.
-WITHOUT_PARTS = {"import", "profile", "text-report", "index", "serve", "demo"}
+WITHOUT_PARTS = {"import", "profile", "text-report", "index", "push", "serve", "demo"}
 # Modules with several subcommands of their own; each defines `app`.
 GROUPS = {"theory": "theory"}
 

@@ -1,0 +1,54 @@
+"""``darec push``: a bundle into PostgreSQL, as a new version that is served at once or not at all."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from darec.terminal import echo
+
+
+def command(
+    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle.")],
+    to: Annotated[
+        str,
+        typer.Option(
+            envvar="DAREC_DATABASE",
+            metavar="URL",
+            help="postgresql://USER:PASSWORD@HOST:PORT/DATABASE. In the environment, it is in nobody's list of "
+            "processes.",
+        ),
+    ],
+    schema: Annotated[str, typer.Option(help="Of the tables.")] = "darec",
+    keep: Annotated[
+        int, typer.Option(min=1, help="Versions that stay, the new one among them.")
+    ] = 2,
+) -> None:
+    """Write a bundle's items, users and what they have into PostgreSQL with pgvector, as a new version."""
+    from darec.export.push import push_bundle
+
+    def stage(doing: str) -> None:
+        echo(f"darec: {doing}", err=True)
+
+    done = push_bundle(bundle, to, schema=schema, keep=keep, on_stage=stage)
+    what = f"{done.users:,} users, {done.items:,} items"
+    if not done.new:
+        echo(f"{done.place}: version {done.version} holds this bundle already, {what}.")
+    else:
+        echo(f"{done.place}: version {done.version}, {what}, in {done.seconds:.1f} s.")
+    if done.dropped:
+        echo(f"earlier versions removed: {', '.join(map(str, done.dropped))}.")
+    if done.replaced:
+        echo(
+            f"darec: note: {done.replaced:,} NUL characters in titles, texts and fields, which PostgreSQL cannot hold, "
+            "were replaced.",
+            err=True,
+        )
+    if done.kept:
+        echo(
+            f"darec: note: earlier versions that are still read, or belong to another role, stay until the next push: "
+            f"{', '.join(map(str, done.kept))}.",
+            err=True,
+        )
