@@ -429,7 +429,10 @@ def free_port() -> int:
 
 
 def test_without_pgvector(
-    postgres: str, bundle: Bundle, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+    postgres: str,
+    bundle: Bundle,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with monkeypatch.context() as patched:
         patched.setattr(pushing, "EXTENSION", "vector_of_old")
