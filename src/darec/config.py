@@ -34,6 +34,7 @@ MATRIX: Final = "ease"
 SPARSE_MATRIX: Final = "ease_sparse"
 SHAPE: Final = "l3ae"
 ENTRIES: Final = 50
+POPULARITY: Final = "popularity"
 LARGEST_DENSE: Final = 30_000
 """Items up to which EASE is a floor of comparisons and a matrix beside tables; beyond, EASE over candidates is."""
 
@@ -165,11 +166,15 @@ def _part(value: Any, registry: Registry, default: str) -> Any:
 
 
 class BesideConfig(Settings):
-    """An item-item matrix in closed form, whose scores are added to those of trained tables."""
+    """What is solved in closed form and scored beside trained tables: popularity, and an item-item matrix."""
 
-    backbone: SerializeAsAny[PartConfig] = Field(default=MATRIX, validate_default=True)
-    """The closed-form model; of ``ease`` and ``ease_sparse`` 50 entries of each column are kept, unless ``entries``
-    says otherwise. Above 30,000 items ``ease``, whose matrix is dense, is refused; ``ease_sparse`` is for these."""
+    popularity: float | None = Field(None, ge=0, lt=1)
+    """Weight of the logarithm of the items' popularity, when its scores and the tables' spread alike; null: chosen on
+    the validation split, 0 among what is tried (docs/studies/popularity.md)."""
+    backbone: SerializeAsAny[PartConfig] | None = Field(default=MATRIX, validate_default=True)
+    """The closed-form model of the matrix; null: popularity alone. Of ``ease`` and ``ease_sparse`` 50 entries of each
+    column are kept, unless ``entries`` says otherwise. Above 30,000 items ``ease``, whose matrix is dense, is refused;
+    ``ease_sparse`` is for these."""
     alignment: SerializeAsAny[PartConfig] = Field(default=SHAPE, validate_default=True)
     """How language shapes it."""
     weight: float | None = Field(None, ge=0, lt=1)
@@ -178,6 +183,8 @@ class BesideConfig(Settings):
     @field_validator("backbone", mode="before")
     @classmethod
     def _backbone(cls, value: Any) -> Any:
+        if value is None:
+            return None
         value = {"name": value} if isinstance(value, str) else value
         if isinstance(value, Mapping) and value.get("name", MATRIX) in (MATRIX, SPARSE_MATRIX):
             value = {"entries": ENTRIES, **value}
@@ -190,6 +197,8 @@ class BesideConfig(Settings):
 
     @model_validator(mode="after")
     def _closed(self) -> BesideConfig:
+        if self.backbone is None:
+            return self
         if not BACKBONES.get(self.backbone.name).closed_form:
             raise ConfigError(
                 f"beside.backbone {self.backbone.name!r} is trained, and a matrix beside the tables is solved in "
@@ -209,7 +218,8 @@ class RunConfig(Settings):
     alignment: SerializeAsAny[PartConfig] = Field(default=ALIGNMENT, validate_default=True)
     """How language comes in."""
     beside: BesideConfig | None = None
-    """A matrix beside trained tables; null: the tables alone. ``beside=ease`` takes its defaults."""
+    """What is scored beside trained tables; null: nothing. ``beside=popularity`` is popularity alone, and
+    ``beside=ease`` has the matrix of EASE as well, each with its defaults."""
     loss: BPRConfig | SoftmaxConfig = Field(default=BPRConfig(), discriminator="name")
     """The ranking loss, the same for every backbone and every tower of an alignment."""
     text: TextConfig = TextConfig()
@@ -234,6 +244,8 @@ class RunConfig(Settings):
     @field_validator("beside", mode="before")
     @classmethod
     def _beside(cls, value: Any) -> Any:
+        if value == POPULARITY:
+            return {"backbone": None}
         if isinstance(value, str):
             return {"backbone": value}
         if isinstance(value, Mapping) and isinstance(value.get("name"), str):  # and more is set

@@ -106,7 +106,7 @@ class Model(nn.Module):
     def needs_text(config: RunConfig) -> bool:
         """Whether the backbone or the alignment reads language embeddings."""
         pairs = [(config.backbone.name, config.alignment.name)]
-        if config.beside is not None:
+        if config.beside is not None and config.beside.backbone is not None:
             pairs.append((config.beside.backbone.name, config.beside.alignment.name))
         return any(BACKBONES.get(b).needs_text or ALIGNMENTS.get(a).needs_text for b, a in pairs)
 

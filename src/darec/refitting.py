@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from darec.config import RunConfig, RunOptions
+from darec.config import BesideConfig, RunConfig, RunOptions
 from darec.data.dataset import Dataset
 from darec.errors import RunError
 from darec.fitting import Job, train
@@ -34,9 +34,9 @@ def refit(
 ) -> Run:
     """Train a run once more, on the interactions of all splits.
 
-    Settings are those of the run. It is trained for as many epochs as validation chose, and a matrix beside the tables
-    keeps the weight that validation chose. Nothing is left to evaluate on, so nothing is evaluated: the run that it is
-    made from says how good these settings are.
+    Settings are those of the run. It is trained for as many epochs as validation chose, and what is scored beside the
+    tables keeps the weights that validation chose. Nothing is left to evaluate on, so nothing is evaluated: the run
+    that it is made from says how good these settings are.
 
     Args:
         run: a finished run, or its folder.
@@ -102,12 +102,24 @@ def _settings(source: Run, options: dict[str, Any]) -> RunConfig:
         epochs = source.metrics["best_epoch"]
         update["train"] = config.train.model_copy(update={"epochs": epochs})
     if config.beside is not None:
-        weight = source.metrics["diagnostics/beside/weight"]
-        parts = {"backbone": config.beside.backbone, "alignment": config.beside.alignment}
-        matrix = with_chosen(config.model_copy(update=parts), source.metrics, "beside/")
-        parts = {"backbone": matrix.backbone, "alignment": matrix.alignment}
-        update["beside"] = config.beside.model_copy(update={"weight": weight, **parts})
+        update["beside"] = _beside(source, config.beside)
     return with_chosen(config.model_copy(update=update), source.metrics)
+
+
+def _beside(source: Run, beside: BesideConfig) -> BesideConfig:
+    """What stood beside the tables, with the weights and the settings that validation chose."""
+    chosen = source.metrics.get("diagnostics/beside/popularity", 0.0)
+    update: dict[str, Any] = {"popularity": chosen}
+    if beside.backbone is not None:
+        parts = {"backbone": beside.backbone, "alignment": beside.alignment}
+        matrix = with_chosen(source.config.model_copy(update=parts), source.metrics, "beside/")
+        weight = source.metrics["diagnostics/beside/weight"]
+        update |= {
+            "weight": weight,
+            "backbone": matrix.backbone,
+            "alignment": matrix.alignment,
+        }
+    return beside.model_copy(update=update)
 
 
 def _check_text(source: Run) -> None:

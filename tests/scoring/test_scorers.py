@@ -8,7 +8,7 @@ import torch
 from scipy import sparse
 
 from darec.errors import DataError, RunError
-from darec.scoring import AddedScorer, MatrixScorer, Scorer, TableScorer, Term
+from darec.scoring import AddedScorer, MatrixScorer, PopularityScorer, Scorer, TableScorer, Term
 from darec.testing.scorers import ScorerSuite
 from darec.types import Tables
 
@@ -45,6 +45,11 @@ class TestSparseMatrix(ScorerSuite):
 class TestDenseMatrix(TestSparseMatrix):
     def make(self) -> Scorer:
         return matrix(dense=True)
+
+
+class TestPopularity(ScorerSuite):
+    def make(self) -> Scorer:
+        return PopularityScorer(7, torch.rand(12, generator=torch.Generator().manual_seed(3)))
 
 
 class TestAdded(ScorerSuite):

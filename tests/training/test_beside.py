@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from darec.scoring import AddedScorer, TableScorer
 from darec.testing.suites import tiny_text
 from darec.testing.worlds import tiny_dataset
 from darec.training.beside import WEIGHTS, spread
+from darec.types import Interactions
 
 SETTINGS: dict[str, Any] = {
     "backbone.dim": 4,
@@ -32,7 +34,12 @@ def fit(data: Any = None, **more: Any) -> Any:
 
 def test_scores_are_the_tables_and_the_matrix_in_the_given_share() -> None:
     data = tiny_dataset()
-    settings = {"beside.weight": 0.25, "beside.alignment": "none", "beside.backbone.ridge": 100}
+    settings = {
+        "beside.popularity": 0,
+        "beside.weight": 0.25,
+        "beside.alignment": "none",
+        "beside.backbone.ridge": 100,
+    }
     run = fit(data, settings=settings)
     alone = fit(data)
     matrix = darec.fit(
@@ -58,7 +65,7 @@ def test_scores_are_the_tables_and_the_matrix_in_the_given_share() -> None:
 
 
 def test_the_weight_is_the_best_on_validation() -> None:
-    run = fit(settings={"beside": "ease"})
+    run = fit(settings={"beside.popularity": 0})
     found = {w: run.metrics[f"diagnostics/beside/valid@{w:g}"] for w in WEIGHTS}
     weight = run.metrics["diagnostics/beside/weight"]
     assert found[weight] == max(found.values()) == run.metrics["valid/recall@5"]
@@ -66,8 +73,46 @@ def test_the_weight_is_the_best_on_validation() -> None:
 
 
 def test_weight_zero_is_the_tables_alone() -> None:
-    run = fit(settings={"beside.weight": 0})
+    run = fit(settings={"beside.weight": 0, "beside.popularity": 0})
     assert isinstance(run.scorer, TableScorer)
+
+
+def test_popularity_is_added_in_the_given_share() -> None:
+    data = tiny_dataset()
+    run = fit(data, settings={"beside.backbone": None, "beside.popularity": 0.2})
+    alone = fit(data)
+    counts = np.log1p(data.train.item_degree).astype(np.float32)
+    scores = alone.scorer.score(np.arange(data.n_users))
+    share = scores.std(axis=1).mean() / counts.std() * 0.2 / 0.8
+    assert run.scorer.score(np.arange(data.n_users)) == pytest.approx(
+        scores + share * counts, rel=1e-4, abs=1e-6
+    )
+    assert "diagnostics/beside/weight" not in run.metrics
+
+
+def test_popularity_is_weighed_on_validation_first_and_the_matrix_after_it() -> None:
+    run = fit(settings={"beside": "ease"})
+    figures = run.metrics
+    first = {w: figures[f"diagnostics/beside/popularity@{w:g}"] for w in WEIGHTS}
+    then = {w: figures[f"diagnostics/beside/valid@{w:g}"] for w in WEIGHTS}
+    assert first[figures["diagnostics/beside/popularity"]] == max(first.values()) == then[0.0]
+    assert then[figures["diagnostics/beside/weight"]] == figures["valid/recall@5"]
+
+
+def test_popularity_that_tells_no_item_from_another_changes_nothing() -> None:
+    pairs = [(f"u{user}", f"i{item}") for user in range(12) for item in range(12)]
+    around = np.arange(12)
+    splits = {
+        name: Interactions.from_pairs(
+            np.repeat(around, 2), (around[:, None] + shifts).ravel() % 12, 12, 12
+        )
+        for name, shifts in {"train": [0, 1], "valid": [2, 3], "test": [4, 5]}.items()
+    }
+    data = replace(darec.load_dataset(pairs), **splits)
+    settings = {"beside.backbone": None, "beside.popularity": 0.5}
+    run, alone = fit(data, settings=settings), fit(data)
+    users = np.arange(data.n_users)
+    np.testing.assert_array_equal(run.scorer.score(users), alone.scorer.score(users))
 
 
 def test_a_run_is_saved_loaded_and_resumed(tmp_path: Path) -> None:

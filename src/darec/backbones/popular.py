@@ -7,8 +7,7 @@ from typing import Literal
 import torch
 
 from darec.backbones.closed_form import ClosedForm, ClosedFormConfig, ClosedFormInputs
-from darec.scoring import TableScorer
-from darec.types import Tables
+from darec.scoring import PopularityScorer
 
 
 class PopularConfig(ClosedFormConfig):
@@ -21,7 +20,7 @@ class PopularConfig(ClosedFormConfig):
 class Popular(ClosedForm[PopularConfig]):
     """The number of training users of each item, for everybody."""
 
-    def fit(self, inputs: ClosedFormInputs) -> TableScorer:
+    def fit(self, inputs: ClosedFormInputs) -> PopularityScorer:
         """Count."""
-        counts = torch.from_numpy(inputs.train.item_degree).float()[:, None]
-        return TableScorer(Tables(torch.ones(inputs.train.n_users, 1), counts), inputs.ties)
+        counts = torch.from_numpy(inputs.train.item_degree).float()
+        return PopularityScorer(inputs.train.n_users, counts, inputs.ties)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -12,6 +12,11 @@ from darec.cli.output import Format, ListFormat
 
 if TYPE_CHECKING:
     from darec.listing.reasons import Reasons
+
+OTHER: Final = {
+    "tables": "tables: inner product of the user's row and the item's",
+    "popularity": "how popular the item is, the same for everybody",
+}
 
 
 def command(
@@ -54,7 +59,7 @@ def _print(why: Reasons, whom: str, k: int) -> None:
     echo(f"{why.title} ({why.item_id}) for {whom}: score {why.score:.4f}")
     rows: list[dict[str, Any]] = [
         {
-            "because of": part.title or "tables: inner product of the user's row and the item's",
+            "because of": part.title or OTHER.get(part.of, part.of),
             "adds": part.adds,
             "share": _percent(part.share),
         }

@@ -29,8 +29,8 @@ class Part:
 
     Attributes:
         of: ``item`` for an item that the user has, by an item-item matrix; ``tables`` for the inner product of the
-            user's row and the item's.
-        item_id: that item; None for tables.
+            user's row and the item's; ``popularity`` for what every user's score has of it.
+        item_id: that item; None for the other two.
         title: what to call it.
         adds: how much it adds to the score; what is below 0 takes off.
         share: of the score; None where that is 0. Shares of a sum with negative parts may be above 1.
@@ -96,7 +96,10 @@ class Reasons(Tabular):
     words: tuple[Word, ...]
 
     def to_polars(self) -> pl.DataFrame:
-        """``kind`` (item, tables, nearest, word), ``item_id``, ``title``, ``word``, ``value`` and ``share``."""
+        """``kind``, ``item_id``, ``title``, ``word``, ``value`` and ``share``.
+
+        A kind is item, tables, popularity, nearest or word.
+        """
         rows: list[tuple[Any, ...]] = [
             (part.of, _text(part.item_id), part.title, None, part.adds, part.share)
             for part in self.parts

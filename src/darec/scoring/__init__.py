@@ -1,4 +1,4 @@
-"""Scorers: what every run ends in. Two tables, an item-item matrix that multiplies a history, or both added."""
+"""Scorers: what every run ends in. Two tables, an item-item matrix, popularity, or several of them added."""
 
 from typing import Final
 
@@ -6,12 +6,13 @@ from darec.scoring.added import AddedScorer
 from darec.scoring.base import Explanation, Scorer, Term, one_history
 from darec.scoring.folding import Folding, LinearFolding, MeanFolding, RidgeFolding
 from darec.scoring.matrix import MatrixScorer
+from darec.scoring.popularity import PopularityScorer
 from darec.scoring.ranking import Ranked, Ranker, check_k, select
 from darec.scoring.tables import TableScorer
 from darec.scoring.ties import tie_order
 
 KINDS: Final[dict[str, type[Scorer]]] = {
-    scorer.kind: scorer for scorer in (TableScorer, MatrixScorer, AddedScorer)
+    scorer.kind: scorer for scorer in (TableScorer, MatrixScorer, PopularityScorer, AddedScorer)
 }
 """Kind in a saved file -> class."""
 
@@ -23,6 +24,7 @@ __all__ = [
     "LinearFolding",
     "MatrixScorer",
     "MeanFolding",
+    "PopularityScorer",
     "Ranked",
     "Ranker",
     "RidgeFolding",

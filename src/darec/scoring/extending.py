@@ -15,6 +15,7 @@ from darec.scoring.base import Scorer
 from darec.scoring.folding import Folding, LinearFolding
 from darec.scoring.matrix import MatrixScorer
 from darec.scoring.neighbours import NeighbourScorer
+from darec.scoring.popularity import PopularityScorer
 from darec.scoring.tables import TableScorer
 from darec.types import FloatArray, IntArray, Tables
 
@@ -65,6 +66,9 @@ def new_items(
         return TableScorer(Tables(scorer.tables.users.float(), torch.from_numpy(rows)), ties)
     if isinstance(scorer, MatrixScorer):
         return MatrixScorer(_dense_or_sparse(scorer.matrix @ weights.T), scorer.histories, ties)
+    if isinstance(scorer, PopularityScorer):
+        values = torch.from_numpy(weights @ scorer.values.numpy())  # of those that stand for it
+        return PopularityScorer(scorer.n_users, values, ties)
     if isinstance(scorer, AddedScorer):
         parts = [new_items(part, rows, weights, ties) for part in scorer.scorers]
         return AddedScorer(parts, scorer.weights)
@@ -91,6 +95,9 @@ def extended(
         return TableScorer(Tables(scorer.tables.users.float(), items), ties, folding)
     if isinstance(scorer, MatrixScorer | NeighbourScorer):
         return NeighbourScorer(scorer, weights, ties)
+    if isinstance(scorer, PopularityScorer):
+        new = torch.from_numpy(weights @ scorer.values.numpy())  # of those that stand for it
+        return PopularityScorer(scorer.n_users, torch.cat([scorer.values, new]), ties)
     if isinstance(scorer, AddedScorer):
         parts = [extended(part, rows, weights, ties) for part in scorer.scorers]
         return AddedScorer(parts, scorer.weights)

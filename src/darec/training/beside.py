@@ -1,17 +1,22 @@
-"""An item-item matrix beside trained tables: what the two know differs, and their scores are added.
+"""What is solved in closed form and scored beside trained tables: popularity, and an item-item matrix.
 
-Tables of a usual width hold what users and items have in common; which item goes with which, one by one, they cannot
-hold, and a linear item-item model can (docs/studies/target.md). The matrix is solved once the tables are trained, its
-scores are brought to the same spread as theirs, and its weight is chosen on the validation split.
+Tables that are trained by cosines do not know how popular an item is, and no tables of a usual width know which item
+goes with which, one by one; a linear item-item model does. Their scores are added. Each is brought to the spread of the
+scores that it is added to, and its weight is chosen on the validation split: popularity's first, which is also part of
+what is validated after each epoch, then the matrix's.
 """
 
 from __future__ import annotations
 
 import math
 import time
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
+from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
+import torch
 from torch import Tensor
 
 from darec.config import BesideConfig, RunConfig
@@ -19,20 +24,37 @@ from darec.data.dataset import Dataset
 from darec.errors import ConfigError
 from darec.evaluation.evaluate import Evaluator
 from darec.progress import counted
-from darec.scoring import AddedScorer, Scorer
+from darec.scoring import AddedScorer, PopularityScorer, Scorer
 from darec.training.closed_form import ClosedFormTrainer, chosen, n_numbers
 from darec.training.state import TrainState
 from darec.training.trainer import Trainer
 from darec.types import IntArray, Interactions, TextTable
 
 WEIGHTS: Final = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 0.85)
-"""Tried, where none is given; 0 is the tables alone."""
+"""Tried, where none is given; 0 adds nothing."""
+FEW: Final = (0.0, 0.1, 0.2, 0.4, 0.7)
+"""Tried after the first epoch, for what is validated after each."""
+_TINY: Final = 1e-12
 _USERS: Final = 1000  # by whom spreads are measured
 _JUDGES: Final = 10_000  # users of the validation split by whom the weight is chosen, at most
 
 
+@dataclass(frozen=True)
+class _Weighed:
+    """A sum, the weight of what was added, its value on the validation split, and those of all weights tried."""
+
+    scorer: Scorer
+    weight: float
+    value: float
+    values: Mapping[float, float]
+
+    def told(self, name: str) -> dict[str, float]:
+        """The values by ``NAME@WEIGHT``."""
+        return {f"{name}@{weight:g}": value for weight, value in self.values.items()}
+
+
 class BesideTrainer:
-    """Trains tables, then solves for a matrix beside them, and weighs the two.
+    """Trains tables, then adds popularity and a matrix to them, each with its weight.
 
     Args:
         config: the run's configuration, with ``beside``.
@@ -46,19 +68,30 @@ class BesideTrainer:
     ) -> None:
         beside = config.beside
         if not isinstance(beside, BesideConfig):
-            raise TypeError("the configuration has no matrix beside the tables")
-        if beside.weight is None and not options.get("validate", True):
-            raise ConfigError("beside.weight is null, and nothing is validated: give a weight.")
+            raise TypeError("the configuration has nothing beside the tables")
+        matrix = beside.backbone is not None
+        if not options.get("validate", True):
+            for name in ("popularity", *(["weight"] if matrix else [])):
+                if getattr(beside, name) is None:
+                    raise ConfigError(
+                        f"beside.{name} is null, and nothing is validated: give a weight."
+                    )
         self.beside, self.dataset = beside, dataset
         self.tables = Trainer(config, dataset, text, **options)
+        self.tables.judged = self._with_popularity
         self.reporter, self.monitor = self.tables.reporter, config.train.monitor
-        kept = ("folder", "reporter", "validate")
-        shared = {name: value for name, value in options.items() if name in kept}
-        matrix = config.model_copy(
-            update={"backbone": beside.backbone, "alignment": beside.alignment, "beside": None}
-        )
-        self.matrix = ClosedFormTrainer(matrix, dataset, text, **shared)
-        self.weight = beside.weight or 0.0
+        counts = torch.from_numpy(dataset.train.item_degree).float()
+        ties = dataset.items.tie_order
+        self.popularity = PopularityScorer(dataset.n_users, counts.log1p(), ties)
+        self.judge = self._judge()
+        self.matrix: ClosedFormTrainer | None = None
+        if matrix:
+            kept = ("folder", "reporter", "validate")
+            shared = {name: value for name, value in options.items() if name in kept}
+            update = {"backbone": beside.backbone, "alignment": beside.alignment, "beside": None}
+            self.matrix = ClosedFormTrainer(
+                config.model_copy(update=update), dataset, text, **shared
+            )
         self._scorer: Scorer | None = None
 
     @property
@@ -67,41 +100,83 @@ class BesideTrainer:
         return self.tables.state
 
     def fit(self, *, resume: bool = False) -> TrainState:
-        """Train the tables, going on with them where ``resume``, then solve for the matrix and choose its weight."""
+        """Train the tables, going on with them where ``resume``, then add the others."""
         state = self.tables.fit(resume=resume)
         started = time.perf_counter()
-        tables, best, judge = self.tables.scorer(), -math.inf, self._judge()
-        of_tables = spread(tables, self.dataset)
-        for config in self.matrix.candidates():
-            matrix = self.matrix.solve(config)
-            ratio = of_tables / max(spread(matrix, self.dataset), 1e-12)
-            found = self._weigh(tables, matrix, ratio, judge) if judge else {}
-            weight = max(found, key=lambda weight: found[weight]) if found else self.weight
-            value = found.get(weight, -math.inf)
-            if self._scorer is None or value > best:
-                best, self.weight = value, weight
-                self._scorer = added(tables, matrix, weight, ratio)
-                told = {"weight": weight, **chosen(self.matrix.config, config)}
-                told |= {f"valid@{tried:g}": value for tried, value in found.items()}
-        if judge:
-            state.best_value = best
+        found = self._add(
+            "popularity", self.tables.scorer(), self.popularity, self.beside.popularity
+        )
+        told = {"popularity": found.weight} | found.told("popularity")
+        if self.matrix is not None:
+            tables = found.scorer
+            weighed = []
+            for config in self.matrix.candidates():
+                solved = self.matrix.solve(config)
+                one = self._add("the matrix", tables, solved, self.beside.weight)
+                weighed.append((one, chosen(self.matrix.config, config)))
+            found, settings = max(weighed, key=lambda pair: pair[0].value)
+            told |= {"weight": found.weight, **settings} | found.told("valid")
+        self._scorer = found.scorer
+        if self.judge is not None:
+            state.best_value = found.value
         state.total_seconds += time.perf_counter() - started
         state.best_seconds += time.perf_counter() - started
         state.diagnostics |= {f"beside/{name}": value for name, value in told.items()}
         return state
 
-    def _weigh(
-        self, tables: Scorer, matrix: Scorer, ratio: float, judge: Evaluator
-    ) -> dict[float, float]:
-        """What the validation split says of each weight that may be."""
-        weights = WEIGHTS if self.beside.weight is None else (self.beside.weight,)
-        found = {}
+    def _with_popularity(self, tables: Scorer) -> Scorer:
+        """What is validated after an epoch; the first time, the weight is chosen for all of them."""
+        state = self.state
+        if state.popularity is None:
+            if self.beside.popularity is None:
+                state.popularity = self._add(None, tables, self.popularity, None, FEW).weight
+            else:
+                state.popularity = self.beside.popularity
+        return self._added(tables, self.popularity, state.popularity)
+
+    def _add(
+        self,
+        name: str | None,
+        scorer: Scorer,
+        other: Scorer,
+        weight: float | None,
+        tried: Sequence[float] = WEIGHTS,
+    ) -> _Weighed:
+        """Add a scorer with the weight that is given, or with the best of those tried on the validation split.
+
+        Args:
+            name: of what is added, in the display of progress; None: no display.
+            scorer: what it is added to.
+            other: what is added.
+            weight: None: to be chosen.
+            tried: weights to choose from.
+        """
+        weights = tried if weight is None else (weight,)
+        ratio = self._ratio(scorer, other)
+        if self.judge is None:
+            return _Weighed(added(scorer, other, weights[0], ratio), weights[0], -math.inf, {})
+        values = {}
+        with nullcontext() if name is None else self._showing():
+            for one in weights if name is None else counted(weights, f"weighing {name}"):
+                judged = self.judge.evaluate(
+                    added(scorer, other, one, ratio), (self.tables.metric,)
+                )
+                values[one] = judged.summary()[self.monitor]
+        best = max(values, key=lambda one: values[one])
+        return _Weighed(added(scorer, other, best, ratio), best, values[best], values)
+
+    @contextmanager
+    def _showing(self) -> Iterator[None]:
         with self.reporter, self.reporter.preparing():
-            for weight in counted(weights, "weighing the matrix beside the tables"):
-                scorer = added(tables, matrix, weight, ratio)
-                values = judge.evaluate(scorer, (self.tables.metric,)).summary()
-                found[weight] = values[self.monitor]
-        return found
+            yield
+
+    def _added(self, scorer: Scorer, other: Scorer, weight: float) -> Scorer:
+        return added(scorer, other, weight, self._ratio(scorer, other)) if weight else scorer
+
+    def _ratio(self, scorer: Scorer, other: Scorer) -> float:
+        """Spread of the one over that of the other; 0 where the other tells no item from another."""
+        known = spread(other, self.dataset)
+        return spread(scorer, self.dataset) / known if known > _TINY else 0.0
 
     def _judge(self) -> Evaluator | None:
         """The tables' own evaluator, or one on a fixed sample of its users where there are many."""
@@ -117,7 +192,7 @@ class BesideTrainer:
         return Evaluator(valid, train, train, whole.ks, user_groups=0, item_groups=0)
 
     def scorer(self) -> Scorer:
-        """Both, added. Raises ``RuntimeError`` before :meth:`fit`."""
+        """All, added. Raises ``RuntimeError`` before :meth:`fit`."""
         if self._scorer is None:
             raise RuntimeError("fit() comes first")
         return self._scorer
@@ -128,25 +203,28 @@ class BesideTrainer:
 
     @property
     def n_parameters(self) -> int:
-        """Of both."""
+        """Of all together."""
         added_up = self.scorer()
         if not isinstance(added_up, AddedScorer):
             return self.tables.n_parameters
-        return self.tables.n_parameters + n_numbers(added_up.scorers[1])
+        return self.tables.n_parameters + sum(map(n_numbers, added_up.scorers[1:]))
 
 
-def added(tables: Scorer, matrix: Scorer, weight: float, ratio: float) -> Scorer:
-    """The tables' scores and the matrix's in the given share.
+def added(scorer: Scorer, other: Scorer, weight: float, ratio: float) -> Scorer:
+    """Two scorers' scores in the given share.
 
     Args:
-        tables: keeps its scale.
-        matrix: what is added.
-        weight: of the matrix, in [0, 1).
-        ratio: spread of the tables' scores over that of the matrix's.
+        scorer: keeps its scale.
+        other: what is added.
+        weight: of ``other``, in [0, 1); with 0, ``scorer`` stays alone.
+        ratio: spread of the scorer's scores over that of the other's.
     """
     if not weight:
-        return tables
-    return AddedScorer([tables, matrix], [1.0, ratio * weight / (1 - weight)])
+        return scorer
+    share = ratio * weight / (1 - weight)
+    if isinstance(scorer, AddedScorer):
+        return AddedScorer([*scorer.scorers, other], [*scorer.weights, share])
+    return AddedScorer([scorer, other], [1.0, share])
 
 
 def spread(scorer: Scorer, dataset: Dataset) -> float:
@@ -154,4 +232,4 @@ def spread(scorer: Scorer, dataset: Dataset) -> float:
     users: IntArray = np.flatnonzero(dataset.train.user_degree)
     chosen = np.random.default_rng(0).permutation(users)[:_USERS]
     blocks = [scorer.score(chosen[start : start + 100]) for start in range(0, len(chosen), 100)]
-    return float(np.mean([block.std(axis=1).mean() for block in blocks]))
+    return float(np.mean([block.std(axis=1, dtype=np.float64).mean() for block in blocks]))

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -26,7 +27,7 @@ from darec.files import write_atomic
 from darec.lock import Lock
 from darec.memory import keep_freed_memory
 from darec.model import Model
-from darec.scoring import TableScorer
+from darec.scoring import Scorer, TableScorer
 from darec.training.checkpoint import read_checkpoint, write_checkpoint
 from darec.training.checks import check_config, resolve_device, warn_of_full_users
 from darec.training.history import History
@@ -50,6 +51,9 @@ class Trainer:
         tensorboard: also write TensorBoard events.
         validate: let the validation split say which epoch is best, and when to stop; else all epochs are trained, and
             the last one counts.
+
+    Attributes:
+        judged: makes of the tables what is validated after an epoch; the tables themselves, unless it is set.
 
     Raises:
         ConfigError: settings that do not fit the data or the machine, see :func:`check_config`.
@@ -93,6 +97,7 @@ class Trainer:
         )
         self.state = TrainState()
         self._best: dict[str, Tensor] = {}
+        self.judged: Callable[[Scorer], Scorer] = lambda scorer: scorer
 
     def fit(self, *, resume: bool = False) -> TrainState:
         """Train until early stopping or the last epoch, then put the best weights back into the model.
@@ -193,7 +198,7 @@ class Trainer:
             encoded = self.model.encode()
         value: float | None = None
         if self.evaluator is not None:
-            scorer = TableScorer(self.model.tables(encoded), self.ties)
+            scorer = self.judged(TableScorer(self.model.tables(encoded), self.ties))
             value = self.evaluator.evaluate(scorer, (self.metric,)).summary()[monitor]
         diagnostics = self.model.diagnostics(encoded)
         state.total_seconds += time.perf_counter() - started
