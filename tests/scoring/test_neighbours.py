@@ -8,8 +8,15 @@ import torch
 from scipy import sparse
 
 from darec.errors import RunError
-from darec.scoring import AddedScorer, LinearFolding, MatrixScorer, Scorer, TableScorer
-from darec.scoring.extending import extended, folded
+from darec.scoring import (
+    AddedScorer,
+    LinearFolding,
+    MatrixScorer,
+    PopularityScorer,
+    Scorer,
+    TableScorer,
+)
+from darec.scoring.extending import extended, folded, new_items
 from darec.scoring.neighbours import NeighbourScorer
 from darec.types import Tables
 
@@ -83,3 +90,15 @@ def test_it_is_not_saved(scorer: Scorer) -> None:
     assert isinstance(scorer, NeighbourScorer)
     with pytest.raises(RunError, match="not saved"):
         scorer.arrays()
+
+
+def test_a_new_item_is_as_popular_as_those_that_stand_for_it() -> None:
+    popularity = PopularityScorer(4, torch.tensor([1.0, 3, 5, 0, 10, 2]))
+    whole = extended(popularity, None, W, np.arange(8)).score(np.array([2]))
+    np.testing.assert_allclose(whole, [[1, 3, 5, 0, 10, 2, 2, 9]])
+    alone = new_items(popularity, None, W, np.arange(2)).score(np.array([0]))
+    np.testing.assert_allclose(alone, [[2, 9]])
+    liked = sparse.csr_array(np.ones((3, 8), np.float32))
+    np.testing.assert_allclose(
+        folded(popularity, None, W, liked).score(np.array([2])), [[1, 3, 5, 0, 10, 2]]
+    )

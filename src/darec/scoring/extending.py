@@ -124,6 +124,8 @@ def folded(
         assert isinstance(users, TableScorer)
         tables = Tables(users.tables.users, scorer.tables.items)
         return TableScorer(tables, scorer.ties, scorer.folding)
+    if isinstance(scorer, PopularityScorer):
+        return scorer.for_histories(histories)
     if isinstance(scorer, AddedScorer):
         parts = [folded(part, rows, weights, histories) for part in scorer.scorers]
         return AddedScorer(parts, scorer.weights)

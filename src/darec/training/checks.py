@@ -61,11 +61,12 @@ def check_config(config: RunConfig, dataset: Dataset, *, validate: bool = True) 
 
 def _check_closed_forms(config: RunConfig, n_items: int) -> None:
     """Raise ``ConfigError`` where a library is missing, or the catalogue is too large for EASE beside tables."""
-    for part in (config.backbone, config.beside and config.beside.backbone):
+    matrix = config.beside and config.beside.backbone
+    for part in (config.backbone, matrix):
         backbone = part and BACKBONES.get(part.name)
         if backbone and backbone.closed_form:
             backbone.check_installed()
-    if config.beside and config.beside.backbone.name == MATRIX and n_items > LARGEST_DENSE:
+    if matrix and matrix.name == MATRIX and n_items > LARGEST_DENSE:
         raise ConfigError(
             f"beside.backbone {MATRIX!r}: {n_items:,} items, and its matrix is dense: set "
             f"beside.backbone={SPARSE_MATRIX}."
