@@ -15,7 +15,7 @@ from darec.errors import ConfigError
 from darec.scoring import AddedScorer, TableScorer
 from darec.testing.suites import tiny_text
 from darec.testing.worlds import tiny_dataset
-from darec.training.beside import WEIGHTS, spread
+from darec.training.beside import TOLERANCE, WEIGHTS, spread
 from darec.types import Interactions
 
 SETTINGS: dict[str, Any] = {
@@ -68,7 +68,8 @@ def test_the_weight_is_the_best_on_validation() -> None:
     run = fit(settings={"beside.popularity": 0})
     found = {w: run.metrics[f"diagnostics/beside/valid@{w:g}"] for w in WEIGHTS}
     weight = run.metrics["diagnostics/beside/weight"]
-    assert found[weight] == max(found.values()) == run.metrics["valid/recall@5"]
+    near = [w for w, value in found.items() if value >= (1 - TOLERANCE) * max(found.values())]
+    assert weight == max(near) and found[weight] == run.metrics["valid/recall@5"]
     assert found[0.0] == fit().metrics["valid/recall@5"]
 
 
@@ -95,7 +96,9 @@ def test_popularity_is_weighed_on_validation_first_and_the_matrix_after_it() -> 
     figures = run.metrics
     first = {w: figures[f"diagnostics/beside/popularity@{w:g}"] for w in WEIGHTS}
     then = {w: figures[f"diagnostics/beside/valid@{w:g}"] for w in WEIGHTS}
-    assert first[figures["diagnostics/beside/popularity"]] == max(first.values()) == then[0.0]
+    near = [w for w, value in first.items() if value >= (1 - TOLERANCE) * max(first.values())]
+    assert figures["diagnostics/beside/popularity"] == min(near)
+    assert first[min(near)] == then[0.0]
     assert then[figures["diagnostics/beside/weight"]] == figures["valid/recall@5"]
 
 

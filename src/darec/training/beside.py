@@ -3,7 +3,8 @@
 Tables that are trained by cosines do not know how popular an item is, and no tables of a usual width know which item
 goes with which, one by one; a linear item-item model does. Their scores are added. Each is brought to the spread of the
 scores that it is added to, and its weight is chosen on the validation split: popularity's first, which is also part of
-what is validated after each epoch, then the matrix's.
+what is validated after each epoch, then the matrix's. Of weights that are nearly as good as the best, that is taken
+which leaves popularity the smallest part: the least popular items gain more by it than the others lose.
 """
 
 from __future__ import annotations
@@ -34,6 +35,8 @@ WEIGHTS: Final = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 0.85)
 """Tried, where none is given; 0 adds nothing."""
 FEW: Final = (0.0, 0.1, 0.2, 0.4, 0.7)
 """Tried after the first epoch, for what is validated after each."""
+TOLERANCE: Final = 0.005
+"""Share of the best value on the validation split that a weight may lose for less popularity."""
 _TINY: Final = 1e-12
 _USERS: Final = 1000  # by whom spreads are measured
 _JUDGES: Final = 10_000  # users of the validation split by whom the weight is chosen, at most
@@ -162,7 +165,9 @@ class BesideTrainer:
                     added(scorer, other, one, ratio), (self.tables.metric,)
                 )
                 values[one] = judged.summary()[self.monitor]
-        best = max(values, key=lambda one: values[one])
+        enough = (1 - TOLERANCE) * max(values.values())
+        near = [one for one in weights if values[one] >= enough]
+        best = min(near) if other is self.popularity else max(near)
         return _Weighed(added(scorer, other, best, ratio), best, values[best], values)
 
     @contextmanager
