@@ -99,6 +99,8 @@ class TrainConfig(Settings):
     """Evaluations without improvement after which training stops."""
     monitor: str = "recall@20"
     """Validation metric that picks the best epoch."""
+    fold_ridge: float | None = Field(None, gt=0)
+    """Ridge of users who are only lists of items (darec.training.fold_in); null: chosen on validation."""
 
 
 class EvaluationConfig(Settings):

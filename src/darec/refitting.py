@@ -15,6 +15,7 @@ from darec.run_folder import describe, run_folder
 from darec.runtime import resolve_runtime, stored_text
 from darec.settings import validated
 from darec.training.closed_form import with_chosen
+from darec.training.fold_in import CHOSEN
 from darec.types import TextTable
 
 
@@ -61,15 +62,20 @@ def refit(
         raise RunError(
             f"{source.path or 'this run'} was refitted on every split already: use it as it is."
         )
-    if out is not None and source.path is not None and _same(out, source.path):
+    if source.update is not None and not BACKBONES.get(source.config.backbone.name).closed_form:
+        raise RunError(
+            f"{source.path or 'this run'} was updated from another run, so its settings do not say how long to train "
+            "from the start: train a run on its dataset, and refit that."
+        )
+    if out is not None and source.path is not None and same_place(out, source.path):
         raise RunError(f"{out} holds the run that is to be refitted: choose another --out.")
     options = {"seed": seed, "device": device, "threads": threads}
-    config = _settings(
+    config = chosen_settings(
         source, {name: given for name, given in options.items() if given is not None}
     )
     dataset = source.dataset.merged()
     if text is None:
-        _check_text(source)
+        check_text(source)
     with run_folder(out) as folder:
         resumes = folder is not None and folder.admit(resume=resume, overwrite=overwrite)
         about: dict[str, Any] = {"refit": _origin(source)}
@@ -87,11 +93,12 @@ def refit(
         return train(job, progress=progress, tensorboard=tensorboard)
 
 
-def _same(one: str | Path, other: Path) -> bool:
+def same_place(one: str | Path, other: Path) -> bool:
+    """Whether two paths name one folder."""
     return Path(one).resolve() == other.resolve()
 
 
-def _settings(source: Run, options: dict[str, Any]) -> RunConfig:
+def chosen_settings(source: Run, options: dict[str, Any]) -> RunConfig:
     """The run's settings, with what validation chose written down."""
     config = source.config
     run_options = validated(
@@ -100,7 +107,8 @@ def _settings(source: Run, options: dict[str, Any]) -> RunConfig:
     update: dict[str, Any] = {"options": run_options}
     if not BACKBONES.get(config.backbone.name).closed_form:
         epochs = source.metrics["best_epoch"]
-        update["train"] = config.train.model_copy(update={"epochs": epochs})
+        ridge = source.metrics.get(f"diagnostics/{CHOSEN}", config.train.fold_ridge)
+        update["train"] = config.train.model_copy(update={"epochs": epochs, "fold_ridge": ridge})
     if config.beside is not None:
         update["beside"] = _beside(source, config.beside)
     return with_chosen(config.model_copy(update=update), source.metrics)
@@ -122,7 +130,7 @@ def _beside(source: Run, beside: BesideConfig) -> BesideConfig:
     return beside.model_copy(update=update)
 
 
-def _check_text(source: Run) -> None:
+def check_text(source: Run) -> None:
     """Raise ``RunError`` where the run's language vectors are not those that are stored now."""
     then = source.about["text"]
     if then is None:

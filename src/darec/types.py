@@ -76,6 +76,19 @@ class Interactions:
         """The items of one user, in ascending order."""
         return self.items[self.indptr[user] : self.indptr[user + 1]]
 
+    def of_users(self, users: IntArray) -> Interactions:
+        """The pairs of some users alone.
+
+        Args:
+            users: [n] distinct rows, which become 0..n-1 in this order.
+        """
+        places = np.full(self.n_users, -1, np.int64)
+        places[users] = np.arange(len(users))
+        kept = places[self.users] >= 0
+        return Interactions.from_pairs(
+            places[self.users[kept]], self.items[kept], len(users), self.n_items
+        )
+
     def contains(self, users: IntArray, items: IntArray) -> NDArray[np.bool_]:
         """Whether each pair is here; ``users`` and ``items`` broadcast against each other."""
         keys = users * self.n_items + items

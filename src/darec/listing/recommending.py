@@ -143,8 +143,8 @@ class Recommending(ABC):
     ) -> RecommendationList[Recommendation]:
         """The ``k`` best items for a user known only by items they like.
 
-        How that is scored depends on the scorer (:meth:`darec.scoring.Scorer.for_histories`): for two tables the
-        user's row is the mean of those items' unit rows, for an item-item matrix nothing is lost.
+        How that is scored depends on the scorer (:meth:`darec.scoring.Scorer.for_histories`): for two tables the user
+        is folded in by one ridge step (:mod:`darec.training.fold_in`), for an item-item matrix nothing is lost.
 
         Args:
             liked: ids or titles of items, at least one.

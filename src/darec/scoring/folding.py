@@ -90,40 +90,52 @@ class RidgeFolding(Folding):
         unobserved: weight of the squared score of every item, alpha_0.
         ridge: lambda.
         frequency: nu, how much more a user with many items is penalised.
+        scale: factor of the rows, which brings them to the length of rows that were learned otherwise.
     """
 
     kind: ClassVar[str] = "ridge"
 
-    def __init__(self, unobserved: float, ridge: float, frequency: float) -> None:
+    def __init__(
+        self, unobserved: float, ridge: float, frequency: float, scale: float = 1.0
+    ) -> None:
         self.unobserved, self.ridge, self.frequency = unobserved, ridge, frequency
+        self.scale = scale
+        self._known: tuple[Tensor, Tensor] | None = None
 
     def rows(self, histories: sparse.csr_array, items: Tensor) -> FloatArray:
         """See :meth:`Folding.rows`."""
-        Y = items.double()
-        common = self.unobserved * (Y.T @ Y)
+        common = self._common(items)
         indptr, indices = histories.indptr, torch.from_numpy(histories.indices.astype(np.int64))
         weights = torch.from_numpy(histories.data.astype(np.float64))
-        found = torch.zeros(histories.shape[0], Y.shape[1])
+        found = torch.zeros(histories.shape[0], items.shape[1])
         for start in counted(range(0, len(found), _ROWS), "folding in"):
             for row in range(start, min(start + _ROWS, len(found))):
                 entries = slice(indptr[row], indptr[row + 1])
-                liked, weight = Y[indices[entries]], weights[entries]
+                liked, weight = items[indices[entries]].double(), weights[entries]
                 if len(liked):
                     system = common + liked.T @ (weight[:, None] * liked)
-                    system.diagonal().add_(self.penalty(float(weight.sum()), len(Y)))
+                    system.diagonal().add_(self.penalty(float(weight.sum()), len(items)))
                     found[row] = torch.linalg.solve(system, liked.T @ weight)
-        return np.asarray(found.numpy())
+        return np.asarray((self.scale * found).numpy())
+
+    def _common(self, items: Tensor) -> Tensor:
+        """``unobserved Y'Y``, which all users of one item table share, in double precision."""
+        if self._known is None or self._known[0] is not items:
+            Y = items.double()
+            self._known = items, self.unobserved * (Y.T @ Y)
+        return self._known[1]
 
     def penalty(self, observed: float, others: int) -> float:
         """The ridge of a row that has so many observations, of so many that there could be."""
         return float(self.ridge * (observed + self.unobserved * others) ** self.frequency)
 
     def about(self) -> dict[str, Any]:
-        """Its three numbers."""
+        """Its four numbers."""
         return {
             "unobserved": self.unobserved,
             "ridge": self.ridge,
             "frequency": self.frequency,
+            "scale": self.scale,
         }
 
 

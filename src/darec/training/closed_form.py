@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -29,7 +29,7 @@ from darec.types import TextTable
 class ClosedFormTrainer:
     """Solves one closed-form backbone on one dataset, with the structure that its alignment gives.
 
-    Args and errors are those of :class:`~darec.training.trainer.Trainer`.
+    Args and errors are those of :class:`~darec.training.trainer.Trainer`; there is nothing to ``start`` from.
     """
 
     def __init__(
@@ -43,6 +43,7 @@ class ClosedFormTrainer:
         reporter: Reporter | None = None,
         tensorboard: bool = False,
         validate: bool = True,
+        start: Callable[[Model], None] | None = None,
     ) -> None:
         metric, k = check_config(config, dataset, validate=validate)
         self.config, self.dataset, self.text, self.folder = config, dataset, text, folder

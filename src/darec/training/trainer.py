@@ -27,9 +27,10 @@ from darec.files import write_atomic
 from darec.lock import Lock
 from darec.memory import keep_freed_memory
 from darec.model import Model
-from darec.scoring import Scorer, TableScorer
+from darec.scoring import Folding, Scorer, TableScorer
 from darec.training.checkpoint import read_checkpoint, write_checkpoint
 from darec.training.checks import check_config, resolve_device, warn_of_full_users
+from darec.training.fold_in import fitted_folding
 from darec.training.history import History
 from darec.training.progress import Reporter
 from darec.training.state import TrainState
@@ -49,6 +50,7 @@ class Trainer:
         lock: the lock on ``folder``, looked at before anything is written there.
         reporter: shows progress.
         tensorboard: also write TensorBoard events.
+        start: called with the model before training, to give it other weights to start from than random ones.
         validate: let the validation split say which epoch is best, and when to stop; else all epochs are trained, and
             the last one counts.
 
@@ -71,8 +73,10 @@ class Trainer:
         reporter: Reporter | None = None,
         tensorboard: bool = False,
         validate: bool = True,
+        start: Callable[[Model], None] | None = None,
     ) -> None:
         self.config, self.folder, self.tensorboard = config, folder, tensorboard
+        self.dataset = dataset
         self._lock = lock
         self.reporter = reporter or Reporter()
         keep_freed_memory()
@@ -84,6 +88,8 @@ class Trainer:
         initial = torch.Generator().manual_seed(options.seed)
         with self.reporter.preparing():
             self.model = Model(config, dataset.train, text, initial).to(self.device)
+            if start is not None:
+                start(self.model)
         warn_of_full_users(self.model.sampler.full_users, dataset)
         # Apart, so that an alignment's draws do not shift the batches and dropout of its backbone.
         self.generator = torch.Generator(self.device).manual_seed(options.seed + 1)
@@ -98,6 +104,7 @@ class Trainer:
         self.state = TrainState()
         self._best: dict[str, Tensor] = {}
         self.judged: Callable[[Scorer], Scorer] = lambda scorer: scorer
+        self._folding: Folding | None = None
 
     def fit(self, *, resume: bool = False) -> TrainState:
         """Train until early stopping or the last epoch, then put the best weights back into the model.
@@ -130,6 +137,11 @@ class Trainer:
         finally:
             history.close()
         self._take_best()
+        with self.reporter, self.reporter.preparing():
+            self._folding, told = fitted_folding(
+                self.scorer(), self.dataset, train, validate=self.evaluator is not None
+            )
+        state.diagnostics |= told
         return state
 
     def _take_best(self) -> None:
@@ -147,7 +159,7 @@ class Trainer:
 
     def scorer(self) -> TableScorer:
         """What the model has learned, float32 on the CPU."""
-        return TableScorer(portable(self.model.tables()), self.ties)
+        return TableScorer(portable(self.model.tables()), self.ties, self._folding)
 
     def weights(self) -> dict[str, Tensor]:
         """The model's, by name."""
