@@ -70,6 +70,7 @@ LAYERS = (
     "tuning",
     "compare",
     "visualize",
+    "updating",
     "testing",
     "cli",
 )

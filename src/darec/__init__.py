@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from darec.registry.plugins import load_plugin
     from darec.run import Run
     from darec.text import encode_dataset
+    from darec.updating import update
 
 __all__ = [
     "Bundle",
@@ -45,6 +46,7 @@ __all__ = [
     "push_bundle",
     "refit",
     "resolve_config",
+    "update",
 ]
 
 _HOMES = {
@@ -67,6 +69,7 @@ _HOMES = {
     "push_bundle": "darec.export.push",
     "refit": "darec.refitting",
     "resolve_config": "darec.config",
+    "update": "darec.updating",
 }
 
 

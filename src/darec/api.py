@@ -8,7 +8,7 @@ from typing import Any, Unpack
 
 from darec.config import RunConfig, resolve_config
 from darec.data.dataset import Dataset, is_dataset
-from darec.errors import ConfigError, DataError
+from darec.errors import ConfigError, DataError, RunError
 from darec.fitting import Job, train
 from darec.keywords import Keywords, dotted
 from darec.model import Model
@@ -128,6 +128,10 @@ def _resolve(
         config, dataset, text = folder.resume(config, dataset, text)
     else:
         config, text = resolve_runtime(config or resolve_config(), dataset, text)
+    if folder is not None and resumes and not folder.finished and folder.about().get("update"):
+        raise RunError(
+            f"{folder.path} holds an update that was cut short: go on with it by the same 'darec update' and --resume."
+        )
     about = describe(config, text)
     refit = folder.about().get("refit") if folder is not None and resumes else None
     if refit is not None:

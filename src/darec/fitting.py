@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import statistics
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from typing import Any
 
 from darec.config import RunConfig
 from darec.data.dataset import Dataset
 from darec.memory import peak_rss_mb
+from darec.model import Model
 from darec.run import Run
 from darec.run_folder import RunFolder
 from darec.runtime import using_threads
+from darec.scoring import Scorer
 from darec.training import AnyTrainer, make_trainer
 from darec.training.progress import ConsoleReporter, Reporter
 from darec.types import TextTable
@@ -28,6 +31,9 @@ class Job:
         folder: where the run is written; None keeps it in memory.
         resumes: whether to go on with what is in the folder.
         about: what the run remembers of itself; with ``refit``, nothing is held out to evaluate on.
+        whole: the dataset with its splits, where ``dataset`` is merged and in memory: what is written into the folder.
+        start: gives the model weights to start from; None: random ones.
+        figures: further figures of what was learned.
     """
 
     config: RunConfig
@@ -36,6 +42,9 @@ class Job:
     folder: RunFolder | None
     resumes: bool
     about: dict[str, Any]
+    whole: Dataset | None = None
+    start: Callable[[Model], None] | None = None
+    figures: Callable[[Scorer], dict[str, float]] | None = None
 
 
 def train(job: Job, *, progress: bool, tensorboard: bool) -> Run:
@@ -62,9 +71,11 @@ def _train(job: Job, *, progress: bool, tensorboard: bool) -> Run:
         reporter=ConsoleReporter(label, config.train.epochs) if progress else Reporter(),
         tensorboard=tensorboard,
         validate="refit" not in job.about,
+        start=job.start,
     )
     if folder is not None and not job.resumes:  # only now: what cannot work leaves nothing behind
-        job = replace(job, dataset=folder.begin(config, job.dataset, job.about))
+        dataset = folder.begin(config, job.dataset, job.about, whole=job.whole)
+        job = replace(job, dataset=dataset)
     trainer.fit(resume=job.resumes)
     return _record(job, trainer)
 
@@ -91,6 +102,8 @@ def _record(job: Job, trainer: AnyTrainer) -> Run:
     }
     if run.refit is not None:
         run.metrics["refit"] = True
+    if job.figures is not None:
+        run.metrics |= job.figures(run.scorer)
     if job.folder is not None:
         job.folder.finish(run.scorer, evaluations, run.metrics)
     return run

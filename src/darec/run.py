@@ -5,7 +5,7 @@ The folder of a run::
     config.yaml            every setting, resolved
     dataset/               the dataset, if it was in memory
     run.json               dataset (path, fingerprint), version of darec, origins of parts from outside the package, and
-                           the run that darec.refit made it of
+                           the run that darec.refit or darec.update made it of
     history.jsonl          a line an evaluation
     checkpoints/           the last two, for --resume
     model.safetensors      weights of the best epoch
@@ -213,6 +213,11 @@ class Run(Recommending):
     def refit(self) -> Mapping[str, Any] | None:
         """What a refitted run was made from (:func:`darec.refit`); None for one that was evaluated."""
         return self.about.get("refit")
+
+    @property
+    def update(self) -> Mapping[str, Any] | None:
+        """What an updated run was made from (:func:`darec.update`); None for one that was trained from the start."""
+        return self.about.get("update")
 
     @property
     def named(self) -> Dataset:

@@ -99,13 +99,21 @@ class RunFolder:
             )
         return resume
 
-    def begin(self, config: RunConfig, dataset: Dataset, about: Mapping[str, Any]) -> Dataset:
+    def begin(
+        self,
+        config: RunConfig,
+        dataset: Dataset,
+        about: Mapping[str, Any],
+        *,
+        whole: Dataset | None = None,
+    ) -> Dataset:
         """Make place for a new run; config.yaml comes last, since it marks the folder as a run's.
 
         Args:
             config: every setting.
             dataset: what the run is trained on; one in memory is written into the folder.
             about: from :func:`describe`, of this run or of one that is copied here.
+            whole: the dataset with its splits, where ``dataset`` is it merged: what is written into the folder.
 
         Returns:
             The dataset, on disk.
@@ -123,7 +131,8 @@ class RunFolder:
         }
         write_json(self.path / "run.json", {**about, **known})
         if dataset.path is None:
-            dataset = dataset.save(self.path / DATASET, overwrite=True)
+            saved = (whole or dataset).save(self.path / DATASET, overwrite=True)
+            dataset = saved if whole is None else saved.merged()
         write_atomic(self.path / "config.yaml", settings)
         return dataset
 
@@ -153,6 +162,7 @@ class RunFolder:
         check_dataset(about, dataset, path)
         if dataset.path is None and (path / DATASET).is_dir():
             dataset = Dataset.load(path / DATASET)
+            dataset = dataset.merged() if about.get("refit") else dataset
         if not self.finished and (changed := change(remembered(path))) is not None:
             raise RunError(
                 f"{path} cannot go on: {changed}. Bring the earlier one back, or choose another --out."

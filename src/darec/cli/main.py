@@ -43,6 +43,7 @@ COMMANDS = {
     "profile": "profile",
     "encode": "encode",
     "train": "train",
+    "update": "update",
     "tune": "tune",
     "compare": "compare",
     "sweep": "sweep",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
+from typing import Any, Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +17,8 @@ from darec.text.reduce import Reduction
 from darec.types import FloatArray
 
 WITNESSES = 3
+FITTED: Final = "fitted_items"
+"""In a store's ``meta.json``: how many of the dataset's first items an encoder of the whole corpus was fitted on."""
 AGREEMENT = 0.999
 """Least cosine of a stored vector and the same text encoded now; batches of other lengths move the last digits only."""
 
@@ -33,6 +35,7 @@ class NewTexts:
         encoder: as given to ``darec encode``; None: the latest.
         source: ``text`` or ``titles``.
         device: where a neural encoder runs.
+        looks_up: take encoders that look vectors up by id too; what is encoded are then ids.
 
     Attributes:
         name: of the encoder.
@@ -51,6 +54,7 @@ class NewTexts:
         *,
         source: str = TEXT,
         device: str = "cpu",
+        looks_up: bool = False,
     ) -> None:
         if source not in (TEXT, "titles"):
             raise TextError(
@@ -61,12 +65,15 @@ class NewTexts:
         stored = self._store.read()
         if stored is None:  # another process is writing it anew
             raise TextError(f"{self._store.folder} holds no vectors: run 'darec encode' first.")
-        if stored.meta["reads"] != "text":
+        if stored.meta["reads"] != "text" and not looks_up:
             raise TextError(
                 f"encoder {self.name!r} looks vectors up and cannot encode new texts: add the new items' vectors to "
                 "its file and import them, or encode with tfidf, minilm or another model of text."
             )
-        self._known = item_inputs(dataset, "text", source)
+        known = item_inputs(dataset, stored.meta["reads"], source)
+        # What came later was encoded by what the first items taught: see darec.text.extended.
+        n = stored.meta.get(FITTED, len(known.ids))
+        self._known = Entities("item", known.ids[:n], known.texts[:n], known.keys[:n])
         self._stored = stored
         if stored.meta.get("part"):
             recall(origin_from(stored.meta["part"]), f"the vectors in {self._store.folder}")
@@ -98,6 +105,12 @@ class NewTexts:
         Raises:
             TextError: the encoder no longer makes the vectors that are stored.
         """
+        _, vectors = self.both(texts)
+        found: NDArray[np.bool_] = np.any(vectors, axis=1)
+        return vectors, found
+
+    def both(self, texts: Sequence[str | None]) -> tuple[FloatArray, FloatArray]:
+        """The vectors as the encoder makes them, [n, d], and in the dimensions that readers get, [n, d_L]."""
         new = Entities.make("item", [""] * len(texts), texts).texts
         present = [row for row, text in enumerate(new) if text is not None]
         stored = self._stored
@@ -113,10 +126,11 @@ class NewTexts:
             None if self.encoder.incremental else self.corpus,
         )
         self._check(made[: len(witnesses)], stored.full[[row for _, row in witnesses]])
+        full = np.zeros((len(texts), stored.full.shape[1]), np.float32)
+        full[present] = made[len(witnesses) :]
         vectors = np.zeros((len(texts), stored.vectors.shape[1]), np.float32)
-        vectors[present] = self._reduced(made[len(witnesses) :])
-        found: NDArray[np.bool_] = np.any(vectors, axis=1)
-        return vectors, found
+        vectors[present] = self._reduced(full[present])
+        return full, vectors
 
     def _reduced(self, made: FloatArray) -> FloatArray:
         """In the dimensions that are stored."""

@@ -1,0 +1,142 @@
+"""``darec update``: a run goes on with what has come since, from its weights."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from darec.cli.output import Format
+from darec.terminal import echo
+
+if TYPE_CHECKING:
+    from darec.run import Run
+
+
+def command(
+    run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
+    out: Annotated[Path, typer.Option(help="Folder of the new run.")],
+    interactions: Annotated[
+        Path | None,
+        typer.Option(
+            help="New interactions, in a file as 'darec import' takes them; known ones do no harm."
+        ),
+    ] = None,
+    items: Annotated[
+        Path | None,
+        typer.Option(
+            help="New items, and known ones with new fields: .jsonl, .csv, .tsv or .parquet."
+        ),
+    ] = None,
+    data_out: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the grown dataset; by default in the new run's."),
+    ] = None,
+    epochs: Annotated[
+        int | None, typer.Option(min=1, help="Passes over all interactions; 3 by default.")
+    ] = None,
+    user_column: Annotated[
+        str | None, typer.Option(help="Column of the user id, if not the import's.")
+    ] = None,
+    item_column: Annotated[
+        str | None, typer.Option(help="Column of the item id, likewise.")
+    ] = None,
+    rating_column: Annotated[
+        str | None, typer.Option(help="Column of the rating, likewise.")
+    ] = None,
+    item_id: Annotated[str | None, typer.Option(help="Id column of the items' file.")] = None,
+    unknown_items: Annotated[
+        str,
+        typer.Option(
+            help="New items without text, where items have text: drop (with their interactions), keep or error."
+        ),
+    ] = "drop",
+    data: Annotated[Path | None, typer.Option(help="Where the run's dataset is now.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed; the run's by default.")] = None,
+    device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")] = None,
+    threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Go on with an update in --out that was cut short.")
+    ] = False,
+    overwrite: Annotated[
+        bool,
+        typer.Option("--overwrite", help="Replace the run in --out and the dataset in --data-out."),
+    ] = False,
+    tensorboard: Annotated[
+        bool, typer.Option("--tensorboard", help="Write TensorBoard events into the run.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    format: Annotated[Format, typer.Option(help="How to print the result.")] = Format.TABLE,
+) -> None:
+    """Append new interactions, users and items to a run's dataset and train a few epochs from its weights."""
+    from darec.cli.output import print_json
+    from darec.data.ingest import Columns
+    from darec.updating import update
+
+    try:
+        made = update(
+            run,
+            interactions,
+            items,
+            data=data,
+            out=out,
+            data_out=data_out,
+            epochs=epochs,
+            columns=Columns(user_column, item_column, rating_column),
+            item_id=item_id,
+            unknown_items=unknown_items,
+            resume=resume,
+            overwrite=overwrite,
+            progress=not quiet,
+            tensorboard=tensorboard,
+            seed=seed,
+            device=device,
+            threads=threads,
+        )
+    except KeyboardInterrupt:
+        echo(
+            "darec: interrupted; what was done is kept: the same command with --resume goes on.",
+            err=True,
+        )
+        raise typer.Exit(130) from None
+    for notice in (made.update or {}).get("notices", ()):
+        echo(f"darec: {notice}", err=True)
+    if format is Format.JSON:
+        print_json(made.metrics)
+    else:
+        _print(made)
+
+
+def _print(run: Run) -> None:
+    from darec.cli.output import metrics_table
+    from darec.terminal import Console
+
+    console = Console()
+    figures = {
+        name.removeprefix("update/"): value
+        for name, value in run.metrics.items()
+        if name.startswith("update/")
+    }
+    console.print(
+        f"{run.config.backbone.name} + {run.config.alignment.name}, updated: "
+        f"{figures['new_interactions']:,.0f} interactions, {figures['new_users']:,.0f} users and "
+        f"{figures['new_items']:,.0f} items are new",
+        soft_wrap=True,
+    )
+    console.print(
+        f"{figures['overlap@10']:.0%} of the ten best items of {figures['users']:,.0f} earlier users are as before",
+        soft_wrap=True,
+    )
+    shown = {
+        name.removeprefix("test/"): value
+        for name, value in run.metrics.items()
+        if name.startswith("test/") and name.count("/") == 1
+    }
+    if shown:
+        console.print(metrics_table(shown, "test split, as before"))
+    console.print(
+        f"{run.metrics['epochs']} epochs, {run.metrics['seconds']:.1f} s in training, "
+        f"peak memory {run.metrics['peak_rss_mb']:.0f} MiB; run in {run.path}",
+        soft_wrap=True,
+    )
