@@ -8,19 +8,21 @@ leaves what is particular to the history. Which is better depends on data and lo
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Final
 
 import numpy as np
 import torch
 from scipy import sparse
+from torch import Tensor
 
 from darec.config import TrainConfig
 from darec.data.dataset import Dataset
 from darec.evaluation.evaluate import Evaluator
 from darec.graph.filters import matrix_of
 from darec.progress import counted
-from darec.scoring import RidgeFolding, TableScorer
-from darec.types import IntArray
+from darec.scoring import RidgeFolding, Scorer, TableScorer
+from darec.types import IntArray, Interactions, Tables
 
 RIDGES: Final = (1.0, 3.0, 10.0, 30.0, 100.0, 1000.0)
 """Tried; with the last, rows are the sum of the liked items' for all practical purposes."""
@@ -35,34 +37,39 @@ _JUDGES: Final = 2000  # users of the validation split by whom the penalty is ch
 
 
 def fitted_folding(
-    scorer: TableScorer, dataset: Dataset, config: TrainConfig, *, validate: bool
+    scorer: TableScorer,
+    dataset: Dataset,
+    config: TrainConfig,
+    *,
+    validate: bool,
+    judged: Callable[[Scorer], Scorer] = lambda tables: tables,
 ) -> tuple[RidgeFolding, dict[str, float]]:
     """The folding of trained tables, and what to say of it.
 
     Users of the validation split are folded in by their training items and judged as the tables are. The rows are
-    brought to the spread of scores that the users' own rows have, which matters where a matrix stands beside tables.
+    brought to the spread of scores that the users' own rows have, which matters where other scores are added to them.
 
     Args:
         scorer: the trained tables.
         dataset: what they were trained on.
         config: with the metric that chooses, and the penalty where it is given.
         validate: whether the validation split may choose.
+        judged: what is judged in place of tables, of all users, where other scores are added to them.
     """
     pairs = dataset.valid if validate else dataset.train
     users = np.flatnonzero((pairs.user_degree > 0) & (dataset.train.user_degree > 0))
     users = np.sort(np.random.default_rng(0).permutation(users)[:_JUDGES])
     histories = matrix_of(dataset.train)[users]
-    ridge, told = config.fold_ridge or DEFAULT, {}
+    ridge, found = config.fold_ridge or DEFAULT, {}
     if config.fold_ridge is None and validate and len(users):
-        found = _judged(scorer, dataset, users, histories, config.monitor)
+        for tried in counted(RIDGES, "choosing how new users are folded in"):
+            tables = scorer.tables.users.cpu().float().clone()
+            tables[users] = _folded(scorer, users, histories, tried)[1]
+            folded = TableScorer(Tables(tables, scorer.tables.items), scorer.ties)
+            found[tried] = _value(judged(folded), dataset, users, config.monitor)
         ridge = max(found, key=lambda tried: found[tried])
-        told = {f"fold_in/valid@{tried:g}": value for tried, value in found.items()}
-    folding = ridge_step(scorer, ridge)
-    if len(users):
-        items = scorer.tables.items.cpu().float()
-        own = scorer.tables.users.cpu().float()[torch.from_numpy(users)]
-        folded = torch.from_numpy(folding.rows(histories, items))
-        folding.scale = _spread(own, items) / max(_spread(folded, items), _TINY)
+    folding, _ = _folded(scorer, users, histories, ridge)
+    told = {f"fold_in/valid@{tried:g}": value for tried, value in found.items()}
     return folding, {CHOSEN: ridge, **told}
 
 
@@ -79,26 +86,32 @@ def ridge_step(scorer: TableScorer, ridge: float) -> RidgeFolding:
     return RidgeFolding(UNOBSERVED, max(ridge * unit, _TINY), 0.0)
 
 
-def _judged(
-    scorer: TableScorer,
-    dataset: Dataset,
-    users: IntArray,
-    histories: sparse.csr_array,
-    monitor: str,
-) -> dict[float, float]:
-    """What the validation split says of each penalty."""
+def _folded(
+    scorer: TableScorer, users: IntArray, histories: sparse.csr_array, ridge: float
+) -> tuple[RidgeFolding, Tensor]:
+    """The folding with its scale, and the rows [n, d] that it gives to users."""
+    folding = ridge_step(scorer, ridge)
+    items = scorer.tables.items.cpu().float()
+    rows = torch.from_numpy(folding.rows(histories, items))
+    if len(users):
+        own = scorer.tables.users.cpu().float()[torch.from_numpy(users)]
+        folding.scale = _spread(own, items) / max(_spread(rows, items), _TINY)
+    return folding, folding.scale * rows
+
+
+def _value(scorer: Scorer, dataset: Dataset, users: IntArray, monitor: str) -> float:
+    """What the validation split says of the scores of some users."""
     metric, _, k = monitor.partition("@")
-    train, valid = dataset.train.of_users(users), dataset.valid.of_users(users)
-    judge = Evaluator(valid, train, train, (int(k),), user_groups=0, item_groups=0)
-    found = {}
-    for ridge in counted(RIDGES, "choosing how new users are folded in"):
-        folding = ridge_step(scorer, ridge)
-        folded = TableScorer(scorer.tables, scorer.ties, folding).for_histories(histories)
-        found[ridge] = judge.evaluate(folded, (metric,)).summary()[monitor]
-    return found
+    valid, train = dataset.valid, dataset.train
+    kept = np.isin(valid.users, users)
+    wanted = Interactions.from_pairs(
+        valid.users[kept], valid.items[kept], valid.n_users, valid.n_items
+    )
+    judge = Evaluator(wanted, train, train, (int(k),), user_groups=0, item_groups=0)
+    return judge.evaluate(scorer, (metric,)).summary()[monitor]
 
 
-def _spread(users: torch.Tensor, items: torch.Tensor) -> float:
+def _spread(users: Tensor, items: Tensor) -> float:
     """Standard deviation of a user's scores over all items, the mean over the users."""
     centred = (items - items.mean(dim=0)).double()
     covariance = centred.T @ centred / len(items)

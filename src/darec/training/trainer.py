@@ -139,7 +139,11 @@ class Trainer:
         self._take_best()
         with self.reporter, self.reporter.preparing():
             self._folding, told = fitted_folding(
-                self.scorer(), self.dataset, train, validate=self.evaluator is not None
+                self.scorer(),
+                self.dataset,
+                train,
+                validate=self.evaluator is not None,
+                judged=self.judged,
             )
         state.diagnostics |= told
         return state
