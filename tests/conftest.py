@@ -12,6 +12,14 @@ from postgres import postgres as postgres
 from scripted_server import ScriptedServer
 
 
+@pytest.fixture(scope="session", autouse=True)
+def states(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Plugins that tests give are noted in a folder of the tests', and not in the user's."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("XDG_STATE_HOME", str(tmp_path_factory.mktemp("states")))
+        yield
+
+
 @pytest.fixture
 def shared_data() -> Callable[[str], Path]:
     """The folder of a real data set by name, or a skip where it is not to be had."""

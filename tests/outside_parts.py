@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from darec.registry import REGISTRIES, plugins
+from darec.registry import REGISTRIES, origins, plugins
 
 BACKBONE = '''
 """A table of ids behind a linear layer, whose initial values are drawn from torch's global generator."""
@@ -83,6 +83,7 @@ def install(
     (about / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: {version}\n")
     lines = [f"{part} = {path}" for part, path in entries.items()]
     (about / "entry_points.txt").write_text("\n".join(["[darec.backbones]", *lines, ""]))
+    (about / "top_level.txt").write_text("\n".join([*modules, ""]))
     for module, source in modules.items():
         (site / f"{module}.py").write_text(source)
 
@@ -98,8 +99,10 @@ def isolate(monkeypatch: pytest.MonkeyPatch) -> Callable[[], None]:
             monkeypatch.setattr(registry, "_of_packages", {})
         monkeypatch.setattr(plugins, "_loaded", {})
         monkeypatch.setattr(plugins, "_environment", "")
+        origins._package_of.cache_clear()
         for name in set(sys.modules) - modules:
-            if not name.startswith(("darec.", "torch.", "sklearn.", "scipy.")):
+            file = getattr(sys.modules[name], "__file__", None) or ""
+            if not (file.startswith((sys.prefix, sys.base_prefix)) or name.startswith("darec.")):
                 del sys.modules[name]
 
     monkeypatch.delenv(plugins.ENVIRONMENT, raising=False)

@@ -10,7 +10,6 @@ import shutil
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
@@ -27,7 +26,7 @@ from darec.evaluation.result import Evaluation
 from darec.files import is_free, read_json, write_atomic, write_json
 from darec.lock import Lock, locked
 from darec.overrides import flatten
-from darec.registry.origins import change, origins_of, remembered
+from darec.registry.origins import change, kept, origins_of, remembered
 from darec.runtime import resolve_runtime
 from darec.scoring import Scorer
 from darec.types import TextTable
@@ -292,7 +291,7 @@ def describe(config: RunConfig, text: TextTable | None = None) -> dict[str, Any]
     return {
         "text": text.fingerprint() if text else None,
         "parts": [
-            asdict(origin) for origin in origins_of(config.backbone.name, config.alignment.name)
+            kept(origin) for origin in origins_of(config.backbone.name, config.alignment.name)
         ],
         "darec": version("darec"),
         "torch": torch.__version__,

@@ -132,7 +132,8 @@ def test_the_package_of_a_part_is_named_with_its_version(
         ConfigError, match=r"darec-origin 1\.2, .*: pip install 'darec-origin==1\.2'"
     ):
         darec.load_run(tmp_path / "run")
-    write(site / "pack_origin.py", "import no_such_thing\n")
+    install(site, "darec-origin", "1.2", {}, {"pack_origin": "import no_such_thing\n"})
+    forget()
     with pytest.raises(
         ConfigError, match=r"the module 'no_such_thing' is not installed \(pack_orig"
     ):
@@ -262,3 +263,72 @@ def test_vectors_of_an_encoder_from_outside_can_be_made_anew(
     assert "letters" not in ENCODERS
     Worker("letters", {}, "cpu", "1", parcel)  # a worker on a machine that has no such file
     assert "letters" in ENCODERS
+
+
+def test_a_run_of_another_does_not_run_a_file_that_it_names(
+    data: Dataset, tmp_path: Path, forget: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    file = write(tmp_path / "linear.py", BACKBONE + "\nprint('run')\n")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "theirs"))
+    darec.load_plugin(file)
+    trained(data, tmp_path / "run")
+    darec.load_plugin(write(tmp_path / "letters.py", ENCODER))
+    darec.encode_dataset(data, "letters", progress=False)
+    forget()
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "mine"))
+    said = f"is code in {file}, which you have not given to darec: read it"
+    for read in (
+        lambda: darec.load_run(tmp_path / "run"),
+        lambda: resolve_config(file=tmp_path / "run" / "config.yaml"),
+        lambda: darec.fit(data, out=tmp_path / "run", resume=True, progress=False),
+    ):
+        with pytest.raises(ConfigError, match=said):
+            read()
+    with pytest.raises(ConfigError, match=r"is code in .*letters\.py, which you have not given"):
+        NewTexts(data)
+    assert "linear" not in BACKBONES and "letters" not in ENCODERS
+    # Neither the same source in another place nor another source in the same place was given.
+    darec.load_plugin(write(tmp_path / "copy" / "linear.py", file.read_text()))
+    forget()
+    with pytest.raises(ConfigError, match=said):
+        darec.load_run(tmp_path / "run")
+    monkeypatch.setenv("DAREC_PLUGINS", str(file))
+    assert darec.load_run(tmp_path / "run").config.backbone.name == "linear"
+    forget()
+    monkeypatch.delenv("DAREC_PLUGINS")  # once given, it is found by itself
+    assert darec.load_run(tmp_path / "run").config.backbone.name == "linear"
+
+
+def test_a_run_of_another_does_not_import_a_module_that_lies_about(
+    data: Dataset, tmp_path: Path, forget: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    darec.load_plugin(write(tmp_path / "linear.py"))
+    trained(data, tmp_path / "run")
+    forget()
+    about = tmp_path / "run" / "run.json"
+    stored = json.loads(about.read_text())
+    (part,) = stored["parts"]
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend("")  # as where Python runs a module
+    for module in ("lying_about", "lying_about.inside"):
+        write(tmp_path / "lying_about" / "__init__.py", "raise SystemExit('run')")
+        about.write_text(json.dumps({**stored, "parts": [{**part, "module": module}]}))
+        with pytest.raises(ConfigError) as refused:
+            darec.load_run(tmp_path / "run")
+        assert refused.value.command_line.endswith(
+            f"is code in the module {module} ({tmp_path}/lying_about/__init__.py), which is in no installed package "
+            f"and which you have not given to darec: read it, and if you trust it, give it with --plugin {module}."
+        )
+
+
+def test_where_nothing_can_be_noted_plugins_work_as_before(
+    data: Dataset, tmp_path: Path, forget: Callable[[], None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "file").write_text("")
+    monkeypatch.setenv("XDG_STATE_HOME", str(tmp_path / "file"))
+    darec.load_plugin(write(tmp_path / "linear.py"))
+    trained(data, tmp_path / "run")
+    assert darec.load_run(tmp_path / "run").config.backbone.name == "linear"
+    forget()
+    with pytest.raises(ConfigError, match="which you have not given"):
+        darec.load_run(tmp_path / "run")

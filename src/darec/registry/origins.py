@@ -5,8 +5,9 @@ from __future__ import annotations
 import hashlib
 import importlib
 import inspect
+import sys
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, fields
+from dataclasses import asdict, dataclass, fields
 from functools import lru_cache
 from importlib.metadata import packages_distributions, version
 from operator import attrgetter
@@ -16,7 +17,8 @@ from typing import Any
 from darec.errors import ConfigError, explained
 from darec.files import read_json
 from darec.registry import REGISTRIES
-from darec.registry.plugins import load_plugin, load_source, plugin_of
+from darec.registry.given import is_file_given, is_module_given, note_module, place_of
+from darec.registry.plugins import load_source, plugin_of
 
 
 @dataclass(frozen=True)
@@ -109,15 +111,26 @@ def origins_of(backbone: str, alignment: str) -> list[Origin]:
     return [origin for origin in found if origin is not None]
 
 
+def kept(origin: Origin) -> dict[str, Any]:
+    """An origin as JSON, for what is to find its part again; its user has run the code, which is noted."""
+    if origin.module is not None and origin.package is None:
+        note_module(origin.module)
+    return asdict(origin)
+
+
 def recall(origin: Origin, whose: str) -> None:
     """Import a part that is not registered, from where it came then.
+
+    Only code of an installed package is run, and code that this user gave or used before
+    (:mod:`darec.registry.given`): what is read may be another's, and name any file.
 
     Args:
         origin: of the part.
         whose: what remembers it, for messages: ``the run at runs/a``.
 
     Raises:
-        ConfigError: it is not there any more or has changed; the message says what to install or to give.
+        ConfigError: it is not there any more, has changed, or is code that the user has not given; the message says
+            what to install or to give.
     """
     registry = REGISTRIES[origin.kind]
     if origin.name in registry:
@@ -129,17 +142,29 @@ def recall(origin: Origin, whose: str) -> None:
             raise ConfigError(
                 f"{what} comes from {file}, which is not there any more: give the file with --plugin FILE."
             )
-        if hashlib.sha256(file.read_bytes()).hexdigest() != origin.sha256:
+        source = file.read_bytes()
+        if hashlib.sha256(source).hexdigest() != origin.sha256:
             raise ConfigError(
                 f"{what} comes from {file}, which has changed since: bring the earlier file back, or take this one "
                 f"with --plugin {file}."
             )
-        return load_plugin(file)
+        if not is_file_given(file, source):
+            raise ConfigError(
+                f"{what} is code in {file}, which you have not given to darec: read it, and if you trust it, give it "
+                f"with --plugin {file}."
+            )
+        return load_source(file, source)
     if origin.module in (None, "__main__"):
         home = f"the program {origin.file}" if origin.file else "a notebook"
         raise ConfigError(
             f"{what} was defined in {home}: put it into a file of its own and give that with "
             "--plugin FILE, or define it again before this."
+        )
+    place = place_of(origin.module)
+    if place and not _may_be_imported(origin.module):
+        raise ConfigError(
+            f"{what} is code in the module {origin.module} ({place}), which is in no installed package and which you "
+            f"have not given to darec: read it, and if you trust it, give it with --plugin {origin.module}."
         )
     try:
         module = importlib.import_module(origin.module)
@@ -159,6 +184,11 @@ def recall(origin: Origin, whose: str) -> None:
         ) from None
     except (Exception, SystemExit) as error:  # a module may raise anything on import
         raise ConfigError(f"{what} comes from {origin}: {explained(error)}") from error
+
+
+def _may_be_imported(module: str) -> bool:
+    top = module.partition(".")[0]
+    return module in sys.modules or _package_of(top) is not None or is_module_given(module)
 
 
 def recall_parts(folder: Path, names: Mapping[str, Any]) -> None:

@@ -23,6 +23,7 @@ from typing import Final
 
 from darec.errors import ConfigError, explained
 from darec.registry import REGISTRIES
+from darec.registry.given import note_file, note_module
 
 ENVIRONMENT: Final = "DAREC_PLUGINS"
 _HINT: Final = 'end it with a line such as BACKBONES.add("mine", Mine), of darec.registry'
@@ -62,7 +63,8 @@ def load_plugin(plugin: str | Path) -> None:
     """
     name = str(plugin)
     if not name.endswith(".py") and not re.search(r"[/\\]", name):
-        return _load_module(name)
+        _load_module(name)
+        return note_module(name)
     path = Path(name).expanduser().resolve()
     if path.is_dir():
         raise ConfigError(
@@ -70,7 +72,9 @@ def load_plugin(plugin: str | Path) -> None:
         )
     if not path.is_file():
         raise ConfigError(f"plugin {name}: there is no such file.")
-    load_source(path, path.read_bytes())
+    source = path.read_bytes()
+    load_source(path, source)
+    note_file(path, source)
 
 
 def load_source(path: Path, source: bytes) -> None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Mapping
-from dataclasses import asdict, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from importlib.metadata import version
 from pathlib import Path
@@ -18,7 +18,7 @@ from darec.data.dataset import Dataset
 from darec.errors import ConfigError, TextError
 from darec.ids.idmap import Id
 from darec.meter import Meter
-from darec.registry.origins import origin_of
+from darec.registry.origins import kept, origin_of
 from darec.text.encoders.base import Encoder, EncoderConfig, Precision
 from darec.text.encoding import EncodeBatches, Encoding
 from darec.text.inputs import (
@@ -212,7 +212,7 @@ def _meta(
         "reads": part.reads,
         "revision": part.revision,
         "options": config.model_dump(mode="json"),
-        "part": asdict(origin) if origin else None,
+        "part": kept(origin) if origin else None,
         "identity": encoding.identity,
         "user_texts": len(encoding.groups) > 1,
         "shape": list(encoding.table.shape),

@@ -1,0 +1,91 @@
+"""Which code from outside the package its user has run: a run of somebody else's may name any file.
+
+Whoever gives a plugin, or trains and encodes with a part of a module, has run its code, and that is noted in the user's
+own folder of states. What reads a run later imports that code again by itself, and no other code that a run may name.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from importlib.machinery import ModuleSpec
+from importlib.util import find_spec
+from pathlib import Path
+
+
+def note_file(path: Path, source: bytes) -> None:
+    """Note that the user gave this source, in this file."""
+    _note(_of_file(path, source), path)
+
+
+def is_file_given(path: Path, source: bytes) -> bool:
+    """Whether the user gave this very source, in this file."""
+    return _is_noted(_of_file(path, source))
+
+
+def note_module(name: str) -> None:
+    """Note that the user used a part of this module, from where it is imported now."""
+    if (place := place_of(name)) is not None:
+        _note(_of_module(name, place), place)
+
+
+def is_module_given(name: str) -> bool:
+    """Whether the user used a part of this module, from where it would be imported now."""
+    place = place_of(name)
+    return place is not None and _is_noted(_of_module(name, place))
+
+
+def place_of(name: str) -> Path | None:
+    """Where a module, or the package that it is in, would be imported from; nothing is run. None: from no file."""
+    try:
+        spec: ModuleSpec | None = find_spec(_top(name))
+    except (ImportError, ValueError):  # a module that was made by hand has no specification
+        return None
+    if spec is None:
+        return None
+    if spec.has_location and spec.origin:
+        return Path(spec.origin).resolve()
+    return next((Path(place).resolve() for place in spec.submodule_search_locations or ()), None)
+
+
+def _top(name: str) -> str:
+    return name.partition(".")[0]
+
+
+def _of_file(path: Path, source: bytes) -> str:
+    return hashlib.sha256(b"file\0" + bytes(path) + b"\0" + source).hexdigest()
+
+
+def _of_module(name: str, place: Path) -> str:
+    return hashlib.sha256(b"module\0" + _top(name).encode() + b"\0" + bytes(place)).hexdigest()
+
+
+def _note(digest: str, place: Path) -> None:
+    """Where nothing can be kept, the user is asked for the plugin again, so no error is one."""
+    folder = _folder()
+    if folder is None or (folder / digest).exists():
+        return
+    try:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        (folder / digest).write_bytes(bytes(place) + b"\n")
+    except OSError:
+        return
+
+
+def _is_noted(digest: str) -> bool:
+    folder = _folder()
+    try:
+        return folder is not None and (folder / digest).is_file()
+    except OSError:
+        return False
+
+
+def _folder() -> Path | None:
+    """``darec/plugins`` among the user's states, by the XDG base directory specification."""
+    states = Path(os.environ.get("XDG_STATE_HOME", ""))
+    if states.is_absolute():
+        return states / "darec" / "plugins"
+    try:
+        return Path.home() / ".local" / "state" / "darec" / "plugins"
+    except RuntimeError:  # no home
+        return None
