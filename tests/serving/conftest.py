@@ -56,12 +56,13 @@ def dataset(n_items: int = 40, n_users: int = 15) -> Dataset:
     )
 
 
-def make_run(seed: int = 0, kind: str = "both") -> Run:
+def make_run(seed: int = 0, kind: str = "both", encoder: str = "tfidf") -> Run:
     data = dataset()
-    darec.encode_dataset(data, "tfidf", progress=False, options={"dim": 8})
+    options = {"dim": 8} if encoder == "tfidf" else None
+    darec.encode_dataset(data, encoder, progress=False, options=options)
     generator = torch.Generator().manual_seed(seed)
     ties = data.items.tie_order
-    groups = torch.eye(5)[torch.arange(data.n_items) % 5]
+    groups = torch.eye(5)[[int(name[1:]) % 5 for name in data.items.texts]]
     items = groups + 0.1 * torch.randn(data.n_items, 5, generator=generator)
     users = torch.from_numpy(matrix_of(data.train).toarray()) @ items
     tables = TableScorer(Tables(users, items), ties)

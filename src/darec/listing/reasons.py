@@ -135,6 +135,13 @@ class Words:
     def _n(self) -> int:
         return sum(1 for text in self.texts if text)
 
+    def extended(self, texts: Sequence[str | None]) -> Words:
+        """The same with further texts behind, without counting the earlier ones again."""
+        more = Words([*self.texts, *texts])
+        of_new = Counter(word for text in texts if text for word in set(_words(text)))
+        more._counts = self._counts + of_new
+        return more
+
     def shared(self, one: int, other: int) -> dict[str, float]:
         """What each word in the texts of two items adds to their cosine by TF-IDF.
 

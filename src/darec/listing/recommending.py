@@ -208,17 +208,18 @@ class Recommending(ABC):
             DataError: an unknown user or item, or a title that several items have.
         """
         row, column = self.named.users.row(user), self.named.names.row(item)
-        return reasons(self.named, self.scorer, row, column, self.learned.of_user(row), self._words)
+        return reasons(self.named, self.scorer, row, column, self.learned.of_user(row), self.words)
 
     def explain_for(self, liked: Iterable[Id], item: Id) -> Reasons:
         """The same as :meth:`explain` for a user known only by items they like, as :meth:`recommend_for` scores."""
         rows = self._liked(liked)
         scorer = self._scorer_for(rows)
         column = self.named.names.row(item)
-        return reasons(self.named, scorer, 0, column, np.unique(rows), self._words)
+        return reasons(self.named, scorer, 0, column, np.unique(rows), self.words)
 
     @cached_property
-    def _words(self) -> Words:
+    def words(self) -> Words:
+        """How much each word of the catalogue's texts says."""
         texts = self.named.fields.columns(["text", "title"])
         return Words(
             texts.select(pl.coalesce(pl.col("text", "title").replace("", None)))

@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+import time
 from typing import Annotated
 
 from fastapi import APIRouter, Path, Query, Request, Response
+from fastapi.responses import PlainTextResponse
+from pydantic import Field
 
+from darec.ids.idmap import typed
 from darec.serving import asking
-from darec.serving.opened import text_of
-from darec.serving.refusals import documented
+from darec.serving.answers import item_list
+from darec.serving.metrics import CONTENT_TYPE
+from darec.serving.opened import LOG, text_of
+from darec.serving.refusals import RefusalError, documented
 from darec.serving.schemas import (
+    MOST_EVENTS,
     MOST_ITEMS,
+    Accepted,
+    Added,
     Asking,
+    Event,
     ItemId,
     ItemList,
+    NewItem,
     Share,
     State,
     Suggestion,
@@ -40,7 +51,6 @@ def shop_of(request: Request) -> Shop:
 @router.get(
     "/v1/users/{user_id:path}/recommendations",
     responses=documented(404, 409),
-    response_model_exclude_none=False,
 )
 def recommendations_of_user(
     request: Request,
@@ -55,7 +65,7 @@ def recommendations_of_user(
     explain: bool = False,
 ) -> ItemList:
     """The best items for a user of the bundle."""
-    opened = shop_of(request).now
+    opened = shop_of(request).now()
     user = asking.check_known(opened, "user", user_id)
     asked = Asking(
         k=k,
@@ -67,13 +77,14 @@ def recommendations_of_user(
         fields=fields,
         explain=explain,
     )
-    return asking.recommend(opened, asked, user)
+    return item_list(opened, *asking.recommend(opened, asked, user), fields=fields)
 
 
 @router.post("/v1/recommendations", responses=documented(409))
 def recommendations(request: Request, asked: Asking) -> ItemList:
     """The best items for somebody who is only a list of items, or words."""
-    return asking.recommend(shop_of(request).now, asked)
+    opened = shop_of(request).now()
+    return item_list(opened, *asking.recommend(opened, asked), fields=asked.fields)
 
 
 @router.get("/v1/items/{item_id:path}/similar", responses=documented(404))
@@ -84,14 +95,15 @@ def similar_items(
     fields: Fields = [],  # noqa: B006
 ) -> ItemList:
     """The items most like one."""
-    opened = shop_of(request).now
-    return asking.similar(opened, asking.check_known(opened, "item", item_id), k, fields)
+    opened = shop_of(request).now()
+    item = asking.check_known(opened, "item", item_id)
+    return item_list(opened, asking.similar(opened, item, k), fields=fields)
 
 
 @router.get("/v1/items", responses=documented())
 def find_items(request: Request, query: Words = "", limit: Limit = 10) -> Suggestions:
     """Items by what is typed of their titles or ids."""
-    opened = shop_of(request).now
+    opened = shop_of(request).now()
     named = opened.shown.named
     return Suggestions(
         items=[
@@ -104,9 +116,60 @@ def find_items(request: Request, query: Words = "", limit: Limit = 10) -> Sugges
 @router.get("/v1/users", responses=documented())
 def find_users(request: Request, query: Words = "", limit: Limit = 10) -> Users:
     """Users by what is typed of their ids."""
-    opened = shop_of(request).now
+    opened = shop_of(request).now()
     ids = opened.shown.named.users.ids
     return Users(users=[text_of(ids[row]) for row in opened.finder.users(query, limit)])
+
+
+@router.post("/v1/items", status_code=201, responses=documented(409, 507))
+def add_item(request: Request, item: NewItem) -> Added:
+    """Take a new item by its text; it may be recommended at once, and is kept in ``items.jsonl`` of the log."""
+    shop = shop_of(request)
+    try:
+        opened = shop.add(str(item.item_id), item.title or None, item.text, item.fields)
+    except OSError as error:
+        raise _not_written(error) from None
+    named = opened.shown.named
+    row = named.items.row(item.item_id)
+    return Added(
+        item_id=text_of(named.items.ids[row]), title=str(named.titles[row]), items=len(opened.new)
+    )
+
+
+@router.post("/v1/feedback", status_code=202, responses=documented(507))
+def feedback(
+    request: Request,
+    events: Event
+    | Annotated[list[Event], Field(min_length=1, max_length=MOST_EVENTS, title="Events")],
+) -> Accepted:
+    """Keep what users did, in ``feedback.jsonl`` of the log; when this is answered, it is on disk."""
+    shop = shop_of(request)
+    named = shop.now().shown.named
+    rows = []
+    for event in [events] if isinstance(events, Event) else events:
+        if event.item_id not in named.items:
+            raise RefusalError(
+                422,
+                f"item_id: no item {str(event.item_id)!r} here; add new ones by POST /v1/items.",
+            )
+        seconds = int(time.time()) if event.timestamp is None else event.timestamp
+        user, item = (
+            typed([str(one)], ids.type)[0]
+            for one, ids in ((event.user_id, named.users), (event.item_id, named.items))
+        )
+        rows.append({"user_id": text_of(user), "item_id": text_of(item), "timestamp": seconds})
+    try:
+        shop.feedback.append(rows)
+    except OSError as error:
+        raise _not_written(error) from None
+    shop.metrics.events.inc(len(rows))
+    return Accepted(accepted=len(rows))
+
+
+@router.get("/metrics", responses=documented(), response_class=PlainTextResponse)
+def metrics(request: Request) -> Response:
+    """What is counted, for Prometheus."""
+    return Response(shop_of(request).metrics.text(), media_type=CONTENT_TYPE)
 
 
 @router.get("/healthz")
@@ -116,10 +179,15 @@ async def healthy() -> State:
 
 
 @router.get("/readyz")
-async def ready(request: Request, response: Response) -> State:
+async def ready(request: Request) -> State:
     """Whether it has something to answer with, and what."""
-    opened = shop_of(request).now
+    opened = shop_of(request).now()
     counts = opened.shown.named
     return State(
         status="ready", bundle=opened.digits, users=len(counts.users), items=len(counts.items)
     )
+
+
+def _not_written(error: OSError) -> RefusalError:
+    LOG.error("the log cannot be written: %s", error)
+    return RefusalError(507, f"not accepted: the log cannot be written ({error.strerror}).")

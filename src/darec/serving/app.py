@@ -39,7 +39,7 @@ def create_app(settings: ServingSettings) -> FastAPI:
     app.state.shop = shop
     app.include_router(api.router)
     refusals.install(app)
-    app.add_middleware(Guard, settings=settings)
+    app.add_middleware(Guard, settings=settings, metrics=shop.metrics)
     return app
 
 

@@ -1,42 +1,60 @@
-"""From a request to the bundle's answer."""
+"""From a request to the answer."""
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
+
+import numpy as np
 
 from darec.errors import DataError
 from darec.ids.idmap import Id
-from darec.listing.lists import Recommendation
-from darec.listing.reasons import Reasons
-from darec.serving.opened import Opened, text_of
+from darec.listing.lists import Recommendation, listed
+from darec.listing.reasons import Reasons, reasons
+from darec.listing.request import make_request
+from darec.scoring import Scorer, one_history
+from darec.serving.mixing import for_words, mixed
+from darec.serving.opened import Opened
 from darec.serving.refusals import RefusalError
-from darec.serving.schemas import (
-    MOST_EXPLAINED,
-    Asking,
-    Item,
-    ItemList,
-    Near,
-    Part,
-    Why,
-    Word,
-)
+from darec.serving.schemas import MOST_EXPLAINED, Asking
+from darec.types import IntArray, Interactions
 
-PARTS = 5
-"""Of a sum that are told one by one."""
+WORDS_ALONE, WORDS_BESIDE = 1.0, 0.5
+"""Weight of the text where somebody wrote words and says nothing of it: without a history, and beside one."""
+
+
+@dataclass(frozen=True)
+class Asked:
+    """Who asks.
+
+    Attributes:
+        scorer: their scores are one of its rows.
+        row: that row.
+        has: rows of the items that they have, or like.
+        learned: those that count for the score.
+    """
+
+    scorer: Scorer
+    row: int
+    has: IntArray
+    learned: IntArray
 
 
 def check_known(opened: Opened, kind: str, identifier: Id) -> Id:
-    """An id that the bundle has. Raises ``RefusalError`` with 404."""
+    """An id that is known here. Raises ``RefusalError`` with 404."""
     named = opened.shown.named
     ids = named.users if kind == "user" else named.items
     try:
-        return ids.ids[ids.row(identifier)]  # type: ignore[no-any-return]
+        known: Id = ids.ids[ids.row(identifier)]
     except DataError as error:
         raise RefusalError(404, str(error).replace("this dataset", "this bundle")) from None
+    return known
 
 
-def recommend(opened: Opened, asking: Asking, user: Id | None = None) -> ItemList:
-    """The list for a known user, or for somebody who is a list of items.
+def recommend(
+    opened: Opened, asking: Asking, user: Id | None = None
+) -> tuple[list[Recommendation], list[Reasons] | None]:
+    """The list for a known user, or for somebody who is a list of items or words; and the reasons, if asked for.
 
     Args:
         opened: what answers.
@@ -45,87 +63,70 @@ def recommend(opened: Opened, asking: Asking, user: Id | None = None) -> ItemLis
     """
     if asking.explain and asking.k > MOST_EXPLAINED:
         raise RefusalError(422, f"k: at most {MOST_EXPLAINED} items with explain, not {asking.k}.")
-    shown = opened.shown
+    shown, named = opened.shown, opened.shown.named
+    words = (asking.words or "").strip()
+    if user is None and not asking.history and not words:
+        raise RefusalError(422, "history: name at least one item, or write words.")
     options: dict[str, Any] = {
         "where": asking.where,
         "exclude": asking.exclude,
         "diversity": asking.diversity,
         "exclude_seen": not asking.include_seen,
     }
-    k = min(asking.k, len(shown.named.items))
-    if user is not None:
+    k = min(asking.k, len(named.items))
+    plain = not words and not asking.text_weight
+    asked = None if plain and not asking.explain else _asked(opened, asking, user, words)
+    if plain and user is not None:
         found = shown.recommend(user, k, **options)
-        reasons = [shown.explain(user, one.item_id) for one in found] if asking.explain else None
-    else:
-        if not asking.history:
-            raise RefusalError(422, "history: name at least one item.")
+    elif plain:
         found = shown.recommend_for(asking.history, k, **options)
-        reasons = (
-            [shown.explain_for(asking.history, one.item_id) for one in found]
-            if asking.explain
-            else None
+    else:
+        assert asked is not None
+        has = _pairs(asked, len(named.items))
+        request = make_request(
+            named, asked.scorer, k, options, seen=lambda: has, vectors=shown.item_vectors
         )
-    return listed(opened, found, fields=asking.fields, reasons=reasons)
-
-
-def similar(opened: Opened, item: Id, k: int, fields: list[str]) -> ItemList:
-    """The items most like one."""
-    size = len(opened.shown.named.items)
-    found = opened.shown.similar(item, min(k, size))
-    return listed(opened, [one for one in found if one.item_id != item], fields=fields)
-
-
-def listed(
-    opened: Opened,
-    found: list[Recommendation],
-    *,
-    fields: list[str],
-    reasons: list[Reasons] | None = None,
-) -> ItemList:
-    """A list as the API gives it."""
-    items = opened.shown.named.items
-    extra = opened.fields_of([items.row(one.item_id) for one in found], fields)
-    whys = [None] * len(found) if reasons is None else [why(one) for one in reasons]
-    return ItemList(
-        items=[
-            Item(
-                rank=one.rank,
-                item_id=text_of(one.item_id),
-                title=one.title,
-                score=one.score,
-                fields=more or None,
-                why=reason,
-            )
-            for one, more, reason in zip(found, extra, whys, strict=True)
-        ],
-        bundle=opened.digits,
-    )
-
-
-def why(reasons: Reasons) -> Why:
-    """Reasons as the API gives them: the largest parts one by one, and the rest as one, so that they add up."""
-    parts = [
-        Part(
-            of=part.of,
-            item_id=None if part.item_id is None else text_of(part.item_id),
-            title=part.title,
-            adds=part.adds,
-            share=part.share,
-        )
-        for part in reasons.parts[:PARTS]
+        items, scores = request.top(np.array([asked.row]))
+        found = listed(named, items[0], scores[0])
+    if not asking.explain or asked is None:
+        return found, None
+    rows = (named.items.row(one.item_id) for one in found)
+    return found, [
+        reasons(named, asked.scorer, asked.row, row, asked.learned, shown.words) for row in rows
     ]
-    rest = sum(part.adds for part in reasons.parts[PARTS:])
-    if len(reasons.parts) > PARTS:
-        share = rest / reasons.score if reasons.score else None
-        parts.append(Part(of="rest", item_id=None, title=None, adds=rest, share=share))
-    return Why(
-        parts=parts,
-        nearest=[
-            Near(item_id=text_of(one.item_id), title=one.title, cosine=one.cosine)
-            for one in reasons.nearest
-        ],
-        words=[
-            Word(word=one.word, item_id=text_of(one.item_id), title=one.title, cosine=one.cosine)
-            for one in reasons.words
-        ],
-    )
+
+
+def similar(opened: Opened, item: Id, k: int) -> list[Recommendation]:
+    """The items most like one."""
+    found = opened.shown.similar(item, min(k, len(opened.shown.named.items)))
+    return [one for one in found if one.item_id != item]
+
+
+def _asked(opened: Opened, asking: Asking, user: Id | None, words: str) -> Asked:
+    """Who asks, scored by their text too where it counts."""
+    shown = opened.shown
+    vector = opened.reader.encode([words]) if words else None
+    if user is not None:
+        row = shown.named.users.row(user)
+        asked = Asked(shown.scorer, row, shown.seen.of_user(row), shown.learned.of_user(row))
+    else:
+        liked = np.array(shown.named.names.rows(asking.history), np.int64)
+        if vector is None:
+            scorer = shown.scorer.for_histories(one_history(liked, len(shown.named.items)))
+            scorer.trusted = shown.scorer.trusted
+        else:
+            scorer = for_words(shown.scorer, opened.reader, liked, vector)
+        asked = Asked(scorer, 0, liked, np.unique(liked))
+    weight = asking.text_weight
+    if weight is None and vector is not None:
+        weight = WORDS_BESIDE if len(asked.learned) else WORDS_ALONE
+    if not weight:
+        return asked
+    scorer = mixed(asked.scorer, asked.row, opened.unit_vectors, asked.learned, vector, weight)
+    return Asked(scorer, asked.row, asked.has, asked.learned)
+
+
+def _pairs(asked: Asked, n_items: int) -> Interactions:
+    """What somebody has, among the users of the scorer."""
+    rows = np.full_like(asked.has, asked.row)
+    return Interactions.from_pairs(rows, asked.has, asked.scorer.n_users, n_items)

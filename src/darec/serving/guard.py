@@ -12,6 +12,7 @@ from typing import Final
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
+from darec.serving.metrics import Metrics
 from darec.serving.refusals import LOG, answer
 from darec.serving.settings import ServingSettings
 
@@ -31,10 +32,11 @@ class Guard:
     Args:
         app: what is guarded.
         settings: of the server.
+        metrics: what is counted.
     """
 
-    def __init__(self, app: ASGIApp, settings: ServingSettings) -> None:
-        self.app, self.settings = app, settings
+    def __init__(self, app: ASGIApp, settings: ServingSettings, metrics: Metrics) -> None:
+        self.app, self.settings, self.metrics = app, settings, metrics
         self._at_once = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -42,7 +44,15 @@ class Guard:
         if scope["type"] != "http":
             await self.app(scope, receive, send)
             return
-        send = _with_headers(send)
+        started, counted = time.monotonic(), _Counted(send)
+        try:
+            await self._guarded(scope, receive, counted)
+        finally:
+            route = getattr(scope.get("route"), "path", "none")
+            self.metrics.requests.labels(route, str(counted.status)).inc()
+            self.metrics.seconds.labels(route).observe(time.monotonic() - started)
+
+    async def _guarded(self, scope: Scope, receive: Receive, send: Send) -> None:
         path = scope["path"]
         if path in OPEN:
             await self.app(scope, receive, send)
@@ -148,28 +158,32 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
     return replay
 
 
-def _with_headers(send: Send) -> Send:
-    async def sent(message: Message) -> None:
+class _Counted:
+    """Sends an answer with the headers of all answers, and knows its status."""
+
+    def __init__(self, send: Send) -> None:
+        self._send, self.status = send, 0
+
+    async def __call__(self, message: Message) -> None:
         if message["type"] == "http.response.start":
+            self.status = message["status"]
             headers = MutableHeaders(scope=message)
             for name, value in _HEADERS.items():
                 headers.setdefault(name, value)
-        await send(message)
-
-    return sent
+        await self._send(message)
 
 
 def _knows(headers: Headers, token: str | None) -> bool:
     """Whether a request brings the token; how long it takes to say so tells nothing of the token."""
     if token is None:
         return True
-    kind, _, given = headers.get("authorization", "").partition(" ")
-    given = given.strip()
+    kind, _, said = headers.get("authorization", "").partition(" ")
+    given = said.strip().encode("latin-1")  # as the bytes came
     if kind.lower() == "basic":
         try:
-            _, _, given = base64.b64decode(given, validate=True).decode().partition(":")
-        except (binascii.Error, UnicodeDecodeError):
+            _, _, given = base64.b64decode(given, validate=True).partition(b":")
+        except binascii.Error:
             return False
     elif kind.lower() != "bearer":
         return False
-    return hmac.compare_digest(given.encode(), token.encode())
+    return hmac.compare_digest(given, token.encode())

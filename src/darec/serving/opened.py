@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from functools import cached_property
 from pathlib import Path
 from typing import Any, Final
@@ -13,10 +13,14 @@ import polars as pl
 
 from darec.errors import DarecError, RunError
 from darec.export.bundle import Bundle, open_bundle
+from darec.export.reader import TextReader
 from darec.ids.idmap import Id
-from darec.listing.fields import OWN
-from darec.listing.recommending import Recommending
 from darec.serving.finding import Finder
+from darec.serving.grown import Grown, NewItem
+from darec.serving.mixing import unit
+from darec.serving.refusals import RefusalError
+from darec.serving.texts import has_vectors, reader_of
+from darec.types import FloatArray
 
 LOG: Final = logging.getLogger("darec.serving")
 Signature = tuple[tuple[str, int, int, int], ...]
@@ -32,19 +36,33 @@ def signature(path: Path) -> Signature:
 
 
 class Opened:
-    """What answers: a bundle, and what it is asked through.
+    """What answers: a bundle, with new items or without.
 
     Attributes:
         bundle: the bundle.
-        shown: what recommends, the bundle or the bundle with new items.
+        new: items that it does not have.
+        shown: what recommends.
         digits: the first 12 of the bundle's hash.
         signature: of the folder, before it was opened.
+
+    Args:
+        bundle: the bundle.
+        signature: of its folder.
+        new: items that it does not have.
+        reader: of the bundle, where it is known already.
     """
 
-    def __init__(self, bundle: Bundle, signature: Signature = ()) -> None:
-        self.bundle, self.signature = bundle, signature
-        self.shown: Recommending = bundle
+    def __init__(
+        self,
+        bundle: Bundle,
+        signature: Signature = (),
+        new: Sequence[NewItem] = (),
+        reader: TextReader | str | None = None,
+    ) -> None:
+        self.bundle, self.signature, self.new = bundle, signature, tuple(new)
+        self.shown: Bundle | Grown = Grown(bundle, new) if new else bundle
         self.digits = str(bundle.manifest["sha256"])[:12]
+        self._reader = reader_of(bundle) if reader is None else reader
 
     @classmethod
     def open(cls, path: Path) -> Opened:
@@ -58,6 +76,10 @@ class Opened:
         opened._try()
         return opened
 
+    def grown(self, new: Sequence[NewItem]) -> Opened:
+        """The same with further items."""
+        return Opened(self.bundle, self.signature, [*self.new, *new], self._reader)
+
     def _try(self) -> None:
         """Ask for what requests will ask for: what is read late is read, and what is counted late is counted."""
         bundle = self.bundle
@@ -69,7 +91,8 @@ class Opened:
             bundle.recommend(user, 1, exclude_seen=False)
             bundle.similar(item, 1)
             bundle.explain(user, item)
-            bundle.names.row(item)
+            self.finder.items("a", 1)
+            self.finder.users("a", 1)
         except DarecError:
             raise
         except Exception as error:
@@ -82,16 +105,44 @@ class Opened:
         """For type-ahead."""
         return Finder(self.shown)
 
+    @property
+    def reads(self) -> bool:
+        """Whether new texts are read."""
+        return isinstance(self._reader, TextReader)
+
+    @property
+    def reader(self) -> TextReader:
+        """What reads new texts. Raises ``RefusalError`` where nothing does."""
+        if isinstance(self._reader, str):
+            raise RefusalError(409, self._reader)
+        return self._reader
+
+    @property
+    def has_vectors(self) -> bool:
+        """Whether items have language vectors."""
+        return has_vectors(self.bundle)
+
     @cached_property
-    def field_types(self) -> dict[str, pl.DataType]:
-        """Fields of the items beside id, title and text."""
-        return {name: kind for name, kind in self.bundle.fields.types.items() if name not in OWN}
+    def unit_vectors(self) -> FloatArray:
+        """[I, d_L] language vectors of unit length. Raises ``RefusalError`` where there are none."""
+        if not self.has_vectors:
+            raise RefusalError(
+                409,
+                "text_weight: this bundle holds no language vectors. Run 'darec encode' on the dataset, and export "
+                "again.",
+            )
+        return unit(self.shown.item_vectors())
+
+    @cached_property
+    def alike(self) -> bool:
+        """Whether it is known how alike items are, by which lists are diversified."""
+        return self.has_vectors or self.bundle.scorer.item_vectors() is not None
 
     def fields_of(self, rows: list[int], names: list[str]) -> list[dict[str, Any]]:
         """Some fields of some items, as JSON takes them. Raises ``ConfigError`` on a field that is not there."""
         if not names:
             return [{} for _ in rows]
-        frame = self.shown.named.fields.columns(names)[rows]
+        frame = self.shown.named.fields.columns(list(dict.fromkeys(names)))[rows]
         return [{name: plain(value) for name, value in row.items()} for row in frame.to_dicts()]
 
 

@@ -10,6 +10,8 @@ MOST_ITEMS: Final = 1000
 """Of a list."""
 MOST_EXPLAINED: Final = 100
 """Of a list with reasons, each of which takes a millisecond or so."""
+MOST_EVENTS: Final = 1000
+"""Of a request."""
 _LONGEST_ID: Final = 1000
 
 Name = Annotated[str, StringConstraints(min_length=1, max_length=_LONGEST_ID)]
@@ -129,7 +131,7 @@ class Asking(_Body):
     text_weight: Share | None = Field(
         None,
         description="How much likeness of the texts weighs against what the model has learned: both scores are brought "
-        "to one spread and averaged so. By default 0.",
+        "to one spread and averaged so. By default 0; with words 0.5, and 1 for words alone.",
     )
     include_seen: bool = Field(False, description="List items of the history as well.")
     fields: list[str] = Field([], max_length=100, description="Fields of the items to give along.")

@@ -7,6 +7,7 @@ import logging
 import os
 import signal
 import socket
+import tempfile
 from pathlib import Path
 from typing import Final
 
@@ -78,7 +79,9 @@ def serve(settings: ServingSettings, bound: socket.socket, workers: int, *, acce
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until a worker listens
     if workers == 1:
         uvicorn.Server(config).run([bound])
-    else:
+        return
+    with tempfile.TemporaryDirectory(prefix="darec-metrics-") as folder:
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # in which the processes count together
         _Workers(config, [bound]).run()
 
 

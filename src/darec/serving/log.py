@@ -1,0 +1,122 @@
+"""A log that loses no line that was accepted: a line is on disk before it counts.
+
+Processes share it. Each takes the file's lock, writes whole lines and flushes them to disk before it lets go. What a
+killed process has left of a line was never accepted, and is cut off by whoever comes next. Under the same lock the
+file may be moved away (``flock feedback.jsonl mv feedback.jsonl day.jsonl``): the next line begins a new one.
+"""
+
+from __future__ import annotations
+
+import fcntl
+import json
+import os
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from darec.errors import DataError, FolderError
+from darec.files import sync
+
+
+class Log:
+    """Lines of JSON.
+
+    Args:
+        path: the file; its folder is made.
+
+    Raises:
+        FolderError: it cannot be written.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            with self._locked():
+                pass
+        except OSError as error:
+            raise FolderError(
+                f"{error.filename or path}: {error.strerror}. Name another folder with --log."
+            ) from error
+
+    def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
+        """Write some lines, all or none; when this returns they are on disk.
+
+        Raises:
+            OSError: they cannot be written, as on a full disk; the file is as it was.
+        """
+        data = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
+        with self._locked() as file:
+            before = os.fstat(file).st_size
+            try:
+                written = 0
+                while written < len(data):
+                    written += os.write(file, data[written:])
+                os.fsync(file)
+            except BaseException:
+                os.ftruncate(file, before)
+                raise
+
+    def size(self) -> int:
+        """Bytes, 0 where there is no file: another number says that there are other lines."""
+        try:
+            return self.path.stat().st_size
+        except OSError:
+            return 0
+
+    def read(self) -> list[dict[str, Any]]:
+        """All whole lines. Raises ``DataError`` on one that is no object of JSON."""
+        with self._locked() as file:
+            size = os.fstat(file).st_size
+            content = os.pread(file, size, 0)
+        rows = []
+        for number, line in enumerate(content.splitlines(), 1):
+            try:
+                row = json.loads(line)
+            except (ValueError, RecursionError) as error:
+                raise DataError(
+                    f"{self.path}, line {number} is no JSON ({error}): mend it."
+                ) from None
+            if not isinstance(row, dict):
+                raise DataError(f"{self.path}, line {number} is no object of JSON: mend it.")
+            rows.append(row)
+        return rows
+
+    @contextmanager
+    def _locked(self) -> Iterator[int]:
+        """The file, ending with a whole line, while nobody else writes it."""
+        while True:
+            new = not self.path.exists()
+            file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
+            try:
+                fcntl.flock(file, fcntl.LOCK_EX)
+                if not self._is(file):  # it was moved away meanwhile
+                    continue
+                if new:
+                    sync(self.path.parent)
+                _cut(file)
+                yield file
+                return
+            finally:
+                os.close(file)  # which gives the lock back
+
+    def _is(self, file: int) -> bool:
+        try:
+            return os.path.samestat(os.fstat(file), self.path.stat())
+        except OSError:
+            return False
+
+
+def _cut(file: int) -> None:
+    """Cut off what a killed process has left of a line."""
+    size = end = os.fstat(file).st_size
+    while end:
+        start = max(0, end - 4096)
+        found = os.pread(file, end - start, start).rfind(b"\n")
+        if found >= 0:
+            end = start + found + 1
+            break
+        end = start
+    if end < size:
+        os.ftruncate(file, end)
