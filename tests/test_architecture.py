@@ -59,6 +59,7 @@ LAYERS = (
     "run",
     "fitting",
     "refitting",
+    "recommended",
     "api",
     "recommender",
     "cold",

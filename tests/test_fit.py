@@ -14,6 +14,7 @@ from darec.data.dataset import Dataset
 from darec.errors import ConfigError, DataError, RunError, TextError
 from darec.run import Run
 from darec.run_folder import FAILED
+from darec.scoring import TableScorer
 from darec.testing.worlds import tiny_dataset
 from darec.training.trainer import Trainer
 
@@ -113,7 +114,7 @@ def test_an_encoder_by_name_encodes_first() -> None:
     run = fit(data, alignment="darec", text="tfidf")
     assert list(data.vectors) == ["tfidf"] and run.config.text.encoder == "tfidf"
     bare = tiny_dataset()
-    fit(bare, text="tfidf")
+    fit(bare, text="tfidf", alignment="none")
     assert not bare.vectors, "a pair that reads no text needs none encoded"
 
 
@@ -195,11 +196,11 @@ def test_a_run_that_failed_can_be_resumed_all_the_same(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     data, out = tiny_dataset(), tmp_path / "r"
-    whole = fit(data)
+    whole = fit(data, backbone="lightgcn")
     with monkeypatch.context() as patch:
         failing(patch, 2, ZeroDivisionError())
         with pytest.raises(ZeroDivisionError):
-            fit(data, out=out)
+            fit(data, out=out, backbone="lightgcn")
     resumed = fit(data, out=out, resume=True)
     assert torch.equal(resumed.tables.users, whole.tables.users)
     assert not (out / FAILED).exists()
@@ -213,10 +214,10 @@ def test_what_the_machine_cut_short_is_kept(
     with monkeypatch.context() as patch:
         failing(patch, 2, error)
         with pytest.raises(type(error)):
-            fit(data, out=out)
+            fit(data, out=out, backbone="lightgcn")
     with pytest.raises(RunError, match="resume=True to go on"):
         fit(data, out=out)
-    whole = fit(data)
+    whole = fit(data, backbone="lightgcn")
     assert torch.equal(fit(data, out=out, resume=True).tables.users, whole.tables.users)
 
 
@@ -264,3 +265,24 @@ def test_an_empty_mask_or_list_of_cut_offs_is_not_the_default() -> None:
         run.evaluate(mask="")
     with pytest.raises(ConfigError, match="no K to evaluate at"):
         run.evaluate(ks=())
+
+
+def test_without_parts_the_recommended_settings_hold() -> None:
+    data = tiny_dataset()
+    run = fit(data)
+    config = run.config
+    assert (config.backbone.name, config.alignment.name, config.loss.name) == (
+        "lightgcn",
+        "none",
+        "softmax",
+    )
+    beside = config.beside
+    assert beside is not None and beside.backbone is not None and beside.alignment.name == "none"
+    darec.encode_dataset(data, "tfidf", progress=False, options={"dim": 8})
+    reads = fit(data, loss="bpr")
+    assert (reads.config.alignment.name, reads.config.loss.name) == ("darec", "bpr")
+    assert reads.config.beside is not None and reads.config.beside.alignment.name == "l3ae"
+    alone = fit(data, settings={"beside": None})
+    assert isinstance(alone.scorer, TableScorer)
+    named = fit(data, alignment="none")
+    assert named.config.beside is None and named.config.loss.name == "bpr"

@@ -12,9 +12,11 @@ from darec.errors import ConfigError, DataError, RunError
 from darec.fitting import Job, train
 from darec.keywords import Keywords, dotted
 from darec.model import Model
+from darec.recommended import names_parts, recommended
 from darec.run import Run
 from darec.run_folder import RunFolder, describe, run_folder, stored_config
 from darec.runtime import resolve_runtime
+from darec.text import stored_encoders
 from darec.types import TextTable
 
 
@@ -68,8 +70,10 @@ def fit(
 
     Args:
         data: a dataset, the folder of one, or interactions in memory as :func:`load_dataset` takes them.
-        backbone: name of the collaborative model; ``lightgcn`` by default.
-        alignment: name of the alignment; ``none`` by default.
+        backbone: name of the collaborative model. Where neither this nor ``alignment`` is given, the recommended
+            settings hold (:func:`darec.recommended.recommended`), and whatever else is given changes them. Where one
+            is, the other is ``lightgcn`` or ``none``, and all settings have the defaults that ``darec settings`` lists.
+        alignment: name of the alignment.
         settings: further settings by dotted key, ``{"alignment.rho": 0.5}``; ``darec settings`` lists them.
         config: a whole configuration, instead of the three above and the keywords.
         out: the run's folder; None keeps the run in memory. A dataset in memory is written into it too.
@@ -121,13 +125,17 @@ def _resolve(
     """Settle every setting, the dataset and its text; nothing is written, unless texts are to be encoded."""
     if config is None and (given or not resumes):
         file = stored_config(folder.path) if folder is not None and resumes else None
-        config = resolve_config(given, file=file)
+        base: dict[str, Any] = {}
+        if file is None and not names_parts(given):
+            base = recommended(dataset, text=_has_text(dataset, given, text))
+        config = resolve_config(given, file=file, base=base)
     if isinstance(text, str):
         config, text = _encoded(dataset, config, text, progress=progress), None
     if folder is not None and resumes:
         config, dataset, text = folder.resume(config, dataset, text)
     else:
-        config, text = resolve_runtime(config or resolve_config(), dataset, text)
+        assert config is not None  # only a run that is gone on with may come without settings
+        config, text = resolve_runtime(config, dataset, text)
     if folder is not None and resumes and not folder.finished and folder.about().get("update"):
         raise RunError(
             f"{folder.path} holds an update that was cut short: go on with it by the same 'darec update' and --resume."
@@ -137,6 +145,11 @@ def _resolve(
     if refit is not None:
         about["refit"] = refit
     return Job(config, dataset, text, folder, resumes, about)
+
+
+def _has_text(dataset: Dataset, given: Mapping[str, Any], text: TextTable | str | None) -> bool:
+    """Whether a run with these settings could read language vectors."""
+    return text is not None or "text.sources" in given or bool(stored_encoders(dataset))
 
 
 def _encoded(

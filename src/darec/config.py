@@ -7,6 +7,7 @@ whole together. An unknown key is refused with the nearest one (:mod:`darec.sett
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import deepcopy
 from pathlib import Path
 from typing import Annotated, Any, ClassVar, Final, Literal
 
@@ -286,6 +287,7 @@ def resolve_config(
     *,
     file: str | Path | None = None,
     overrides: Sequence[str] = (),
+    base: Mapping[str, Any] | None = None,
 ) -> RunConfig:
     """Build a configuration from a file, then a nested mapping, then ``key=value`` overrides.
 
@@ -293,12 +295,15 @@ def resolve_config(
         settings: nested as in the file, or with dotted keys: ``{"backbone.dim": 64}``.
         file: YAML written by hand or by an earlier run, whose parts from outside the package are imported.
         overrides: as on the command line: ``["backbone.dim=64"]``; values are read as YAML.
+        base: what holds where none of these says otherwise, nested, in place of a file.
 
     Raises:
         ConfigError: a file that is not YAML, an unknown key (with the nearest one in any section), a value out of
             range, or a part that cannot be found again.
     """
-    tree: dict[str, Any] = read_settings(Path(file)) if file is not None else {}
+    tree: dict[str, Any] = (
+        read_settings(Path(file)) if file is not None else deepcopy(dict(base or {}))
+    )
     for key, value in (settings or {}).items():
         assign(tree, key, value)
     for override in overrides:

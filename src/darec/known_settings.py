@@ -108,4 +108,7 @@ def _settings_of(section: str, field: FieldInfo, name: Any) -> type[BaseModel] |
         known = isinstance(name, str) and name in registry
         found: type[BaseModel] | None = registry.get(name).Config if known else None
         return found
-    return next((one for one in models_of(field.annotation) if tag_of(one) == name), None)
+    models = models_of(field.annotation)
+    if not any(map(tag_of, models)):  # there is one kind, so no name chooses it
+        return next(iter(models), None)
+    return next((one for one in models if tag_of(one) == name), None)

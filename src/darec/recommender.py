@@ -24,7 +24,7 @@ class Recommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
     The parameters are those of :func:`darec.fit`, by the same names; a parameter that is None keeps its default there.
 
     Args:
-        backbone: name of the collaborative model.
+        backbone: name of the collaborative model; without it and an alignment, the recommended settings hold.
         alignment: name of the alignment, which brings the items' texts in.
         dim: see :class:`darec.keywords.Keywords`, as for those to ``threads``.
         epochs: likewise.
@@ -50,8 +50,8 @@ class Recommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
 
     def __init__(
         self,
-        backbone: str = "lightgcn",
-        alignment: str = "none",
+        backbone: str | None = None,
+        alignment: str | None = None,
         *,
         dim: int | None = None,
         epochs: int | None = None,

@@ -38,7 +38,9 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )  # fmt: skip
     assert status == 0
     assert call("encode", folder / "data", "--encoder", "tfidf") == 0
-    assert call("train", folder / "data", "--out", folder / "run", *FAST) == 0
+    parts = ["--backbone", "lightgcn", "--set", "beside.backbone=null"]
+    parts += ["--set", "beside.popularity=0.05"]
+    assert call("train", folder / "data", "--out", folder / "run", *parts, *FAST) == 0
     return folder
 
 

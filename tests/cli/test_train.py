@@ -202,7 +202,7 @@ def test_a_damaged_run_is_named(
     shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     out = tmp_path / "r"
-    assert call("train", shop / "data", "--out", out, *FAST) == 0
+    assert call("train", shop / "data", "--backbone", "lightgcn", "--out", out, *FAST) == 0
     tables = out / "scorer.safetensors"
     tables.write_bytes(tables.read_bytes()[:100])
     assert "is damaged" in refused(capsys, "evaluate", out)

@@ -18,8 +18,15 @@ if TYPE_CHECKING:
 def command(
     data: Annotated[Path, typer.Argument(help="Dataset folder, from 'darec import'.")],
     out: Annotated[Path, typer.Option(help="Folder of the run.")],
-    backbone: Annotated[str | None, typer.Option(help="{backbones}; lightgcn by default.")] = None,
-    alignment: Annotated[str | None, typer.Option(help="{alignments}; none by default.")] = None,
+    backbone: Annotated[
+        str | None,
+        typer.Option(
+            help="{backbones}. Without --backbone and --alignment, the recommended settings."
+        ),
+    ] = None,
+    alignment: Annotated[
+        str | None, typer.Option(help="{alignments}. With --backbone, none by default.")
+    ] = None,
     preset: Annotated[
         str | None,
         typer.Option(help="Settings of the alignment by name: 'paper', of darec; --set wins."),
@@ -77,6 +84,8 @@ def command(
     from darec.api import fit
     from darec.cli.output import print_json
     from darec.config import resolve_config
+    from darec.overrides import parse_override
+    from darec.recommended import names_parts
     from darec.refitting import refit as fit_again
     from darec.run_folder import stored_config
 
@@ -103,10 +112,14 @@ def command(
         else:
             named |= {f"options.{name}": value for name, value in options.items()}
             given = {key: value for key, value in named.items() if value is not None}
-            asked = bool(given or set_ or config)
+            changed = [parse_override(one, example="train.epochs=5") for one in set_ or ()]
             file = config or (stored_config(out) if resume else None)
-            settings = resolve_config(given, file=file, overrides=set_ or ()) if asked else None
-            run = fit(data, config=settings, **how)
+            if file is None and not names_parts({**given, **dict(changed)}):
+                run = fit(data, settings={**given, **dict(changed)}, **how)
+            else:
+                asked = bool(given or set_ or config)
+                settings = resolve_config(given, file=file, overrides=set_ or ()) if asked else None
+                run = fit(data, config=settings, **how)
     except KeyboardInterrupt:
         echo(
             f"darec: interrupted; what was done is kept: darec train {data} --out {out} --resume",

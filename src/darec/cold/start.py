@@ -212,7 +212,8 @@ class ColdStart:
         if self.map_ is None:
             return np.zeros((len(vectors), 0), np.float32)
         if not len(vectors):
-            return np.zeros((0, self.run.scorer.width), np.float32)
+            tables = tables_of(self.run.scorer)
+            return np.zeros((0, tables.width if tables else 0), np.float32)
         rows = self.map_.predict(vectors)
         if self._equal:
             lengths = np.maximum(np.linalg.norm(rows, axis=1, keepdims=True), 1e-12)

@@ -1,0 +1,47 @@
+"""The settings that hold where nobody names a backbone or an alignment: what is best by the studies.
+
+LightGCN at a width of 256 by sampled softmax, with DaRec where there are language vectors, and popularity and a linear
+item-item model beside its tables, their weights chosen on validation (docs/which-model.md, docs/studies/target.md). For
+comparisons under the papers' protocol, name the parts: their own defaults are the papers'.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from darec.config import LARGEST_DENSE, MATRIX, SPARSE_MATRIX
+from darec.data.dataset import Dataset
+
+WIDTH = 256
+"""Of the tables (docs/studies/width.md)."""
+
+
+def recommended(dataset: Dataset, *, text: bool) -> dict[str, Any]:
+    """The settings for a dataset, nested as in a file.
+
+    Args:
+        dataset: its size decides which linear model can be solved for.
+        text: whether there are language vectors.
+    """
+    return {
+        "backbone": {"name": "lightgcn", "dim": WIDTH, "layers": 2},
+        "alignment": {"name": "darec" if text else "none"},
+        "loss": {"name": "softmax"},
+        "beside": {
+            "backbone": {"name": MATRIX if dataset.n_items <= LARGEST_DENSE else SPARSE_MATRIX},
+            "alignment": {"name": "l3ae" if text else "none"},
+        },
+        "train": {"eval_every": 1, "patience": 4},
+    }
+
+
+def names_parts(settings: Mapping[str, Any]) -> bool:
+    """Whether settings by dotted keys say which backbone or alignment there is to be."""
+    parts = ("backbone", "alignment")
+    inner = [value for part in parts if isinstance(value := settings.get(part), Mapping)]
+    return (
+        any(isinstance(settings.get(part), str) for part in parts)
+        or any(f"{part}.{key}" in settings for part in parts for key in ("name", "preset"))
+        or any("name" in value or "preset" in value for value in inner)
+    )
