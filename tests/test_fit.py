@@ -10,8 +10,10 @@ import pytest
 import torch
 
 import darec
+from darec.config import resolve_config
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError, DataError, RunError, TextError
+from darec.recommended import recommended
 from darec.run import Run
 from darec.run_folder import FAILED
 from darec.scoring import TableScorer
@@ -286,3 +288,12 @@ def test_without_parts_the_recommended_settings_hold() -> None:
     assert isinstance(alone.scorer, TableScorer)
     named = fit(data, alignment="none")
     assert named.config.beside is None and named.config.loss.name == "bpr"
+
+
+def test_the_settings_that_are_measured_are_the_recommended_ones() -> None:
+    file = Path(__file__).parents[1] / "benchmarks" / "settings" / "recommended.yaml"
+    base = recommended(tiny_dataset(), text=True)
+    assert resolve_config(file=file) == resolve_config(base=base)
+    wide = resolve_config(file=file.with_name("wide.yaml"))
+    tables = resolve_config(base={**base, "alignment": "none", "beside": {"backbone": None}})
+    assert wide == tables

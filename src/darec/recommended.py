@@ -25,9 +25,9 @@ def recommended(dataset: Dataset, *, text: bool) -> dict[str, Any]:
         text: whether there are language vectors.
     """
     return {
-        "backbone": {"name": "lightgcn", "dim": WIDTH, "layers": 2},
+        "backbone": {"name": "lightgcn", "dim": WIDTH, "layers": 3},
         "alignment": {"name": "darec" if text else "none"},
-        "loss": {"name": "softmax"},
+        "loss": {"name": "softmax", "n_negatives": 1024},
         "beside": {
             "backbone": {"name": MATRIX if dataset.n_items <= LARGEST_DENSE else SPARSE_MATRIX},
             "alignment": {"name": "l3ae" if text else "none"},
