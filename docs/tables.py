@@ -8,10 +8,11 @@ A test fails when a page is behind (tests/docs/test_tables.py).
 from __future__ import annotations
 
 import inspect
+import re
 import sys
 from pathlib import Path
 
-from darec.cli.settings import described
+from darec.cli.settings import PLACE, ROLE, described
 from darec.config import resolve_config
 from darec.registry import ALIGNMENTS, BACKBONES, Registry, inapplicable
 
@@ -63,10 +64,23 @@ def settings(kind: str, name: str) -> str:
     lines = ["| setting | default | meaning |", "|---|---|---|"]
     for row in own:
         if row["setting"] != f"{kind}.name":
-            meaning = row["meaning"].replace("|", "\\|").replace("``", "`")
+            meaning = linked(row["meaning"]).replace("|", "\\|").replace("``", "`")
             default = "null" if row["default"] is None else row["default"]
             lines.append(f"| `{row['setting']}` | {default} | {meaning} |")
     return "\n".join(lines) if len(lines) > 2 else "None."
+
+
+def linked(meaning: str) -> str:
+    """A field's docstring with links, from a page in a folder of docs, to the pages and files that it names."""
+    meaning = re.sub(ROLE, r"`\1`", meaning)
+    return re.sub(
+        PLACE, lambda found: f"[{Path(found[0]).stem}]({_from_folder(found[0])})", meaning
+    )
+
+
+def _from_folder(place: str) -> str:
+    """A path from the project's root, as a page in a folder of docs reaches it."""
+    return f"../{place.removeprefix('docs/')}" if place.startswith("docs/") else f"../../{place}"
 
 
 def swept() -> str:

@@ -74,6 +74,7 @@ LAYERS = (
     "updating",
     "testing",
     "cli",
+    "__main__",
 )
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Annotated, Any
+import re
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
 
@@ -10,6 +11,14 @@ from darec.cli.output import Format
 
 if TYPE_CHECKING:
     from darec.config import RunConfig
+
+ROLE: Final = r":[a-z]+:`(?:~[\w.]*\.)?([\w.]+)`"
+"""A role of Sphinx; its group is what is shown."""
+PLACE: Final = r"(?:docs|tests|benchmarks)/[\w./-]*\w"
+"""A page or file of the project, which an installed package lacks."""
+_ROLE: Final = re.compile(ROLE)
+_ASIDE: Final = re.compile(rf"\s*\((?:see )?(?:{ROLE}|{PLACE})\)", re.IGNORECASE)
+_SEE: Final = re.compile(rf"\s*See {PLACE}\.")
 
 
 def command(
@@ -26,7 +35,7 @@ def command(
     from darec.terminal import Console
 
     config = resolve_config({"backbone": backbone, "alignment": alignment, "loss": loss})
-    rows = described(config)
+    rows = [{**row, "meaning": plain(row["meaning"])} for row in described(config)]
     if format is Format.JSON:
         print_json(rows)
         return
@@ -35,7 +44,8 @@ def command(
     table.add_column("default")
     table.add_column("meaning")
     for row in rows:
-        table.add_row(row["setting"], str(row["default"]), row["meaning"])
+        default = "null" if row["default"] is None else str(row["default"])
+        table.add_row(row["setting"], default, row["meaning"])
     Console().print(table)
 
 
@@ -55,4 +65,14 @@ def described(config: RunConfig) -> list[dict[str, Any]]:
                 }
                 for name, field in type(part).model_fields.items()
             ]
+        else:  # a section that is left out
+            meaning = " ".join((type(config).model_fields[section].description or "").split())
+            rows.append({"setting": section, "default": part, "meaning": meaning})
     return rows
+
+
+def plain(meaning: str) -> str:
+    """A field's docstring for a reader who has neither its markup nor the project's folders."""
+    meaning = _ASIDE.sub("", meaning)
+    meaning = _SEE.sub("", meaning)
+    return _ROLE.sub(r"\1", meaning).replace("``", "")
