@@ -131,6 +131,8 @@ def test_refusals(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     )
     assert "--how goes with" in refused(capsys, "evaluate", shop / "run", "--how", "ridge")
     assert "write what the user likes" in no("--about", " ")
+    assert "--text-weight goes with --about" in no("--user", "u1", "--text-weight", 0.5)
+    assert "give a number from 0 to 1" in no("--about", "theme1", "--text-weight", 2)
     assert "finds nothing that it knows in 'xyzzy'" in no("--about", "xyzzy")
     assert "no liked items" in no("--liked", ",")
     assert "is for the split 'cold-items'" in refused(

@@ -261,3 +261,44 @@ def test_a_matrix_is_extended_as_by_hand() -> None:
         np.testing.assert_allclose(
             whole.score_histories(liked), (left @ B @ left.T)[[3]], atol=1e-6
         )
+
+
+def test_words_add_the_likeness_of_texts_to_what_was_learned(run: Run) -> None:
+    cold, words, n = ColdStart(run).fit(), "theme2 word2a word1c", run.dataset.n_items
+
+    def listed(weight: float) -> dict[Any, float]:
+        found = cold.recommend_about(words, n, text_weight=weight)
+        scores = [item.score for item in found]
+        assert len(found) == n and np.all(np.diff(scores) < 1e-5)
+        return {item.item_id: item.score for item in found}
+
+    texts = cold.text_.items
+    vector = cold.text_.encode([words], [words])[0][0]
+    cosines = texts @ vector / np.linalg.norm(texts, axis=1) / np.linalg.norm(vector)
+    learned, alone = listed(0), listed(1)
+    ids = run.dataset.items.ids
+    s = np.array([learned[one] for one in ids])
+    # Users lie on the axes of their groups, so only the theme's items are scored high by what was learned.
+    assert s[2::4].min() > s[[row for row in range(n) if row % 4 != 2]].max()
+    ratio = s.std() / cosines.std()
+    np.testing.assert_allclose([alone[one] for one in ids], ratio * cosines, rtol=1e-3, atol=1e-4)
+    both = listed(0.7)
+    expected = 0.3 * s + 0.7 * ratio * cosines
+    np.testing.assert_allclose([both[one] for one in ids], expected, rtol=1e-3, atol=1e-4)
+    assert cold.recommend_about(words, n) == cold.recommend_about(words, n, text_weight=0.7)
+    with pytest.raises(ConfigError, match=r"text_weight 1\.5: give a number from 0 to 1"):
+        cold.recommend_about(words, 3, text_weight=1.5)
+
+
+def test_words_find_new_items_and_leave_items_without_text_behind() -> None:
+    data = tiny_dataset(missing_text=4)
+    encode_dataset(data, "tfidf", options={"pairs": False}, progress=False)
+    axes = 3 * torch.eye(4)
+    users, items = (torch.arange(n) % 4 for n in (data.n_users, data.n_items))
+    one = Run(resolve_config(), data, TableScorer(Tables(axes[users], axes[items])), {})
+    cold = ColdStart(one).fit(NEW)
+    best = cold.recommend_about("theme1 word1a", 4, with_warm=True, text_weight=1.0)
+    assert "new1" in [item.item_id for item in best]
+    everything = cold.recommend_about("theme1 word1a", 44, with_warm=True, text_weight=1.0)
+    silent = [item.score for item in everything if item.item_id in {"i36", "i37", "i38", "i39"}]
+    assert silent == [0.0] * 4

@@ -81,6 +81,12 @@ def command(
             "neighbours or shared."
         ),
     ] = None,
+    text_weight: Annotated[
+        float | None,
+        typer.Option(
+            help="With --about: how much the likeness of texts weighs against what was learned, 0 to 1; 0.7 by default."
+        ),
+    ] = None,
     item_id: Annotated[str | None, typer.Option(help="Id column of the new items.")] = None,
     data: Annotated[Path | None, typer.Option(help="Where the dataset is now.")] = None,
     out: Annotated[
@@ -126,6 +132,8 @@ def command(
         raise ConfigError("--item-id goes with new items: name their file with --cold-items.")
     if cold_items is None and about is None and how is not None:
         raise ConfigError("--how goes with --cold-items or --about.")
+    if text_weight is not None and about is None:
+        raise ConfigError("--text-weight goes with --about.")
     if out is not None and (cold_items is not None or about is not None or liked is not None):
         raise ConfigError("--out goes with --user, --users or --all.")
     if overwrite and out is None:
@@ -155,4 +163,11 @@ def command(
     elif cold_items is None and about is None:
         print_lists(asked)
     else:
-        print_cold(asked, cold_items, item_id=item_id, with_warm=with_warm, how=how or "ridge")
+        print_cold(
+            asked,
+            cold_items,
+            item_id=item_id,
+            with_warm=with_warm,
+            how=how or "ridge",
+            text_weight=text_weight,
+        )

@@ -18,6 +18,7 @@ from darec.export.manifest import is_bundle
 from darec.listing.lists import Recommendations
 from darec.listing.recommending import Recommending
 from darec.run import Run
+from darec.scoring.mixing import WORDS
 from darec.terminal import Console, echo
 
 
@@ -131,7 +132,13 @@ def print_lists(asked: Asked) -> None:
 
 
 def print_cold(
-    asked: Asked, cold_items: Path | None, *, item_id: str | None, with_warm: bool, how: str
+    asked: Asked,
+    cold_items: Path | None,
+    *,
+    item_id: str | None,
+    with_warm: bool,
+    how: str,
+    text_weight: float | None,
 ) -> None:
     """Print lists of new items, or for one who is known by words."""
     for name, value in asked.options.items():
@@ -158,7 +165,11 @@ def print_cold(
                 named = cold.names_.listed(asked.liked)
                 listed = cold.recommend_for(named, asked.k, with_warm=with_warm, **seen)
             else:
-                listed = cold.recommend_about(asked.about or "", asked.k, with_warm=with_warm)
+                weight = WORDS if text_weight is None else text_weight
+                words = asked.about or ""
+                listed = cold.recommend_about(
+                    words, asked.k, with_warm=with_warm, text_weight=weight
+                )
             rows = [asdict(item) for item in listed]
     for notice in cold.notices_:
         console.print(f"darec: {notice}")

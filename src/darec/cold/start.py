@@ -22,7 +22,8 @@ from darec.ids.names import ItemNames
 from darec.listing.lists import Recommendation, RecommendationList
 from darec.run import Run
 from darec.scoring import Scorer, check_k, one_history
-from darec.scoring.extending import extended, new_items, tables_of, text_weights
+from darec.scoring.extending import extended, folded, new_items, tables_of, text_weights
+from darec.scoring.mixing import WORDS, mixed, unit
 from darec.types import FloatArray, IntArray, Interactions
 
 LEAST: Final = 3  # warm items that a map can be fitted on
@@ -130,6 +131,8 @@ class ColdStart:
         self.relative_length_ = 1.0
         if self.map_ is not None and len(new):
             self.relative_length_ = float(np.linalg.norm(self.rows_, axis=1).mean()) / self._length
+        old = np.where(text.known[:, None], text.items, np.float32(0))
+        self._unit_texts = unit(np.concatenate([old, vectors]))
         self._scorer = extended(
             self.run.scorer, self.rows_, self._weights(vectors), self._ids.tie_order
         )
@@ -277,26 +280,34 @@ class ColdStart:
         return self._ranked(scorer, 0, rows if exclude_seen else rows[:0], k, with_warm)
 
     def recommend_about(
-        self, text: str, k: int = 10, *, with_warm: bool = False
+        self, text: str, k: int = 10, *, with_warm: bool = False, text_weight: float = WORDS
     ) -> RecommendationList[ColdRecommendation]:
-        """The ``k`` best new items for a user known only by words: as if they liked one item with that text.
+        """The ``k`` best new items for a user known only by words.
+
+        The words are taken for one liked item with that text, and what is learned of such a user is added to the cosine
+        of each item's text with the words (:func:`darec.scoring.mixing.mixed`).
 
         Args:
             text: what the user likes, in the words of the catalogue's texts.
             k: how many at most.
             with_warm: see :meth:`recommend`.
+            text_weight: of the cosines, 0 to 1; see docs/studies/about.md.
+
+        Raises:
+            TextError: words in which the encoder finds nothing.
+            ConfigError: a weight that is none, or as :meth:`recommend`.
         """
+        if not 0 <= text_weight <= 1:
+            raise ConfigError(f"text_weight {text_weight:g}: give a number from 0 to 1.")
         self._fitted()
-        vectors = self._vectors([text], None)
-        # The text is liked as an item that stands behind all others, and is never listed.
-        n = self._scorer.n_items
-        weights = self._weights(vectors)
+        words = self._vectors([text], None)
+        nobody, n = np.zeros(0, np.int64), self._scorer.n_items
+        weights = self._weights(words)
         weights = sparse.csr_array((weights.data, weights.indices, weights.indptr), (1, n))
-        ties = np.append(self._ids.tie_order, n)
-        scorer = extended(self._scorer, self._mapped(vectors), weights, ties)
-        liked = np.array([n])
-        scorer = scorer.for_histories(one_history(liked, n + 1))
-        return self._ranked(scorer, 0, liked, k, with_warm)
+        history = one_history(np.array([n]), n + 1)
+        learned = folded(self._scorer, self._mapped(words), weights, history)
+        scorer = mixed(learned, 0, self._unit_texts, nobody, words, text_weight)
+        return self._ranked(scorer, 0, nobody, k, with_warm)
 
     def _ranked(
         self, scorer: Scorer, user: int, exclude: IntArray, k: int, with_warm: bool

@@ -13,14 +13,15 @@ from darec.listing.lists import Recommendation, listed
 from darec.listing.reasons import Reasons, reasons
 from darec.listing.request import make_request
 from darec.scoring import Scorer, one_history
-from darec.serving.mixing import for_words, mixed
+from darec.scoring.mixing import WORDS, mixed
+from darec.serving.mixing import for_words
 from darec.serving.opened import Opened
 from darec.serving.refusals import RefusalError
 from darec.serving.schemas import MOST_EXPLAINED, Asking
 from darec.types import IntArray, Interactions
 
-WORDS_ALONE, WORDS_BESIDE = 1.0, 0.5
-"""Weight of the text where somebody wrote words and says nothing of it: without a history, and beside one."""
+WORDS_BESIDE = 0.5
+"""Weight of the text where somebody wrote words beside a history and says nothing of it."""
 
 
 @dataclass(frozen=True)
@@ -119,7 +120,7 @@ def _asked(opened: Opened, asking: Asking, user: Id | None, words: str) -> Asked
         asked = Asked(scorer, 0, liked, np.unique(liked))
     weight = asking.text_weight
     if weight is None and vector is not None:
-        weight = WORDS_BESIDE if len(asked.learned) else WORDS_ALONE
+        weight = WORDS_BESIDE if len(asked.learned) else WORDS
     if not weight:
         return asked
     scorer = mixed(asked.scorer, asked.row, opened.unit_vectors, asked.learned, vector, weight)

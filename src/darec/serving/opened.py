@@ -15,9 +15,9 @@ from darec.errors import DarecError, RunError
 from darec.export.bundle import Bundle, open_bundle
 from darec.export.reader import TextReader
 from darec.ids.idmap import Id
+from darec.scoring.mixing import unit
 from darec.serving.finding import Finder
 from darec.serving.grown import Grown, NewItem
-from darec.serving.mixing import unit
 from darec.serving.refusals import RefusalError
 from darec.serving.texts import has_vectors, reader_of
 from darec.types import FloatArray
