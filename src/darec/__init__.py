@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from darec.errors import DarecError
     from darec.export.bundle import Bundle, open_bundle
     from darec.export.indexing import index_bundle
-    from darec.export.push import push_bundle
-    from darec.export.store import PgVectorStore
+    from darec.export.postgres.push import push_bundle
+    from darec.export.postgres.store import PgVectorStore
     from darec.export.write import export_bundle
     from darec.recommender import Recommender
     from darec.refitting import refit
@@ -54,7 +54,7 @@ _HOMES = {
     "ColdStart": "darec.cold",
     "DarecError": "darec.errors",
     "Dataset": "darec.data.dataset",
-    "PgVectorStore": "darec.export.store",
+    "PgVectorStore": "darec.export.postgres.store",
     "Recommender": "darec.recommender",
     "Run": "darec.run",
     "RunConfig": "darec.config",
@@ -66,7 +66,7 @@ _HOMES = {
     "load_plugin": "darec.registry.plugins",
     "load_run": "darec.api",
     "open_bundle": "darec.export.bundle",
-    "push_bundle": "darec.export.push",
+    "push_bundle": "darec.export.postgres.push",
     "refit": "darec.refitting",
     "resolve_config": "darec.config",
     "update": "darec.updating",

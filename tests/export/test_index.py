@@ -231,7 +231,10 @@ def test_the_manifest_says_what_was_measured(indexed: Path) -> None:
     assert np.mean(shares) >= 0.98
 
 
-def test_a_filter_is_searched_or_scored_by_its_size(indexed: Path) -> None:
+def test_a_filter_is_searched_or_scored_by_its_size(
+    indexed: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("darec.export.index._STEP", 25)
     bundle = darec.open_bundle(indexed)
     search: Any = bundle.search
     searched = count_searches(bundle)
@@ -402,6 +405,9 @@ def test_the_command(exported: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     said = capsys.readouterr()
     assert "hnsw, " in said.out and "lists of users: recall@20 " in said.out
     assert "building an index of 4,000 items (hnsw)" in said.err
+    assert "so the index is not searched" in said.err
+    assert call("index", path, "--kind", "ivf", "--format", "json") == 0
+    assert json.loads(capsys.readouterr().out)["kind"] == "ivf"
     assert call("recommend", path, "--user", "3", "--format", "json") == 0
     assert "--recall=2.0: give a share" in refused(capsys, "index", path, "--recall", 2)
     assert "no bundle at" in refused(capsys, "index", tmp_path / "nothing")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -24,11 +25,12 @@ from command_line import call, refused
 from darec.config import resolve_config
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError, DatabaseError, DataError
-from darec.export import push as pushing
 from darec.export.bundle import Bundle
-from darec.export.postgres import Database
-from darec.export.sql_conditions import postgres_condition
-from darec.export.store import PgVectorStore
+from darec.export.postgres import push as pushing
+from darec.export.postgres import versions
+from darec.export.postgres.conditions import postgres_condition
+from darec.export.postgres.connection import Database
+from darec.export.postgres.store import PgVectorStore
 from darec.ids.idmap import IdMap
 from darec.run import Run
 from darec.scoring import AddedScorer, MatrixScorer, Scorer, TableScorer
@@ -103,9 +105,9 @@ def shop(
         histories = np.zeros((USERS, ITEMS), np.float32)
         from scipy import sparse
 
-        matrix = MatrixScorer(
-            np.zeros((ITEMS, ITEMS), np.float32), sparse.csr_array(histories), scorer.ties
-        )
+        histories[train.users, train.items] = 1
+        B = draw.standard_normal((ITEMS, ITEMS)).astype(np.float32)
+        matrix = MatrixScorer(B, sparse.csr_array(histories), scorer.ties)
         scorer = matrix if kind == "matrix" else AddedScorer([scorer, matrix], [1, 1])
     return Run(resolve_config(), data, scorer, {})
 
@@ -288,7 +290,7 @@ def test_a_new_version_is_served_at_once_and_old_ones_go(
 def test_an_old_version_that_is_read_stays_until_the_next_push(
     postgres: str, schema: str, bundle: Bundle, other: Bundle, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(pushing, "_PATIENCE", "100ms")
+    monkeypatch.setattr(versions, "_PATIENCE", "100ms")
     darec.push_bundle(bundle, postgres, schema=schema)
     with psycopg.connect(postgres) as reader:
         reader.execute(f"SELECT 1 FROM {schema}.items_1")
@@ -308,7 +310,7 @@ def test_a_push_that_fails_changes_nothing(
 ) -> None:
     darec.push_bundle(bundle, postgres, schema=schema)
     with monkeypatch.context() as patched:
-        patched.setitem(pushing._INDEXES, "statistics", "SELECT 1 / 0")
+        patched.setitem(pushing._INDEXES, "the index of items like one", "SELECT 1 / 0")
         with pytest.raises(DatabaseError, match="division by zero"):
             darec.push_bundle(other, postgres, schema=schema)
     assert sql(f"SELECT to_regclass('{schema}.items_2')") == [(None,)]
@@ -328,7 +330,7 @@ def test_a_push_whose_client_is_killed_leaves_the_old_version(
     darec.push_bundle(bundle, postgres, schema=schema)
     code = (
         "import darec, time\n"
-        "from darec.export import push\n"
+        "from darec.export.postgres import push\n"
         "inner = push._copy_pairs\n"
         "def stop(*given):\n"
         "    inner(*given)\n"
@@ -435,11 +437,11 @@ def test_without_pgvector(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     with monkeypatch.context() as patched:
-        patched.setattr(pushing, "EXTENSION", "vector_of_old")
+        patched.setattr(versions, "EXTENSION", "vector_of_old")
         said = refused(capsys, "push", bundle.path, "--to", postgres)
     assert "has no pgvector (extension \"vector_of_old\" is not available)" in said  # fmt: skip
     with monkeypatch.context() as patched:
-        patched.setattr(pushing, "OLDEST", (99, 0))
+        patched.setattr(versions, "OLDEST", (99, 0))
         assert "99.0 is the oldest" in refused(capsys, "push", bundle.path, "--to", postgres)
     with psycopg.connect(postgres, autocommit=True) as connection:
         connection.execute("DROP DATABASE IF EXISTS bare")
@@ -478,11 +480,42 @@ def test_nothing_pushed_and_later_versions(
             PgVectorStore(postgres, name)
 
 
-def test_what_is_not_pushed(postgres: str, schema: str, tmp_path: Path) -> None:
-    for kind, said in (("matrix", "scores by a matrix"), ("both", "tables beside a matrix")):
+def test_what_is_no_pair_of_tables_is_pushed_as_lists(
+    postgres: str, schema: str, tmp_path: Path, sql: Callable[..., list[Any]]
+) -> None:
+    for number, kind in enumerate(("matrix", "both"), 1):
         bundle = darec.export_bundle(shop(kind=kind), tmp_path / kind)
-        with pytest.raises(ConfigError, match=said):
-            darec.push_bundle(bundle, postgres, schema=schema)
+        pushed = darec.push_bundle(bundle, postgres, schema=schema, depth=30)
+        assert (pushed.version, pushed.depth) == (number, 30)
+        assert not darec.push_bundle(bundle, postgres, schema=schema, depth=30).new
+        with PgVectorStore(postgres, schema) as store:
+            for user in bundle.users.ids:
+                same(store.recommend(user, 7), bundle.recommend(user, 7))
+            item = bundle.items.ids[3]
+            same(store.similar(item, 30), bundle.similar(item, 30))
+            whole = bundle.recommend(3, 30)
+            cheap = set(bundle.filter("price < 50"))
+            some = store.recommend(3, 9, where="price < 50")
+            assert [one.item_id for one in some] == [
+                one.item_id for one in whole if one.item_id in cheap
+            ][:9]
+            with pytest.raises(ConfigError, match=r"lists of 30 were pushed.*depth=31"):
+                store.recommend(3, 31)
+            with pytest.raises(ConfigError, match=r"exclude_seen=False: what was pushed are lists"):
+                store.recommend(3, 3, exclude_seen=False)
+            with pytest.raises(ConfigError, match="no item meets"):
+                store.recommend(3, 3, where="price > 1e9")
+            first = bundle.items.row(whole[0].item_id)
+            sql(f"INSERT INTO {schema}.seen_{number} VALUES (3, {first})")  # bought today
+            assert [one.item_id for one in store.recommend(3, 5)] == [
+                one.item_id for one in whole[1:6]
+            ]
+    assert darec.push_bundle(bundle, postgres, schema=schema, depth=10).new
+    small = darec.push_bundle(bundle, postgres, schema=schema, depth=10_000, keep=1)
+    assert (small.depth, small.dropped) == (ITEMS, (2, 3))
+
+
+def test_what_is_not_pushed(postgres: str, schema: str, tmp_path: Path) -> None:
     wide = darec.export_bundle(shop(width=2001), tmp_path / "wide")
     with pytest.raises(ConfigError, match="2,001 columns, and pgvector's HNSW takes 2,000"):
         darec.push_bundle(wide, postgres, schema=schema)
@@ -503,10 +536,15 @@ def test_odd_text_and_the_command(
     push = ["push", bundle.path, "--to", postgres, "--schema", schema]
     assert call(*push) == 0
     said = capsys.readouterr()
-    assert "version 1, 12 users, 400 items, in" in said.out and "writing 400 items" in said.err
+    assert (
+        "version 1, 12 users, 400 items, as vectors, in" in said.out
+        and "writing 400 items" in said.err
+    )
     assert "800 NUL characters in titles" in said.err
     assert call(*push) == 0
     assert "version 1 holds this bundle already" in capsys.readouterr().out
+    assert call(*push, "--format", "json") == 0
+    assert json.loads(capsys.readouterr().out)["new"] is False
     with PgVectorStore(postgres, schema) as store:
         found = store.recommend(3, 3)
         assert found[0].item_id == bundle.recommend(3, 3)[0].item_id

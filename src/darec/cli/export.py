@@ -36,9 +36,11 @@ def command(
     ] = False,
 ) -> None:
     """Write what serving needs of a run into one folder: scorer, ids, titles, fields, what users have, and hashes."""
+    from darec.export.manifest import index_kind
     from darec.export.write import export_bundle
 
     names = None if fields is None else [one.strip() for one in fields.split(",") if one.strip()]
+    index = index_kind(out)
     bundle = export_bundle(
         run, out, data=data, fields=names, text=text, vectors=vectors, overwrite=overwrite
     )
@@ -52,6 +54,12 @@ def command(
     )
     if vectors and (why := bundle.manifest["new_text"].get("why")) is not None:
         echo(f"darec: note: the bundle reads no new texts: {why}", err=True)
+    if index is not None:
+        echo(
+            f"darec: note: the index of the bundle that was there ({index}) is gone with it; 'darec index {out}' makes "
+            "another.",
+            err=True,
+        )
     if bundle.manifest["run"]["refit"] is None:
         echo(
             "darec: note: the run learned from its training split alone; 'darec train --refit' learns from all.",

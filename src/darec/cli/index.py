@@ -8,6 +8,7 @@ from typing import Annotated, Any
 
 import typer
 
+from darec.cli.output import Format, print_json
 from darec.terminal import echo
 
 
@@ -35,15 +36,21 @@ def command(
     seed: Annotated[
         int, typer.Option(min=0, max=2**32 - 1, help="Of the sample of users and of ivf.")
     ] = 0,
+    format: Annotated[Format, typer.Option(help="How to print what was made.")] = Format.TABLE,
 ) -> None:
     """Index the items of a bundle by inner product, measure it against exact lists, and put it into the bundle."""
-    from darec.export.indexing import index_bundle
+    from darec.export.indexing import K, index_bundle
+    from darec.export.search import IndexSearch
 
     def stage(doing: str) -> None:
         echo(f"darec: {doing}", err=True)
 
-    made = index_bundle(bundle, kind.value, recall=recall, seed=seed, on_stage=stage).manifest
+    opened = index_bundle(bundle, kind.value, recall=recall, seed=seed, on_stage=stage)
+    made = opened.manifest
     about: dict[str, Any] = made["index"]
+    if format is Format.JSON:
+        print_json(about)
+        return
     items = f"{made['counts']['items']:,} items"
     if about["kind"] == "flat":
         echo(f"{bundle}: {items}, ranked exactly, without an index.")
@@ -63,3 +70,9 @@ def command(
                 "--kind.",
                 err=True,
             )
+    if isinstance(opened.search, IndexSearch) and not opened.search.pays(opened.search.items, K):
+        echo(
+            "darec: note: the items are so few that to score all of them is quicker, so the index is not searched: "
+            "--kind flat takes it out.",
+            err=True,
+        )

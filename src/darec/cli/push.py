@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
+from darec.cli.output import Format, print_json
 from darec.terminal import echo
 
 
@@ -25,15 +27,27 @@ def command(
     keep: Annotated[
         int, typer.Option(min=1, help="Versions that stay, the new one among them.")
     ] = 2,
+    depth: Annotated[
+        int,
+        typer.Option(
+            min=1,
+            help="Length of the lists, where the run is no pair of tables and lists are pushed.",
+        ),
+    ] = 200,
+    format: Annotated[Format, typer.Option(help="How to print what was done.")] = Format.TABLE,
 ) -> None:
     """Write a bundle's items, users and what they have into PostgreSQL with pgvector, as a new version."""
-    from darec.export.push import push_bundle
+    from darec.export.postgres.push import push_bundle
 
     def stage(doing: str) -> None:
         echo(f"darec: {doing}", err=True)
 
-    done = push_bundle(bundle, to, schema=schema, keep=keep, on_stage=stage)
-    what = f"{done.users:,} users, {done.items:,} items"
+    done = push_bundle(bundle, to, schema=schema, keep=keep, depth=depth, on_stage=stage)
+    if format is Format.JSON:
+        print_json(asdict(done))
+        return
+    ranked = "vectors" if done.depth is None else f"lists of {done.depth:,}"
+    what = f"{done.users:,} users, {done.items:,} items, as {ranked}"
     if not done.new:
         echo(f"{done.place}: version {done.version} holds this bundle already, {what}.")
     else:

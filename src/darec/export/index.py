@@ -28,10 +28,10 @@ BUILD: Final = 80
 EFFORTS: Final[dict[Kind, tuple[int, ...]]] = {
     "flat": (1,),
     "hnsw": (64, 128, 256, 512, 1024),
-    "ivf": (4, 8, 16, 32, 64, 128, 256),
+    "ivf": (8, 16, 32, 64, 128, 256, 512, 1024),
 }
 """How much a search may look at, from least to most: items on the way (HNSW's ef), or lists (IVF's nprobe)."""
-_STEP: Final = 25.0
+_STEP: Final = 100.0
 """Scores that are computed in the time of one step through the graph, by benchmarks/index.py."""
 _DEAD: Final = 0.2
 """Share of removed items from which an index is built anew."""
@@ -260,6 +260,9 @@ def _built(vectors: FloatArray, kind: Kind, seed: int) -> Any:
         index = faiss.IndexIVFFlat(faiss.IndexFlatIP(width), width, lists, product)
         index.cp.seed, index.cp.niter = seed, 10
         index.cp.max_points_per_centroid = 64
+        index.cp.spherical = (
+            True  # lists by direction; else those of large rows would take most items
+        )
         index.train(vectors)
     else:
         index = faiss.IndexFlatIP(width)

@@ -59,6 +59,15 @@ def is_bundle(path: Path) -> bool:
         return False
 
 
+def index_kind(path: Path) -> str | None:
+    """Kind of the index in a bundle; None where it has none, or there is no bundle."""
+    try:
+        kind = parse_json((path / MARKER).read_bytes())["index"]["kind"]
+    except (OSError, ValueError, LookupError, TypeError):
+        return None
+    return None if kind == "flat" else str(kind)
+
+
 def read_manifest(path: Path, content: bytes) -> dict[str, Any]:
     """A manifest that may be read.
 

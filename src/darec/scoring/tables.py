@@ -74,11 +74,10 @@ class TableScorer(Scorer):
         left = self.tables.users.float()[torch.from_numpy(users).to(self.device)]
         right = self.tables.items.float()
         if items is not None:
-            right = right[torch.from_numpy(items).to(self.device)]
-        padded = F.pad(right, (0, 0, 0, width - len(right))).T
+            right = right.index_select(0, torch.from_numpy(items).to(self.device))
 
         def fill(start: int, stop: int, block: Tensor) -> None:
-            torch.mm(left[start:stop], padded, out=block)
+            torch.mm(left[start:stop], right.T, out=block[:, : len(right)])
 
         return fill
 

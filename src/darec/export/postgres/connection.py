@@ -1,6 +1,6 @@
 """A connection to PostgreSQL, what darec keeps there, and errors in one line.
 
-A version is what one push wrote: three tables of its own, ``items_7``, ``users_7`` and ``seen_7``, and a row in
+A version is what one push wrote: tables of its own, as ``items_7``, ``users_7`` and ``seen_7``, and a row in
 ``versions``, which is written last. The newest row is what is served.
 """
 
@@ -20,15 +20,10 @@ if TYPE_CHECKING:
     from psycopg.sql import Composed, Identifier
 
 INSTALL: Final = "pip install 'darec[postgres]'"
-FORMAT: Final = 1
-"""Of the tables."""
-EXTENSION: Final = "vector"
-OLDEST: Final = (0, 8)
-"""Version of pgvector with iterative scans, which lists by a filter need."""
-WIDEST: Final = 2000
-"""Columns of a vector that pgvector's HNSW takes."""
 SECONDS: Final = 10
 """To wait for a connection, where the URL does not say."""
+TABLES: Final = ("items", "users", "seen", "lists", "alike")
+"""Of a version: what there is, what users have, and, where it holds lists, lists of users and of items like one."""
 _SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 _URL: Final = re.compile(r"postgres(ql)?://.+", re.DOTALL)
 
@@ -62,7 +57,7 @@ class Names:
             )
 
     def of(self, table: str) -> Identifier:
-        """``items``, ``users`` or ``seen`` of the version."""
+        """A table of the version."""
         return self.plain(f"{table}_{self.version}")
 
     def plain(self, name: str) -> Identifier:
@@ -72,10 +67,10 @@ class Names:
         return Identifier(self.schema, name)
 
     def fill(self, query: str, **more: Any) -> Composed:
-        """A query in which ``{items}``, ``{users}``, ``{seen}``, ``{versions}`` and ``{schema}`` are names."""
+        """A query in which ``{schema}``, ``{versions}`` and the tables of the version are names."""
         from psycopg.sql import SQL, Identifier
 
-        names = {table: self.of(table) for table in ("items", "users", "seen")}
+        names = {table: self.of(table) for table in TABLES}
         own = {"versions": self.plain("versions"), "schema": Identifier(self.schema)}
         return SQL(query).format(**names, **own, **more)
 

@@ -1,0 +1,1 @@
+"""A bundle in PostgreSQL: pushed as versions, and served from there."""
