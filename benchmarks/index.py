@@ -1,7 +1,7 @@
 """Indexes of items by inner product: how long to build, how large, what they find, and how fast.
 
 ``python -m benchmarks.index`` takes about two minutes on one thread and writes the table of docs/production.md. Rows
-are random, of 64 columns, and their norms log-normal, as those of trained items are. Random rows have no clusters, which
+are random, of 64 columns, and their norms log-normal, like those of trained items. Random rows have no clusters, which
 is hard for an index. Each has the least effort whose recall is 0.98, or the most there is.
 """
 

@@ -31,7 +31,8 @@ WHERE number <> ALL (ARRAY({without})) AND ({condition}) ORDER BY {distance} LIM
 """
 _LISTED: Final = """
 SELECT item_id, shown, score
-FROM {list} AS list, unnest(list.items, list.scores) WITH ORDINALITY AS one(item, score, rank) JOIN {items} ON {items}.number = one.item
+FROM {list} AS list, unnest(list.items, list.scores) WITH ORDINALITY AS one(item, score, rank)
+JOIN {items} ON {items}.number = one.item
 WHERE list.number = {one} AND one.item <> ALL (ARRAY({without})) AND ({condition}) ORDER BY one.rank LIMIT {k}
 """
 
