@@ -13,6 +13,7 @@ from importlib.metadata import version
 import anyio.to_thread
 import torch
 from fastapi import FastAPI
+from starlette.staticfiles import StaticFiles
 
 from darec.serving import api, refusals
 from darec.serving.guard import Guard
@@ -38,6 +39,11 @@ def create_app(settings: ServingSettings) -> FastAPI:
     )
     app.state.shop = shop
     app.include_router(api.router)
+    if settings.page:
+        from darec.serving.page import routes
+
+        app.include_router(routes.router)
+        app.mount("/static", StaticFiles(directory=routes.HERE / "static"))
     refusals.install(app)
     app.add_middleware(Guard, settings=settings, metrics=shop.metrics)
     return app

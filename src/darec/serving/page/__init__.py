@@ -1,0 +1,1 @@
+"""The page: server-rendered, with htmx where there is JavaScript and whole pages where there is none."""
