@@ -55,6 +55,7 @@ LAYERS = (
     "search",
     "evaluation",
     "training",
+    "model_card",
     "run_folder",
     "run",
     "fitting",

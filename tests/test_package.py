@@ -13,6 +13,17 @@ import yaml
 
 import darec
 
+HEAVY = {
+    "torch",
+    "numpy",
+    "scipy",
+    "sklearn",
+    "pandas",
+    "polars",
+    "pyarrow",
+    "matplotlib",
+}
+"""What takes long to import, tenths of a second to seconds."""
 ROOT = Path(__file__).parents[1]
 
 
@@ -26,6 +37,28 @@ def test_python_runs_the_package(project: dict[str, Any]) -> None:
         [sys.executable, "-m", "darec", "--version"], capture_output=True, text=True, check=True
     )
     assert done.stdout == f"darec {project['version']}\n"
+
+
+@pytest.mark.parametrize(
+    "code",
+    [
+        "import darec",
+        "import darec.cli.main as cli; sys.argv[1:] = ['--help']; cli.main()",
+        "import darec.cli.main as cli; sys.argv[1:] = ['--version']; cli.main()",
+        "import darec.cli.main as cli; sys.argv[1:] = ['train', '--help']; cli.main()",
+    ],
+)
+def test_it_starts_without_what_takes_long_to_import(code: str) -> None:
+    last = "print('imported', *sys.modules)"
+    done = subprocess.run(
+        [sys.executable, "-c", f"import sys; {code}; {last}"],
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    imported = done.stdout.splitlines()[-1].split()
+    assert imported[0] == "imported" and "darec" in imported
+    assert not HEAVY & set(imported)
 
 
 def test_it_is_typed_as_its_classifiers_say(project: dict[str, Any]) -> None:

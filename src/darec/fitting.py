@@ -11,6 +11,7 @@ from darec.config import RunConfig
 from darec.data.dataset import Dataset
 from darec.memory import peak_rss_mb
 from darec.model import Model
+from darec.model_card import model_card
 from darec.run import Run
 from darec.run_folder import RunFolder
 from darec.runtime import using_threads
@@ -105,5 +106,6 @@ def _record(job: Job, trainer: AnyTrainer) -> Run:
     if job.figures is not None:
         run.metrics |= job.figures(run.scorer)
     if job.folder is not None:
-        job.folder.finish(run.scorer, evaluations, run.metrics)
+        card = model_card(job.config, job.dataset, run.metrics, run.about)
+        job.folder.finish(run.scorer, evaluations, run.metrics, card=card)
     return run

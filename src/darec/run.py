@@ -11,6 +11,7 @@ The folder of a run::
     model.safetensors      weights of the best epoch
     scorer.safetensors     what scores: of a trained model [U, d] users and [I, d] items, whose inner product it is
     users-SPLIT.parquet    metrics of each user on valid and test
+    README.md              the model card: data, settings, figures, limits, how to load it
     failed.txt             the error that a run ended in which a new one may replace
     metrics.json           flat figures; written last, so its presence says that the run is finished
 """
@@ -35,6 +36,7 @@ from darec.evaluation.result import Evaluation
 from darec.files import read_json
 from darec.ids.idmap import Id
 from darec.listing.recommending import Recommending
+from darec.model_card import model_card
 from darec.registry.origins import change, remembered
 from darec.run_folder import FAILED, check_dataset, describe, edited, read_about, run_folder
 from darec.runtime import stored_text
@@ -148,7 +150,9 @@ class Run(Recommending):
             for name in ("model.safetensors", "history.jsonl"):
                 if self.path is not None and (self.path / name).is_file():
                     shutil.copyfile(self.path / name, folder.path / name)
-            folder.finish(self.scorer, self.evaluations(), self.metrics, self.weights)
+            card = model_card(self.config, dataset, self.metrics, self.about)
+            evaluations = self.evaluations()
+            folder.finish(self.scorer, evaluations, self.metrics, self.weights, card=card)
         return Run(self.config, dataset, self.scorer, self.metrics, Path(path), about=self.about)
 
     def evaluate(

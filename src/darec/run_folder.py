@@ -25,6 +25,7 @@ from darec.errors import ConfigError, FolderError, RunError
 from darec.evaluation.result import Evaluation
 from darec.files import is_free, read_json, write_atomic, write_json
 from darec.lock import Lock, locked
+from darec.model_card import CARD, is_card
 from darec.overrides import flatten
 from darec.registry.origins import change, kept, origins_of, remembered
 from darec.runtime import resolve_runtime
@@ -204,6 +205,8 @@ class RunFolder:
         evaluations: Mapping[str, Evaluation],
         metrics: Mapping[str, Any],
         weights: Mapping[str, Tensor] | None = None,
+        *,
+        card: str,
     ) -> None:
         """Write what a finished run has; metrics.json comes last, since it marks the run as finished.
 
@@ -214,6 +217,7 @@ class RunFolder:
             evaluations: by split.
             metrics: flat figures.
             weights: of the model, where training has not written them already.
+            card: from :func:`darec.model_card.model_card`; a README.md of somebody else's stays in its place.
         """
         self.lock.check()
         for split, evaluation in evaluations.items():
@@ -222,12 +226,15 @@ class RunFolder:
             whole = {name: tensor.cpu().contiguous() for name, tensor in weights.items()}
             write_atomic(self.path / "model.safetensors", save(whole))
         scorer.save(self.path / "scorer.safetensors")
+        if is_card(self.path / CARD) or not (self.path / CARD).exists():
+            write_atomic(self.path / CARD, card)
         write_json(self.path / "metrics.json", metrics)
         shutil.rmtree(self.path / BLOCKS, ignore_errors=True)
 
     def _clear(self, keep: Path | None = None) -> None:
         """Delete what a run has written here, but for a dataset; what others put here stays."""
-        for entry in [found for pattern in _OWN for found in self.path.glob(pattern)]:
+        cards = [self.path / CARD] if is_card(self.path / CARD) else []
+        for entry in [*cards, *(found for pattern in _OWN for found in self.path.glob(pattern))]:
             if keep is not None and keep.is_relative_to(entry.resolve()):
                 continue
             shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()

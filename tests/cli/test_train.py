@@ -296,16 +296,3 @@ def test_settings_lists_what_set_takes(capsys: pytest.CaptureFixture[str]) -> No
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("--version") == 0
     assert capsys.readouterr().out.startswith("darec 0.")
-
-
-def test_help_needs_no_torch() -> None:
-    import subprocess
-
-    code = (
-        "import sys; sys.argv = ['darec', '--help']\n"
-        "from darec.cli.main import main\n"
-        "try: main()\n"
-        "except SystemExit: pass\n"
-        "assert 'torch' not in sys.modules and 'polars' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=60)
