@@ -17,7 +17,7 @@ from darec.training.trainer import Trainer
 from darec.types import TextTable
 
 BACKBONES: Final = {"lightgcn": "LightGCN", "gccf": "GCCF", "simgcl": "SimGCL"}
-"""Those of docs/studies/target.md, name -> title."""
+"""Those of docs/studies/target-32.md, name -> title."""
 
 
 def epoch_of(

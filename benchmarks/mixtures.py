@@ -3,8 +3,9 @@
 From the finished runs of comparisons, several of one name read as one: DaRec's table beside that of another seed, and
 of the bare backbone and of rivals (``--beside``), mixed as in :mod:`benchmarks.towers`: the weight chosen on
 validation, and the oracle's, each user's best weight on the *test* split, which is a bound and not a method. Another
-seed of DaRec itself tells what mixing is worth where nothing new is said. The table goes into docs/studies/target.md.
-With ``--renew`` the rows of tables that a call does not read stay as they were measured last.
+seed of DaRec itself tells what mixing is worth where nothing new is said. The table goes into
+docs/studies/target-32.md. With ``--renew`` the rows of tables that a call does not read stay as they were
+measured last.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.common import RESULTS, percent, renewed, write_between, write_result
-from benchmarks.target import OURS, Pair, Trained, pooled, rivals_of, titled
+from benchmarks.target_32 import OURS, Pair, Trained, pooled, rivals_of, titled
 from benchmarks.towers import ALONE, ONE_WEIGHT, ORACLE, mixtures
 from darec.compare.gains import gain
 from darec.run import Run
@@ -77,7 +78,7 @@ def main() -> None:
     if options.renew:
         rows = renewed("mixtures", rows, ("data", "backbone", "beside"))
     write_result("mixtures", {"rows": rows})
-    write_between(RESULTS.parents[1] / "docs" / "studies" / "target.md", "mixtures", table(rows))
+    write_between(RESULTS.parents[1] / "docs" / "studies" / "target-32.md", "mixtures", table(rows))
 
 
 if __name__ == "__main__":

@@ -21,7 +21,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.common import RESULTS, beside, percent, write_between, write_result
-from benchmarks.target import OURS, read
+from benchmarks.target_32 import OURS, read
 from darec.alignments.darec import DaRecConfig, content_tables
 from darec.alignments.darec.text_input import score_spread
 from darec.compare.gains import gain

@@ -22,7 +22,7 @@ from torch import Tensor
 
 from benchmarks.common import RESULTS, shared_dataset, write_between, write_result
 from benchmarks.dealt_text import dealt
-from benchmarks.target import METRICS, OURS, figures, mean, read, shown
+from benchmarks.target_32 import METRICS, OURS, figures, mean, read, shown
 from darec.compare.gains import gains_over
 from darec.graph import Graph, shared_text, text_neighbours
 from darec.graph.shared_text import PENALTY

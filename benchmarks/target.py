@@ -1,205 +1,217 @@
-"""DaRec's default against the best rival of all: ``python -m benchmarks.target NAME=COMPARISON ...``.
+"""What ``darec train DATA`` reaches against every rival: ``python -m benchmarks.target NAME=COMPARISON ...``.
 
-Reads the finished runs of comparisons' folders, several of one name as one. Over each backbone that DaRec was trained
-on, its rivals are all other alignments of that backbone, and the models that read text themselves, which stand beside
-it. For each metric the best rival is the one with the highest *test* mean, so the choice is in the rivals' favour.
-Tests are paired over users, each with the mean over the seeds that both have, and Holm-corrected over all rivals of the
-table. The tables go into docs/studies/target.md. With ``--renew`` the rows of rivals that a call does not read stay as
-they were measured last, and are corrected with the new ones.
+Reads the finished runs of comparisons' folders, several of one name as one. Ours is DaRec over LightGCN with a matrix
+beside the tables, which is what darec recommends; every other model without DaRec is a rival. For each metric the best
+rival is the one with the highest *test* mean, so the choice is in the rivals' favour. Tests are paired over users, each
+with the mean over the seeds that both have, and Holm-corrected over all rivals, metrics and data sets. A model without
+chance in it has one run, which stands for each seed. Size and time a request are measured on each model's first run.
+The tables go into docs/studies/target.md and README.md.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import time
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Final
 
 import numpy as np
+import torch
 
-from benchmarks.common import RESULTS, percent, renewed, write_between, write_result
-from darec.compare.figures import Gain
+from benchmarks.common import RESULTS, load_result, percent, write_between, write_result
+from benchmarks.target_32 import METRICS, Pair, Trained, figures, mean, pooled
 from darec.compare.gains import gains_over
 from darec.config import resolve_config
-from darec.evaluation.result import Evaluation
+from darec.data.dataset import Dataset
 from darec.evaluation.significance import holm
 from darec.registry import BACKBONES
+from darec.scoring import Scorer
 
-METRICS: Final = {
-    "Recall@20": "recall@20",
-    "NDCG@20": "ndcg@20",
-    "Recall@20, least popular third of items": "items/1of3/recall@20",
-}
-OURS: Final = "darec"
-Pair = tuple[str, str]
+OURS: Final[Pair] = ("lightgcn", "darec")
+ASKED: Final = 200  # requests timed, one after the other
+Runs = dict[int, Trained]
 
 
-@dataclass(frozen=True)
-class Trained:
-    """One finished run of a pair."""
-
-    folder: Path
-    metrics: Mapping[str, float]
-
-    def evaluation(self) -> Evaluation:
-        """The test split, user by user."""
-        return Evaluation.load(self.folder / "users-test.parquet")
+def title(pair: Pair) -> str:
+    """What a model is called."""
+    if pair == OURS:
+        return "**darec's default**"
+    return pair[0] if pair[1] == "none" else " + ".join(pair)
 
 
-def read(comparison: Path) -> dict[Pair, dict[int, Trained]]:
-    """The finished runs by pair and seed. ``SystemExit``: a pair was trained with several settings."""
-    found: dict[Pair, dict[int, Trained]] = defaultdict(dict)
-    for folder in sorted((comparison / "runs").iterdir()):
-        if not (folder / "metrics.json").is_file():
+def every_seed(runs: Runs, pair: Pair, seeds: Mapping[int, Any]) -> Runs:
+    """The runs of a model by seed; the one of a model without chance for each."""
+    if getattr(BACKBONES.get(pair[0]), "deterministic", False):
+        (one,) = runs.values()
+        return dict.fromkeys(seeds, one)
+    return runs
+
+
+def cost(run: Trained, dataset: Dataset) -> dict[str, float]:
+    """Megabytes that are stored, and microseconds of a user's 20 best, one user at a time, on one thread."""
+    file = run.folder / "scorer.safetensors"
+    scorer = Scorer.load(file)
+    scorer.check()
+    scorer.trusted = True
+    users = np.random.default_rng(0).permutation(np.flatnonzero(dataset.train.user_degree))[:ASKED]
+    seconds = []
+    for user in users:
+        begun = time.perf_counter()
+        scorer.top_k(np.array([user]), 20)
+        seconds.append(time.perf_counter() - begun)
+    return {"mb": file.stat().st_size / 2**20, "us": 1e6 * statistics.median(seconds)}
+
+
+def measured(
+    name: str, pairs: dict[Pair, Runs]
+) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """A row for every model, and one for every rival and metric with our gain over it, not corrected."""
+    if OURS not in pairs:
+        raise SystemExit(f"{name}: no run of {' + '.join(OURS)} is among the comparisons.")
+    ours = pairs[OURS]
+    mine = {seed: run.evaluation() for seed, run in ours.items()}
+    config = resolve_config(file=next(iter(ours.values())).folder / "config.yaml")
+    if config.beside is None or config.beside.backbone is None:
+        raise SystemExit(f"{name}: our runs have no matrix beside the tables.")
+    dataset = Dataset.load(dataset_of(next(iter(ours.values())).folder))
+    models, gains = [], []
+    for pair, runs in pairs.items():
+        models.append(
+            {"data": name, "model": title(pair), "linear": BACKBONES.get(pair[0]).closed_form}
+            | {"seeds": sorted(runs), "seconds": mean_of(runs, "seconds")}
+            | {
+                metric: [run.metrics[f"test/{metric}"] for run in runs.values()]
+                for metric in METRICS.values()
+            }
+            | {f"valid/{m}": mean_of(runs, f"valid/{m}") for m in METRICS.values()}
+            | cost(next(iter(runs.values())), dataset)
+        )
+        if pair[1] == "darec":
             continue
-        config = resolve_config(file=folder / "config.yaml")
-        pair, seed = (config.backbone.name, config.alignment.name), config.options.seed
-        if seed in found[pair]:
-            raise SystemExit(f"{pair} with seed {seed} was trained twice: delete one of them.")
-        found[pair][seed] = Trained(folder, json.loads((folder / "metrics.json").read_text()))
-    return found
-
-
-def pooled(arguments: Sequence[str]) -> dict[str, dict[Pair, dict[int, Trained]]]:
-    """The finished runs of ``NAME=COMPARISON`` arguments by name; of a pair in several, the last one's."""
-    by_data: dict[str, dict[Pair, dict[int, Trained]]] = defaultdict(dict)
-    for argument in arguments:
-        name, _, folder = argument.partition("=")
-        by_data[name] |= read(Path(folder))
-    return by_data
-
-
-def titled(rival: Pair, backbone: str) -> str:
-    """A rival's name beside a backbone: its alignment, or the model that reads text itself."""
-    return rival[1] if rival[0] == backbone else " + ".join(rival).removesuffix(" + none")
-
-
-def figures(gain: Gain) -> dict[str, Any]:
-    """What a row holds of a gain; p is not corrected."""
-    relative = gain.relative
-    return {
-        "seeds": len(gain.seeds),
-        "gain": relative and [round(share, 4) for share in relative],
-        "p": gain.p_users,
-        "seeds agreeing": gain.seeds_agreeing,
-    }
-
-
-def rivals_of(backbone: str, pairs: Mapping[Pair, Any]) -> list[Pair]:
-    """What DaRec over a backbone is compared with."""
-    return [
-        pair
-        for pair in pairs
-        if pair != (backbone, OURS)
-        and (pair[0] == backbone or (BACKBONES.get(pair[0]).needs_text and pair[1] == "none"))
-    ]
-
-
-def mean(runs: Mapping[int, Trained], metric: str) -> float:
-    """Mean over the seeds."""
-    return statistics.fmean(run.metrics[f"test/{metric}"] for run in runs.values())
-
-
-def compared(name: str, pairs: dict[Pair, dict[int, Trained]]) -> list[dict[str, Any]]:
-    """A row for every backbone, rival and metric, not corrected."""
-    rows = []
-    for backbone in [pair[0] for pair in pairs if pair[1] == OURS]:
-        ours = pairs[backbone, OURS]
-        mine = {seed: run.evaluation() for seed, run in ours.items()}
-        for rival in rivals_of(backbone, pairs):
-            theirs = {seed: run.evaluation() for seed, run in pairs[rival].items()}
-            gains: dict[str, Gain] = gains_over(theirs, mine, METRICS.values())
-            for metric, gain in gains.items():
-                rows.append(
-                    {
-                        "data": name,
-                        "backbone": backbone,
-                        "rival": titled(rival, backbone),
-                        "metric": metric,
-                        "rival mean": mean(pairs[rival], metric),
-                        "ours": mean(ours, metric),
-                        **figures(gain),
-                        "cost": mean_cost(ours) / mean_cost(pairs.get((backbone, "none"), ours)),
-                    }
-                )
-    return rows
-
-
-def mean_cost(runs: Mapping[int, Trained]) -> float:
-    """Median seconds of an epoch, over the seeds."""
-    return statistics.median(run.metrics["seconds_per_epoch"] for run in runs.values())
-
-
-def shown(gain: list[float], p: float) -> str:
-    """Two cells: the gain with its interval, in percent, and the corrected p."""
-    return f"{percent([100 * x for x in gain])} | {'<.001' if p < 0.001 else f'{p:.3f}'}"
-
-
-def table(rows: list[dict[str, Any]], metric: str) -> str:
-    """Markdown: for each data set and backbone, the best rival in a metric."""
-    lines = [
-        "| data, backbone | none | best rival | its mean | DaRec | gain over it [95%] | p, Holm | seeds |",
-        "|---" * 8 + "|",
-    ]
-    groups: dict[Pair, list[dict[str, Any]]] = defaultdict(list)
-    for row in rows:
-        if row["metric"] == metric:
-            groups[row["data"], row["backbone"]].append(row)
-    for place, members in groups.items():
-        best = max(members, key=lambda row: row["rival mean"])
-        plain = [f"{row['rival mean']:.4f}" for row in members if row["rival"] == "none"]
-        cells = [
-            ", ".join(place),
-            *(plain or [""]),
-            f"{best['rival']} (of {len(members)})",
-            f"{best['rival mean']:.4f}",
-            f"**{best['ours']:.4f}**",
-            shown(best["gain"], best["p, Holm"]),
-            f"{best['seeds']}, {best['seeds agreeing']} agree",
+        theirs = every_seed(runs, pair, ours)
+        found = gains_over(
+            {seed: run.evaluation() for seed, run in theirs.items() if seed in ours},
+            mine,
+            METRICS.values(),
+        )
+        gains += [
+            {"data": name, "rival": title(pair), "metric": metric}
+            | {"rival mean": mean(runs, metric), "ours": mean(ours, metric), **figures(gain)}
+            for metric, gain in found.items()
         ]
+    return models, gains
+
+
+def dataset_of(folder: Path) -> Path:
+    """Where the dataset of a run is."""
+    import json
+
+    return Path(json.loads((folder / "run.json").read_text())["dataset"])
+
+
+def mean_of(runs: Runs, figure: str) -> float:
+    """Mean of a figure over the seeds."""
+    return statistics.fmean(run.metrics[figure] for run in runs.values())
+
+
+def spread(values: list[float]) -> str:
+    """Mean, and standard deviation over seeds where there are several."""
+    shown = f"{statistics.fmean(values):.4f}"
+    return shown if len(values) == 1 else f"{shown} ± {statistics.stdev(values):.4f}"
+
+
+def table(models: list[dict[str, Any]]) -> str:
+    """Markdown: every model of every data set, the best first."""
+    lines = [
+        "| data | model | seeds | "
+        + " | ".join(METRICS)
+        + " | seconds to fit | MB | µs a request |",
+        "|---" * 9 + "|",
+    ]
+    for row in sorted(models, key=lambda row: (row["data"], -statistics.fmean(row["recall@20"]))):
+        cells = [row["data"], row["model"], str(len(row["seeds"]))]
+        cells += [spread(row[metric]) for metric in METRICS.values()]
+        cells += [f"{row['seconds']:.0f}", f"{row['mb']:.1f}", f"{row['us']:,.0f}"]
         lines.append("| " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 
-def everything(rows: list[dict[str, Any]]) -> str:
-    """Markdown: every rival's Recall@20 and DaRec's gain over it."""
+def best(gains: list[dict[str, Any]], name: str, metric: str) -> dict[str, Any]:
+    """The rival with the highest test mean."""
+    rows = [row for row in gains if (row["data"], row["metric"]) == (name, metric)]
+    return max(rows, key=lambda row: row["rival mean"])
+
+
+def against(gains: list[dict[str, Any]]) -> str:
+    """Markdown: for each data set and metric, the best rival and our gain over it."""
     lines = [
-        "| data, backbone | rival | seeds | Recall@20 | DaRec's gain [95%] | p, Holm |",
-        "|---" * 6 + "|",
+        "| data | metric | best rival | its mean | darec's default | gain [95%] | p, Holm |",
+        "|---" * 7 + "|",
     ]
-    lines += [
-        f"| {row['data']}, {row['backbone']} | {row['rival']} | {row['seeds']} | {row['rival mean']:.4f} | "
-        f"{shown(row['gain'], row['p, Holm'])} |"
-        for row in rows
-        if row["metric"] == "recall@20"
-    ]
+    for name in dict.fromkeys(row["data"] for row in gains):
+        for label, metric in METRICS.items():
+            row = best(gains, name, metric)
+            p = row["p, Holm"]
+            gain = percent([100 * share for share in row["gain"]]) if row["gain"] else ""
+            lines.append(
+                f"| {name} | {label} | {row['rival']} | {row['rival mean']:.4f} | {row['ours']:.4f} | {gain} | "
+                f"{'<.001' if p < 0.001 else f'{p:.3f}'} |"
+            )
     return "\n".join(lines)
 
 
-def main() -> None:
-    """Compare and write."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("comparisons", nargs="+", metavar="NAME=COMPARISON")
-    parser.add_argument("--renew", action="store_true", help="Keep the last call's other rows.")
-    options = parser.parse_args()
-    rows = [
-        row for name, pairs in pooled(options.comparisons).items() for row in compared(name, pairs)
+def front(models: list[dict[str, Any]], gains: list[dict[str, Any]]) -> str:
+    """Markdown for README: on each data set the best linear model, the best trained rival, and ours."""
+    lines = [
+        "| data | model | Recall@20 | NDCG@20 | least popular third | seconds to fit |",
+        "|---" * 6 + "|",
     ]
-    if options.renew:
-        rows = renewed("target", rows, ("data", "backbone", "rival", "metric"))
-    for metric in METRICS.values():
-        chosen = [row for row in rows if row["metric"] == metric]
-        for row, p in zip(chosen, holm(np.array([row["p"] for row in chosen])), strict=True):
+    for name in dict.fromkeys(row["data"] for row in gains):
+        rivals = {row["rival"] for row in gains if row["data"] == name}
+        here = [row for row in models if row["data"] == name]
+        for kind, linear in (("best linear", True), ("best trained rival", False)):
+            rows = [row for row in here if row["linear"] == linear and row["model"] in rivals]
+            if rows:
+                row = max(rows, key=lambda row: statistics.fmean(row["recall@20"]))
+                lines.append(f"| {name} | {kind}: {row['model']} | {cells(row)} |")
+        (row,) = (row for row in here if row["model"] == title(OURS))
+        lines.append(f"| {name} | {row['model']} | {cells(row)} |")
+    return "\n".join(lines)
+
+
+def cells(row: dict[str, Any]) -> str:
+    """The figures of a row of the front page."""
+    return " | ".join(
+        [f"{statistics.fmean(row[metric]):.4f}" for metric in METRICS.values()]
+        + [f"{row['seconds']:,.0f}"]
+    )
+
+
+def main() -> None:
+    """Measure and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("comparisons", nargs="*", metavar="NAME=COMPARISON")
+    parser.add_argument("--tables", action="store_true", help="only write the tables")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    if options.tables:
+        result = load_result("target")
+        models, gains = result["models"], result["gains"]
+    else:
+        models, gains = [], []
+        for name, pairs in pooled(options.comparisons).items():
+            found = measured(name, pairs)
+            models, gains = models + found[0], gains + found[1]
+        for row, p in zip(gains, holm(np.array([row["p"] for row in gains])), strict=True):
             row["p, Holm"] = float(p)
-    write_result("target", {"rows": rows})
-    document = RESULTS.parents[1] / "docs" / "studies" / "target.md"
-    parts = [f"**{title}**\n\n{table(rows, metric)}" for title, metric in METRICS.items()]
-    write_between(document, "best", "\n\n".join(parts))
-    write_between(document, "all", everything(rows))
+        write_result("target", {"models": models, "gains": gains})
+    docs = RESULTS.parents[1]
+    document = docs / "docs" / "studies" / "target.md"
+    write_between(document, "best", against(gains))
+    write_between(document, "all", table(models))
+    write_between(docs / "README.md", "accuracy", front(models, gains))
 
 
 if __name__ == "__main__":

@@ -16,7 +16,7 @@ from typing import Any, Final
 import numpy as np
 
 from benchmarks.common import RESULTS, beside, percent, write_between, write_result
-from benchmarks.target import Trained, pooled
+from benchmarks.target_32 import Trained, pooled
 from darec.compare.gains import gain
 from darec.data.dataset import Dataset
 from darec.evaluation.evaluate import Evaluator

@@ -19,6 +19,7 @@ from darec.training.beside import TOLERANCE, WEIGHTS, spread
 from darec.types import Interactions
 
 SETTINGS: dict[str, Any] = {
+    "backbone.name": "lightgcn",
     "backbone.dim": 4,
     "train.epochs": 3,
     "train.monitor": "recall@5",
@@ -64,9 +65,20 @@ def test_scores_are_the_tables_and_the_matrix_in_the_given_share() -> None:
     assert run.metrics["diagnostics/beside/weight"] == 0.25
 
 
+def tried(run: Any, name: str) -> dict[float, float]:
+    """The validation values of the weights that were tried, which are the first ones until two are clearly worse."""
+    key = f"diagnostics/beside/{name}@"
+    found = {w: run.metrics[f"{key}{w:g}"] for w in WEIGHTS if f"{key}{w:g}" in run.metrics}
+    assert tuple(found) == WEIGHTS[: len(found)] and len(found) > 2
+    values = [*found.values()]
+    worse = [value < (1 - 2 * TOLERANCE) * max(values) for value in values]
+    assert len(found) == len(WEIGHTS) or worse[-2:] == [True, True]
+    return found
+
+
 def test_the_weight_is_the_best_on_validation() -> None:
     run = fit(settings={"beside.popularity": 0})
-    found = {w: run.metrics[f"diagnostics/beside/valid@{w:g}"] for w in WEIGHTS}
+    found = tried(run, "valid")
     weight = run.metrics["diagnostics/beside/weight"]
     near = [w for w, value in found.items() if value >= (1 - TOLERANCE) * max(found.values())]
     assert weight == max(near) and found[weight] == run.metrics["valid/recall@5"]
@@ -94,8 +106,7 @@ def test_popularity_is_added_in_the_given_share() -> None:
 def test_popularity_is_weighed_on_validation_first_and_the_matrix_after_it() -> None:
     run = fit(settings={"beside": "ease"})
     figures = run.metrics
-    first = {w: figures[f"diagnostics/beside/popularity@{w:g}"] for w in WEIGHTS}
-    then = {w: figures[f"diagnostics/beside/valid@{w:g}"] for w in WEIGHTS}
+    first, then = tried(run, "popularity"), tried(run, "valid")
     near = [w for w, value in first.items() if value >= (1 - TOLERANCE) * max(first.values())]
     assert figures["diagnostics/beside/popularity"] == min(near)
     assert first[min(near)] == then[0.0]

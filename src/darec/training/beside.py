@@ -32,7 +32,7 @@ from darec.training.trainer import Trainer
 from darec.types import IntArray, Interactions, TextTable
 
 WEIGHTS: Final = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 0.85)
-"""Tried, where none is given; 0 adds nothing."""
+"""Tried in this order, where none is given, until two in a row are clearly worse; 0 adds nothing."""
 FEW: Final = (0.0, 0.1, 0.2, 0.4, 0.7)
 """Tried after the first epoch, for what is validated after each."""
 TOLERANCE: Final = 0.005
@@ -165,8 +165,10 @@ class BesideTrainer:
                     added(scorer, other, one, ratio), (self.tables.metric,)
                 )
                 values[one] = judged.summary()[self.monitor]
+                if _falls([*values.values()]):
+                    break
         enough = (1 - TOLERANCE) * max(values.values())
-        near = [one for one in weights if values[one] >= enough]
+        near = [one for one, value in values.items() if value >= enough]
         best = min(near) if other is self.popularity else max(near)
         return _Weighed(added(scorer, other, best, ratio), best, values[best], values)
 
@@ -213,6 +215,11 @@ class BesideTrainer:
         if not isinstance(added_up, AddedScorer):
             return self.tables.n_parameters
         return self.tables.n_parameters + sum(map(n_numbers, added_up.scorers[1:]))
+
+
+def _falls(values: Sequence[float]) -> bool:
+    """Whether the last two are both clearly below the best: more of what is added will not do better."""
+    return len(values) > 2 and max(values[-2:]) < (1 - 2 * TOLERANCE) * max(values)
 
 
 def added(scorer: Scorer, other: Scorer, weight: float, ratio: float) -> Scorer:
