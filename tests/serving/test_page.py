@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from dataclasses import replace
 from pathlib import Path
@@ -11,6 +12,7 @@ from starlette.testclient import TestClient
 
 import darec
 from conftest import make_run
+from darec.scoring.mixing import WORDS
 from darec.serving.app import create_app
 from darec.serving.settings import ServingSettings
 
@@ -49,8 +51,8 @@ def test_words_weigh_as_usual_until_the_slider_is_moved(client: TestClient) -> N
     asked = {"words": "lamp", "text_weight": "0.0", "usual": "0.0"}
     got = client.get("/", params=asked, headers=HTMX)
     assert got.headers["HX-Push-Url"] == "/?words=lamp"
-    assert got.headers["HX-Trigger"] == '{"usual": {"weight": 1.0}}'
-    got = client.get("/", params={**asked, "text_weight": "0.3", "usual": "1.0"}, headers=HTMX)
+    assert got.headers["HX-Trigger"] == json.dumps({"usual": {"weight": WORDS}})
+    got = client.get("/", params={**asked, "text_weight": "0.3", "usual": str(WORDS)}, headers=HTMX)
     assert got.headers["HX-Push-Url"] == "/?words=lamp&text_weight=0.3"
     assert "HX-Trigger" not in got.headers
 

@@ -10,7 +10,8 @@ from urllib.parse import urlencode
 from starlette.datastructures import QueryParams
 
 from darec.errors import DarecError
-from darec.serving.asking import WORDS_ALONE, WORDS_BESIDE
+from darec.scoring.mixing import WORDS
+from darec.serving.asking import WORDS_BESIDE
 from darec.serving.opened import Opened
 from darec.serving.refusals import RefusalError
 from darec.serving.schemas import Asking
@@ -80,7 +81,7 @@ class PageState:
         """The weight of the text, unless it is told."""
         if not self.words or self.mode == "user":
             return 0.0
-        return WORDS_BESIDE if self.liked else WORDS_ALONE
+        return WORDS_BESIDE if self.liked else WORDS
 
     @property
     def asks(self) -> bool:
