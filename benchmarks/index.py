@@ -24,7 +24,7 @@ from benchmarks.common import RESULTS, load_result, write_between, write_result
 from darec.config import resolve_config
 from darec.data.dataset import Dataset
 from darec.export.index import EFFORTS, ItemIndex, Kind
-from darec.export.search import IndexSearch
+from darec.export.search import Indexable, IndexSearch
 from darec.ids.idmap import IdMap
 from darec.run import Run
 from darec.scoring import TableScorer
@@ -83,7 +83,7 @@ def measure(bundle: darec.Bundle, kind: Kind, exact: Any) -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as folder:
         index.save(Path(folder) / "index")
         size = (Path(folder) / "index").stat().st_size
-    bundle.search = IndexSearch(index)
+    bundle.search = IndexSearch(Indexable.of(scorer), index)
     return {
         "kind": kind,
         "items": len(index),

@@ -179,14 +179,17 @@ def _search(path: Path, manifest: dict[str, Any], scorer: Scorer) -> IndexSearch
         raise RunError(
             f"the index in {path} is of another scorer than the bundle's: run 'darec index {path}' again."
         )
-    tables = Indexable.of(scorer).tables
-    shape = (tables.n_items, tables.width)
+    parts = Indexable.of(scorer)
+    size = scorer.n_items
+    widths = {INDEX: sum(one.width for one, _ in parts.inner), SIMILAR: scorer.width}
     found = {
-        name: ItemIndex.load(path / name, about["kind"], about["effort"][name], shape)
+        name: ItemIndex.load(
+            path / name, about["kind"], about["effort"][name], (size, widths[name])
+        )
         for name in (INDEX, SIMILAR)
         if name in manifest["files"]
     }
-    return IndexSearch(found[INDEX], found.get(SIMILAR))
+    return IndexSearch(parts, found[INDEX], found.get(SIMILAR))
 
 
 def _array(file: Path) -> FloatArray:

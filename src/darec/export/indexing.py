@@ -115,7 +115,7 @@ def _build(
     except ConfigError as error:
         raise ConfigError(f"--kind={kind} does not fit {bundle.path}: {error}") from None
     draw = np.random.default_rng(seed)
-    vectors = parts.tables.item_vectors()
+    vectors = parts.items()
     size, k = len(vectors), min(K, len(vectors))
     on_stage(f"building an index of {size:,} items ({kind})")
     index = ItemIndex.build(vectors, kind, seed=seed)
@@ -125,7 +125,9 @@ def _build(
     def of_users(search: Search) -> IntArray:
         return search.top_k(bundle.scorer, users, k, None, bundle.seen)[0]
 
-    found = {INDEX: _measured(index, lambda one: IndexSearch(one, always=True), of_users, recall)}
+    found = {
+        INDEX: _measured(index, lambda one: IndexSearch(parts, one, always=True), of_users, recall)
+    }
     if isinstance(bundle.scorer, TableScorer) and size > 1:
         on_stage(f"building an index of items like one ({kind})")
         unit = F.normalize(bundle.scorer.tables.items.float(), dim=1).cpu().numpy()
@@ -138,7 +140,7 @@ def _build(
             return np.concatenate(lists)
 
         found[SIMILAR] = _measured(
-            alike, lambda one: IndexSearch(index, one, always=True), of_items, recall
+            alike, lambda one: IndexSearch(parts, index, one, always=True), of_items, recall
         )
     return found
 
