@@ -161,6 +161,16 @@ def test_what_serves_needs_neither_training_nor_data() -> None:
     assert not above & {"darec.export.write", "darec.export.indexing"}
 
 
+def test_an_encoder_needs_no_dataset() -> None:
+    """As where a bundle is served, which builds one by itself."""
+    trees = dict(modules())
+    assert not list(imported(trees["darec.text"], at_import=True))
+    for name in ("minilm", "sentence_transformers", "tfidf"):
+        assert not any(
+            layer(one) == "data" for one in imported(trees[f"darec.text.encoders.{name}"])
+        )
+
+
 def test_an_upward_import_would_be_seen() -> None:
     inside = "def f():\n    from darec.cli.main import main\n"
     typed = "if TYPE_CHECKING:\n    from darec.run import Run\n"

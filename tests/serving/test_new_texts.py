@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import subprocess
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -174,16 +172,3 @@ def test_a_neural_encoder_is_built_from_the_bundle(tmp_path: Path) -> None:
     about = dict(opened.bundle.manifest["new_text"], revision="another")
     opened.bundle.manifest["new_text"] = about
     assert "is another than the one" in str(reader_of(opened.bundle))
-
-
-def test_serving_imports_no_data_and_no_training(bundle: Path) -> None:
-    code = (
-        "import sys\n"
-        "import darec.text.encoders.minilm, darec.serving.app\n"
-        "from darec.serving.settings import ServingSettings\n"
-        f"darec.serving.app.create_app(ServingSettings({str(bundle)!r}, {str(bundle.parent / 'log')!r}))\n"
-        "print(sorted({name.split('.')[1] for name in sys.modules if name.startswith('darec.')}))"
-    )
-    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    above = {"data", "training", "run", "model", "backbones", "alignments", "config", "cold"}
-    assert not {*eval(done.stdout)} & above

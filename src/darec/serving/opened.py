@@ -29,7 +29,8 @@ Signature = tuple[tuple[str, int, int, int], ...]
 def signature(path: Path) -> Signature:
     """Changes whenever a file of a folder does; empty where there is no folder."""
     try:
-        stats = [(file.name, file.stat()) for file in sorted(path.iterdir()) if file.is_file()]
+        files = [file for file in sorted(path.iterdir()) if not file.name.startswith(".")]
+        stats = [(file.name, file.stat()) for file in files]
     except OSError:
         return ()
     return tuple((name, stat.st_ino, stat.st_size, stat.st_mtime_ns) for name, stat in stats)
