@@ -100,30 +100,30 @@ class RidgeFolding(Folding):
     ) -> None:
         self.unobserved, self.ridge, self.frequency = unobserved, ridge, frequency
         self.scale = scale
-        self._known: tuple[Tensor, Tensor] | None = None
+        self._known: tuple[Tensor, Tensor, Tensor] | None = None
 
     def rows(self, histories: sparse.csr_array, items: Tensor) -> FloatArray:
         """See :meth:`Folding.rows`."""
-        common = self._common(items)
+        values, axes = self._common(items)
         indptr, indices = histories.indptr, torch.from_numpy(histories.indices.astype(np.int64))
         weights = torch.from_numpy(histories.data.astype(np.float64))
-        found = torch.zeros(histories.shape[0], items.shape[1])
+        found = torch.zeros(histories.shape[0], items.shape[1], dtype=torch.float64)
         for start in counted(range(0, len(found), _ROWS), "folding in"):
             for row in range(start, min(start + _ROWS, len(found))):
                 entries = slice(indptr[row], indptr[row + 1])
-                liked, weight = items[indices[entries]].double(), weights[entries]
+                liked, weight = items[indices[entries]].double() @ axes, weights[entries]
                 if len(liked):
-                    system = common + liked.T @ (weight[:, None] * liked)
-                    system.diagonal().add_(self.penalty(float(weight.sum()), len(items)))
-                    found[row] = torch.linalg.solve(system, liked.T @ weight)
-        return np.asarray((self.scale * found).numpy())
+                    diagonal = values + self.penalty(float(weight.sum()), len(items))
+                    found[row] = _solved(diagonal, liked, weight)
+        return np.asarray((self.scale * found @ axes.T).float().numpy())
 
-    def _common(self, items: Tensor) -> Tensor:
-        """``unobserved Y'Y``, which all users of one item table share, in double precision."""
+    def _common(self, items: Tensor) -> tuple[Tensor, Tensor]:
+        """[d] eigenvalues and [d, d] eigenvectors of ``unobserved Y'Y``, which all users of one item table share."""
         if self._known is None or self._known[0] is not items:
             Y = items.double()
-            self._known = items, self.unobserved * (Y.T @ Y)
-        return self._known[1]
+            values, axes = torch.linalg.eigh(self.unobserved * (Y.T @ Y))
+            self._known = items, values.clamp_min(0), axes
+        return self._known[1:]
 
     def penalty(self, observed: float, others: int) -> float:
         """The ridge of a row that has so many observations, of so many that there could be."""
@@ -137,6 +137,26 @@ class RidgeFolding(Folding):
             "frequency": self.frequency,
             "scale": self.scale,
         }
+
+
+def _solved(diagonal: Tensor, liked: Tensor, weight: Tensor) -> Tensor:
+    """``(D + L'WL)^-1 L'W1``, [d], by the smaller of the two systems that it comes to.
+
+    With few items it is ``D^-1 L' (W^-1 + L D^-1 L')^-1 1`` (Woodbury's identity), of as many unknowns as items.
+
+    Args:
+        diagonal: [d] of D, positive.
+        liked: [n, d].
+        weight: [n] of W, positive.
+    """
+    if len(liked) < len(diagonal):
+        scaled = liked / diagonal
+        small = scaled @ liked.T
+        small.diagonal().add_(1 / weight)
+        return scaled.T @ torch.linalg.solve(small, torch.ones_like(weight))
+    system = liked.T @ (weight[:, None] * liked)
+    system.diagonal().add_(diagonal)
+    return torch.linalg.solve(system, liked.T @ weight)
 
 
 _KINDS: Final[dict[str, type[Folding]]] = {
