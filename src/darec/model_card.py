@@ -117,6 +117,7 @@ def _settings(config: RunConfig, metrics: Mapping[str, Any]) -> list[str]:
         named["beside.backbone"] = matrix.name if matrix else None
         named["beside.alignment"] = config.beside.alignment.name
     defaults = flatten(resolve_config(named).model_dump(mode="json"))
+    defaults["loss.name"] = RunConfig().loss.name
     rows = [
         f"| `{key}` | {_code(str(value))} | {_code(str(defaults.get(key)))} |"
         for key, value in flatten(config.model_dump(mode="json")).items()

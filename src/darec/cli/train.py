@@ -172,3 +172,14 @@ def _print(run: Run) -> None:
     console.print(
         f"best epoch {run.metrics['best_epoch']} of {run.metrics['epochs']}, {cost}", soft_wrap=True
     )
+    beside = run.config.beside
+    if beside is not None:
+        weights = {
+            name: run.metrics.get(f"diagnostics/beside/{name}", 0.0)
+            for name in ("popularity", "weight")
+        }
+        parts = [f"popularity with a weight of {weights['popularity']:g}"]
+        if beside.backbone is not None:
+            matrix = f"{beside.backbone.name} + {beside.alignment.name}"
+            parts.append(f"the matrix of {matrix} with {weights['weight']:g}")
+        console.print(f"beside the tables: {', '.join(parts)}", soft_wrap=True)
