@@ -153,10 +153,12 @@ def _solved(diagonal: Tensor, liked: Tensor, weight: Tensor) -> Tensor:
         scaled = liked / diagonal
         small = scaled @ liked.T
         small.diagonal().add_(1 / weight)
-        return scaled.T @ torch.linalg.solve(small, torch.ones_like(weight))
+        solved: Tensor = torch.linalg.solve(small, torch.ones_like(weight))
+        return scaled.T @ solved
     system = liked.T @ (weight[:, None] * liked)
     system.diagonal().add_(diagonal)
-    return torch.linalg.solve(system, liked.T @ weight)
+    row: Tensor = torch.linalg.solve(system, liked.T @ weight)
+    return row
 
 
 _KINDS: Final[dict[str, type[Folding]]] = {
