@@ -173,7 +173,7 @@ conditions = st.recursive(
 )  # fmt: skip
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(condition=conditions)
 def test_a_condition_means_the_same_in_both(
     store: PgVectorStore, bundle: Bundle, condition: str
@@ -213,7 +213,7 @@ def test_conditions_that_are_none(store: PgVectorStore, where: str, said: str) -
     assert len(store.recommend(3, 2)) == 2, "the connection is as good as before"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=200, deadline=None)
 @given(condition=st.text(st.sampled_from("price'\"()=<>-*/;%$\\ \n\0ünot,.1e9E{}"), max_size=25))
 def test_whatever_a_condition_is_it_is_read_or_refused(condition: str) -> None:
     try:

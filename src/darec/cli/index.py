@@ -62,8 +62,9 @@ def command(
         if name not in about["effort"]:
             continue
         found = measured["found"][name]
-        said = "nobody to measure it on" if found is None else f"recall@{measured['k']} {found:.4f}"
-        echo(f"{what}: {said} against exact lists, at effort {about['effort'][name]}.")
+        said = f"recall@{measured['k']} {found} against exact lists"
+        said = "nobody to measure it on" if found is None else said
+        echo(f"{what}: {said}, at effort {about['effort'][name]}.")
         if found is not None and found < measured["wanted"]:
             echo(
                 f"darec: note: that is below --recall={measured['wanted']}, and no effort reached it: try another "

@@ -33,6 +33,8 @@ EFFORTS: Final[dict[Kind, tuple[int, ...]]] = {
 """How much a search may look at, from least to most: items on the way (HNSW's ef), or lists (IVF's nprobe)."""
 _STEP: Final = 100.0
 """Scores that are computed in the time of one step through the graph, by benchmarks/index.py."""
+_START: Final = 20_000.0
+"""Likewise, in the time that a search and the scoring of what it finds take beside that."""
 _DEAD: Final = 0.2
 """Share of removed items from which an index is built anew."""
 
@@ -180,9 +182,10 @@ class ItemIndex:
         """About as many scores could be computed in the time of a search for ``k`` of a share of the items."""
         size = int(self._state.index.ntotal)
         effort = self._effort(k, share)
-        if self.kind == "hnsw":
-            return _STEP * effort
-        return size if self.kind == "flat" else size * effort / self._state.index.nlist
+        if self.kind == "flat":
+            return size
+        looked = _STEP * effort if self.kind == "hnsw" else size * effort / self._state.index.nlist
+        return _START + looked
 
     def _effort(self, k: int, share: float) -> int:
         if self.kind == "hnsw":

@@ -114,6 +114,8 @@ def _build(
         parts = Indexable.of(bundle.scorer)
     except ConfigError as error:
         raise ConfigError(f"--kind={kind} does not fit {bundle.path}: {error}") from None
+    if not len(bundle.items):
+        raise ConfigError(f"{bundle.path} has no items: there is nothing to index.")
     draw = np.random.default_rng(seed)
     vectors = parts.items()
     size, k = len(vectors), min(K, len(vectors))

@@ -92,8 +92,8 @@ class Database:
         psycopg = import_psycopg()
         self._url = url
         wrong = ConfigError(
-            "the URL of the database cannot be read: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, with %40 for "
-            "@ and %2F for / in a password."
+            "the URL of the database cannot be read: write postgresql://HOST:PORT/DATABASE, with USER:PASSWORD@ before "
+            "the host, and in a password %40 for @, %2F for / and %25 for %."
         )
         if not _URL.fullmatch(url) or "\0" in url:
             raise wrong
