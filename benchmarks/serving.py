@@ -74,7 +74,7 @@ def load(url: str, path: str, body: str | None, connections: int) -> dict[str, f
     return {**times, "per_second": round(float(rate[1]))}
 
 
-def memory(parent: int) -> list[dict[str, float]]:
+def memory(parent: int) -> list[dict[str, int]]:
     """MB of each worker: all that is in memory, and what is its own."""
     workers = []
     for folder in Path("/proc").glob("[0-9]*"):
@@ -138,8 +138,8 @@ def table() -> None:
     lines += [
         "",
         f"The first answer came {found['seconds_to_ready']} seconds after the start. A worker had "
-        f"{max(one['all'] for one in mb):,} MB in memory, {max(one['own'] for one in mb):,} MB of them its own; the rest is "
-        "shared between the workers.",
+        f"{max(one['all'] for one in mb):,} MB in memory, {max(one['own'] for one in mb):,} MB of them its own; the "
+        "rest is shared between the workers.",
     ]
     write_between(RESULTS.parents[1] / "docs" / "production.md", "serving", "\n".join(lines))
 
