@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from darec.errors import ConfigError, DataError, did_you_mean, shown
 from darec.files import DAMAGE
+from darec.listing.conditions import grows
 
 R = TypeVar("R")
 LONGEST: Final = 2000
@@ -91,6 +92,12 @@ class ItemFields:
                 f"--where {shown(condition)} is no condition ({_brief(error)}): write it as in SQL, "
                 '"in_stock = true and price < 50".'
             ) from None
+        too_large = grows(expression, self.types)
+        if too_large is not None:
+            raise ConfigError(
+                f"--where {shown(condition)} makes text or lists of its own ({too_large}): compare the fields as they "
+                "are."
+            )
         frame = self.columns(names) if names else self._catalogue.select("item_id")
         try:
             met = frame.with_columns(expression.alias("met"))["met"]
