@@ -25,8 +25,17 @@ from darec.export import manifest as manifests
 from darec.export.index import ItemIndex
 from darec.export.indexing import index_bundle
 from darec.ids.idmap import IdMap
+from darec.listing.search import EXACT, Search
 from darec.run import Run
-from darec.scoring import AddedScorer, MatrixScorer, PopularityScorer, Scorer, TableScorer
+from darec.scoring import (
+    AddedScorer,
+    MatrixScorer,
+    PopularityScorer,
+    Scorer,
+    TableScorer,
+    tie_order,
+)
+from darec.scoring.extending import extended
 from darec.types import Interactions, Tables
 
 faiss = pytest.importorskip("faiss", reason="faiss is not installed (darec[serve])")
@@ -73,6 +82,7 @@ def scorers(data: Dataset, tables: Tables) -> dict[str, Scorer]:
     return {
         "tables": inner,
         "matrix": memory,
+        "popular": AddedScorer([inner, popular], [0.8, 1]),
         "both": AddedScorer([inner, memory], [0.8, 1.5]),
         "all": AddedScorer([inner, popular, memory], [0.8, 1, 1.5]),
         "dense": AddedScorer([inner, dense], [1, 1]),
@@ -275,6 +285,33 @@ def test_a_scorer_of_other_items_is_not_searched(indexed: Path) -> None:
     same = TableScorer(tables, bundle.scorer.ties)
     bundle.search.top_k(same, users, 5, None, bundle.seen)
     assert searched
+
+
+@pytest.mark.parametrize("scorer", ["tables", "popular", "both"])
+def test_new_items_are_found_beside_the_indexed_ones(scorer: str, tmp_path: Path) -> None:
+    """Those that a server takes between two bundles."""
+    run = shop(scorer)
+    darec.export_bundle(run, tmp_path / "b")
+    bundle = index_bundle(tmp_path / "b", "hnsw")
+    rows = 3 * table(40, seed=7)
+    ties = tie_order(range(ITEMS + 40))
+    weights = sparse.csr_array((np.ones(40, np.float32), (range(40), range(40))), (40, ITEMS))
+    grown = extended(bundle.scorer, rows, weights, ties)
+    grown.trusted = True
+    search = bundle.search.extended(grown)  # type: ignore[attr-defined]
+    users = np.arange(USERS - 1)
+    exact = grown.top_k(users, 10)[0]
+    if scorer == "both":  # neighbours stand for new items there
+        assert type(search) is Search
+        return
+    search.always = True
+    found = search.top_k(grown, users, 10, None, None)[0]
+    shares = [np.isin(one, other).mean() for one, other in zip(exact, found, strict=True)]
+    assert np.mean(shares) > 0.97 and (found >= ITEMS).any()
+    assert len(bundle.search.items) == ITEMS, "the bundle's own is as it was"  # type: ignore[attr-defined]
+    if scorer == "tables":
+        near = search.similar(grown, ITEMS + 3, 5).items
+        np.testing.assert_array_equal(near, EXACT.similar(grown, ITEMS + 3, 5).items)
 
 
 def test_additions_to_the_folder_are_whole_or_not_there(

@@ -7,6 +7,7 @@ are scored.
 
 from __future__ import annotations
 
+from copy import copy
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Final
@@ -18,7 +19,7 @@ from torch.nn import functional as F
 
 from darec.errors import ConfigError
 from darec.export.index import ItemIndex
-from darec.listing.search import Search
+from darec.listing.search import EXACT, Search
 from darec.scoring import (
     AddedScorer,
     MatrixScorer,
@@ -86,12 +87,12 @@ class Indexable:
         size = float(torch.cat(rows, dim=1).square().mean().sqrt()) if len(rows[0]) else 0.0
         return _POPULARITY * size or 1.0
 
-    def items(self) -> FloatArray:
-        """[I, d] of the items."""
+    def items(self, start: int = 0) -> FloatArray:
+        """[I - start, d] of the items from a row on."""
         columns = [
-            one.tables.items
+            one.tables.items[start:]
             if isinstance(one, TableScorer)
-            else weight * one.values[:, None] / self.scale
+            else weight * one.values[start:, None] / self.scale
             for one, weight in self.inner
         ]
         return np.ascontiguousarray(
@@ -217,6 +218,20 @@ class IndexSearch(Search):
         """See :meth:`Search.similar`: by the index of unit rows, where the scorer is two tables."""
         found = self._alike(scorer, item, k) if isinstance(scorer, TableScorer) else None
         return super().similar(scorer, item, k) if found is None else found
+
+    def extended(self, scorer: Scorer) -> Search:
+        """A search over more items, which are the last rows of a scorer of the same users; exact where it has to be."""
+        try:
+            parts = Indexable.of(scorer)
+        except ConfigError:
+            return EXACT
+        old, size = len(self.items), scorer.n_items
+        items, alike = copy(self.items), copy(self.alike)
+        items.add(range(old, size), parts.items(old))
+        if alike is not None and isinstance(scorer, TableScorer):
+            unit = F.normalize(scorer.tables.items[old:].float(), dim=1)
+            alike.add(range(old, size), unit.cpu().numpy())
+        return IndexSearch(parts, items, alike, always=self.always)
 
     def _alike(self, scorer: TableScorer, item: int, k: int) -> Ranked | None:
         depth = 2 * k + _LEAST + 1

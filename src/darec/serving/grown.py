@@ -14,6 +14,7 @@ from scipy import sparse
 from darec.errors import ConfigError, did_you_mean
 from darec.export.bundle import Bundle
 from darec.export.reader import TextReader
+from darec.export.search import IndexSearch
 from darec.ids.idmap import IdMap
 from darec.ids.names import ItemNames
 from darec.listing.fields import OWN, ItemFields
@@ -105,6 +106,8 @@ class Grown(Recommending):
             self.items.tie_order,
         )
         self.scorer.trusted = bundle.scorer.trusted
+        if isinstance(bundle.search, IndexSearch):
+            self.search = bundle.search.extended(self.scorer)
         self.titles = pl.concat(
             [bundle.titles, pl.Series("title", [item.shown for item in new], pl.String)]
         )
