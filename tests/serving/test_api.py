@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 from pathlib import Path
 
 import pytest
@@ -128,6 +129,7 @@ def test_what_cannot_be_served_is_told_in_one_line(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     taken = bind("127.0.0.1", 0)
+    assert taken.proto == socket.IPPROTO_TCP, "answers do not wait for more to send"
     port = taken.getsockname()[1]
     assert f"port {port} of 127.0.0.1 is in use" in refused(capsys, "serve", bundle, "--port", port)
     taken.close()
