@@ -54,9 +54,12 @@ class MeanFolding(Folding):
 
     def rows(self, histories: sparse.csr_array, items: Tensor) -> FloatArray:
         """See :meth:`Folding.rows`."""
-        unit = F.normalize(items, dim=1).numpy()
+        liked, columns = np.unique(histories.indices, return_inverse=True)
+        unit = F.normalize(items[torch.from_numpy(liked.astype(np.int64))], dim=1).numpy()
+        shape = (histories.shape[0], len(liked))
+        among = sparse.csr_array((histories.data, columns, histories.indptr), shape)
         weights = np.maximum(histories.sum(axis=1), np.finfo(np.float32).tiny)[:, None]
-        return np.asarray((histories @ unit) / weights, np.float32)
+        return np.asarray((among @ unit) / weights, np.float32)
 
 
 class LinearFolding(Folding):
