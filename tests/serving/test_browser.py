@@ -105,6 +105,8 @@ def test_picking_and_sliding_changes_the_list(page: Page) -> None:
     assert page.titles() != before and page.js("document.querySelector('output').value") == "1.0"
     page.element(".card .acts button").click()  # I like this
     page.until("document.querySelectorAll('#liked .chip').length == 2")
+    page.until("document.activeElement.id == 'results'")  # the button that was pressed is gone
+    assert page.js("document.querySelector('#status').textContent").startswith("12 items, first ")
     page.element("#liked .chip button").click()
     page.until("document.querySelectorAll('#liked .chip').length == 1")
     page.browser.back()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -83,6 +84,25 @@ def test_processes_share_new_items(settings: ServingSettings) -> None:
         assert other.get("/v1/items/n1/similar").status_code == 200
         assert other.post("/v1/items", json={**NEW, "item_id": "n2"}).json()["items"] == 2
         assert one.post("/v1/items", json={**NEW, "item_id": "n2"}).status_code == 409
+
+
+def test_a_log_that_goes_away_or_is_edited_ends_nothing(
+    settings: ServingSettings, caplog: pytest.LogCaptureFixture
+) -> None:
+    log = Path(settings.log)
+    with TestClient(create_app(settings)) as client:
+        assert client.post("/v1/items", json=NEW).status_code == 201
+        (log / "items.jsonl").write_text("no JSON\n")
+        assert client.get("/v1/items/n1/similar").status_code == 200
+        assert "items.jsonl, line 1 is no JSON" in caplog.text
+        shutil.rmtree(log)
+        assert client.get("/v1/items/n1/similar").status_code == 200
+        for path, body in (
+            ("/v1/items", {**NEW, "item_id": "n2"}),
+            ("/v1/feedback", {"user_id": 1, "item_id": "i1"}),
+        ):
+            assert client.post(path, json=body).status_code == 507
+        assert client.get("/v1/items/n1/similar").status_code == 200
 
 
 @pytest.mark.parametrize(

@@ -13,7 +13,7 @@ from starlette.testclient import TestClient
 from darec.serving.app import create_app
 from darec.serving.settings import ServingSettings
 
-EXAMPLES = 4
+EXAMPLES = 8
 """Of each operation, of each kind: as the schema says, and otherwise."""
 
 

@@ -131,7 +131,7 @@ class Asking(_Body):
     text_weight: Share | None = Field(
         None,
         description="How much likeness of the texts weighs against what the model has learned: both scores are brought "
-        "to one spread and averaged so. By default 0; with words 0.5, and 1 for words alone.",
+        "to one spread and averaged so. By default 0; beside words 0.5, and 0.7 for words alone.",
     )
     include_seen: bool = Field(False, description="List items of the history as well.")
     fields: list[str] = Field([], max_length=100, description="Fields of the items to give along.")

@@ -99,6 +99,15 @@ class _Workers(Multiprocess):
             if process.pid is not None:
                 os.kill(process.pid, signal.SIGHUP)
 
+    def keep_subprocess_alive(self) -> None:
+        """Start those again that have died, and count what those held no more."""
+        before = {process.pid for process in self.processes}
+        super().keep_subprocess_alive()
+        for pid in before - {process.pid for process in self.processes}:
+            from prometheus_client.multiprocess import mark_process_dead
+
+            mark_process_dead(pid)  # type: ignore[no-untyped-call]
+
 
 def _logging(*, access: bool) -> dict[str, object]:
     """One line an event on standard error, each with what says it."""

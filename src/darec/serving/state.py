@@ -52,9 +52,19 @@ class Shop:
         if self._items.size() != self._read:
             with self._lock:
                 if self._items.size() != self._read:
-                    self._now = self._with_items(self._now)
-                    self._told()
+                    self._catch_up()
         return self._now
+
+    def _catch_up(self) -> None:
+        try:
+            self._now = self._with_items(self._now)
+            self._told()
+        except (
+            OSError,
+            DarecError,
+        ) as error:  # the log is gone, or was edited: what is held is served on
+            LOG.error("new items of other processes cannot be read: %s", error)
+            self._read = self._items.size()
 
     def changed(self) -> bool:
         """Whether the folder is another than what was last opened from it, or tried."""
@@ -74,8 +84,9 @@ class Shop:
             LOG.error("not served, the earlier bundle still is: %s", error)
             return False
         with self._lock:
-            self._now = self._with_items(opened)
+            self._now = opened
             self._tried = opened.signature
+            self._catch_up()
             self._told()
         self.metrics.swaps.inc()
         LOG.info("%s is served now, bundle %s.", self.path, opened.digits)

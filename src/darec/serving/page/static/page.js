@@ -63,7 +63,8 @@ const results = document.getElementById("results");
 document.body.addEventListener("htmx:afterSwap", (event) => {
   if (event.detail.target !== results) return;
   const added = document.getElementById("add");
-  if (added && !event.detail.xhr.getResponseHeader("X-Wrong")) added.value = "";
+  if (document.activeElement === document.body) results.focus({ preventScroll: true }); // a button that is gone had it
+  if (added) added.value = "";
 });
 document.body.addEventListener("htmx:configRequest", (event) => {
   const button = event.detail.elt === form && event.detail.triggeringEvent?.submitter; // it may stand outside the form
