@@ -62,6 +62,7 @@ LAYERS = (
     "refitting",
     "recommended",
     "api",
+    "automatic",
     "recommender",
     "cold",
     "export",

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from darec.api import fit, load_dataset, load_run
+    from darec.automatic import Automatic, fit_auto
     from darec.cold import ColdStart
     from darec.config import RunConfig, resolve_config
     from darec.data.dataset import Dataset
@@ -27,6 +28,7 @@ if TYPE_CHECKING:
     from darec.updating import update
 
 __all__ = [
+    "Automatic",
     "Bundle",
     "ColdStart",
     "DarecError",
@@ -38,6 +40,7 @@ __all__ = [
     "encode_dataset",
     "export_bundle",
     "fit",
+    "fit_auto",
     "index_bundle",
     "load_dataset",
     "load_plugin",
@@ -50,6 +53,7 @@ __all__ = [
 ]
 
 _HOMES = {
+    "Automatic": "darec.automatic",
     "Bundle": "darec.export.bundle",
     "ColdStart": "darec.cold",
     "DarecError": "darec.errors",
@@ -61,6 +65,7 @@ _HOMES = {
     "encode_dataset": "darec.text",
     "export_bundle": "darec.export.write",
     "fit": "darec.api",
+    "fit_auto": "darec.automatic",
     "index_bundle": "darec.export.indexing",
     "load_dataset": "darec.api",
     "load_plugin": "darec.registry.plugins",

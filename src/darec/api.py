@@ -92,7 +92,7 @@ def fit(
         RunError: ``out`` holds another run, or training diverged.
         FolderError: another process writes ``out``, or it cannot be written.
     """
-    dataset = _dataset(data)
+    dataset = as_dataset(data)
     named = {"backbone": backbone, "alignment": alignment}
     given = {key: name for key, name in named.items() if name is not None}
     given |= dotted(keywords) | dict(settings or {})
@@ -106,7 +106,8 @@ def fit(
         return train(job, progress=progress, tensorboard=tensorboard)
 
 
-def _dataset(data: Any) -> Dataset:
+def as_dataset(data: Any) -> Dataset:
+    """A dataset, the folder of one, or whatever :func:`load_dataset` takes, as a dataset."""
     if isinstance(data, Dataset):
         return data
     return Dataset.load(data) if isinstance(data, str | Path) else load_dataset(data)
@@ -127,7 +128,7 @@ def _resolve(
         file = stored_config(folder.path) if folder is not None and resumes else None
         base: dict[str, Any] = {}
         if file is None and not names_parts(given):
-            base = recommended(dataset, text=_has_text(dataset, given, text))
+            base = recommended(dataset, text=has_text(dataset, given, text))
         config = resolve_config(given, file=file, base=base)
     if isinstance(text, str):
         config, text = _encoded(dataset, config, text, progress=progress), None
@@ -147,9 +148,10 @@ def _resolve(
     return Job(config, dataset, text, folder, resumes, about)
 
 
-def _has_text(dataset: Dataset, given: Mapping[str, Any], text: TextTable | str | None) -> bool:
-    """Whether a run with these settings could read language vectors."""
-    return text is not None or "text.sources" in given or bool(stored_encoders(dataset))
+def has_text(dataset: Dataset, given: Mapping[str, Any], text: TextTable | str | None) -> bool:
+    """Whether a run with these settings could read language vectors, or is to, since some are named."""
+    named = {"text.encoder", "text.sources"} & set(given)
+    return text is not None or bool(named) or bool(stored_encoders(dataset))
 
 
 def _encoded(

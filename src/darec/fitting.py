@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import statistics
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 from darec.config import RunConfig
 from darec.data.dataset import Dataset
+from darec.evaluation.result import Evaluation
 from darec.memory import peak_rss_mb
 from darec.model import Model
 from darec.model_card import model_card
@@ -35,6 +36,8 @@ class Job:
         whole: the dataset with its splits, where ``dataset`` is merged and in memory: what is written into the folder.
         start: gives the model weights to start from; None: random ones.
         figures: further figures of what was learned.
+        splits: what the run is evaluated on at the end; None: every split that is held out.
+        deadline: by ``time.monotonic()``, after which no further epoch is begun.
     """
 
     config: RunConfig
@@ -46,33 +49,39 @@ class Job:
     whole: Dataset | None = None
     start: Callable[[Model], None] | None = None
     figures: Callable[[Scorer], dict[str, float]] | None = None
+    splits: tuple[str, ...] | None = None
+    deadline: float | None = None
 
 
-def train(job: Job, *, progress: bool, tensorboard: bool) -> Run:
+def train(job: Job, *, progress: bool, tensorboard: bool, reporter: Reporter | None = None) -> Run:
     """Train, evaluate on what is held out, and write what the run is read from.
 
     Args:
         job: what and where.
         progress: show progress on standard error.
         tensorboard: write TensorBoard events into the folder.
+        reporter: what shows it; None: the usual one.
     """
+    if reporter is None:
+        label = f"{job.config.backbone.name} + {job.config.alignment.name}"
+        reporter = ConsoleReporter(label, job.config.train.epochs) if progress else Reporter()
     with using_threads(job.config.options.threads):
-        return _train(job, progress=progress, tensorboard=tensorboard)
+        return _train(job, reporter=reporter, tensorboard=tensorboard)
 
 
-def _train(job: Job, *, progress: bool, tensorboard: bool) -> Run:
+def _train(job: Job, *, reporter: Reporter, tensorboard: bool) -> Run:
     config, folder = job.config, job.folder
-    label = f"{config.backbone.name} + {config.alignment.name}"
     trainer = make_trainer(
         config,
         job.dataset,
         job.text,
         folder=folder.path if folder else None,
         lock=folder.lock if folder else None,
-        reporter=ConsoleReporter(label, config.train.epochs) if progress else Reporter(),
+        reporter=reporter,
         tensorboard=tensorboard,
         validate="refit" not in job.about,
         start=job.start,
+        deadline=job.deadline,
     )
     if folder is not None and not job.resumes:  # only now: what cannot work leaves nothing behind
         dataset = folder.begin(config, job.dataset, job.about, whole=job.whole)
@@ -85,12 +94,8 @@ def _record(job: Job, trainer: AnyTrainer) -> Run:
     state, weights = trainer.state, trainer.weights()
     path = job.folder.path if job.folder else None
     run = Run(job.config, job.dataset, trainer.scorer(), {}, path, about=job.about, weights=weights)
-    evaluations = run.evaluations()
-    run.metrics |= {
-        f"{split}/{name}": value
-        for split, evaluation in evaluations.items()
-        for name, value in evaluation.summary().items()
-    } | {
+    evaluations = run.evaluations(job.splits)
+    run.metrics |= figures_of(evaluations) | {
         "best_epoch": state.best_epoch,
         "epochs": state.epoch,
         "seconds_per_epoch": statistics.median(state.seconds),
@@ -103,9 +108,20 @@ def _record(job: Job, trainer: AnyTrainer) -> Run:
     }
     if run.refit is not None:
         run.metrics["refit"] = True
+    if state.out_of_time:
+        run.metrics["out_of_time"] = True
     if job.figures is not None:
         run.metrics |= job.figures(run.scorer)
     if job.folder is not None:
         card = model_card(job.config, job.dataset, run.metrics, run.about)
         job.folder.finish(run.scorer, evaluations, run.metrics, card=card)
     return run
+
+
+def figures_of(evaluations: Mapping[str, Evaluation]) -> dict[str, float]:
+    """What was measured on each split, ``test/recall@20`` and the like."""
+    return {
+        f"{split}/{name}": value
+        for split, evaluation in evaluations.items()
+        for name, value in evaluation.summary().items()
+    }

@@ -5,7 +5,8 @@ The folder of a run::
     config.yaml            every setting, resolved
     dataset/               the dataset, if it was in memory
     run.json               dataset (path, fingerprint), version of darec, origins of parts from outside the package, and
-                           the run that darec.refit or darec.update made it of
+                           the run that darec.refit or darec.update made it of, or the candidate that it was
+    auto.json              what was tried, where the run was chosen by darec.fit_auto
     history.jsonl          a line an evaluation
     checkpoints/           the last two, for --resume
     model.safetensors      weights of the best epoch
@@ -20,7 +21,7 @@ from __future__ import annotations
 
 import shutil
 import warnings
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -191,11 +192,11 @@ class Run(Recommending):
         )
         return evaluator.evaluate(self.scorer)
 
-    def evaluations(self) -> dict[str, Evaluation]:
-        """The evaluation on each held-out split that has interactions."""
+    def evaluations(self, splits: Iterable[str] | None = None) -> dict[str, Evaluation]:
+        """The evaluation on each held-out split that has interactions, or on those of ``splits``."""
         return {
             split: self.evaluate(split)
-            for split in ("valid", "test")
+            for split in (splits or ("valid", "test"))
             if len(self.dataset.split(split))
         }
 

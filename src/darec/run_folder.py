@@ -8,7 +8,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from importlib.metadata import version
 from pathlib import Path
@@ -35,6 +35,10 @@ from darec.types import TextTable
 DATASET: Final = "dataset"
 """Where a dataset goes that was in memory when the run was begun."""
 FAILED: Final = "failed.txt"
+SEARCH: Final = "auto.json"
+"""What a search for the best of several runs notes (:mod:`darec.automatic`)."""
+CANDIDATES: Final = "candidates"
+"""Their folders, while the search goes on."""
 _OWN: Final = (
     "run.json",
     "config.yaml",
@@ -47,6 +51,8 @@ _OWN: Final = (
     BLOCKS,
     "tensorboard",
     DATASET,
+    SEARCH,
+    CANDIDATES,
     ".*.partial",
 )
 """What a run writes."""
@@ -88,6 +94,13 @@ class RunFolder:
             )
         if is_free(self.path):
             return False
+        if (self.path / SEARCH).is_file() and not self.finished:
+            if overwrite:
+                return False
+            raise RunError(
+                f"{self.path} holds a search that was cut short: go on with it by --auto and --resume, or pass "
+                "--overwrite to replace it."
+            )
         if not (self.path / "run.json").is_file():
             raise RunError(f"{self.path} holds files that are not a run's: choose another --out.")
         if stored_config(self.path) is None:  # killed while it was begun
@@ -106,6 +119,7 @@ class RunFolder:
         about: Mapping[str, Any],
         *,
         whole: Dataset | None = None,
+        keep: Sequence[Path] = (),
     ) -> Dataset:
         """Make place for a new run; config.yaml comes last, since it marks the folder as a run's.
 
@@ -114,13 +128,14 @@ class RunFolder:
             dataset: what the run is trained on; one in memory is written into the folder.
             about: from :func:`describe`, of this run or of one that is copied here.
             whole: the dataset with its splits, where ``dataset`` is it merged: what is written into the folder.
+            keep: what stays of an earlier run or a search.
 
         Returns:
             The dataset, on disk.
         """
         home = dataset.path.resolve() if dataset.path else self.path.resolve() / DATASET
         self._written = True
-        self._clear(keep=home)
+        self.clear(keep=(home, *keep))
         inside = home.is_relative_to(self.path.resolve())
         place = home.relative_to(self.path.resolve()) if inside else home
         settings = config.to_yaml()
@@ -191,13 +206,13 @@ class RunFolder:
 
         If no epoch was kept, nothing of the run stays. Otherwise the error is noted, and a new run may replace it.
         """
-        if not self._written:
+        if not self._written or (self.path / SEARCH).is_file():
             return
         self.lock.check()
         if any((self.path / "checkpoints").glob("epoch-*")):
             write_atomic(self.path / FAILED, f"{error}\n")
         else:
-            self._clear()
+            self.clear()
 
     def finish(
         self,
@@ -231,11 +246,18 @@ class RunFolder:
         write_json(self.path / "metrics.json", metrics)
         shutil.rmtree(self.path / BLOCKS, ignore_errors=True)
 
+<<<<<<< HEAD
     def _clear(self, keep: Path | None = None) -> None:
         """Delete what a run has written here, but for a dataset; what others put here stays."""
         cards = [self.path / CARD] if is_card(self.path / CARD) else []
         for entry in [*cards, *(found for pattern in _OWN for found in self.path.glob(pattern))]:
             if keep is not None and keep.is_relative_to(entry.resolve()):
+=======
+    def clear(self, keep: Sequence[Path] = ()) -> None:
+        """Delete what a run or a search has written here, but for what is to be kept; what others put here stays."""
+        for entry in [found for pattern in _OWN for found in self.path.glob(pattern)]:
+            if any(path.resolve().is_relative_to(entry.resolve()) for path in keep):
+>>>>>>> 27612aa (Train: --auto tries models from the cheapest on within a time and keeps the one that is best on validation; a trainer has a deadline)
                 continue
             shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
 

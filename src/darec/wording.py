@@ -15,6 +15,7 @@ _ARGUMENTS: Final = {
     "param": "params",
     "clusters": "n_clusters",
     "overwrite": "overwrite=True",
+    "auto": "darec.fit_auto",
     "plugin": "darec.load_plugin",
     "resume": "resume=True",
     "tensorboard": "tensorboard=True",

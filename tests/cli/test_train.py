@@ -296,3 +296,94 @@ def test_settings_lists_what_set_takes(capsys: pytest.CaptureFixture[str]) -> No
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("--version") == 0
     assert capsys.readouterr().out.startswith("darec 0.")
+<<<<<<< HEAD
+=======
+
+
+def test_help_needs_no_torch() -> None:
+    import subprocess
+
+    code = (
+        "import sys; sys.argv = ['darec', '--help']\n"
+        "from darec.cli.main import main\n"
+        "try: main()\n"
+        "except SystemExit: pass\n"
+        "assert 'torch' not in sys.modules and 'polars' not in sys.modules"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=60)
+
+
+def test_auto_prints_what_it_tried_and_why_it_chose(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("darec.automatic.candidates.CHANGES", ())
+    fast = ["--set", "train.epochs=1", "--set", "train.monitor=ndcg@20", "--threads", "1"]
+    auto = ["train", shop / "data", "--out", tmp_path / "run", "--auto"]
+    assert call(*auto, *fast) == 0
+    printed = capsys.readouterr()
+    for name in ("popular", "itemknn", "ease + l3ae", "recommended", "chosen", "valid ndcg@20"):
+        assert name in printed.out, name
+    assert "has the best ndcg@20 on the validation split" in printed.out
+    assert "1 of 5, popular (0:" in printed.err and "left)" in printed.err
+    assert call(*auto, "--resume", "--format", "json") == 0
+    stored = json.loads(capsys.readouterr().out)
+    metrics = json.loads((tmp_path / "run" / "metrics.json").read_text())
+    assert stored["metrics"] == metrics and "test/recall@20" in metrics
+    assert stored["chosen"] == json.loads((tmp_path / "run" / "auto.json").read_text())["chosen"]
+    assert call("evaluate", tmp_path / "run") == 0
+    assert call("recommend", tmp_path / "run", "--user", "u1", "-k", "2") == 0
+    assert call("export", tmp_path / "run", "--out", tmp_path / "bundle") == 0
+    refit = ["--refit", tmp_path / "run", "--out", tmp_path / "refitted", "--quiet"]
+    assert call("train", shop / "data", *refit) == 0
+    capsys.readouterr()
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (["--auto", "--backbone", "mf"], "--auto does not go with --backbone"),
+        (["--auto", "--alignment", "none"], "--auto does not go with --alignment"),
+        (["--auto", "--preset", "paper"], "--auto does not go with --preset"),
+        (["--auto", "--config", "c.yaml"], "--auto does not go with --config"),
+        (["--auto", "--refit", "other"], "--auto does not go with --refit"),
+        (["--auto", "--tensorboard"], "--auto does not go with --tensorboard"),
+        (["--auto", "--set", "backbone.dim=8"], "backbone.dim: the search chooses"),
+        (["--auto", "--set", "beside=ease"], "beside: the search chooses"),
+        (["--auto", "--minutes", "-1"], "--minutes=-1: give a time above 0"),
+        (["--auto", "--minutes", "0.0001"], "--minutes=0.0001: too short for one model"),
+        (["--minutes", "3"], "--minutes is for a search: give --auto too"),
+        (["--keep-candidates"], "--keep-candidates is for a search"),
+    ],
+)
+def test_what_a_search_does_not_take_is_refused(
+    options: list[str], message: str, shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    quiet = ["--quiet", "--threads", "1"]
+    assert message in refused(
+        capsys, "train", shop / "data", "--out", tmp_path / "r", *options, *quiet
+    )
+    assert not (tmp_path / "r").exists() or "too short" in message
+
+
+def test_an_interrupted_search_says_how_to_go_on(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("darec.automatic.candidates.CHANGES", ())
+
+    def stop(self: object) -> None:
+        raise KeyboardInterrupt
+
+    out = tmp_path / "run"
+    auto = ["train", shop / "data", "--out", out, "--auto", *FAST]
+    with monkeypatch.context() as patch:
+        patch.setattr("darec.training.trainer.Trainer.train_epoch", stop)
+        assert call(*auto) == 130
+    said = capsys.readouterr().err
+    assert f"darec train {shop / 'data'} --out {out} --auto --resume" in said
+    states = [one["state"] for one in json.loads((out / "auto.json").read_text())["candidates"]]
+    assert states == [*["finished"] * 4, "begun"]
+    hint = refused(capsys, "train", shop / "data", "--out", out, "--resume", "--quiet")
+    assert "go on with it by --auto and --resume" in hint
+    assert call("train", shop / "data", "--out", out, "--auto", "--resume", "--quiet") == 0
+    capsys.readouterr()
+>>>>>>> 27612aa (Train: --auto tries models from the cheapest on within a time and keeps the one that is best on validation; a trainer has a deadline)

@@ -68,6 +68,21 @@ def command(
             "nothing evaluated.",
         ),
     ] = None,
+    auto: Annotated[
+        bool,
+        typer.Option(
+            "--auto",
+            help="Try models from the cheapest on, and keep the one that is best on the validation split.",
+        ),
+    ] = False,
+    minutes: Annotated[
+        float | None,
+        typer.Option(help="Time that --auto may take; 10 by default."),
+    ] = None,
+    keep_candidates: Annotated[
+        bool,
+        typer.Option("--keep-candidates", help="With --auto, leave the runs of all candidates."),
+    ] = False,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --out, by its own settings.")
     ] = False,
@@ -82,6 +97,8 @@ def command(
 ) -> None:
     """Train a recommender, evaluate it on validation and test, and write the run's folder."""
     from darec.api import fit
+    from darec.automatic import fit_auto
+    from darec.cli.automatic import check_options, show
     from darec.cli.output import print_json
     from darec.config import resolve_config
     from darec.overrides import parse_override
@@ -105,7 +122,29 @@ def command(
         "progress": not quiet,
         "tensorboard": tensorboard,
     }
+    check_options(
+        auto,
+        {
+            "--backbone": backbone,
+            "--alignment": alignment,
+            "--preset": preset,
+            "--config": config,
+            "--refit": refit,
+            "--tensorboard": tensorboard,
+        },
+        {"--minutes": minutes is not None, "--keep-candidates": keep_candidates},
+    )
     try:
+        if auto:
+            del how["tensorboard"]
+            named |= {f"options.{name}": value for name, value in options.items()}
+            given = {key: value for key, value in named.items() if value is not None}
+            given |= dict(parse_override(one, example="train.epochs=5") for one in set_ or ())
+            found = fit_auto(
+                data, settings=given, minutes=minutes, keep_candidates=keep_candidates, **how
+            )
+            show(found, format)
+            return
         if refit is not None:
             _check_alone({**named, "--set": set_, "--config": config})
             run = fit_again(refit, data=data, **options, **how)
@@ -122,7 +161,7 @@ def command(
                 run = fit(data, config=settings, **how)
     except KeyboardInterrupt:
         echo(
-            f"darec: interrupted; what was done is kept: darec train {data} --out {out} --resume",
+            f"darec: interrupted; what was done is kept: darec train {data} --out {out}{' --auto' * auto} --resume",
             err=True,
         )
         raise typer.Exit(130) from None

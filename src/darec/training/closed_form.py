@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping
 from pathlib import Path
@@ -29,7 +30,8 @@ from darec.types import TextTable
 class ClosedFormTrainer:
     """Solves one closed-form backbone on one dataset, with the structure that its alignment gives.
 
-    Args and errors are those of :class:`~darec.training.trainer.Trainer`; there is nothing to ``start`` from.
+    Args and errors are those of :class:`~darec.training.trainer.Trainer`; there is nothing to ``start`` from. Once the
+    ``deadline`` has passed, no further settings are tried.
     """
 
     def __init__(
@@ -44,7 +46,9 @@ class ClosedFormTrainer:
         tensorboard: bool = False,
         validate: bool = True,
         start: Callable[[Model], None] | None = None,
+        deadline: float | None = None,
     ) -> None:
+        self.deadline = math.inf if deadline is None else deadline
         metric, k = check_config(config, dataset, validate=validate)
         self.config, self.dataset, self.text, self.folder = config, dataset, text, folder
         self.reporter = reporter or Reporter()
@@ -103,7 +107,8 @@ class ClosedFormTrainer:
         state, monitor = self.state, self.config.train.monitor
         history = History(self.folder, 0, tensorboard=self.tensorboard)
         started = time.perf_counter()
-        for config in self.candidates():
+        candidates = self.candidates()
+        for done, config in enumerate(candidates, 1):
             begun = time.perf_counter()
             scorer = self.solve(config)
             state.seconds.append(time.perf_counter() - begun)
@@ -116,6 +121,9 @@ class ClosedFormTrainer:
                 self._scorer, state.best_value = scorer, value
                 state.diagnostics = chosen(self.config, config)
             self.reporter.evaluated(1, {}, monitor, value, state.best_value)
+            if done < len(candidates) and time.monotonic() >= self.deadline:
+                state.out_of_time = True
+                break
         state.epoch = state.best_epoch = 1
         state.best_seconds = state.total_seconds = time.perf_counter() - started
         figures = {} if self.evaluator is None else {f"valid/{monitor}": state.best_value}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -55,3 +56,12 @@ def _epoch(line: bytes) -> float:
         return float(parse_json(line)["epoch"])
     except (ValueError, KeyError, TypeError):  # the last line of a killed run may be cut short
         return float("inf")
+
+
+def seconds_in(file: Path) -> float:
+    """What training and evaluation have taken, by the last whole line of a history; 0 where there is none."""
+    lines = file.read_bytes().splitlines() if file.exists() else []
+    for line in reversed(lines):
+        if math.isfinite(_epoch(line)):
+            return float(parse_json(line).get("seconds", 0.0))
+    return 0.0

@@ -19,6 +19,7 @@ class TrainState:
         seconds: training time of each epoch, without evaluation.
         best_seconds: training and evaluation time up to the best epoch.
         total_seconds: training and evaluation time so far.
+        out_of_time: whether a deadline ended training.
         popularity: weight of popularity beside the tables, which the first evaluation chose; None: none is tried.
         diagnostics: the alignment's figures at the best epoch.
     """
@@ -31,5 +32,6 @@ class TrainState:
     seconds: list[float] = field(default_factory=list)
     best_seconds: float = 0.0
     total_seconds: float = 0.0
+    out_of_time: bool = False
     popularity: float | None = None
     diagnostics: dict[str, float] = field(default_factory=dict)

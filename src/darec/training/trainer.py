@@ -51,6 +51,7 @@ class Trainer:
         reporter: shows progress.
         tensorboard: also write TensorBoard events.
         start: called with the model before training, to give it other weights to start from than random ones.
+        deadline: by ``time.monotonic()``; the epoch in which it passes is the last one. None: there is none.
         validate: let the validation split say which epoch is best, and when to stop; else all epochs are trained, and
             the last one counts.
 
@@ -74,8 +75,10 @@ class Trainer:
         tensorboard: bool = False,
         validate: bool = True,
         start: Callable[[Model], None] | None = None,
+        deadline: float | None = None,
     ) -> None:
         self.config, self.folder, self.tensorboard = config, folder, tensorboard
+        self.deadline = math.inf if deadline is None else deadline
         self.dataset = dataset
         self._lock = lock
         self.reporter = reporter or Reporter()
@@ -107,7 +110,7 @@ class Trainer:
         self._folding: Folding | None = None
 
     def fit(self, *, resume: bool = False) -> TrainState:
-        """Train until early stopping or the last epoch, then put the best weights back into the model.
+        """Train until early stopping, the last epoch or the deadline, then put the best weights back into the model.
 
         Args:
             resume: go on from the newest checkpoint in ``folder``, where there is one.
@@ -122,11 +125,17 @@ class Trainer:
         saved = time.monotonic()
         try:
             with self.reporter:
-                while state.epoch < train.epochs and state.stale < train.patience:
+                while (
+                    state.epoch < train.epochs
+                    and state.stale < train.patience
+                    and not state.out_of_time
+                ):
                     started = time.perf_counter()
                     losses = self.train_epoch()
                     state.seconds.append(time.perf_counter() - started)
-                    due = state.epoch % train.eval_every == 0 or state.epoch == train.epochs
+                    state.out_of_time = time.monotonic() >= self.deadline
+                    last = state.out_of_time or state.epoch == train.epochs
+                    due = last or state.epoch % train.eval_every == 0
                     if due:
                         self._evaluate(losses, history, started)
                     else:
@@ -277,7 +286,7 @@ class Trainer:
         del state["sha256"]
         if state["best_value"] is None:
             state["best_value"] = -math.inf
-        self.state = TrainState(**state)
+        self.state = TrainState(**{**state, "out_of_time": False})
         optimizer: dict[str, Any] = self.optimizer.state_dict()
         weights: dict[str, Tensor] = {}
         for name, tensor in tensors.items():

@@ -1,0 +1,95 @@
+"""The models that a search tries: floors, closed forms, the recommended settings and what is one change from them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Final
+
+from darec.config import LARGEST_DENSE, MATRIX, SHAPE, SPARSE_MATRIX, RunConfig, resolve_config
+from darec.data.dataset import Dataset
+from darec.errors import ConfigError
+from darec.overrides import flatten
+from darec.recommended import recommended
+from darec.registry import BACKBONES
+
+FLOOR: Final = "popular"
+"""Tried first; alone, it is no recommender worth having."""
+RECOMMENDED: Final = "recommended"
+CHANGES: Final[tuple[Mapping[str, Any], ...]] = (
+    {"alignment": "none"},
+    {"alignment": "none", "beside.alignment": "none"},
+    {"loss.temperature": 0.15},
+    {"loss.temperature": 0.3},
+    {"backbone.dim": 64},
+    {"loss": "bpr"},
+    {"loss.n_negatives": 256},
+    {"loss.n_negatives": 1024},
+    {"backbone.layers": 2},
+    {"backbone.layers": 3},
+)
+"""What is changed in the recommended settings, one at a time; the second takes language out altogether. What they have
+already, or what was changed before, is left out."""
+SEARCHED: Final = ("backbone", "alignment", "loss", "beside")
+"""Sections of settings that the search decides on."""
+
+
+@dataclass(frozen=True)
+class Candidate:
+    """One model that is tried.
+
+    Attributes:
+        name: what it is called: its parts, or ``recommended`` and the change.
+        settings: by dotted key, the parts or what differs from the recommended settings.
+        config: every setting.
+    """
+
+    name: str
+    settings: Mapping[str, Any]
+    config: RunConfig
+
+    @property
+    def trained(self) -> bool:
+        """Whether it is trained by epochs, and so can be stopped after each."""
+        return not BACKBONES.get(self.config.backbone.name).closed_form
+
+
+def make_candidates(
+    dataset: Dataset, given: Mapping[str, Any], *, text: bool
+) -> tuple[Candidate, ...]:
+    """All candidates for a dataset, the cheapest first.
+
+    Args:
+        dataset: its size decides which linear model can be solved for.
+        given: settings by dotted key that hold for all of them.
+        text: whether there are language vectors.
+
+    Raises:
+        ConfigError: a setting that the search decides on, or one that does not exist.
+    """
+    for key in given:
+        if key.partition(".")[0] in SEARCHED:
+            raise ConfigError(
+                f"{key}: the search chooses backbone, alignment, loss and what stands beside them: leave it out, or "
+                "train without a search."
+            )
+    linear = MATRIX if dataset.n_items <= LARGEST_DENSE else SPARSE_MATRIX
+    pairs = [(FLOOR, "none"), ("itemknn", "none"), (linear, "none")]
+    pairs += [(linear, SHAPE)] if text else []
+    made = []
+    for backbone, alignment in pairs:
+        parts = {"backbone": backbone, "alignment": alignment}
+        name = backbone if alignment == "none" else f"{backbone} + {alignment}"
+        made.append(Candidate(name, parts, resolve_config(given, base=parts)))
+    base = recommended(dataset, text=text)
+    best = resolve_config(given, base=base)
+    made.append(Candidate(RECOMMENDED, {}, best))
+    known = [flatten(best.model_dump(mode="json"))]
+    for change in CHANGES:
+        config = resolve_config({**given, **change}, base=base)
+        settings = flatten(config.model_dump(mode="json"))
+        if settings not in known:
+            known.append(settings)
+            name = ", ".join(f"{key}={value}" for key, value in change.items())
+            made.append(Candidate(f"{RECOMMENDED}, {name}", dict(change), config))
+    return tuple(made)

@@ -1,0 +1,61 @@
+"""What a search shows while it works: which candidate of how many, how much time is left, what each has come to."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+from darec.automatic.candidates import Candidate
+from darec.automatic.record import Tried
+from darec.progress import span
+from darec.terminal import Console
+from darec.training.progress import ConsoleReporter, Reporter
+
+
+class Watch:
+    """Shows a search on standard error.
+
+    Args:
+        total: number of candidates.
+        monitor: the metric that is validated.
+        left: seconds that are left.
+        shown: whether to show anything.
+    """
+
+    def __init__(self, total: int, monitor: str, left: Callable[[], float], *, shown: bool) -> None:
+        self.total, self.monitor, self.left, self.shown = total, monitor, left, shown
+        self.console = Console(stderr=True, quiet=not shown)
+
+    def reporter(self, place: int, candidate: Candidate) -> Reporter:
+        """What shows the training of one candidate, ``place`` counted from 1."""
+        if not self.shown:
+            return Reporter()
+        label = f"{place} of {self.total}, {candidate.name}"
+        return _CandidateReporter(label, candidate.config.train.epochs, self.left)
+
+    def ended(self, tried: Tried) -> None:
+        """Print a line on what became of a candidate."""
+        self.console.print(f"{tried.name}: {told(tried, self.monitor)}", soft_wrap=True)
+
+
+def told(tried: Tried, monitor: str) -> str:
+    """What became of a candidate, in a few words."""
+    if not tried.done:
+        return f"{tried.state}: {tried.reason}"
+    ended = f" ({tried.reason})" if tried.reason else ""
+    return f"valid {monitor} {tried.value:.4f} in {tried.seconds:.1f} s{ended}"
+
+
+class _CandidateReporter(ConsoleReporter):
+    """The usual display, with the time that is left in front."""
+
+    def __init__(self, label: str, epochs: int, left: Callable[[], float]) -> None:
+        self._named, self._left = label, left
+        super().__init__(self._with_time(), epochs)
+
+    def _with_time(self) -> str:
+        return f"{self._named} ({span(max(self._left(), 0.0))} left)"
+
+    def step(self, epoch: int, done: int, total: int) -> None:
+        """Move the bar, and count the time down."""
+        self.label = self._with_time()
+        super().step(epoch, done, total)
