@@ -246,18 +246,11 @@ class RunFolder:
         write_json(self.path / "metrics.json", metrics)
         shutil.rmtree(self.path / BLOCKS, ignore_errors=True)
 
-<<<<<<< HEAD
-    def _clear(self, keep: Path | None = None) -> None:
-        """Delete what a run has written here, but for a dataset; what others put here stays."""
-        cards = [self.path / CARD] if is_card(self.path / CARD) else []
-        for entry in [*cards, *(found for pattern in _OWN for found in self.path.glob(pattern))]:
-            if keep is not None and keep.is_relative_to(entry.resolve()):
-=======
     def clear(self, keep: Sequence[Path] = ()) -> None:
         """Delete what a run or a search has written here, but for what is to be kept; what others put here stays."""
-        for entry in [found for pattern in _OWN for found in self.path.glob(pattern)]:
+        cards = [self.path / CARD] if is_card(self.path / CARD) else []
+        for entry in [*cards, *(found for pattern in _OWN for found in self.path.glob(pattern))]:
             if any(path.resolve().is_relative_to(entry.resolve()) for path in keep):
->>>>>>> 27612aa (Train: --auto tries models from the cheapest on within a time and keeps the one that is best on validation; a trainer has a deadline)
                 continue
             shutil.rmtree(entry) if entry.is_dir() and not entry.is_symlink() else entry.unlink()
 

@@ -13,6 +13,7 @@ import pytest
 
 import darec
 from darec.automatic import Automatic
+from darec.automatic.candidates import CHANGES
 from darec.automatic.search import Search
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError, DataError, RunError, TextError
@@ -64,8 +65,7 @@ def small(monkeypatch: pytest.MonkeyPatch) -> None:
 
     monkeypatch.setattr("darec.automatic.candidates.recommended", narrow)
     monkeypatch.setattr("darec.api.recommended", narrow)
-    bare = {"alignment": "none", "beside.alignment": "none"}
-    changes = ({"alignment": "none"}, bare, {"backbone.dim": 8}, {"backbone.layers": 1})
+    changes = (*CHANGES[:2], {"backbone.dim": 8}, {"backbone.layers": 1})
     monkeypatch.setattr("darec.automatic.candidates.CHANGES", changes)
 
 
@@ -102,15 +102,21 @@ def test_a_candidate_is_the_run_that_its_settings_give() -> None:
         assert tried is not None and tried.value == alone.metrics["valid/recall@20"]
 
 
-def test_where_text_tells_nothing_a_candidate_without_it_is_as_good() -> None:
+def test_where_text_tells_nothing_the_choice_is_as_good_as_without_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("darec.automatic.candidates.CHANGES", CHANGES[:2])
     data = tiny_dataset()
     rng = np.random.default_rng(0)
     noise = [rng.normal(size=(n, 8)).astype(np.float32) for n in (data.n_users, data.n_items)]
     text = TextTable(*noise, *(np.ones(len(table), bool) for table in noise), "noise")
-    found = fit_auto(data, text=text, epochs=5)
-    bare = fit_auto(data, epochs=5)
+    found = fit_auto(data, text=text, epochs=15, lr=0.03)
+    bare = fit_auto(data, epochs=15, lr=0.03)
     value, without = (one.record.ranking()[0].value for one in (found, bare))
     assert value is not None and without is not None and value >= without
+    same = found.record.find(CHANGED[1]), bare.record.find("recommended")
+    assert same[0] and same[1] and same[0].value == same[1].value
+    assert same[0].value > 0.7, "it has learned the groups"
     names = [one.name for one in bare.record.candidates]
     assert "ease + l3ae" not in names and "recommended, alignment=none" not in names
 

@@ -296,21 +296,6 @@ def test_settings_lists_what_set_takes(capsys: pytest.CaptureFixture[str]) -> No
 def test_version(capsys: pytest.CaptureFixture[str]) -> None:
     assert call("--version") == 0
     assert capsys.readouterr().out.startswith("darec 0.")
-<<<<<<< HEAD
-=======
-
-
-def test_help_needs_no_torch() -> None:
-    import subprocess
-
-    code = (
-        "import sys; sys.argv = ['darec', '--help']\n"
-        "from darec.cli.main import main\n"
-        "try: main()\n"
-        "except SystemExit: pass\n"
-        "assert 'torch' not in sys.modules and 'polars' not in sys.modules"
-    )
-    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, timeout=60)
 
 
 def test_auto_prints_what_it_tried_and_why_it_chose(
@@ -386,4 +371,3 @@ def test_an_interrupted_search_says_how_to_go_on(
     assert "go on with it by --auto and --resume" in hint
     assert call("train", shop / "data", "--out", out, "--auto", "--resume", "--quiet") == 0
     capsys.readouterr()
->>>>>>> 27612aa (Train: --auto tries models from the cheapest on within a time and keeps the one that is best on validation; a trainer has a deadline)
