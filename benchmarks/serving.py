@@ -100,6 +100,7 @@ def main() -> None:
         path = Path(folder) / "shop.darec"
         darec.export_bundle(shop(USERS), path)
         words = ["serve", str(path), "--port", "0", "--workers", str(WORKERS), "--watch", "0"]
+        load_before = os.getloadavg()[0]
         started = time.perf_counter()
         server = subprocess.Popen(
             [sys.executable, "-m", "darec.cli.main", *words],
@@ -121,7 +122,12 @@ def main() -> None:
         finally:
             server.terminate()
             server.wait(30)
-    about = {"workers": WORKERS, "seconds_to_ready": round(ready, 1), "mb": workers}
+    about = {
+        "workers": WORKERS,
+        "seconds_to_ready": round(ready, 1),
+        "mb": workers,
+        "load_before": round(load_before, 1),
+    }
     write_result("serving", {**about, "requests": found})
     table()
 
@@ -139,7 +145,8 @@ def table() -> None:
         "",
         f"The first answer came {found['seconds_to_ready']} seconds after the start. A worker had "
         f"{max(one['all'] for one in mb):,} MB in memory, {max(one['own'] for one in mb):,} MB of them its own; the "
-        "rest is shared between the workers.",
+        "rest is shared between the workers. Other work ran on the two cores before and meanwhile, a load of "
+        f"{found['load_before']}.",
     ]
     write_between(RESULTS.parents[1] / "docs" / "production.md", "serving", "\n".join(lines))
 

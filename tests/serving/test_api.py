@@ -2,15 +2,21 @@
 
 from __future__ import annotations
 
+import json
 import socket
 from pathlib import Path
+from typing import Any
+from uuid import UUID
 
 import pytest
+import torch
 from starlette.testclient import TestClient
 
 import darec
 from command_line import refused
+from darec.serving.app import create_app
 from darec.serving.server import bind
+from darec.serving.settings import ServingSettings
 
 
 def test_lists_are_those_of_the_bundle(client: TestClient, bundle: Path) -> None:
@@ -142,3 +148,44 @@ def test_what_cannot_be_served_is_told_in_one_line(
     monkeypatch.setattr("importlib.util.find_spec", lambda name, *_: None)
     said = refused(capsys, "serve", bundle)
     assert "needs fastapi, uvicorn, jinja2, prometheus-client: pip install 'darec[serve]'" in said
+
+
+@pytest.mark.parametrize("made", [int, lambda n: UUID(int=n)], ids=["int", "uuid"])
+def test_ids_are_given_as_they_came(made: Any, tmp_path: Path) -> None:
+    from darec.config import resolve_config
+    from darec.run import Run
+    from darec.scoring import TableScorer
+    from darec.types import Tables
+
+    pairs = [(made(u), made(100 + i)) for u in range(6) for i in range(12) if (u + i) % 3]
+    data = darec.load_dataset(pairs)
+    generator = torch.Generator().manual_seed(0)
+    users, items = (torch.randn(n, 4, generator=generator) for n in (data.n_users, data.n_items))
+    scorer = TableScorer(Tables(users, items), data.items.tie_order)
+    bundle = darec.export_bundle(Run(resolve_config(), data, scorer, {}), tmp_path / "b")
+    user, item = data.users.ids[0], data.items.ids[0]
+    kind = int if made is int else str
+    with TestClient(create_app(ServingSettings(str(bundle.path), str(tmp_path / "log")))) as client:
+        got = client.get(f"/v1/users/{user}/recommendations", params={"k": 3}).json()["items"]
+        theirs = [one.item_id for one in bundle.recommend(user, 3)]
+        assert [one["item_id"] for one in got] == [kind(one) for one in theirs]
+        for name in (str(item), kind(item)):
+            asked = {"history": [name], "exclude": [str(theirs[0])], "k": 20}
+            found = client.post("/v1/recommendations", json=asked).json()["items"]
+            assert len(found) == data.n_items - 2
+            assert (
+                client.post(
+                    "/v1/feedback", json={"user_id": str(user), "item_id": name}
+                ).status_code
+                == 202
+            )
+        assert kind(item) not in [
+            one["item_id"] for one in client.get(f"/v1/items/{item}/similar").json()["items"]
+        ]
+        for path in (f"/?user={user}", f"/?liked={item}", f"/change?liked={item}&item={theirs[0]}"):
+            assert client.get(path).status_code == 200
+        assert kind(user) in client.get("/v1/users", params={"query": str(user)}).json()["users"]
+    events = [
+        json.loads(line) for line in (tmp_path / "log" / "feedback.jsonl").read_text().splitlines()
+    ]
+    assert {event["item_id"] for event in events} == {kind(item)}
