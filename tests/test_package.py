@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import tomllib
+from collections import Counter
 from pathlib import Path
 from typing import Any
 
@@ -78,3 +79,10 @@ def test_the_citation_is_of_this_version(project: dict[str, Any]) -> None:
     assert citation["message"] and citation["title"] and citation["authors"]
     (paper,) = citation["references"]
     assert paper["doi"].endswith("2408.08231") and len(paper["authors"]) == 13
+
+
+def test_every_file_of_tests_has_a_name_of_its_own() -> None:
+    """Else pytest cannot collect the suite as a whole, and a part of it shows nothing."""
+    files = [file for file in Path(__file__).parent.rglob("*.py") if file.stem != "conftest"]
+    counts = Counter(file.name for file in files)
+    assert [name for name, count in counts.items() if count > 1] == []
