@@ -8,8 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from small_shop import serving
 
-from conftest import serving
 from darec.serving.settings import ServingSettings
 
 webdriver = pytest.importorskip("selenium.webdriver")

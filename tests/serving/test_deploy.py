@@ -12,9 +12,9 @@ import sys
 from pathlib import Path
 
 import pytest
+from small_shop import dataset, serving
 
 import darec
-from conftest import dataset, serving
 from darec.cli.serve import command
 from darec.serving.settings import ServingSettings
 

@@ -9,10 +9,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from small_shop import make_run
 from starlette.testclient import TestClient
 
 import darec
-from conftest import make_run
 from darec.serving.app import create_app
 from darec.serving.asking import recommend
 from darec.serving.opened import Opened

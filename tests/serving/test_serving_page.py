@@ -8,10 +8,10 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from small_shop import make_run
 from starlette.testclient import TestClient
 
 import darec
-from conftest import make_run
 from darec.scoring.mixing import WORDS
 from darec.serving.app import create_app
 from darec.serving.settings import ServingSettings

@@ -19,9 +19,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 import pytest
+from small_shop import make_run, serving
 
 import darec
-from conftest import make_run, serving
 from darec.serving.settings import ServingSettings
 
 
