@@ -153,6 +153,8 @@ def command(
             given = {key: value for key, value in named.items() if value is not None}
             changed = [parse_override(one, example="train.epochs=5") for one in set_ or ()]
             file = config or (stored_config(out) if resume else None)
+            machine = {key: given[key] for key in given if key.startswith("options.")}
+            resolve_config(machine)  # refused before any data is read
             if file is None and not names_parts({**given, **dict(changed)}):
                 run = fit(data, settings={**given, **dict(changed)}, **how)
             else:
