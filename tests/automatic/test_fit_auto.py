@@ -201,9 +201,7 @@ def test_a_candidate_that_meets_the_end_keeps_its_best_weights(
     assert stopped.epochs == 3, "120 seconds, and the epoch under way is finished and validated"
     skipped = found.record.find("recommended, backbone.dim=8")
     assert (
-        skipped is not None
-        and skipped.state == "skipped"
-        and "0:00:00 are left" in str(skipped.reason)
+        skipped is not None and skipped.state == "skipped" and "0:00:00 left" in str(skipped.reason)
     )
     run = darec.load_run(tmp_path / "run" / "candidates" / "recommended")
     assert run.metrics["out_of_time"] is True and run.metrics["best_epoch"] == 3
@@ -258,7 +256,12 @@ def test_a_search_that_is_cut_short_goes_on(
     with pytest.raises(RunError, match="another dataset"):
         darec.fit_auto(tiny_dataset(seed=1), out=tmp_path / "run", resume=True, progress=False)
     fitted.clear()
-    found = darec.fit_auto(shop, out=tmp_path / "run", resume=True, progress=False)
+    killed = tmp_path / "run" / "candidates" / "recommended" / "history.jsonl"
+    line = json.loads(killed.read_text())
+    killed.write_text(json.dumps({**line, "seconds": 500.0}) + "\n")
+    found = darec.fit_auto(shop, out=tmp_path / "run", resume=True, minutes=30, progress=False)
+    spent = found.record.find("recommended")
+    assert spent is not None and spent.seconds > 500, "what a killed one has taken counts"
     assert fitted == ["recommended", "recommended, backbone.dim=8"], (
         "what is finished is not repeated"
     )

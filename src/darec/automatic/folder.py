@@ -100,10 +100,11 @@ def settle(
     """
     evaluations = run.evaluations(("test",))
     metrics = run.metrics | figures_of(evaluations)
-    about = {**run.about, "auto": {"candidate": record.chosen, "of": of, "file": SEARCH}}
+    chosen = {"candidate": record.chosen, "of": of}
     if folder is None or run.path is None:
-        run.metrics, run.about = metrics, about
+        run.metrics, run.about = metrics, {**run.about, "auto": chosen}
         return run, record
+    about = {**run.about, "auto": {**chosen, "file": SEARCH}}
     place = folder.path / CANDIDATES
     dataset = folder.begin(run.config, run.dataset, about, keep=(folder.path / SEARCH, place))
     for name in _TAKEN:
