@@ -91,6 +91,12 @@ def update(
     for place in (out, data_out):
         if place is not None and source.path is not None and same_place(place, source.path):
             raise RunError(f"{place} holds the run that is to be updated: choose another folder.")
+    if out is not None and data_out is not None:
+        inside = Path(data_out).resolve().is_relative_to(Path(out).resolve())
+        if inside or Path(out).resolve().is_relative_to(Path(data_out).resolve()):
+            raise RunError(
+                f"{data_out} and {out} lie in one another: leave --data-out out, and the dataset goes into the run."
+            )
     if epochs is not None and epochs < 1:
         raise ConfigError(f"epochs {epochs}: train for one at least.")
     check_text(source)
@@ -129,9 +135,7 @@ def update(
 
         def figures(scorer: Scorer) -> dict[str, float]:
             found = moved(source.scorer, scorer, seen, base.n_users, growth.users)
-            return {
-                f"update/{name}": float(value) for name, value in (growth.counts | found).items()
-            }
+            return {f"update/{name}": value for name, value in (growth.counts | found).items()}
 
         start = None
         if not BACKBONES.get(config.backbone.name).closed_form:

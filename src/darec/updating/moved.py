@@ -42,7 +42,7 @@ def moved(
         ]
     )
     quiet = ~np.isin(drawn, touched)
-    found = {f"overlap@{K}": float(shares.mean()), "users": float(len(drawn))}
+    found: dict[str, float] = {f"overlap@{K}": float(shares.mean()), "users": len(drawn)}
     if quiet.any():
         found[f"overlap@{K}_quiet"] = float(shares[quiet].mean())
     return found
