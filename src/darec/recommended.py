@@ -14,7 +14,7 @@ from darec.config import LARGEST_DENSE, MATRIX, SPARSE_MATRIX
 from darec.data.dataset import Dataset
 
 WIDTH = 256
-"""Of the tables (docs/studies/width.md)."""
+"""Of the tables."""
 
 
 def recommended(dataset: Dataset, *, text: bool) -> dict[str, Any]:
