@@ -26,6 +26,7 @@ from darec.compare.gains import gains_over
 from darec.config import resolve_config
 from darec.data.dataset import Dataset
 from darec.evaluation.significance import holm
+from darec.memory import keep_freed_memory
 from darec.registry import BACKBONES
 from darec.scoring import Scorer
 
@@ -196,12 +197,14 @@ def main() -> None:
     parser.add_argument("--tables", action="store_true", help="only write the tables")
     options = parser.parse_args()
     torch.set_num_threads(1)
+    keep_freed_memory()
     if options.tables:
         result = load_result("target")
         models, gains = result["models"], result["gains"]
     else:
         models, gains = [], []
         for name, pairs in pooled(options.comparisons).items():
+            print(name, flush=True)
             found = measured(name, pairs)
             models, gains = models + found[0], gains + found[1]
         for row, p in zip(gains, holm(np.array([row["p"] for row in gains])), strict=True):
