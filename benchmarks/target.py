@@ -105,6 +105,15 @@ def measured(
     return models, gains
 
 
+def renew_costs(models: list[dict[str, Any]], found: dict[str, dict[Pair, Runs]]) -> None:
+    """Put size and time a request, measured now, into the rows of a former call."""
+    for name, pairs in found.items():
+        for pair, runs in pairs.items():
+            one = next(iter(runs.values()))
+            (row,) = (row for row in models if (row["data"], row["model"]) == (name, title(pair)))
+            row |= cost(one, Dataset.load(dataset_of(one.folder)))
+
+
 def dataset_of(folder: Path) -> Path:
     """Where the dataset of a run is."""
     import json
@@ -194,13 +203,17 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("comparisons", nargs="*", metavar="NAME=COMPARISON")
+    parser.add_argument("--costs", action="store_true", help="only measure size and requests anew")
     parser.add_argument("--tables", action="store_true", help="only write the tables")
     options = parser.parse_args()
     torch.set_num_threads(1)
     keep_freed_memory()
-    if options.tables:
+    if options.tables or options.costs:
         result = load_result("target")
         models, gains = result["models"], result["gains"]
+        if options.costs:
+            renew_costs(models, pooled(options.comparisons))
+            write_result("target", {"models": models, "gains": gains})
     else:
         models, gains = [], []
         for name, pairs in pooled(options.comparisons).items():

@@ -8,7 +8,7 @@ import subprocess
 import sys
 import time
 from pathlib import Path
-from threading import Thread
+from threading import Event, Thread
 
 import pytest
 
@@ -132,15 +132,21 @@ def test_a_signal_says_how_to_go_on(
     words = ["train", tmp_path / "data", "--out", tmp_path / "r", "--backbone", "mf", "--quiet"]
     words += ["--set", "train.epochs=100000", "--set", "train.patience=100000", "--threads", "1"]
 
+    ended = Event()
+
     def send() -> None:
         while not (tmp_path / "r/checkpoints").exists():
             time.sleep(0.02)
         os.kill(os.getpid(), number)
+        while not ended.wait(20):  # Python drops what a handler raises within a finaliser
+            os.kill(os.getpid(), number)
 
     sender = Thread(target=send)
     sender.start()
-    assert call(*words) == 128 + number
+    status = call(*words)
+    ended.set()
     sender.join()
+    assert status == 128 + number
     assert f"--out {tmp_path}/r --resume" in capfd.readouterr().err
     assert not (tmp_path / "r/.lock").exists()
     assert signal.getsignal(signal.SIGTERM) == signal.SIG_DFL

@@ -101,3 +101,14 @@ def test_bad_parts_are_refused() -> None:
     broken[3, 4] = np.nan
     with pytest.raises(RunError, match="singular; raise the ridge"):
         MatrixScorer(broken, HISTORIES).top_k(k=2)
+
+
+def test_few_users_of_a_dense_matrix_score_as_all_do() -> None:
+    rng = np.random.default_rng(5)
+    B = rng.standard_normal((40, 40)).astype(np.float32)
+    X = sparse.csr_array((rng.random((30, 40)) < 0.2).astype(np.float32))
+    scorer = MatrixScorer(B, X)
+    every = scorer.score(np.arange(30))
+    np.testing.assert_allclose(every, X @ B, rtol=1e-5, atol=1e-5)
+    for user in range(30):
+        np.testing.assert_array_equal(scorer.score(np.array([user]))[0], every[user])

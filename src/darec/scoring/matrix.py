@@ -63,6 +63,10 @@ class MatrixScorer(Scorer):
         if items is not None:
             used = np.unique(histories.indices)  # all of a column is read where many users ask
             histories, matrix = histories[:, used], matrix[used][:, items]
+        elif not sparse.issparse(matrix):
+            used = np.unique(histories.indices)
+            if 2 * len(used) < len(matrix):  # few users: the rest of the matrix is not even copied
+                histories, matrix = histories[:, used], matrix[used]
         if sparse.issparse(matrix):
             return _fill_sparse(histories, matrix)
         rows = F.pad(torch.from_numpy(matrix), (0, width - matrix.shape[1]))
