@@ -81,11 +81,14 @@ def test_a_damaged_run(
 ) -> None:
     for name in ("run.json", "metrics.json", "scorer.safetensors", "config.yaml"):
         shutil.copytree(shop / "run", tmp_path / name)
-        DAMAGE[damage](tmp_path / name / name)
-        if (damage, name) == ("half", "config.yaml"):  # which may be whole YAML
+        if (damage, name) == ("half", "config.yaml"):  # whole lines of it are whole YAML
+            lines = (tmp_path / name / name).read_text().splitlines(keepends=True)
+            section = max(at for at, line in enumerate(lines) if line[0] != " ")
+            (tmp_path / name / name).write_text("".join(lines[:section]))
             assert call("evaluate", tmp_path / name) == 0
             assert "config.yaml has changed since the run was begun" in capsys.readouterr().err
             continue
+        DAMAGE[damage](tmp_path / name / name)
         assert str(tmp_path / name) in refused(capsys, "evaluate", tmp_path / name)
 
 

@@ -174,7 +174,7 @@ def test_evaluate_ranks_each_part_among_itself(tmp_path: Path) -> None:
         out=tmp_path / "d",
     )  # fmt: skip
     encode_dataset(data, "tfidf", progress=False)
-    run = darec.fit(data, settings={"train.epochs": 8}, out=tmp_path / "run", progress=False)
+    run = darec.fit(data, backbone="lightgcn", epochs=8, out=tmp_path / "run", progress=False)
     assert len(run.tables.items) == 36
     again = ColdStart(Run.load(tmp_path / "run")).fit()
     evaluation = again.evaluate("test", ks=(3,))
