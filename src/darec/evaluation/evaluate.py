@@ -223,10 +223,21 @@ def exclusion(dataset: Dataset, split: str, mask: str = "train") -> Interactions
     return dataset.train.union(dataset.valid)
 
 
-def validator(dataset: Dataset, k: int) -> Evaluator:
-    """What judges a model by the validation split while it is trained, at one cut-off."""
-    train = dataset.train
-    return Evaluator(dataset.valid, train, train, (k,), user_groups=0, item_groups=0)
+def validator(dataset: Dataset, k: int, users: IntArray | None = None) -> Evaluator:
+    """What judges a model by the validation split while it is trained, at one cut-off.
+
+    Args:
+        dataset: with the split.
+        k: the cut-off.
+        users: rows of those who judge; None: all.
+    """
+    train, valid = dataset.train, dataset.valid
+    if users is not None:
+        kept = np.isin(valid.users, users)
+        valid = Interactions.from_pairs(
+            valid.users[kept], valid.items[kept], valid.n_users, valid.n_items
+        )
+    return Evaluator(valid, train, train, (k,), user_groups=0, item_groups=0)
 
 
 def _check(metrics: Sequence[str]) -> None:

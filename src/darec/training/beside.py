@@ -11,9 +11,9 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -23,13 +23,13 @@ from torch import Tensor
 from darec.config import BesideConfig, RunConfig
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError
-from darec.evaluation.evaluate import Evaluator
+from darec.evaluation.evaluate import Evaluator, validator
 from darec.progress import counted
 from darec.scoring import AddedScorer, PopularityScorer, Scorer
 from darec.training.closed_form import ClosedFormTrainer, chosen, n_numbers
 from darec.training.state import TrainState
 from darec.training.trainer import Trainer
-from darec.types import IntArray, Interactions, TextTable
+from darec.types import IntArray, TextTable
 
 WEIGHTS: Final = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 0.85)
 """Tried in this order, where none is given, until two in a row are clearly worse; 0 adds nothing."""
@@ -106,18 +106,13 @@ class BesideTrainer:
         """Train the tables, going on with them where ``resume``, then add the others."""
         state = self.tables.fit(resume=resume)
         started = time.perf_counter()
-        found = self._add(
-            "popularity", self.tables.scorer(), self.popularity, self.beside.popularity
-        )
+        tables = self.tables.scorer()
+        ratio = self._ratio(spread(tables, self.dataset), self._spread_of_popularity)
+        with self.reporter, self.reporter.preparing():
+            found = self._add("popularity", tables, self.popularity, ratio, self.beside.popularity)
         told = {"popularity": found.weight} | found.told("popularity")
         if self.matrix is not None:
-            tables = found.scorer
-            weighed = []
-            for config in self.matrix.candidates():
-                solved = self.matrix.solve(config)
-                one = self._add("the matrix", tables, solved, self.beside.weight)
-                weighed.append((one, chosen(self.matrix.config, config)))
-            found, settings = max(weighed, key=lambda pair: pair[0].value)
+            found, settings = self._with_matrix(self.matrix, found.scorer)
             told |= {"weight": found.weight, **settings} | found.told("valid")
         self._scorer = found.scorer
         if self.judge is not None:
@@ -127,76 +122,85 @@ class BesideTrainer:
         state.diagnostics |= {f"beside/{name}": value for name, value in told.items()}
         return state
 
+    def _with_matrix(
+        self, matrix: ClosedFormTrainer, tables: Scorer
+    ) -> tuple[_Weighed, dict[str, float]]:
+        """The tables with the best of the matrices added, and the settings of that."""
+        wide = spread(tables, self.dataset)
+        best: _Weighed | None = None
+        settings: dict[str, float] = {}
+        for config in matrix.candidates():
+            solved = matrix.solve(config)
+            ratio = self._ratio(wide, spread(solved, self.dataset))
+            with self.reporter, self.reporter.preparing():
+                one = self._add("the matrix", tables, solved, ratio, self.beside.weight)
+            if best is None or one.value > best.value:
+                best, settings = one, chosen(matrix.config, config)
+        assert best is not None  # there is a candidate at least
+        return best, settings
+
     def _with_popularity(self, tables: Scorer) -> Scorer:
         """What is validated after an epoch; the first time, the weight is chosen for all of them."""
         state = self.state
         if state.popularity is None:
-            if self.beside.popularity is None:
-                state.popularity = self._add(None, tables, self.popularity, None, FEW).weight
-            else:
-                state.popularity = self.beside.popularity
-        return self._added(tables, self.popularity, state.popularity)
+            state.popularity = self.beside.popularity
+        if state.popularity == 0:
+            return tables
+        ratio = self._ratio(spread(tables, self.dataset), self._spread_of_popularity)
+        if state.popularity is None:
+            found = self._add("popularity", tables, self.popularity, ratio, None, FEW)
+            state.popularity = found.weight
+        return added(tables, self.popularity, state.popularity, ratio)
 
     def _add(
         self,
-        name: str | None,
+        name: str,
         scorer: Scorer,
         other: Scorer,
+        ratio: float,
         weight: float | None,
         tried: Sequence[float] = WEIGHTS,
     ) -> _Weighed:
         """Add a scorer with the weight that is given, or with the best of those tried on the validation split.
 
         Args:
-            name: of what is added, in the display of progress; None: no display.
+            name: of what is added, in the display of progress.
             scorer: what it is added to.
             other: what is added.
+            ratio: as for :func:`added`.
             weight: None: to be chosen.
             tried: weights to choose from.
         """
         weights = tried if weight is None else (weight,)
-        ratio = self._ratio(scorer, other)
         if self.judge is None:
             return _Weighed(added(scorer, other, weights[0], ratio), weights[0], -math.inf, {})
         values = {}
-        with nullcontext() if name is None else self._showing():
-            for one in weights if name is None else counted(weights, f"weighing {name}"):
-                judged = self.judge.evaluate(
-                    added(scorer, other, one, ratio), (self.tables.metric,)
-                )
-                values[one] = judged.summary()[self.monitor]
-                if _falls([*values.values()]):
-                    break
+        for one in counted(weights, f"weighing {name}"):
+            judged = self.judge.evaluate(added(scorer, other, one, ratio), (self.tables.metric,))
+            values[one] = judged.summary()[self.monitor]
+            if _falls([*values.values()]):
+                break
         enough = (1 - TOLERANCE) * max(values.values())
         near = [one for one, value in values.items() if value >= enough]
         best = min(near) if other is self.popularity else max(near)
         return _Weighed(added(scorer, other, best, ratio), best, values[best], values)
 
-    @contextmanager
-    def _showing(self) -> Iterator[None]:
-        with self.reporter, self.reporter.preparing():
-            yield
+    @cached_property
+    def _spread_of_popularity(self) -> float:
+        return spread(self.popularity, self.dataset)
 
-    def _added(self, scorer: Scorer, other: Scorer, weight: float) -> Scorer:
-        return added(scorer, other, weight, self._ratio(scorer, other)) if weight else scorer
-
-    def _ratio(self, scorer: Scorer, other: Scorer) -> float:
-        """Spread of the one over that of the other; 0 where the other tells no item from another."""
-        known = spread(other, self.dataset)
-        return spread(scorer, self.dataset) / known if known > _TINY else 0.0
+    @staticmethod
+    def _ratio(wide: float, other: float) -> float:
+        """Spread of what is added to over that of what is added; 0 where that tells no item from another."""
+        return wide / other if other > _TINY else 0.0
 
     def _judge(self) -> Evaluator | None:
         """The tables' own evaluator, or one on a fixed sample of its users where there are many."""
         whole = self.tables.evaluator
         if whole is None or len(whole.users) <= _JUDGES:
             return whole
-        valid, train = self.dataset.valid, self.dataset.train
         drawn = np.random.default_rng(0).permutation(whole.users)[:_JUDGES]
-        kept = np.isin(valid.users, drawn)
-        valid = Interactions.from_pairs(
-            valid.users[kept], valid.items[kept], valid.n_users, valid.n_items
-        )
-        return Evaluator(valid, train, train, whole.ks, user_groups=0, item_groups=0)
+        return validator(self.dataset, whole.ks[0], drawn)
 
     def scorer(self) -> Scorer:
         """All, added. Raises ``RuntimeError`` before :meth:`fit`."""

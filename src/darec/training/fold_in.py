@@ -18,11 +18,11 @@ from torch import Tensor
 
 from darec.config import TrainConfig
 from darec.data.dataset import Dataset
-from darec.evaluation.evaluate import Evaluator
+from darec.evaluation.evaluate import validator
 from darec.graph.filters import matrix_of
 from darec.progress import counted
 from darec.scoring import RidgeFolding, Scorer, TableScorer
-from darec.types import IntArray, Interactions, Tables
+from darec.types import IntArray, Tables
 
 RIDGES: Final = (1.0, 3.0, 10.0, 30.0, 100.0, 1000.0)
 """Tried; with the last, rows are the sum of the liked items' for all practical purposes."""
@@ -62,11 +62,13 @@ def fitted_folding(
     histories = matrix_of(dataset.train)[users]
     ridge, found = config.fold_ridge or DEFAULT, {}
     if config.fold_ridge is None and validate and len(users):
+        metric, _, k = config.monitor.partition("@")
+        judge = validator(dataset, int(k), users)
         for tried in counted(RIDGES, "choosing how new users are folded in"):
             tables = scorer.tables.users.cpu().float().clone()
             tables[users] = _folded(scorer, users, histories, tried)[1]
             folded = TableScorer(Tables(tables, scorer.tables.items), scorer.ties)
-            found[tried] = _value(judged(folded), dataset, users, config.monitor)
+            found[tried] = judge.evaluate(judged(folded), (metric,)).summary()[config.monitor]
         ridge = max(found, key=lambda tried: found[tried])
     folding, _ = _folded(scorer, users, histories, ridge)
     told = {f"fold_in/valid@{tried:g}": value for tried, value in found.items()}
@@ -97,18 +99,6 @@ def _folded(
         own = scorer.tables.users.cpu().float()[torch.from_numpy(users)]
         folding.scale = _spread(own, items) / max(_spread(rows, items), _TINY)
     return folding, folding.scale * rows
-
-
-def _value(scorer: Scorer, dataset: Dataset, users: IntArray, monitor: str) -> float:
-    """What the validation split says of the scores of some users."""
-    metric, _, k = monitor.partition("@")
-    valid, train = dataset.valid, dataset.train
-    kept = np.isin(valid.users, users)
-    wanted = Interactions.from_pairs(
-        valid.users[kept], valid.items[kept], valid.n_users, valid.n_items
-    )
-    judge = Evaluator(wanted, train, train, (int(k),), user_groups=0, item_groups=0)
-    return judge.evaluate(scorer, (metric,)).summary()[monitor]
 
 
 def _spread(users: Tensor, items: Tensor) -> float:
