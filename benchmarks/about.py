@@ -191,8 +191,7 @@ def main() -> None:
     ]
     write_result("about", {"chosen": min(enough), "results": results})
     document = RESULTS.parents[1] / "docs" / "studies" / "about.md"
-    if document.is_file():
-        write_between(document, "tables", page(results))
+    write_between(document, "tables", page(results))
 
 
 if __name__ == "__main__":

@@ -182,8 +182,7 @@ def main() -> None:
             print(name, model, results[f"{name}, {model}"], flush=True)
     write_result("fold_in", {"results": results})
     document = RESULTS.parents[1] / "docs" / "studies" / "fold-in.md"
-    if document.is_file():
-        write_between(document, "tables", page(results))
+    write_between(document, "tables", page(results))
 
 
 if __name__ == "__main__":

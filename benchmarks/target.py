@@ -11,6 +11,7 @@ The tables go into docs/studies/target.md and README.md.
 from __future__ import annotations
 
 import argparse
+import json
 import statistics
 import time
 from collections.abc import Mapping
@@ -23,6 +24,7 @@ import torch
 from benchmarks.common import RESULTS, load_result, percent, write_between, write_result
 from benchmarks.target_32 import METRICS, Pair, Trained, figures, mean, pooled
 from darec.compare.gains import gains_over
+from darec.compare.grid import has_chance
 from darec.config import resolve_config
 from darec.data.dataset import Dataset
 from darec.evaluation.significance import holm
@@ -42,12 +44,12 @@ def title(pair: Pair) -> str:
     return pair[0] if pair[1] == "none" else " + ".join(pair)
 
 
-def every_seed(runs: Runs, pair: Pair, seeds: Mapping[int, Any]) -> Runs:
+def every_seed(runs: Runs, seeds: Mapping[int, Any]) -> Runs:
     """The runs of a model by seed; the one of a model without chance for each."""
-    if getattr(BACKBONES.get(pair[0]), "deterministic", False):
-        (one,) = runs.values()
-        return dict.fromkeys(seeds, one)
-    return runs
+    one = next(iter(runs.values()))
+    if has_chance(resolve_config(file=one.folder / "config.yaml")):
+        return runs
+    return dict.fromkeys(seeds, one)
 
 
 def cost(run: Trained, dataset: Dataset) -> dict[str, float]:
@@ -73,10 +75,11 @@ def measured(
         raise SystemExit(f"{name}: no run of {' + '.join(OURS)} is among the comparisons.")
     ours = pairs[OURS]
     mine = {seed: run.evaluation() for seed, run in ours.items()}
-    config = resolve_config(file=next(iter(ours.values())).folder / "config.yaml")
+    folder = next(iter(ours.values())).folder
+    config = resolve_config(file=folder / "config.yaml")
     if config.beside is None or config.beside.backbone is None:
         raise SystemExit(f"{name}: our runs have no matrix beside the tables.")
-    dataset = Dataset.load(dataset_of(next(iter(ours.values())).folder))
+    dataset = Dataset.load(dataset_of(folder))
     models, gains = [], []
     for pair, runs in pairs.items():
         models.append(
@@ -91,7 +94,7 @@ def measured(
         )
         if pair[1] == "darec":
             continue
-        theirs = every_seed(runs, pair, ours)
+        theirs = every_seed(runs, ours)
         found = gains_over(
             {seed: run.evaluation() for seed, run in theirs.items() if seed in ours},
             mine,
@@ -116,8 +119,6 @@ def renew_costs(models: list[dict[str, Any]], found: dict[str, dict[Pair, Runs]]
 
 def dataset_of(folder: Path) -> Path:
     """Where the dataset of a run is."""
-    import json
-
     return Path(json.loads((folder / "run.json").read_text())["dataset"])
 
 

@@ -228,8 +228,7 @@ def main() -> None:
     result = {"added": added, "known": len(base.train), "counts": counts, "rows": rows}
     write_result("update", result)
     document = RESULTS.parents[1] / "docs" / "studies" / "update.md"
-    if document.is_file():
-        write_between(document, "table", page(result))
+    write_between(document, "table", page(result))
 
 
 if __name__ == "__main__":
