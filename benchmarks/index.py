@@ -23,9 +23,10 @@ import darec
 from benchmarks.common import RESULTS, load_result, write_between, write_result
 from darec.config import resolve_config
 from darec.data.dataset import Dataset
-from darec.export.index import EFFORTS, ItemIndex, Kind
+from darec.export.index import EFFORTS, ItemIndex
 from darec.export.search import Indexable, IndexSearch
 from darec.ids.idmap import IdMap
+from darec.numerics.vector_index import Kind
 from darec.run import Run
 from darec.scoring import TableScorer
 from darec.types import Interactions, Tables

@@ -22,7 +22,7 @@ from scipy import sparse
 
 from darec.diagnose.estimate import THIRDS, ByPopularity, by_popularity
 from darec.evaluation.groups import group_by_count
-from darec.graph.neighbours import nearest_neighbours
+from darec.graph.nearest import find_neighbours
 from darec.types import FloatArray, IntArray, Interactions
 
 _BLOCK = 1024  # items whose cosines with all others are held at once
@@ -59,7 +59,7 @@ class Agreement:
 def shuffled_neighbours(unit: FloatArray, k: int, seed: int) -> tuple[IntArray, FloatArray]:
     """[n, k] rows and cosines of the nearest rows; equal ones in random order, since rows are often in time's order."""
     order = np.random.default_rng(seed).permutation(len(unit))
-    near, cosines = nearest_neighbours(torch.from_numpy(unit[order]), k)
+    near, cosines, _ = find_neighbours(torch.from_numpy(unit[order]), k)
     back = np.argsort(order)
     return order[near.numpy()][back], cosines.numpy()[back]
 

@@ -1,8 +1,4 @@
-"""An index over vectors of items: finds those with the largest inner products without computing all of them.
-
-It is faiss', by inner product natively. Bringing inner products to distances by a further column, as is often advised,
-costs most of the recall where norms differ much.
-"""
+"""An index over vectors of items: finds those with the largest inner products without computing all of them."""
 
 from __future__ import annotations
 
@@ -10,21 +6,16 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final, Literal, Self, get_args
+from typing import Any, Final, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
-from darec.errors import ConfigError, DataError, RunError
+from darec.errors import DataError, RunError
+from darec.numerics import vector_index
+from darec.numerics.vector_index import Kind
 from darec.types import FloatArray, IntArray
 
-Kind = Literal["flat", "hnsw", "ivf"]
-KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
-INSTALL: Final = "pip install 'darec[serve]'"
-LINKS: Final = 32
-"""Neighbours of an item in the graph of HNSW (Malkov & Yashunin 2018, M)."""
-BUILD: Final = 80
-"""Items that HNSW looks at to place one (ef_construction)."""
 EFFORTS: Final[dict[Kind, tuple[int, ...]]] = {
     "flat": (1,),
     "hnsw": (64, 128, 256, 512, 1024),
@@ -41,14 +32,9 @@ _DEAD: Final = 0.2
 
 def import_faiss() -> Any:
     """The module. Raises ``ConfigError`` where it is not installed."""
-    try:
-        import faiss
-    except ImportError:
-        raise ConfigError(
-            f"an index of items needs faiss, which is not installed: {INSTALL}. Without it, 'darec index BUNDLE "
-            "--kind flat' takes the index out of a bundle, and lists are ranked exactly."
-        ) from None
-    return faiss
+    return vector_index.import_faiss(
+        "Without it, 'darec index BUNDLE --kind flat' takes the index out of a bundle, and lists are ranked exactly."
+    )
 
 
 @dataclass(frozen=True)
@@ -250,27 +236,7 @@ def _classes(faiss: Any) -> dict[Kind, type]:
 
 
 def _built(vectors: FloatArray, kind: Kind, seed: int) -> Any:
-    faiss = import_faiss()
-    if kind not in KINDS:
-        raise ConfigError(f"no kind of index {kind!r}: choose from {', '.join(KINDS)}.")
-    size, width = vectors.shape
-    product = faiss.METRIC_INNER_PRODUCT
-    if kind == "hnsw":
-        index = faiss.IndexHNSWFlat(width, LINKS, product)
-        index.hnsw.efConstruction = BUILD
-    elif kind == "ivf":
-        lists = max(1, min(round(4 * math.sqrt(size)), size // 39))
-        index = faiss.IndexIVFFlat(faiss.IndexFlatIP(width), width, lists, product)
-        index.cp.seed, index.cp.niter = seed, 10
-        index.cp.max_points_per_centroid = 64
-        index.cp.spherical = (
-            True  # lists by direction; else those of large rows would take most items
-        )
-        index.train(vectors)
-    else:
-        index = faiss.IndexFlatIP(width)
-    index.add(np.ascontiguousarray(vectors, np.float32))
-    return index
+    return vector_index.build_index(import_faiss(), vectors, kind, seed)
 
 
 def _vectors(index: Any) -> FloatArray:

@@ -14,11 +14,12 @@ from torch.nn import functional as F
 
 from darec.errors import ConfigError, FolderError
 from darec.export.bundle import INDEX, INDEX_VERSION, SCORER, SIMILAR, Bundle, open_bundle
-from darec.export.index import BUILD, EFFORTS, KINDS, LINKS, ItemIndex, Kind, import_faiss
+from darec.export.index import EFFORTS, ItemIndex, import_faiss
 from darec.export.manifest import marker_text, resealed
 from darec.export.search import Indexable, IndexSearch
 from darec.files import read_json
 from darec.listing.search import EXACT, Search
+from darec.numerics.vector_index import BUILD, KINDS, LINKS, Kind
 from darec.progress import OnStage
 from darec.scoring import TableScorer
 from darec.swap import MARKER, replacing

@@ -2,7 +2,8 @@
 
 from darec.graph.adjacency import Graph, GraphSpec
 from darec.graph.filters import ideal_low_pass, item_graph, matrix_of
-from darec.graph.neighbours import NeighbourGraph, nearest_neighbours
+from darec.graph.nearest import Neighbours, find_neighbours, nearest_neighbours
+from darec.graph.neighbours import NeighbourGraph
 from darec.graph.pattern import Pattern
 from darec.graph.reliability import reliability
 from darec.graph.shared_text import SharedText, shared_text
@@ -12,9 +13,11 @@ __all__ = [
     "Graph",
     "GraphSpec",
     "NeighbourGraph",
+    "Neighbours",
     "Pattern",
     "SharedText",
     "TextNeighbours",
+    "find_neighbours",
     "ideal_low_pass",
     "item_graph",
     "matrix_of",

@@ -10,38 +10,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darec.graph.adjacency import csr_product
-from darec.progress import counted
-
-
-def nearest_neighbours(
-    x: Tensor, count: int, queries: Tensor | None = None, *, block: int = 1024
-) -> tuple[Tensor, Tensor]:
-    """The rows of greatest cosine with each query; exact, in O(n m d) time and O(n block) memory.
-
-    Args:
-        x: [n, d].
-        count: k, at most n.
-        queries: [m, d], at least one; None: the rows of ``x``, each of which is then left out of its own neighbours.
-        block: queries compared at once with all rows.
-
-    Returns:
-        [m, k] long rows, nearest first, and their [m, k] cosines.
-
-    Raises:
-        ValueError: k is below 1, or above the number of rows that a query can have.
-    """
-    most = len(x) - (queries is None)
-    if not 1 <= count <= most:
-        raise ValueError(f"{count} neighbours of {len(x)} rows: between 1 and {most} can be had")
-    unit = F.normalize(x, dim=1)
-    asked = unit if queries is None else F.normalize(queries, dim=1)
-    found = []
-    for start in counted(range(0, len(asked), block), "nearest neighbours"):
-        cosines = asked[start : start + block] @ unit.T
-        if queries is None:
-            cosines.diagonal(start).fill_(-torch.inf)
-        found.append(cosines.topk(count, dim=1))
-    return torch.cat([top.indices for top in found]), torch.cat([top.values for top in found])
+from darec.graph.nearest import find_neighbours
 
 
 def neighbour_weights(cosines: Tensor, temperature: float) -> Tensor:
@@ -74,6 +43,7 @@ class NeighbourGraph(nn.Module):
         indptr: [n + 1] int, where each row's neighbours start.
         indices: [n k] int, the neighbours.
         weights: [n k] theirs, adding up to 1 in each row that has any.
+        recall: share of the exact neighbours that are among them (:mod:`darec.graph.nearest`); 1 in small tables.
 
     Args:
         x: [n, d] embeddings that say who is near whom.
@@ -95,7 +65,7 @@ class NeighbourGraph(nn.Module):
         super().__init__()
         ids = torch.arange(len(x), device=x.device)
         ids = ids if known is None else ids[known]
-        near, cosines = nearest_neighbours(x[ids], min(count, len(ids) - 1))
+        near, cosines, self.recall = find_neighbours(x[ids], min(count, len(ids) - 1))
         rows = ids.repeat_interleave(near.shape[1])
         columns = ids[near.flatten()]
         weights = neighbour_weights(cosines, temperature).flatten()

@@ -27,7 +27,8 @@ class SharedText(NamedTuple):
 
     def part(self, rows: Tensor, count: int | None = None) -> Tensor:
         """[n, d_L] rows of text along the ``count`` leading directions (None: all), [n, at most k] float64."""
-        return (rows.double() - self.mean) @ self.directions[:, :count]
+        directions = self.directions[:, :count]
+        return torch.cat([(part.double() - self.mean) @ directions for part in rows.split(_ROWS)])
 
 
 def shared_text(items: Tensor, mask: Tensor, graph: Graph, penalty: float = PENALTY) -> SharedText:

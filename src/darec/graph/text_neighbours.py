@@ -11,7 +11,8 @@ import torch
 from torch import Tensor
 
 from darec.graph.adjacency import Graph
-from darec.graph.neighbours import NeighbourGraph, nearest_neighbours, neighbour_weights
+from darec.graph.nearest import find_neighbours
+from darec.graph.neighbours import NeighbourGraph, neighbour_weights
 from darec.graph.reliability import reliability
 from darec.graph.shared_text import SharedText
 
@@ -83,7 +84,7 @@ def neighbour_means(
     if queries is not None and not len(queries):
         return values[:0]
     most = len(x) - (queries is None)
-    near, cosines = nearest_neighbours(x, min(count, most), queries)
+    near, cosines, _ = find_neighbours(x, min(count, most), queries)
     parts = zip(near.split(_ROWS), cosines.split(_ROWS), strict=True)
     return torch.cat(
         [

@@ -8,7 +8,8 @@ from scipy import sparse
 from torch import Tensor
 
 from darec.errors import RunError
-from darec.graph.neighbours import nearest_neighbours, neighbour_weights
+from darec.graph.nearest import find_neighbours
+from darec.graph.neighbours import neighbour_weights
 from darec.graph.text_neighbours import COUNT, TEMPERATURE
 from darec.scoring.added import AddedScorer
 from darec.scoring.base import Scorer
@@ -41,7 +42,7 @@ def text_weights(warm: IntArray, text: Tensor, queries: Tensor, n_items: int) ->
     """
     if not len(queries):
         return sparse.csr_array(np.zeros((0, n_items), np.float32))
-    near, cosines = nearest_neighbours(text, min(COUNT, len(warm)), queries)
+    near, cosines, _ = find_neighbours(text, min(COUNT, len(warm)), queries)
     weights = neighbour_weights(cosines, TEMPERATURE).float()
     starts = np.arange(len(queries) + 1) * near.shape[1]
     columns = warm[near.numpy().ravel()]

@@ -162,7 +162,8 @@ class DaRec(Alignment[DaRecConfig]):
         """Ranks, spreads and gaps over all rows of each set of entities, averaged over the sets.
 
         ``collapsed`` is 1 where the shared part of either side has become one direction in any set; ``smoothing`` is
-        the setting times the neighbours' reliability.
+        the setting times the neighbours' reliability; ``neighbour_recall`` stands there where the neighbours in text
+        are not exact (:mod:`darec.graph.nearest`).
         """
         sets = []
         for E_C, E_L in self._sets(encoded):
@@ -182,6 +183,8 @@ class DaRec(Alignment[DaRecConfig]):
             )
         means = {name: sum(found[name] for found in sets) / len(sets) for name in sets[0]}
         means["smoothing"] = self.text_input.smoothing
+        if self.text_input.recall is not None:
+            means["neighbour_recall"] = self.text_input.recall
         return {**means, "collapsed": max(found["collapsed"] for found in sets)}
 
     def parts(self, encoded: Encoded) -> dict[str, dict[str, Tensor]]:

@@ -1,0 +1,77 @@
+"""faiss' indexes over vectors by inner product, for whoever searches among many rows.
+
+Inner products are searched natively. Bringing them to distances by a further column, as is often advised, costs most of
+the recall where norms differ much.
+"""
+
+from __future__ import annotations
+
+import math
+from typing import Any, Final, Literal, get_args
+
+import numpy as np
+
+from darec.errors import ConfigError
+from darec.types import FloatArray
+
+Kind = Literal["flat", "hnsw", "ivf"]
+KINDS: Final[tuple[Kind, ...]] = get_args(Kind)
+INSTALL: Final = "pip install 'darec[serve]'"
+LINKS: Final = 32
+"""Neighbours of a row in the graph of HNSW (Malkov & Yashunin 2018, M)."""
+BUILD: Final = 80
+"""Rows that HNSW looks at to place one (ef_construction)."""
+
+
+def import_faiss(without: str) -> Any:
+    """The module.
+
+    Args:
+        without: what can be done where it is not installed, as a sentence.
+
+    Raises:
+        ConfigError: it is not installed.
+    """
+    try:
+        import faiss
+    except ImportError:
+        raise ConfigError(
+            f"an index of items needs faiss, which is not installed: {INSTALL}. {without}"
+        ) from None
+    return faiss
+
+
+def build_index(faiss: Any, vectors: FloatArray, kind: Kind, seed: int) -> Any:
+    """An index of the rows of a table, by inner product; their numbers are the ids.
+
+    Args:
+        faiss: the module.
+        vectors: [m, d] float32.
+        kind: ``flat`` computes every product, ``hnsw`` follows a graph of neighbours, ``ivf`` looks into the nearest of
+            about ``4 sqrt(m)`` lists.
+        seed: of the lists of ``ivf``.
+
+    Raises:
+        ConfigError: no such kind.
+    """
+    if kind not in KINDS:
+        raise ConfigError(f"no kind of index {kind!r}: choose from {', '.join(KINDS)}.")
+    vectors = np.ascontiguousarray(vectors, np.float32)
+    size, width = vectors.shape
+    product = faiss.METRIC_INNER_PRODUCT
+    if kind == "hnsw":
+        index = faiss.IndexHNSWFlat(width, LINKS, product)
+        index.hnsw.efConstruction = BUILD
+    elif kind == "ivf":
+        lists = max(1, min(round(4 * math.sqrt(size)), size // 39))
+        index = faiss.IndexIVFFlat(faiss.IndexFlatIP(width), width, lists, product)
+        index.cp.seed, index.cp.niter = seed, 10
+        index.cp.max_points_per_centroid = 64
+        index.cp.spherical = (
+            True  # lists by direction; else those of large rows would take most items
+        )
+        index.train(vectors)
+    else:
+        index = faiss.IndexFlatIP(width)
+    index.add(vectors)
+    return index
