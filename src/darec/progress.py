@@ -34,6 +34,13 @@ def counted(steps: Sequence[T], doing: str) -> Iterator[T]:
         listener(doing, len(steps), len(steps))
 
 
+def tell(doing: str, done: int, total: int) -> None:
+    """Tell the listener, if any, of work that is no loop over a sequence."""
+    listener = _listener.get()
+    if listener:
+        listener(doing, done, total)
+
+
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
     """Hear of the loops of this thread meanwhile."""

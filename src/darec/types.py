@@ -8,6 +8,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import torch
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 IntArray = NDArray[np.int64]
+RowArray = NDArray[np.signedinteger[Any]]
+"""Rows as they are stored: int32 where they fit, which is half the memory. Products of them need int64."""
 FloatArray = NDArray[np.float32]
 
 
@@ -25,14 +28,14 @@ class Interactions:
     Build it with :meth:`from_pairs`, which sorts and checks.
 
     Attributes:
-        users: [E] row of each pair's user, in 0..n_users-1.
-        items: [E] row of each pair's item, in 0..n_items-1.
+        users: [E] row of each pair's user, in 0..n_users-1; int32 where all rows of users and items fit.
+        items: [E] row of each pair's item, in 0..n_items-1; of the same type. Both may be mapped from a file.
         n_users: U, also counting users that have no pair here.
         n_items: I, also counting items that have no pair here.
     """
 
-    users: IntArray
-    items: IntArray
+    users: RowArray
+    items: RowArray
     n_users: int
     n_items: int
 
@@ -41,12 +44,17 @@ class Interactions:
         cls, users: NDArray[np.integer], items: NDArray[np.integer], n_users: int, n_items: int
     ) -> Interactions:
         """Sort the pairs and drop repeats. Raises ``ValueError`` on an index out of range."""
-        users, items = np.asarray(users, np.int64), np.asarray(items, np.int64)
+        users, items = np.asarray(users), np.asarray(items)
         for name, index, size in (("user", users, n_users), ("item", items, n_items)):
             if index.size and (index.min() < 0 or index.max() >= size):
                 raise ValueError(f"{name} index outside 0..{size - 1}")
-        keys = np.unique(users * n_items + items)
-        return cls(keys // max(n_items, 1), keys % max(n_items, 1), n_users, n_items)
+        keys = users.astype(np.int64) * n_items + items.astype(np.int64)
+        kind = row_type(n_users + n_items)
+        if (keys[1:] > keys[:-1]).all():
+            return cls(users.astype(kind), items.astype(kind), n_users, n_items)
+        keys = np.unique(keys)
+        of_users, of_items = np.divmod(keys, max(n_items, 1))
+        return cls(of_users.astype(kind), of_items.astype(kind), n_users, n_items)
 
     def __len__(self) -> int:
         return len(self.users)
@@ -60,7 +68,7 @@ class Interactions:
     @cached_property
     def keys(self) -> IntArray:
         """[E] ``user * I + item`` in ascending order: membership by binary search."""
-        return self.users * self.n_items + self.items
+        return self.users.astype(np.int64) * self.n_items + self.items
 
     @cached_property
     def user_degree(self) -> IntArray:
@@ -72,7 +80,7 @@ class Interactions:
         """[I] number of users of each item."""
         return np.bincount(self.items, minlength=self.n_items).astype(np.int64)
 
-    def of_user(self, user: int) -> IntArray:
+    def of_user(self, user: int) -> RowArray:
         """The items of one user, in ascending order."""
         return self.items[self.indptr[user] : self.indptr[user + 1]]
 
@@ -89,9 +97,9 @@ class Interactions:
             places[self.users[kept]], self.items[kept], len(users), self.n_items
         )
 
-    def contains(self, users: IntArray, items: IntArray) -> NDArray[np.bool_]:
+    def contains(self, users: RowArray, items: RowArray) -> NDArray[np.bool_]:
         """Whether each pair is here; ``users`` and ``items`` broadcast against each other."""
-        keys = users * self.n_items + items
+        keys = np.asarray(users, np.int64) * self.n_items + items
         if not len(self):
             return np.zeros(keys.shape, bool)
         found = np.searchsorted(self.keys, keys)
@@ -106,6 +114,11 @@ class Interactions:
             self.n_users,
             self.n_items,
         )
+
+
+def row_type(size: int) -> type[np.int32] | type[np.int64]:
+    """The type of rows below ``size``."""
+    return np.int32 if size < 2**31 else np.int64
 
 
 @dataclass(frozen=True)

@@ -57,7 +57,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_a_damaged_dataset(
     shop: Path, damage: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for name in ("manifest.json", "users.parquet", "items.parquet", "interactions.parquet"):
+    for name in ("manifest.json", "users.parquet", "items.parquet", "train.npy", "test.npy"):
         shutil.copytree(shop / "data", tmp_path / name)
         DAMAGE[damage](tmp_path / name / name)
         line = refused(capsys, "text-report", tmp_path / name, "--quiet")

@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 
 from darec.data.build import import_dataset
 from darec.data.dataset import Dataset
-from darec.data.ingest.times import AmbiguousTimesError, read_times
+from darec.data.ingest.dates import AmbiguousTimesError
+from darec.data.ingest.times import read_times
 from darec.errors import DataError
 
 DAY = dt.datetime(2014, 3, 11, tzinfo=dt.UTC).timestamp()

@@ -11,7 +11,11 @@ from darec.cli.output import Format
 from darec.limits import LARGEST_SEED
 
 if TYPE_CHECKING:
+    from rich.status import Status
     from rich.table import Table
+
+    from darec.progress import Listener
+    from darec.terminal import Console
 
 SPLITS: Final = ("train", "valid", "test")
 
@@ -21,7 +25,8 @@ def command(
         Path,
         typer.Argument(
             help="Interactions as .csv, .tsv, .jsonl, .json, .parquet or .inter, also compressed (.gz, .zst); a folder "
-            "of parts of such a table; or a RecBole, MovieLens or RLMRec folder."
+            "of parts of such a table, or a quoted pattern of these ('part-*.parquet'); or a RecBole, MovieLens or "
+            "RLMRec folder."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the dataset.")],
@@ -109,10 +114,11 @@ def command(
     from darec.data.build import import_dataset
     from darec.data.ingest import Columns
     from darec.data.statistics import statistics
+    from darec.progress import listening
     from darec.terminal import Console
 
     console = Console(stderr=True, soft_wrap=True)
-    with console.status(f"importing {source} ..."):
+    with console.status(f"importing {source} ...") as status, listening(_shown(console, status)):
         dataset = import_dataset(
             source,
             items=items,
@@ -148,6 +154,26 @@ def command(
         print_json({**figures, "tally": dataset.manifest["tally"]})
     else:
         Console().print(_table(figures, dataset.manifest, str(out)))
+
+
+def _shown(console: Console, status: Status) -> Listener:
+    """Shows how far a long import is: in the status on a terminal, elsewhere in a line every ten seconds."""
+    from time import monotonic
+
+    from darec.progress import EVERY
+
+    shown = monotonic()
+
+    def heard(doing: str, done: int, total: int) -> None:
+        nonlocal shown
+        told = f"{doing}: {done:,} of {total:,}"
+        if console.is_terminal:
+            status.update(f"importing: {told}")
+        elif monotonic() - shown >= EVERY:
+            shown = monotonic()
+            console.print(f"darec: {told}")
+
+    return heard
 
 
 def _names(text: str | None) -> tuple[str, ...] | None:

@@ -6,15 +6,15 @@ cannot be right is refused before anything is written.
 
 from __future__ import annotations
 
-import hashlib
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import polars as pl
 
 from darec.data import cleaning
-from darec.data.catalogue import Catalogue, read_catalogue
+from darec.data.assembly import assemble, item_ids, no_items
+from darec.data.catalogue import read_catalogue
 from darec.data.cleaning import Tally, ordered, rows_of
 from darec.data.cold import PARTS
 from darec.data.dataset import SPLITS, Dataset, check_target
@@ -23,10 +23,9 @@ from darec.data.import_options import ImportOptions, import_options
 from darec.data.ingest import Source, SourceTable, read_source
 from darec.data.ingest.frames import INTERACTIONS, to_frame
 from darec.data.ingest.interactions import read_interactions
-from darec.data.ingest.item_text import CATALOGUE
 from darec.data.odd_ids import note_odd_ids
+from darec.data.streamed import import_streamed, is_large
 from darec.errors import DataError
-from darec.ids.idmap import IdMap
 from darec.types import Interactions
 
 __all__ = ["ImportOptions", "import_dataset"]
@@ -58,6 +57,15 @@ def import_dataset(
     chosen = import_options(options)
     if out is not None:
         check_target(Path(out), overwrite=overwrite)
+    dataset = (
+        import_streamed(Path(source), items, chosen, None if out is None else Path(out))
+        if is_large(source)
+        else _import(source, items, chosen)
+    )
+    return dataset if out is None else dataset.save(out, overwrite=overwrite)
+
+
+def _import(source: Any, items: Any, chosen: ImportOptions) -> Dataset:
     read = _read_source(source, chosen)
     method = chosen.split or ("column" if "split" in read.frame.columns else "random")
     if method == "column" and "split" not in read.frame.columns:
@@ -67,50 +75,38 @@ def import_dataset(
 
     frame = cleaning.drop_low_ratings(read.frame, read, chosen.min_rating, tally)
     frame = cleaning.merge_repeats(frame, read, method, tally)
-    catalogue = Catalogue(pl.DataFrame(schema=CATALOGUE), read.name)
+    catalogue = found or no_items(read.name)
     if found is not None:
-        catalogue = found
         known = catalogue.frame["item_id"]
         frame = cleaning.settle_unknown_items(frame, read, known, catalogue.name, chosen, tally)
     frame = cleaning.keep_core(frame, chosen.k_core, tally)
     frame = cleaning.assign_splits(frame, read, method, chosen, tally)
     frame = cleaning.settle_users_without_train(frame, read, chosen, tally)
     user_ids = ordered(frame["user"].unique())
-    item_ids = _item_ids(frame, catalogue.frame, chosen, tally)
-    note_odd_ids(user_ids, item_ids, tally)
+    ids = item_ids(frame["item"].unique(), catalogue.frame, chosen, tally)
+    note_odd_ids(user_ids, ids, tally)
 
     rows = pl.DataFrame(
         {
             "user": rows_of(frame["user"], user_ids),
-            "item": rows_of(frame["item"], item_ids),
+            "item": rows_of(frame["item"], ids),
             "split": frame["split"],
         }
     )
-    train, valid, test = (
-        _pairs(rows.filter(pl.col("split") == name), len(user_ids), len(item_ids))
-        for name in SPLITS
-    )
-    settings = asdict(chosen) | {"split": method, "columns": read.columns} | catalogue.about
-    dataset = Dataset(
-        IdMap("user", user_ids, read.types.get("user", "string")),
-        IdMap("item", item_ids, read.types.get("item", "string")),
-        train,
-        valid,
-        test,
-        catalogue=_in_order(item_ids, catalogue.frame),
-        extra=None if catalogue.fields is None else _in_order(item_ids, catalogue.fields).lazy(),
-        manifest={
-            "sources": [_fingerprint(file) for file in read.files + catalogue.files],
-            "options": {key: value for key, value in settings.items() if value not in (None, ())},
-            "tally": tally.counts,
-            "notices": tally.notices,
-        },
+    dataset = assemble(
+        (user_ids, ids),
+        {name: _pairs(rows.filter(split=name), len(user_ids), len(ids)) for name in SPLITS},
+        read=read,
+        catalogue=catalogue,
+        method=method,
+        chosen=chosen,
+        tally=tally,
     )
     if "cold" in frame.columns:
         held = frame.filter(pl.col("cold"))
         cold = {name: ordered(held.filter(split=name)["item"].unique()) for name in PARTS}
         dataset = hold_out(replace(dataset, manifest={**dataset.manifest, "cold": cold}), cold)
-    return dataset if out is None else dataset.save(out, overwrite=overwrite)
+    return dataset
 
 
 def _read_source(source: Any, chosen: ImportOptions) -> Source:
@@ -121,36 +117,7 @@ def _read_source(source: Any, chosen: ImportOptions) -> Source:
     return read_source(Path(source), chosen.columns, chosen.reading)
 
 
-def _item_ids(
-    frame: pl.DataFrame, catalogue: pl.DataFrame, chosen: ImportOptions, tally: Tally
-) -> list[str]:
-    """The dataset's items in order: those with interactions and, where asked for, those without."""
-    present = frame["item"].unique()
-    known = catalogue["item_id"]
-    cold = known.filter(~known.is_in(present.implode()))
-    if len(cold):
-        what = "kept" if chosen.keep_cold_items else "left out (--keep-cold-items keeps them)"
-        tally.note(
-            "items_without_interactions",
-            len(cold),
-            f"{len(cold)} items without interactions {what}, the first {cold[0]!r}.",
-        )
-    return ordered([*present, *(cold if chosen.keep_cold_items else ())])
-
-
-def _in_order(item_ids: list[str], frame: pl.DataFrame) -> pl.DataFrame:
-    """A row of a frame an item, in the dataset's order."""
-    ids = pl.DataFrame({"item_id": item_ids}, {"item_id": pl.String})
-    return ids.join(frame, on="item_id", how="left", maintain_order="left")
-
-
 def _pairs(rows: pl.DataFrame, n_users: int, n_items: int) -> Interactions:
     return Interactions.from_pairs(
         rows["user"].to_numpy(), rows["item"].to_numpy(), n_users, n_items
     )
-
-
-def _fingerprint(file: Path) -> dict[str, Any]:
-    with file.open("rb") as stream:
-        digest = hashlib.file_digest(stream, "sha256").hexdigest()
-    return {"file": file.name, "bytes": file.stat().st_size, "sha256": digest}

@@ -17,6 +17,7 @@ from darec.data.dataset import SPLITS
 from darec.data.import_options import ImportOptions
 from darec.data.ingest import Source
 from darec.data.ingest.columns import OPTIONS, SPLIT_NAMES, plain
+from darec.data.ingest.source import Placed
 from darec.data.ingest.times import read_times
 from darec.data.kcore import k_core
 from darec.data.split import COLD_SHARE, cold_items, split_interactions
@@ -47,17 +48,26 @@ def drop_low_ratings(
     if least is None:
         return frame
     if "rating" not in frame.columns:
-        raise DataError(
-            f"{source.name}: --min-rating was given, and there is no rating: name its column with --rating-column."
-        )
+        raise no_ratings(source.name)
     kept = frame.filter(pl.col("rating") >= least)
-    dropped = len(frame) - len(kept)
-    if not len(kept):
+    note_low_ratings(tally, source, least, len(frame) - len(kept), len(frame))
+    return kept
+
+
+def note_low_ratings(tally: Tally, source: Source, least: float, dropped: int, n: int) -> None:
+    """Note how many of n interactions are rated too low. Raises ``DataError`` if all are."""
+    if dropped == n:
         raise DataError(f"{source.name}: no rating reaches {least:g}: lower --min-rating.")
     tally.note(
         "below_min_rating", dropped, f"{dropped} interactions rated below {least:g} dropped."
     )
-    return kept
+
+
+def no_ratings(name: str) -> DataError:
+    """The error of a threshold without ratings."""
+    return DataError(
+        f"{name}: --min-rating was given, and there is no rating: name its column with --rating-column."
+    )
 
 
 def merge_repeats(frame: pl.DataFrame, source: Source, method: str, tally: Tally) -> pl.DataFrame:
@@ -69,33 +79,45 @@ def merge_repeats(frame: pl.DataFrame, source: Source, method: str, tally: Tally
         DataError: a split that is none.
     """
     if method == "column":
-        named = frame["split"].str.to_lowercase().replace_strict(SPLIT_NAMES, default=None)
-        wrong = named.is_null().arg_true()
-        if len(wrong):
-            raise DataError(
-                f"{source.at(frame['line'][wrong[0]])}: split {frame['split'][wrong[0]]!r}: write train, valid or "
-                "test, or choose another --split."
-            )
-        order = pl.Series("_order", range(len(SPLITS)))
-        rank = named.replace_strict(list(SPLITS), order, return_dtype=pl.Int8)
-        frame = frame.with_columns(named.alias("split"), rank.alias("_rank"))
+        rank = split_ranks(frame["split"], frame["line"], source)
+        named = pl.Series("split", SPLITS).gather(rank)
+        frame = frame.with_columns(named, rank.alias("_rank"))
     by = [name for name in ("_rank", "time", "line") if name in frame.columns]
     repeated = frame.select(pl.struct("user", "item").is_duplicated()).to_series()
     if not repeated.any():
-        tally.note("repeats_merged", 0, "")
+        note_repeats(tally, 0, None)
         return frame.drop("_rank", strict=False)
     merged = frame.sort(by).unique(["user", "item"], keep="first", maintain_order=True).sort("line")
-    n_merged = len(frame) - len(merged)
-    tally.note("repeats_merged", n_merged, f"{n_merged} repeated interactions merged.")
+    crossing = None
     if method == "column":
         splits = frame.filter(repeated).group_by("user", "item").agg(pl.col("split").n_unique())
         crossing = int((splits["split"] > 1).sum())
+    note_repeats(tally, len(frame) - len(merged), crossing)
+    return merged.drop("_rank", strict=False)
+
+
+def note_repeats(tally: Tally, merged: int, crossing: int | None) -> None:
+    """Note how many rows were merged, and how many pairs stood in several splits where these are given."""
+    tally.note("repeats_merged", merged, f"{merged} repeated interactions merged.")
+    if merged and crossing is not None:
         tally.note(
             "pairs_in_several_splits",
             crossing,
             f"{crossing} pairs stood in several splits and stay in the earliest (train, valid, test).",
         )
-    return merged.drop("_rank", strict=False)
+
+
+def split_ranks(named: pl.Series, lines: pl.Series, source: Placed) -> pl.Series:
+    """The place in ``SPLITS`` of each split that is given by name, as Int8. Raises ``DataError`` on a name of none."""
+    ranks = {name: SPLITS.index(split) for name, split in SPLIT_NAMES.items()}
+    found = named.str.to_lowercase().replace_strict(ranks, default=None, return_dtype=pl.Int8)
+    wrong = found.is_null().arg_true()
+    if len(wrong):
+        raise DataError(
+            f"{source.at(lines[wrong[0]])}: split {named[wrong[0]]!r}: write train, valid or test, or choose another "
+            "--split."
+        )
+    return found
 
 
 def settle_unknown_items(
@@ -116,8 +138,41 @@ def settle_unknown_items(
         return frame
     unknown = frame.filter(missing)
     names = unknown["item"].unique(maintain_order=True)
+    judge_unknown_items(
+        names, source, known, where, options, tally, len(unknown), len(frame), unknown["line"][0]
+    )
+    return frame if options.unknown_items == "keep" else frame.filter(~missing)
+
+
+def judge_unknown_items(
+    names: pl.Series,
+    source: Source,
+    known: pl.Series,
+    where: str,
+    options: ImportOptions,
+    tally: Tally,
+    count: int,
+    n_rows: int,
+    line: int,
+) -> None:
+    """Note the items that are not known, or refuse them.
+
+    Args:
+        names: these items, in the order in which they are met.
+        source: what was read.
+        known: ids of the items that are known.
+        where: where these stand.
+        options: of the import.
+        tally: gets the notice.
+        count: how many interactions such items have.
+        n_rows: how many interactions there are.
+        line: the place of the first.
+
+    Raises:
+        DataError: as :func:`settle_unknown_items`.
+    """
     alike = _alike(names, known)
-    if len(unknown) == len(frame):
+    if count == n_rows:
         raise DataError(
             f"no item of {source.name} is in {where}: ids look like {names[0]!r} there and {known[0]!r} here. "
             + (alike or "Name the right columns with --item-column and --item-id.")
@@ -125,7 +180,7 @@ def settle_unknown_items(
     if options.unknown_items == "error":
         first = ", ".join(map(repr, names.head(FIRST)))
         raise DataError(
-            f"{source.at(unknown['line'][0])}: {len(names)} items are not in {where}, the first {first}: "
+            f"{source.at(line)}: {len(names)} items are not in {where}, the first {first}: "
             + (
                 alike
                 or "add them, or pass --unknown-items=drop (leave their interactions out) or "
@@ -138,13 +193,12 @@ def settle_unknown_items(
             len(names),
             f"{len(names)} items that are not in {where} kept without text.",
         )
-        return frame
+        return
     tally.note(
         "with_unknown_items",
-        len(unknown),
-        f"{len(unknown)} interactions with {len(names)} items not in {where} dropped.",
+        count,
+        f"{count} interactions with {len(names)} items not in {where} dropped.",
     )
-    return frame.filter(~missing)
 
 
 def _alike(unknown: pl.Series, known: pl.Series) -> str:
@@ -174,8 +228,13 @@ def keep_core(frame: pl.DataFrame, k: int, tally: Tally) -> pl.DataFrame:
     if not kept.any():
         raise DataError(f"the {k}-core is empty: lower --k-core.")
     dropped = int((~kept).sum())
-    tally.note("outside_core", dropped, f"{dropped} interactions outside the {k}-core dropped.")
+    note_core(tally, k, dropped)
     return frame.filter(pl.Series(kept))
+
+
+def note_core(tally: Tally, k: int, dropped: int) -> None:
+    """Note how many interactions are outside the k-core."""
+    tally.note("outside_core", dropped, f"{dropped} interactions outside the {k}-core dropped.")
 
 
 def assign_splits(
@@ -187,22 +246,14 @@ def assign_splits(
     """
     if method == "column":
         return frame
-    name = source.columns.get("time", "")
-    if method == "global-time" and plain(name) == "position":
-        raise DataError(
-            f"{source.name}: column {name!r} is a place in one user's history and no time that users share: name a "
-            f"column of times with {OPTIONS['time']}, or use the split 'temporal-user'."
-        )
+    cuts = given_cuts(source, method, options)
     if method in ("leave-last-out", "temporal-user") and "time" in frame.columns:
-        _note_equal_times(frame, name, tally)
+        equal = int(frame.select(pl.struct("user", "time").is_duplicated().sum()).item())
+        note_equal_times(tally, equal, len(frame), source.columns.get("time", ""))
     numbered = frame.with_columns(
         pl.Series(kind, rows_of(frame[kind], ordered(frame[kind].unique())))
         for kind in ("user", "item")
     )
-    cuts = options.time_cuts
-    if cuts is not None:  # in whatever unit the file's own times are
-        first, second = read_times(pl.Series(cuts, dtype=pl.Float64))[0]
-        cuts = (first, second)
     split = split_interactions(
         numbered,
         method,
@@ -218,10 +269,23 @@ def assign_splits(
     return frame.with_columns(pl.Series("cold", codes > 0))
 
 
-def _note_equal_times(frame: pl.DataFrame, name: str, tally: Tally) -> None:
-    """Tell how many interactions are in an order that their times do not give."""
-    equal = int(frame.select(pl.struct("user", "time").is_duplicated().sum()).item())
-    told = f"{equal} of {len(frame)} interactions have the same {name!r} as another of their user: chance orders them."
+def given_cuts(source: Source, method: str, options: ImportOptions) -> tuple[float, float] | None:
+    """The time cuts in seconds, if any. Raises ``DataError`` where times are of one user each and cannot be cut."""
+    name = source.columns.get("time", "")
+    if method == "global-time" and plain(name) == "position":
+        raise DataError(
+            f"{source.name}: column {name!r} is a place in one user's history and no time that users share: name a "
+            f"column of times with {OPTIONS['time']}, or use the split 'temporal-user'."
+        )
+    if options.time_cuts is None:
+        return None
+    first, second = read_times(pl.Series(options.time_cuts, dtype=pl.Float64))[0]  # in any unit
+    return first, second
+
+
+def note_equal_times(tally: Tally, equal: int, n_rows: int, name: str) -> None:
+    """Note how many interactions are in an order that their times do not give."""
+    told = f"{equal} of {n_rows} interactions have the same {name!r} as another of their user: chance orders them."
     tally.note("equal_times", equal, told)
 
 
@@ -231,35 +295,78 @@ def settle_users_without_train(
     """Refuse or drop users who have no training item. Raises ``DataError`` also where nobody has one."""
     trained = frame.filter(pl.col("split") == "train")["user"].unique()
     if not len(trained):
-        raise DataError(
-            f"{source.name}: no interaction is in the training split: check the split's column, or choose another "
-            "--split."
-        )
+        raise no_training(source)
     without = ~frame["user"].is_in(trained.implode())
     if not without.any():
         return frame
     first = frame.filter(without)
-    n_users = first["user"].n_unique()
+    judge_users_without_train(
+        source,
+        options,
+        tally,
+        first["user"][0],
+        first["line"][0],
+        first["user"].n_unique(),
+        len(first),
+    )
+    return frame.filter(~without)
+
+
+def no_training(source: Source) -> DataError:
+    """The error of a split without training interactions."""
+    return DataError(
+        f"{source.name}: no interaction is in the training split: check the split's column, or choose another "
+        "--split."
+    )
+
+
+def judge_users_without_train(
+    source: Source,
+    options: ImportOptions,
+    tally: Tally,
+    user: str,
+    line: int,
+    n_users: int,
+    n_rows: int,
+) -> None:
+    """Note users who have no training item, or refuse them.
+
+    Args:
+        source: what was read.
+        options: of the import.
+        tally: gets the notice.
+        user: the first of them.
+        line: where that one is met.
+        n_users: how many there are.
+        n_rows: how many interactions they have.
+
+    Raises:
+        DataError: they are not to be dropped.
+    """
     if options.users_without_train == "error":
         raise DataError(
-            f"{source.at(first['line'][0])}: user {first['user'][0]!r} has no training item ({n_users} such users): "
+            f"{source.at(line)}: user {user!r} has no training item ({n_users} such users): "
             "pass --users-without-train=drop to leave them out, or split otherwise."
         )
     tally.note(
         "users_without_train",
         n_users,
-        f"{n_users} users without a training item dropped, with {len(first)} interactions.",
+        f"{n_users} users without a training item dropped, with {n_rows} interactions.",
     )
-    return frame.filter(~without)
 
 
 def ordered(ids: Iterable[str]) -> list[str]:
     """Ids in an order that does not depend on the files': numbers by value, else alphabetical."""
     ids = list(ids)
-    if not all(identifier.isascii() and identifier.isdecimal() for identifier in ids):
+    if not are_numbers(ids):
         return sorted(ids)
     numbers = {identifier: identifier.lstrip("0") for identifier in ids}
     return sorted(ids, key=lambda one: (len(numbers[one]), numbers[one], one))
+
+
+def are_numbers(ids: Iterable[str]) -> bool:
+    """Whether :func:`ordered` puts ids in order by their value."""
+    return all(identifier.isascii() and identifier.isdecimal() for identifier in ids)
 
 
 def rows_of(ids: pl.Series, order: list[str]) -> IntArray:

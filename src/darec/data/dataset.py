@@ -6,7 +6,7 @@ On disk a dataset is a folder::
     users.parquet          user_id, in row order
     items.parquet          item_id, title, text, in row order
     items_fields.parquet   item_id and the other fields of the items' file, for filters
-    interactions.parquet   user, item (rows), split ("train", "valid" or "test")
+    train.npy              [2, E] rows of users and of items, sorted; likewise valid.npy and test.npy
     cold-*.parquet         items held out altogether and their interactions (see darec.data.cold)
     text/ENCODER/          vectors made by ``darec encode`` (see darec.text.store)
     profiles/NAME/         answers of a language model, by ``darec profile`` (see darec.text.profiles.store)
@@ -25,6 +25,7 @@ import numpy as np
 import polars as pl
 
 from darec.data.cold import HeldOut, read_cold, write_cold
+from darec.data.stored_pairs import blocks, read_pairs, stamps, unchanged, write_pairs
 from darec.errors import DataError
 from darec.files import DAMAGE, is_free, parse_json, write_json, write_parquet
 from darec.ids.idmap import IdMap
@@ -34,9 +35,13 @@ from darec.swap import MARKER, read_whole, replacing, settle
 from darec.tabular import html_summary
 from darec.types import Interactions
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
+READ_VERSIONS: Final = (1, SCHEMA_VERSION)  # the first has one interactions.parquet for all splits
 FIELDS: Final = "items_fields.parquet"
 SPLITS: Final = ("train", "valid", "test")
+_STAMPS: Final = "stamps"
+_POSED: Final = ("users.parquet", "items.parquet", *(f"{name}.npy" for name in SPLITS))
+"""Files that the fingerprint is made of."""
 
 
 class Vectors(Protocol):
@@ -161,12 +166,22 @@ class Dataset:
         return ItemFields(self.catalogue, self.extra, str(self.path or "the dataset"))
 
     def fingerprint(self) -> str:
-        """Hash of ids and splits: equal exactly when two datasets pose the same problem."""
+        """Hash of ids and splits: equal exactly when two datasets pose the same problem.
+
+        It is computed once. That of a dataset that was loaded is taken from its manifest, as long as size and time of
+        its files are those that the manifest names.
+        """
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         digest = hashlib.sha256()
         for ids in (self.users.texts, self.items.texts):
             digest.update("\n".join(ids).encode() + b"\0")
         for name in SPLITS:
-            digest.update(self.split(name).keys.tobytes() + b"\0")
+            for keys, _, _ in blocks(self.split(name)):
+                digest.update(keys)
+            digest.update(b"\0")
         return digest.hexdigest()
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Dataset:
@@ -197,27 +212,16 @@ class Dataset:
             write_parquet(new / "items.parquet", self.catalogue)
             if self.extra is not None:
                 write_parquet(new / FIELDS, self.extra.collect())
-            write_parquet(new / "interactions.parquet", self._interactions())
+            for name in SPLITS:
+                write_pairs(new / f"{name}.npy", self.split(name))
             write_cold(self.cold, new)
             manifest["files"] = sorted(file.name for file in new.iterdir())
-            write_json(new / MARKER, manifest)
+            write_json(new / MARKER, {**manifest, _STAMPS: stamps(new, _POSED)})
         for name, vectors in self.vectors.items():
             vectors.save(path / "text" / name)
-        return replace(self, manifest=manifest, path=path, vectors={}, extra=_extra(path))
-
-    def _interactions(self) -> pl.DataFrame:
-        frames = [
-            pl.DataFrame(
-                {
-                    "user": self.split(name).users.astype(np.uint32),
-                    "item": self.split(name).items.astype(np.uint32),
-                    "split": np.full(len(self.split(name)), name),
-                },
-                schema={"user": pl.UInt32, "item": pl.UInt32, "split": pl.String},
-            )
-            for name in SPLITS
-        ]
-        return pl.concat(frames)
+        saved = replace(self, manifest=manifest, path=path, vectors={}, extra=_extra(path))
+        saved.__dict__["_fingerprint"] = manifest["fingerprint"]
+        return saved
 
     @classmethod
     def load(cls, path: str | Path) -> Dataset:
@@ -244,11 +248,12 @@ class Dataset:
     def _read(cls, path: Path, manifest: dict[str, Any]) -> Dataset:
         """The dataset whose manifest this is."""
         version = manifest["schema_version"]
-        if version != SCHEMA_VERSION:
+        if version not in READ_VERSIONS:
             raise DataError(
                 f"{path} has schema version {version} and this darec reads {SCHEMA_VERSION}: "
                 "import the sources again."
             )
+        stamped = manifest.pop(_STAMPS, {})
         for name in manifest.get("files", ()):
             if not (path / name).is_file():
                 raise DataError(f"{path} is damaged (no file {name}): import the sources again.")
@@ -257,15 +262,17 @@ class Dataset:
         users = IdMap("user", user_ids, types.get("user", "string"))
         catalogue = pl.read_parquet(path / "items.parquet")
         items = IdMap("item", catalogue["item_id"], types.get("item", "string"))
-        pairs = pl.read_parquet(path / "interactions.parquet")
-        splits: dict[str, Any] = {}
-        for name in SPLITS:
-            rows = pairs.filter(pl.col("split") == name)
-            splits[name] = Interactions.from_pairs(
-                rows["user"].to_numpy(), rows["item"].to_numpy(), len(users), len(items)
-            )
+        as_written = unchanged(path, stamped)
+        splits: dict[str, Any] = (
+            _splits_of_first_version(path, len(users), len(items))
+            if version == 1
+            else {
+                name: read_pairs(path / f"{name}.npy", len(users), len(items), trusted=as_written)
+                for name in SPLITS
+            }
+        )
         cold = read_cold(path, len(users))
-        return cls(
+        dataset = cls(
             users,
             items,
             **splits,
@@ -275,6 +282,20 @@ class Dataset:
             cold=cold,
             extra=_extra(path),
         )
+        if as_written:
+            dataset.__dict__["_fingerprint"] = manifest["fingerprint"]
+        return dataset
+
+
+def _splits_of_first_version(path: Path, n_users: int, n_items: int) -> dict[str, Interactions]:
+    pairs = pl.read_parquet(path / "interactions.parquet")
+    splits = {}
+    for name in SPLITS:
+        rows = pairs.filter(pl.col("split") == name)
+        splits[name] = Interactions.from_pairs(
+            rows["user"].to_numpy(), rows["item"].to_numpy(), n_users, n_items
+        )
+    return splits
 
 
 def _extra(path: Path) -> pl.LazyFrame | None:

@@ -47,15 +47,16 @@ class Sampler(nn.Module):
             raise DataError("the training split is empty: nothing can be learned from it.")
         full = train.user_degree >= train.n_items
         self.full_users: IntArray = np.flatnonzero(full)
-        kept = np.flatnonzero(~full[train.users])
-        if not kept.size:
+        kept = np.flatnonzero(~full[train.users]) if full.any() else None
+        if kept is not None and not kept.size:
             raise DataError(
                 f"every user has all {train.n_items} items in training, so that nothing tells what they like less: "
                 "import more items, or choose a split that leaves some out."
             )
         self.n_items = train.n_items
-        rank = np.arange(len(train)) - train.indptr[train.users]
-        gaps = train.users * (train.n_items + 1) + train.items - rank
+        gaps = train.users.astype(np.int64) * (train.n_items + 1)
+        gaps += train.items
+        gaps -= np.arange(len(train)) - np.repeat(train.indptr[:-1], train.user_degree)
         small = (
             train.n_users * (train.n_items + 1) < 2**31
         )  # half the memory that a search walks through
@@ -63,8 +64,10 @@ class Sampler(nn.Module):
             "users": train.users,
             "items": train.items,
             "indptr": train.indptr,
-            "item_degree": np.bincount(train.items[kept], minlength=train.n_items),
-            "_kept": kept,
+            "item_degree": train.item_degree
+            if kept is None
+            else np.bincount(train.items[kept], minlength=train.n_items),
+            "_kept": np.zeros(0, np.int64) if kept is None else kept,
             "_gaps": gaps.astype(np.int32 if small else np.int64),
             "_slot": np.full(train.n_items, -1, np.int64),
         }
@@ -72,7 +75,7 @@ class Sampler(nn.Module):
             self.register_buffer(name, torch.from_numpy(np.array(array)), persistent=False)
 
     def __len__(self) -> int:
-        return len(self._kept)
+        return len(self._kept) if len(self.full_users) else len(self.users)
 
     def epoch(self, batch_size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         """Every pair once, in random batches of ([B] users, [B] items), each sorted by user."""
@@ -83,7 +86,8 @@ class Sampler(nn.Module):
         if len(self.full_users):
             rows = self._kept.index_select(0, rows)
         users, items = self.users.index_select(0, rows), self.items.index_select(0, rows)
-        yield from zip(users.split(batch_size), items.split(batch_size), strict=True)
+        for batch in zip(users.split(batch_size), items.split(batch_size), strict=True):
+            yield batch[0].long(), batch[1].long()
 
     def negatives(self, users: Tensor, generator: torch.Generator) -> Tensor:
         """[B] one item for each user, uniform among those the user does not have in training."""
@@ -112,7 +116,7 @@ class Sampler(nn.Module):
         first = torch.cumsum(degree, 0) - degree
         owned = self.items[torch.arange(len(row), device=row.device) + (start - first)[row]]
         self._slot[items] = torch.arange(len(items), device=items.device)
-        slot = self._slot[owned]
+        slot = self._slot[owned.long()]
         self._slot[items] = -1
         hit = slot >= 0
         mask = torch.zeros(len(users), len(items), dtype=torch.bool, device=users.device)

@@ -6,6 +6,7 @@ pair depends on the pair alone, never on the order of the rows.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -66,14 +67,29 @@ def split_interactions(
         DataError: a column missing or not numeric, a time missing or not finite, a pair twice, or a cut in time that
             leaves a split empty.
     """
-    _check_options(method, ratios, time_cuts)
+    codes = split_codes(
+        frame, method, seed=seed, ratios=ratios, time_cuts=time_cuts, cold_share=cold_share
+    )
+    return pl.Series("split", SPLITS, dtype=pl.String).gather(codes)
+
+
+def split_codes(
+    frame: pl.DataFrame,
+    method: str,
+    *,
+    seed: int = 0,
+    ratios: tuple[float, float, float] = (3, 1, 1),
+    time_cuts: tuple[float, float] | None = None,
+    cold_share: float | None = None,
+) -> NDArray[np.int8]:
+    """As :func:`split_interactions`, and the split of each as its place in ``SPLITS``."""
+    check_options(method, ratios, time_cuts)
     users, items = _pairs(frame)
     if method == "cold-items":
         codes = cold_items(items, seed, COLD_SHARE if cold_share is None else cold_share)
         warm = codes == TRAIN
         if len(codes):
-            split = split_interactions(frame.filter(warm), "random", seed=seed, ratios=ratios)
-            codes[warm] = split.replace_strict(SPLITS, range(3), return_dtype=pl.Int8).to_numpy()
+            codes[warm] = split_codes(frame.filter(warm), "random", seed=seed, ratios=ratios)
     elif method == "global-time":
         codes = _by_cuts(_times(frame, method), ratios, time_cuts)
     else:
@@ -86,7 +102,7 @@ def split_interactions(
         order = pl.DataFrame(keys).select(pl.arg_sort_by(*keys)).to_series().to_numpy()
         shares = (0.0, 0.0) if method == "leave-last-out" else _shares(ratios)
         codes = _by_rank(users, order, shares, last_out=method == "leave-last-out")
-    return pl.Series("split", SPLITS, dtype=pl.String).gather(codes)
+    return codes
 
 
 def cold_items(items: IntArray, seed: int = 0, share: float = COLD_SHARE) -> NDArray[np.int8]:
@@ -169,23 +185,50 @@ def _by_cuts(
     """Cut all interactions at two moments."""
     if not len(times):
         return np.empty(0, np.int8)
-    wanted = [True, True, True] if time_cuts else [ratio > 0 for ratio in ratios]
-    if time_cuts is None:
-        valid, test = _shares(ratios)
-        at = np.array([1 - valid - test, 1 - test]) * len(times)
-        places = np.floor(at + 0.5 + 1e-9).astype(np.int64)
-        # A share of zero puts its cut behind the last interaction.
-        padded = np.append(np.sort(times), np.inf)
-        time_cuts = (float(padded[places[0]]), float(padded[places[1]]))
-    codes = np.searchsorted(np.array(time_cuts), times, side="right").astype(np.int8)
+    cuts = time_cuts
+    if cuts is None:
+        ordered = np.sort(times)
+        first, second = (
+            ordered[at] if at < len(times) else np.inf for at in cut_places(ratios, len(times))
+        )
+        cuts = (float(first), float(second))
+    codes = np.searchsorted(np.array(cuts), times, side="right").astype(np.int8)
     counts = np.bincount(codes, minlength=3)
+    check_cuts(cuts, counts, (times.min(), times.max()), ratios if time_cuts is None else None)
+    return codes
+
+
+def cut_places(ratios: tuple[float, float, float], n: int) -> tuple[int, int]:
+    """Places, among n times in order, of the cuts that the ratios ask for; n where a share is zero."""
+    valid, test = _shares(ratios)
+    first, second = np.floor(np.array([1 - valid - test, 1 - test]) * n + 0.5 + 1e-9).astype(int)
+    return int(first), int(second)
+
+
+def check_cuts(
+    cuts: tuple[float, float],
+    counts: Sequence[int] | IntArray,
+    span: tuple[float, float],
+    ratios: tuple[float, float, float] | None,
+) -> None:
+    """Whether two cuts in time leave no split empty that is wanted.
+
+    Args:
+        cuts: the two times.
+        counts: interactions in each split.
+        span: the first and the last time of all.
+        ratios: what the cuts were found by; None: they are given, and every split is wanted.
+
+    Raises:
+        DataError: they leave one empty.
+    """
+    wanted = [True, True, True] if ratios is None else [ratio > 0 for ratio in ratios]
     for name, count, asked in zip(SPLITS, counts, wanted, strict=True):
         if asked and not count:
             raise DataError(
-                f"the time cuts {time_cuts[0]:g} and {time_cuts[1]:g} leave {name} empty (times run from "
-                f"{times.min():g} to {times.max():g}): choose other cuts or ratios, or split per user."
+                f"the time cuts {cuts[0]:g} and {cuts[1]:g} leave {name} empty (times run from "
+                f"{span[0]:g} to {span[1]:g}): choose other cuts or ratios, or split per user."
             )
-    return codes
 
 
 def _shares(ratios: tuple[float, float, float]) -> tuple[float, float]:
@@ -193,9 +236,10 @@ def _shares(ratios: tuple[float, float, float]) -> tuple[float, float]:
     return ratios[1] / sum(ratios), ratios[2] / sum(ratios)
 
 
-def _check_options(
+def check_options(
     method: str, ratios: tuple[float, float, float], time_cuts: tuple[float, float] | None
 ) -> None:
+    """Raise ``ConfigError`` on an unknown method, or ratios or cuts that cannot be used."""
     if method not in SPLIT_METHODS:
         raise ConfigError(f"unknown split {method!r}: {did_you_mean(method, SPLIT_METHODS)}")
     usable = len(ratios) == 3 and np.isfinite(ratios).all() and min(ratios) >= 0 < ratios[0]

@@ -14,15 +14,21 @@ def statistics(dataset: Dataset) -> dict[str, float]:
     ``popular_share`` is the share of training interactions on the most popular fifth of the items; ``cold_...`` are
     there for items held out altogether, which count for nothing else.
     """
-    every = dataset.train.union(dataset.valid).union(dataset.test)
+    splits = [dataset.split(name) for name in SPLITS]
+    n_pairs = sum(map(len, splits))
     figures: dict[str, float] = {
         "users": dataset.n_users,
         "items": dataset.n_items,
-        "interactions": len(every),
+        "interactions": n_pairs,
         **{f"interactions/{name}": len(dataset.split(name)) for name in SPLITS},
-        "density": len(every) / max(dataset.n_users * dataset.n_items, 1),
+        "density": n_pairs / max(dataset.n_users * dataset.n_items, 1),
     }
-    for kind, degree in (("users", every.user_degree), ("items", every.item_degree)):
+    # No pair stands in two splits, so that their counts add up.
+    of_users, of_items = (
+        np.sum([getattr(pairs, f"{kind}_degree") for pairs in splits], axis=0)
+        for kind in ("user", "item")
+    )
+    for kind, degree in (("users", of_users), ("items", of_items)):
         figures |= {
             f"{kind}/mean": float(degree.mean()),
             f"{kind}/median": float(np.median(degree)),

@@ -8,6 +8,7 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import polars as pl
 import torch
 from safetensors.torch import save_file
@@ -106,7 +107,7 @@ def _check_target(path: Path, *, overwrite: bool) -> None:
 
 def _save_pairs(pairs: Interactions, file: Path) -> None:
     arrays = {"users": pairs.users, "items": pairs.items, "indptr": pairs.indptr}
-    tensors = {name: torch.from_numpy(array).contiguous() for name, array in arrays.items()}
+    tensors = {name: torch.from_numpy(array.astype(np.int64)) for name, array in arrays.items()}
     save_file(tensors, file, {"n_items": str(pairs.n_items)})
 
 

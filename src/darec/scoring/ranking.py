@@ -118,7 +118,7 @@ class Ranker:
         counts = exclude.user_degree[self.users]
         rows = np.repeat(np.arange(len(self.users)), counts)
         within = np.arange(len(rows)) - np.repeat(np.cumsum(counts) - counts, counts)
-        columns = exclude.items[exclude.indptr[self.users][rows] + within]
+        columns = exclude.items[exclude.indptr[self.users][rows] + within].astype(np.int64)
         if self.candidates is not None:
             column_of = np.full(self.n_items, -1, np.int64)
             column_of[self.candidates] = np.arange(len(self.candidates))

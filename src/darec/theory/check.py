@@ -148,7 +148,7 @@ def held_out(
     """[2n] users, items and whether they are validation interactions: the n that are, then as many that are not."""
     train, valid = dataset.train, dataset.valid
     chosen = np.sort(rng.permutation(len(valid))[:max_pairs])
-    users, items = valid.users[chosen], valid.items[chosen]
+    users, items = (rows[chosen].astype(np.int64) for rows in (valid.users, valid.items))
     known = train.union(valid)
     others = _not_chosen(known, train, users, negatives, rng)
     kept = others >= 0

@@ -18,8 +18,9 @@ def read_source(path: Path, columns: Columns, reading: Reading | None = None) ->
     """Read interactions, and items where the family brings them, from a file or folder.
 
     Args:
-        path: CSV, TSV, JSON lines or Parquet, or a folder of parts of such a table; a RecBole ``.inter`` file or its
-            folder; a MovieLens folder; an RLMRec folder with ``trn_mat.pkl``, ``val_mat.pkl`` and ``tst_mat.pkl``.
+        path: CSV, TSV, JSON lines or Parquet, or a folder or a pattern (``part-*.csv``) of parts of such a table; a
+            RecBole ``.inter`` file or its folder; a MovieLens folder; an RLMRec folder with ``trn_mat.pkl``,
+            ``val_mat.pkl`` and ``tst_mat.pkl``.
         columns: names of columns, where they are not to be guessed.
         reading: how files are read, where they do not say it themselves, and which columns are wanted.
 
@@ -30,7 +31,7 @@ def read_source(path: Path, columns: Columns, reading: Reading | None = None) ->
     from darec.data.ingest import atomic, interactions, movielens, rlmrec, tabular
 
     reading = reading or Reading()
-    if not path.exists():
+    if not path.exists() and not tabular.is_pattern(path):
         raise DataError(f"no file {path}: check the path.")
     if path.suffix == ".inter" or (path.is_dir() and any(path.glob("*.inter"))):
         return atomic.read(path, columns, reading)

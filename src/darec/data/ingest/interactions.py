@@ -2,12 +2,19 @@
 
 from __future__ import annotations
 
+import math
+from typing import Final
+
 import polars as pl
 
 from darec.data.ingest.columns import find_columns, plain, usual_columns
+from darec.data.ingest.dates import AmbiguousTimesError
 from darec.data.ingest.source import LINE, Columns, Reading, Source, SourceTable
-from darec.data.ingest.times import AmbiguousTimesError, read_times
+from darec.data.ingest.times import read_times
 from darec.errors import DataError
+
+HEAD: Final = 10**6
+"""Rows by which the column of times is chosen."""
 
 
 def read_interactions(
@@ -36,13 +43,15 @@ def read_interactions(
         found["time"], read["time"], told = _read_time(table, columns, reading.time_format)
         notices += told
     if "rating" in wanted:
-        read["rating"] = _ratings(table, found["rating"])
-        _check(table, "rating", found["rating"], read["rating"], "is not a finite number")
+        read["rating"] = ratings(table, found["rating"])
+        check_numbers(table, "rating", found["rating"], read["rating"], "is not a finite number")
     else:
-        rated = [columns.rating] if columns.rating else usual_columns("rating", table.columns)
-        notices += _low_ratings(table, rated)
+        for name in unused_ratings(columns, table.columns):
+            low = LowRatings()
+            low.add(ratings(table, name))
+            notices += low.told(table.name, name)
     if "split" in wanted:
-        read["split"] = _labels(table, found["split"])
+        read["split"] = labels(table, found["split"])
     return Source(
         table.name,
         pl.DataFrame([values.alias(kind) for kind, values in read.items()]).with_columns(
@@ -58,7 +67,7 @@ def read_interactions(
     )
 
 
-def _ratings(table: SourceTable, name: str) -> pl.Series:
+def ratings(table: SourceTable, name: str) -> pl.Series:
     """A column as floats, null where it is no number; truth is 1 or 0."""
     values = table.frame[name]
     if values.dtype.is_numeric() or values.dtype in (pl.Boolean, pl.String):
@@ -72,24 +81,40 @@ def _ratings(table: SourceTable, name: str) -> pl.Series:
     return texts.cast(pl.Float64, strict=False).fill_null(truth)
 
 
-def _low_ratings(table: SourceTable, names: list[str]) -> tuple[str, ...]:
-    """What to know of ratings that are not used: those of zero or less are seldom likes."""
-    told = []
-    for name in names:
-        numbers = _ratings(table, name)
-        low = int((numbers <= 0).sum())
-        if low:
-            positive = numbers.filter(numbers > 0).to_numpy()
-            remedy = (
-                f"; --rating-column {name} --min-rating {positive.min():g} leaves them out"
-                if positive.size
-                else ""
-            )
-            told.append(
-                f"{table.name}: {low} of {len(numbers)} interactions have a {name!r} of 0 or less and count as "
-                f"positives all the same{remedy}."
-            )
-    return tuple(told)
+class LowRatings:
+    """What to know of a column of ratings that is not used, which may come in pieces: zero or less is seldom a like."""
+
+    def __init__(self) -> None:
+        self._low = self._n = 0
+        self._least = math.inf
+
+    def add(self, numbers: pl.Series) -> None:
+        """Look at a piece of the column."""
+        self._n += len(numbers)
+        self._low += int((numbers <= 0).sum())
+        positive = numbers.filter(numbers > 0).to_numpy()
+        self._least = (
+            min(self._least, *positive.min(keepdims=True)) if positive.size else self._least
+        )
+
+    def told(self, table: str, name: str) -> tuple[str, ...]:
+        """The notice, if there is any."""
+        if not self._low:
+            return ()
+        remedy = (
+            f"; --rating-column {name} --min-rating {self._least:g} leaves them out"
+            if math.isfinite(self._least)
+            else ""
+        )
+        return (
+            f"{table}: {self._low} of {self._n} interactions have a {name!r} of 0 or less and count as "
+            f"positives all the same{remedy}.",
+        )
+
+
+def unused_ratings(columns: Columns, names: list[str]) -> list[str]:
+    """The columns of ratings that :class:`LowRatings` should look at."""
+    return [columns.rating] if columns.rating else usual_columns("rating", names)
 
 
 def _read_time(
@@ -97,15 +122,11 @@ def _read_time(
 ) -> tuple[str, pl.Series, tuple[str, ...]]:
     """The time's column, its values, and what to tell of them.
 
-    Of several usual columns the finest that can be read is taken: the one with the most different values, and a place
-    in a history only where there is nothing else.
+    Of several usual columns the finest that can be read is taken: the one with the most different values in the first
+    million rows, and a place in a history only where there is nothing else.
     """
-    candidates = [columns.time] if columns.time else usual_columns("time", table.columns)
-    if len(candidates) > 1:
-        different = {name: _different(table.frame[name]) for name in candidates}
-        candidates.sort(key=lambda name: (plain(name) == "position", -different[name]))
     refused = []
-    for name in candidates:
+    for name in time_columns(table, columns):
         try:
             return name, *_times(table, name, form)
         except DataError as error:
@@ -113,21 +134,49 @@ def _read_time(
     raise refused[0]
 
 
+def time_columns(table: SourceTable, columns: Columns) -> list[str]:
+    """Columns that times may be in, the one to try first in front."""
+    if columns.time:
+        return [columns.time]
+    candidates = usual_columns("time", table.columns)
+    if len(candidates) > 1:
+        different = {name: _different(table.frame[name].head(HEAD)) for name in candidates}
+        candidates.sort(key=lambda name: (plain(name) == "position", -different[name]))
+    return candidates
+
+
 def _different(values: pl.Series) -> int:
     return 0 if values.dtype == pl.Object else values.n_unique()
 
 
 def _times(table: SourceTable, name: str, form: str | None) -> tuple[pl.Series, tuple[str, ...]]:
-    values = table.frame[name]
-    if values.dtype == pl.Object:
-        values = table.texts(name)
+    values = time_values(table, name)
     try:
         times, guessed = read_times(values, form)
     except AmbiguousTimesError as error:
-        raise DataError(
-            f"{table.at(table.frame[LINE][0])}: times such as {values[0]!r} in column {name!r} can be read as "
-            f"{' and as '.join(map(repr, error.formats))}, which both fit all of them: say which with --time-format."
-        ) from None
+        raise several_readings(table.at(table.frame[LINE][0]), values[0], name, error) from None
+    check_times(table, name, times, form, guessed)
+    return times, guessed_times(table.name, name, guessed)
+
+
+def time_values(table: SourceTable, name: str) -> pl.Series:
+    """A column as :func:`read_times` takes it."""
+    values = table.frame[name]
+    return table.texts(name) if values.dtype == pl.Object else values
+
+
+def several_readings(place: str, value: object, name: str, error: AmbiguousTimesError) -> DataError:
+    """The error of dates that fit several formats."""
+    return DataError(
+        f"{place}: times such as {value!r} in column {name!r} can be read as "
+        f"{' and as '.join(map(repr, error.formats))}, which both fit all of them: say which with --time-format."
+    )
+
+
+def check_times(
+    table: SourceTable, name: str, times: pl.Series, form: str | None, guessed: str | None
+) -> None:
+    """Refuse times that could not be read; ``form`` is the format that was asked for, ``guessed`` the one found."""
     if form:
         wanted, hint = f"does not fit --time-format {form!r}", ""
     elif guessed:
@@ -135,13 +184,17 @@ def _times(table: SourceTable, name: str, form: str | None) -> tuple[pl.Series, 
     else:
         wanted = "is neither a finite number nor an ISO date"
         hint = ", or name how times are written, as in --time-format '%m/%d/%Y'"
-    _check(table, "time", name, times, wanted, hint)
+    check_numbers(table, "time", name, times, wanted, hint)
+
+
+def guessed_times(table: str, name: str, guessed: str | None) -> tuple[str, ...]:
+    """What to tell of a format that was found."""
     if guessed is None:
-        return times, ()
-    return times, (f"{table.name}: times in column {name!r} were read as {guessed!r}.",)
+        return ()
+    return (f"{table}: times in column {name!r} were read as {guessed!r}.",)
 
 
-def _check(
+def check_numbers(
     table: SourceTable, kind: str, name: str, numbers: pl.Series, wanted: str, hint: str = ""
 ) -> None:
     """Refuse a column with values that could not be read as numbers."""
@@ -154,12 +207,13 @@ def _check(
     else:
         what, remedy = f"is {value!r:.60}, which {wanted}", f"mend or remove it{hint}"
     raise DataError(
-        f"{table.at(table.frame[LINE][bad[0]])}: {kind} in column {name!r} {what} ({len(bad)} such {table.unit}s): "
+        f"{table.at(table.frame[LINE][bad[0]])}: {kind} in column {name!r} {what} ({table.such(len(bad))}): "
         f"{remedy}."
     )
 
 
-def _labels(table: SourceTable, name: str) -> pl.Series:
+def labels(table: SourceTable, name: str) -> pl.Series:
+    """A column as text. Raises ``DataError`` where it holds none."""
     values = table.frame[name]
     if values.dtype.is_nested() or values.dtype == pl.Binary:
         raise DataError(

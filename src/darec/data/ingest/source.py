@@ -62,6 +62,7 @@ class Placed:
         files: the files that were read.
         starts: where several files were put one behind the other: how many places lie before each.
         notices: what was assumed in reading, one sentence each.
+        piece: these are some of the records, and others are not at hand.
     """
 
     name: str
@@ -70,6 +71,11 @@ class Placed:
     files: tuple[Path, ...] = ()
     starts: tuple[int, ...] = ()
     notices: tuple[str, ...] = ()
+    piece: bool = False
+
+    def such(self, count: int) -> str:
+        """How many records are like one that was named, for messages."""
+        return f"{'at least ' * self.piece}{count} such {self.unit}s"
 
     def at(self, place: int) -> str:
         """File and place, for messages."""
@@ -129,8 +135,8 @@ class SourceTable(Placed):
         blank = (ids.is_null() | (ids == "")).arg_true()
         if len(blank):
             raise DataError(
-                f"{self.at(self.frame[LINE][blank[0]])}: no id in column {ids.name!r} ({len(blank)} such "
-                f"{self.unit}s): complete or remove it."
+                f"{self.at(self.frame[LINE][blank[0]])}: no id in column {ids.name!r} "
+                f"({self.such(len(blank))}): complete or remove it."
             )
         return ids
 

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Sequence
 from dataclasses import replace
+from glob import glob
 from pathlib import Path
 from typing import Final
 
@@ -27,24 +29,37 @@ def read_table(path: Path, reading: Reading | None = None) -> SourceTable:
         DataError: no such file, an empty one, another encoding, rows that do not fit the header, or JSON that is none.
     """
     reading = reading or Reading()
-    if path.is_dir():
+    if path.is_dir() or is_pattern(path):
         return _read_parts(path, reading)
     if not path.is_file():
         raise DataError(f"no file {path}: check the path.")
-    table = _read_file(path, reading)
+    table = read_file(path, reading)
     if not len(table.frame):
-        below = unpacked_name(path).suffix.lower() in TABS + COMMAS
-        raise DataError(f"{path} holds no rows{' below its header' if below else ''}.")
+        raise no_rows(path, single=True)
     return table
 
 
-def _read_file(path: Path, reading: Reading) -> SourceTable:
+def no_rows(path: Path, *, single: bool) -> DataError:
+    """The error of a file, or of parts, without rows."""
+    if not single:
+        return DataError(f"{path}: no part holds rows.")
+    below = unpacked_name(path).suffix.lower() in TABS + COMMAS
+    return DataError(f"{path} holds no rows{' below its header' if below else ''}.")
+
+
+def unreadable(path: Path, error: Exception) -> DataError:
+    """The error of a file that is not Parquet, or damaged."""
+    return DataError(f"{path} is not a whole Parquet file ({_brief(error)}).")
+
+
+def read_file(path: Path, reading: Reading) -> SourceTable:
+    """A file as a table, which may hold no rows. Raises ``DataError`` as :func:`read_table`."""
     suffix = unpacked_name(path).suffix.lower()
     if suffix in PARQUET:
         try:
             frame = pl.read_parquet(path).drop(LINE, strict=False).with_row_index(LINE, offset=1)
         except (pl.exceptions.PolarsError, OSError) as error:
-            raise DataError(f"{path} is not a whole Parquet file ({_brief(error)}).") from error
+            raise unreadable(path, error) from error
         return SourceTable(str(path), frame, "row", (path,))
     if suffix not in TABS + COMMAS + JSON:
         raise DataError(
@@ -60,12 +75,24 @@ def _read_file(path: Path, reading: Reading) -> SourceTable:
     return SourceTable(str(path), frame, unit, (path,), notices=text.notices + told)
 
 
+def is_pattern(path: Path) -> bool:
+    """Whether a path is no file and names several by ``*``, ``?`` or ``[...]``, as ``logs/part-*.parquet``."""
+    return not path.exists() and any(mark in str(path) for mark in "*?[") and bool(_matching(path))
+
+
+def _matching(pattern: Path) -> list[Path]:
+    return [Path(name) for name in glob(str(pattern), recursive=True)]  # noqa: PTH207, absolute patterns too
+
+
 def part_files(folder: Path) -> list[Path]:
-    """The tables in a folder, without what begins with ``.`` or ``_``, as Spark and Hadoop name what is no data."""
+    """The tables in a folder, or those of a pattern.
+
+    What begins with ``.`` or ``_`` is left out, as Spark and Hadoop name what is no data.
+    """
     known = [suffix for kind in KINDS for suffix in kind]
     return sorted(
         file
-        for file in folder.iterdir()
+        for file in (folder.iterdir() if folder.is_dir() else _matching(folder))
         if file.is_file()
         and file.name[0] not in "._"
         and unpacked_name(file).suffix.lower() in known
@@ -92,29 +119,40 @@ def _read_parts(folder: Path, reading: Reading) -> SourceTable:
     tables = []
     for file in files:
         try:
-            tables.append(_read_file(file, reading))
+            tables.append(read_file(file, reading))
         except EmptyFileError:
             continue  # Spark writes such parts
     tables = [table for table in tables if len(table.frame)]
     if not tables:
-        raise DataError(f"{folder}: no part holds rows.")
-    first = tables[0]
-    for table in tables[1:]:
-        if not set(table.columns) & set(first.columns):
+        raise no_rows(folder, single=False)
+    notices = compare_parts(folder, [(table.name, table.columns) for table in tables])
+    return one_table(folder, tables, notices)
+
+
+def compare_parts(folder: Path, parts: Sequence[tuple[str, Collection[str]]]) -> tuple[str, ...]:
+    """What to tell of parts whose columns differ from the first one's.
+
+    Args:
+        folder: what they are parts of.
+        parts: path and columns of each.
+
+    Raises:
+        DataError: a part that has none of its columns.
+    """
+    first, known = parts[0]
+    for name, columns in parts:
+        if not set(columns) & set(known):
             raise DataError(
-                f"{table.name}: none of its columns ({', '.join(map(repr, table.columns))}) is one of {first.name}: "
+                f"{name}: none of its columns ({', '.join(map(repr, columns))}) is one of {first}: "
                 "each part needs the header, or none and --header for all."
             )
-    different = [
-        table.files[0].name for table in tables if set(table.columns) != set(first.columns)
-    ]
-    notices: tuple[str, ...] = ()
-    if different:
-        notices += (
-            f"{folder}: {len(different)} parts have other columns than {first.files[0].name} (the first is "
-            f"{different[0]}); what a part lacks is missing in its rows.",
-        )
-    return one_table(folder, tables, notices)
+    different = [Path(name).name for name, columns in parts if set(columns) != set(known)]
+    if not different:
+        return ()
+    return (
+        f"{folder}: {len(different)} parts have other columns than {Path(first).name} (the first is {different[0]}); "
+        "what a part lacks is missing in its rows.",
+    )
 
 
 def one_table(name: Path, tables: list[SourceTable], notices: tuple[str, ...] = ()) -> SourceTable:
@@ -130,7 +168,7 @@ def one_table(name: Path, tables: list[SourceTable], notices: tuple[str, ...] = 
     ]
     return SourceTable(
         str(name),
-        pl.concat(_alike(frames), how="diagonal_relaxed"),
+        pl.concat(alike(frames), how="diagonal_relaxed"),
         tables[0].unit,
         tuple(table.files[0] for table in tables),
         tuple(starts),
@@ -138,7 +176,7 @@ def one_table(name: Path, tables: list[SourceTable], notices: tuple[str, ...] = 
     )
 
 
-def _alike(frames: list[pl.DataFrame]) -> list[pl.DataFrame]:
+def alike(frames: list[pl.DataFrame]) -> list[pl.DataFrame]:
     """Frames whose columns of one name can be put together: as objects where their types are not of one kind."""
     schemas = [frame.schema for frame in frames]
     mixed = []

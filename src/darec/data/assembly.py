@@ -1,0 +1,93 @@
+"""The last step of an import: ids, pairs and items become a dataset that says how it came about."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import polars as pl
+
+from darec.data.catalogue import Catalogue
+from darec.data.cleaning import Tally, ordered
+from darec.data.dataset import Dataset
+from darec.data.import_options import ImportOptions
+from darec.data.ingest import Source
+from darec.data.ingest.item_text import CATALOGUE
+from darec.ids.idmap import IdMap
+from darec.types import Interactions
+
+
+def no_items(name: str) -> Catalogue:
+    """The catalogue of an import without items."""
+    return Catalogue(pl.DataFrame(schema=CATALOGUE), name)
+
+
+def item_ids(
+    present: pl.Series, catalogue: pl.DataFrame, chosen: ImportOptions, tally: Tally
+) -> list[str]:
+    """The dataset's items in order: those with interactions and, where asked for, those without."""
+    known = catalogue["item_id"]
+    cold = known.filter(~known.is_in(present.implode()))
+    if len(cold):
+        what = "kept" if chosen.keep_cold_items else "left out (--keep-cold-items keeps them)"
+        tally.note(
+            "items_without_interactions",
+            len(cold),
+            f"{len(cold)} items without interactions {what}, the first {cold[0]!r}.",
+        )
+    return ordered([*present, *(cold if chosen.keep_cold_items else ())])
+
+
+def assemble(
+    ids: tuple[list[str], list[str]],
+    splits: Mapping[str, Interactions],
+    *,
+    read: Source,
+    catalogue: Catalogue,
+    method: str,
+    chosen: ImportOptions,
+    tally: Tally,
+) -> Dataset:
+    """The dataset, in memory.
+
+    Args:
+        ids: of users and of items, in order.
+        splits: the pairs of each.
+        read: what was read.
+        catalogue: the items.
+        method: of the split.
+        chosen: the import's options.
+        tally: what was merged, dropped or moved.
+    """
+    user_ids, item_ids = ids
+    settings = asdict(chosen) | {"split": method, "columns": read.columns} | catalogue.about
+    return Dataset(
+        IdMap("user", user_ids, read.types.get("user", "string")),
+        IdMap("item", item_ids, read.types.get("item", "string")),
+        splits["train"],
+        splits["valid"],
+        splits["test"],
+        catalogue=_in_order(item_ids, catalogue.frame),
+        extra=None if catalogue.fields is None else _in_order(item_ids, catalogue.fields).lazy(),
+        manifest={
+            "sources": [_fingerprint(file) for file in read.files + catalogue.files],
+            "options": {key: value for key, value in settings.items() if value not in (None, ())},
+            "tally": tally.counts,
+            "notices": tally.notices,
+        },
+    )
+
+
+def _in_order(item_ids: list[str], frame: pl.DataFrame) -> pl.DataFrame:
+    """A row of a frame an item, in the dataset's order."""
+    ids = pl.DataFrame({"item_id": item_ids}, {"item_id": pl.String})
+    return ids.join(frame, on="item_id", how="left", maintain_order="left")
+
+
+def _fingerprint(file: Path) -> dict[str, Any]:
+    with file.open("rb") as stream:
+        digest = hashlib.file_digest(stream, "sha256").hexdigest()
+    return {"file": file.name, "bytes": file.stat().st_size, "sha256": digest}

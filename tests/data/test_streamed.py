@@ -1,0 +1,278 @@
+"""A streamed import makes what an import in memory makes: the same dataset, the same sentences, the same refusals."""
+
+from __future__ import annotations
+
+import gzip
+import re
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import polars as pl
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from darec.data import build
+from darec.data.build import import_dataset
+from darec.data.dataset import SPLITS, Dataset
+from darec.data.split import SPLIT_METHODS
+from darec.data.streamed import parts, rows
+from darec.data.streamed.select import smallest
+from darec.errors import DarecError
+from darec.progress import listening
+
+Outcome = tuple[Any, ...]
+
+
+@pytest.fixture(autouse=True)
+def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "LARGE", 0)
+    monkeypatch.setattr(parts, "ROWS", 3)
+    monkeypatch.setattr(rows, "PART", 4)
+    monkeypatch.setattr(rows, "_BLOCK", 5)
+
+
+def outcome(source: Path, **options: Any) -> Outcome:
+    """All that an import says and makes."""
+    try:
+        data = import_dataset(source, **options)
+    except DarecError as error:
+        # Read in pieces, others like the row that is named are counted in its piece alone.
+        return type(error), re.sub(r"\((at least )?\d+ such", "(N such", str(error))
+    cold = {
+        name: (part.catalogue.rows(), part.pairs.keys.tolist()) for name, part in data.cold.items()
+    }
+    return (
+        data.fingerprint(),
+        data.users.ids,
+        data.items.ids,
+        [data.split(name).keys.tolist() for name in SPLITS],
+        data.catalogue.rows(),
+        data.manifest,
+        cold,
+    )
+
+
+def both(source: Path, **options: Any) -> tuple[Outcome, Outcome]:
+    """Of a streamed import and of one in memory."""
+    assert parts.is_large(source)
+    streamed = outcome(source, **options)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(build, "is_large", lambda source: False)
+        return streamed, outcome(source, **options)
+
+
+def write(frame: pl.DataFrame, folder: Path, kind: str, n_parts: int) -> Path:
+    """The rows as parts of a folder."""
+    folder.mkdir()
+    size = -(-len(frame) // n_parts)
+    for number in range(n_parts):
+        part = frame.slice(number * size, size)
+        name = folder / f"part-{number:03d}"
+        if kind == "parquet":
+            part.write_parquet(f"{name}.parquet", row_group_size=2)
+        elif kind == "tsv":
+            part.write_csv(f"{name}.tsv", separator="\t")
+        else:
+            Path(f"{name}.csv.gz").write_bytes(gzip.compress(part.write_csv().encode()))
+    return folder
+
+
+ROW = st.tuples(
+    st.sampled_from(["9", "10", "007", "7", "x", "y", "ü"]),
+    st.sampled_from(["a", "b", "c", "d", "10", "9", "8", "7"]),
+    st.integers(-1, 5),
+    st.integers(0, 6),
+    st.sampled_from(["train", "Valid", "test"]),
+)
+ITEMS = pl.DataFrame({"item_id": [*"abcdz", "10", "9"], "title": [*"ABCDZXY"]})
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@given(
+    st.lists(ROW, min_size=1, max_size=40),
+    st.sampled_from(["parquet", "tsv", "csv"]),
+    st.integers(1, 4),
+    st.fixed_dictionaries(
+        {
+            "split": st.sampled_from(
+                [None, "column", *SPLIT_METHODS]
+            ),
+            "min_rating": st.sampled_from([None, 0, 3]),
+            "k_core": st.integers(0, 3),
+            "users_without_train": st.sampled_from(["error", "drop"]),
+            "unknown_items": st.sampled_from(["error", "drop", "keep"]),
+            "keep_cold_items": st.booleans(),
+            "items": st.sampled_from([None, ITEMS]),
+            "ratios": st.sampled_from([(3, 1, 1), (1, 0, 1)]),
+            "seed": st.integers(0, 2),
+        }
+    ),
+    st.sampled_from(["as it is", "seconds", "milliseconds", "days", "iso", "dates"]),
+)
+def test_both_make_the_same(
+    tmp_path_factory: pytest.TempPathFactory,
+    log: list[Any],
+    kind: str,
+    n_parts: int,
+    options: dict[str, Any],
+    times: str,
+) -> None:
+    frame = pl.DataFrame(log, schema=["user", "item", "rating", "time", "split"], orient="row")
+    day = pl.datetime(2014, 3, pl.col("time") + 9)
+    written = {
+        "as it is": pl.col("time"),
+        "seconds": pl.col("time") + 1_500_000_000,
+        "milliseconds": (pl.col("time") + 1_500_000_000) * 1000,
+        "days": pl.col("time") + 20140301,
+        "iso": day.dt.strftime("%Y-%m-%d %H:%M:%S"),
+        "dates": day.dt.strftime("%m/%d/%Y"),
+    }[times]
+    frame = frame.with_columns(time=written)
+    if options["split"] is None:
+        frame = frame.drop("split")
+    folder = write(frame, tmp_path_factory.mktemp("log") / "log", kind, n_parts)
+    streamed, whole = both(folder, **options)
+    assert streamed == whole
+
+
+@pytest.mark.parametrize(
+    ("spoiled", "told"),
+    [
+        ((1, "user", " "), "no id in column 'user'"),
+        ((4, "time", "soon"), "is 'soon', which is neither a finite number nor an ISO date"),
+        ((4, "rating", "good"), "is 'good', which is not a finite number"),
+        ((0, "split", "later"), "split 'later': write train"),
+    ],
+)
+def test_what_cannot_be_names_the_part_and_the_row(
+    tmp_path: Path, spoiled: tuple[int, str, str], told: str
+) -> None:
+    log = {"user": "u", "item": "a", "rating": "1", "time": "7", "split": "train"}
+    (tmp_path / "log").mkdir()
+    row, column, value = spoiled
+    for number in range(20):
+        lines = [",".join(log)]
+        for place in range(6):
+            bad = number == 17 and place == row
+            lines.append(",".join(((log | {column: value}) if bad else log).values()))
+        (tmp_path / f"log/part-{number:02d}.csv").write_text("\n".join(lines))
+    split = "column" if column == "split" else "leave-last-out"
+    said = outcome(tmp_path / "log", split=split, min_rating=0)[1]
+    assert f"part-17.csv, line {row + 2}: " in said and told in said
+
+
+def log_of(text: Callable[[int], str], n: int = 10) -> str:
+    return "user,item,time\n" + "".join(f"u{i % 3},i{i},{text(i)}\n" for i in range(n))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        log_of(lambda i: f"0{i % 9 + 1}/0{i % 5 + 1}/2014"),  # two readings
+        log_of(lambda i: f"01/{i + 8:02d}/2014"),  # two readings but for the last rows
+        log_of(lambda i: f"{i + 1:02d}.03.2014 10:00"),
+        log_of(lambda i: "soon"),
+        log_of(lambda i: str(1_500_000_000_000 + i)),
+        log_of(lambda i: str(5 + i * 10**13)),  # one unit, as some are no moments
+        log_of(lambda i: f"2014-03-{i + 1:02d}" + " 10:00:00" * (i % 2)),
+        log_of(lambda i: "2014-03-11T10:00:00Z"),
+    ],
+)
+def test_times_are_read_as_one_column(tmp_path: Path, text: str) -> None:
+    (tmp_path / "log.csv").write_text(text)
+    streamed, whole = both(tmp_path / "log.csv", split="leave-last-out")
+    assert streamed == whole
+
+
+def test_the_finest_column_of_times(tmp_path: Path) -> None:
+    text = "user,item,date,time_ms,position\n" + "".join(
+        f"u{i % 2},i{i},2014-03-11,{i + 10**12},{i // 2}\n" for i in range(9)
+    )
+    (tmp_path / "log.csv").write_text(text)
+    streamed, whole = both(tmp_path / "log.csv", split="temporal-user")
+    assert streamed == whole and streamed[5]["options"]["columns"]["time"] == "time_ms"
+    (tmp_path / "log.csv").write_text(text.replace("1000000000003", "soon"))
+    streamed, whole = both(tmp_path / "log.csv", split="temporal-user")
+    assert streamed == whole and streamed[5]["options"]["columns"]["time"] == "date"
+
+
+def test_parts_that_differ(tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    folder.mkdir()
+    (folder / "part-0.csv").write_text("uid,item\n1,a\n2,b\n")
+    (folder / "part-1.csv").write_text("")
+    (folder / "part-2.csv").write_text("item,uid,rating\n")
+    (folder / "part-3.csv").write_text("item,note,uid\na,x,2\nb,y,1\n")
+    streamed, whole = both(folder)
+    assert streamed == whole
+    assert "1 parts have other columns than part-0.csv" in streamed[5]["notices"][0]
+    (folder / "part-4.csv").write_text("user_id,item\n5,a\n")  # a name that goes before uid
+    streamed, whole = both(folder)
+    assert streamed[0] is whole[0] and "no id in column 'user_id'" in streamed[1]
+    (folder / "part-4.csv").write_text("who,what\n5,a\n")
+    streamed, whole = both(folder)
+    assert streamed == whole and "none of its columns" in streamed[1]
+
+
+def test_types_that_differ(tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    folder.mkdir()
+    for number, users in enumerate(([1, 2], [3.0, 1.0], [2, 1])):
+        frame = pl.DataFrame({"user": users, "item": [7, 8]})
+        frame.write_parquet(folder / f"{number}.parquet")
+    streamed, whole = both(folder)
+    assert streamed == whole and streamed[1] == [1, 2, 3]
+    pl.DataFrame({"user": ["x", "1"], "item": [7, 8]}).write_parquet(folder / "3.parquet")
+    streamed, whole = both(folder)
+    assert streamed == whole and streamed[1] == ["1", "2", "3", "x"]
+    pl.DataFrame({"user": [2.5], "item": [7]}).write_parquet(folder / "3.parquet")
+    assert both(folder)[0] == both(folder)[1]
+    (folder / "4.parquet").write_bytes(b"PAR1 no")
+    assert "4.parquet is not a whole Parquet file" in outcome(folder)[1]
+
+
+def test_empty_inputs(tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    folder.mkdir()
+    (folder / "a.csv").write_text("user,item\n")
+    assert both(folder)[0] == both(folder)[1] and "no part holds rows" in outcome(folder)[1]
+    assert both(folder / "a.csv")[0] == both(folder / "a.csv")[1]
+    (folder / "a.csv").write_text("")
+    assert both(folder / "a.csv")[0] == both(folder / "a.csv")[1]
+    schema = {"user": pl.Int64, "item": pl.Int64}
+    pl.DataFrame(schema=schema).write_parquet(folder / "a.parquet")
+    streamed, whole = both(folder / "a.parquet")
+    assert streamed == whole and "holds no rows" in streamed[1]
+
+
+def test_a_pattern_names_parts(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"user": ["u", "v"] * 6, "item": list("abcdefghijkl")})
+    folder = write(frame, tmp_path / "log", "tsv", 4)
+    pattern = tmp_path / "log/part-00[012].*"
+    streamed, whole = both(pattern)
+    assert streamed == whole and len(streamed[5]["sources"]) == 3
+    assert str(import_dataset(folder).manifest["tally"]["read"]) == "12"
+
+
+def test_it_is_saved_and_loaded_and_leaves_nothing_else(tmp_path: Path) -> None:
+    frame = pl.DataFrame({"user": [i % 7 for i in range(60)], "item": [i % 11 for i in range(60)]})
+    source = write(frame, tmp_path / "log", "parquet", 5)
+    heard: list[tuple[str, int, int]] = []
+    with listening(lambda *told: heard.append(told)):
+        data = import_dataset(source, out=tmp_path / "data/log", k_core=2)
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["log"]
+    assert Dataset.load(tmp_path / "data/log").fingerprint() == data.fingerprint()
+    assert heard[0][0].startswith("reading (4 rows, ") and ("writing pairs", 0) < heard[-1][:2]
+    with pytest.raises(DarecError):
+        import_dataset(source, out=tmp_path / "data/log", k_core=99, overwrite=True)
+    assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["log"]
+
+
+@given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
+def test_the_kth_smallest(values: list[float]) -> None:
+    pieces = np.array_split(np.array(values), 3)
+    places = range(len(values) + 1)
+    assert smallest(lambda: pieces, places) == [*sorted(v + 0.0 for v in values), np.inf]
