@@ -245,3 +245,20 @@ def test_renumbered_items_leave_all_metrics_the_same(seed):
     before = found(items, ids, np.arange(30))
     assert before["tied@3"] > 0
     assert found(items[moved], ids[moved], new_row) == pytest.approx(before)
+
+
+def test_the_interval_of_a_sample_holds_the_mean_of_all_as_often_as_it_says():
+    rng = np.random.default_rng(0)
+    values = rng.random(400) * (rng.random(400) < 0.5)
+    inside = 0
+    for _ in range(400):
+        users = np.sort(rng.permutation(400)[:200])
+        sample = Evaluation(users, {"recall@5": values[users]})
+        half = sample.half_width("recall@5", 400)
+        inside += abs(values[users].mean() - values.mean()) <= half
+    assert 0.92 < inside / 400 < 0.98  # without the correction for a finite population: above 0.99
+
+
+def test_all_users_have_no_interval_and_one_user_has_no_end_of_it():
+    one = Evaluation(np.arange(1), {"recall@5": np.ones(1)})
+    assert one.half_width("recall@5", 1) == 0.0 and one.half_width("recall@5", 9) == np.inf

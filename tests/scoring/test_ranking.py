@@ -10,7 +10,8 @@ from hypothesis import strategies as st
 
 from darec.errors import ConfigError, DataError, RunError
 from darec.scoring import Ranker, TableScorer, select, tie_order
-from darec.types import Interactions, Tables
+from darec.scoring.ranking import Fill
+from darec.types import IntArray, Interactions, Tables
 
 
 def world(seed, n_users=9, n_items=40, dim=4, density=0.2, levels=None):
@@ -232,3 +233,25 @@ def test_items_with_one_row_are_listed_in_one_order_wherever_they_stand():
     first = TableScorer(Tables(users, items), tie_order(ids)).top_k(k=10)[0]
     again = TableScorer(Tables(users, items[moved]), tie_order(ids[moved])).top_k(k=10)[0]
     np.testing.assert_array_equal(ids[moved][again], ids[first])
+
+
+def test_scores_of_a_few_users_are_held_at_once() -> None:
+    """Never [users, I]: a buffer is filled for 16 users, or as many as fit into 2 MiB, and used again."""
+    held: set[tuple[int, int]] = set()
+
+    class Watched(TableScorer):
+        def fill(self, users: IntArray, items: IntArray | None, width: int) -> Fill:
+            whole = super().fill(users, items, width)
+
+            def fill(start: int, stop: int, block: torch.Tensor) -> None:
+                held.add((block.untyped_storage().nbytes(), block.data_ptr()))
+                whole(start, stop, block)
+
+            return fill
+
+    for n_items, most in ((1_000, 2 << 20), (150_000, 16 * 4 * 151_000)):
+        held.clear()
+        scorer = Watched(Tables(torch.randn(700, 2), torch.randn(n_items, 2)))
+        Ranker(700, n_items, None, users=np.arange(700 if n_items < 2_000 else 40)).rank(scorer, 5)
+        assert len(held) == 1  # one buffer, filled again and again
+        assert held.pop()[0] <= most

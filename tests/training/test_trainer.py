@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import random
+import re
 import signal
 import subprocess
 import sys
@@ -19,6 +20,7 @@ import torch
 import darec
 from darec.config import resolve_config
 from darec.errors import ConfigError, DataError, RunError
+from darec.evaluation.evaluate import judges, validator
 from darec.testing.suites import tiny_text
 from darec.testing.worlds import tiny_dataset
 from darec.training.trainer import Trainer
@@ -75,6 +77,37 @@ def test_early_stopping_keeps_the_best_weights(tmp_path: Path) -> None:
     assert run.metrics["best_epoch"] == min(epoch for epoch in values if values[epoch] == best)
     assert run.metrics["epochs"] == run.metrics["best_epoch"] + 2 * 2
     assert run.metrics["valid/recall@10"] == best
+
+
+def test_a_sample_judges_meanwhile_and_all_judge_at_the_end(tmp_path: Path) -> None:
+    dataset = tiny_dataset(n_users=80)
+    settings = {**SETTINGS, "train.eval_users": 30}
+    run = darec.fit(dataset, settings=settings, out=tmp_path / "r", progress=False)
+    again = darec.fit(dataset, settings={**settings, "options.seed": 5}, progress=False)
+    history = [json.loads(line) for line in (tmp_path / "r/history.jsonl").read_text().splitlines()]
+    best = max(history, key=lambda line: float(line["valid/recall@10"]))
+    drawn = judges(dataset, 30)
+    assert drawn is not None and len(drawn) == 30
+    found = validator(dataset, 10, drawn).evaluate(run.scorer)
+    assert best["valid/recall@10"] == found.summary()["recall@10"]
+    assert best["diagnostics/validation/half_width"] == found.half_width("recall@10", 80) > 0
+    for one in (run, again):
+        whole = validator(dataset, 10).evaluate(one.scorer)
+        assert one.metrics["valid/recall@10"] == whole.summary()["recall@10"]
+        assert one.metrics["diagnostics/validation/users"] == 30
+
+
+@pytest.mark.parametrize("most", [None, 60, 100])
+def test_where_no_more_users_are_there_all_judge(most: int | None) -> None:
+    dataset = tiny_dataset(n_users=60)
+    assert judges(dataset, most) is None
+    run = darec.fit(dataset, settings={**SETTINGS, "train.eval_users": most}, progress=False)
+    assert "diagnostics/validation/users" not in run.metrics
+
+
+def test_the_sample_is_told_where_progress_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
+    darec.fit(tiny_dataset(n_users=80), settings={**SETTINGS, "train.eval_users": 30})
+    assert re.search(r"recall@10 0\.\d+ ± 0\.\d+ \(30 of 80 users\)", capsys.readouterr().err)
 
 
 WORKER = """

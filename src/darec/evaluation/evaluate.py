@@ -26,6 +26,8 @@ from darec.types import IntArray, Interactions, Tables
 
 KS: Final = (5, 10, 20)
 MASKS: Final = ("train", "train+valid")
+JUDGES: Final = 50_000
+"""Users who judge a model while it is trained, at most, where a run does not say."""
 
 
 class Evaluator:
@@ -238,6 +240,21 @@ def validator(dataset: Dataset, k: int, users: IntArray | None = None) -> Evalua
             valid.users[kept], valid.items[kept], valid.n_users, valid.n_items
         )
     return Evaluator(valid, train, train, (k,), user_groups=0, item_groups=0)
+
+
+def judges(dataset: Dataset, most: int | None = None) -> IntArray | None:
+    """Rows of the users of the validation split who judge a model while it is trained; None: all of them.
+
+    Args:
+        dataset: with the split.
+        most: how many; None: :data:`JUDGES`. Where there are more, the sample is drawn with seed 0, whatever the seed of
+            a run, so that all runs on a dataset are judged by the same users.
+    """
+    users = np.flatnonzero(dataset.valid.user_degree)
+    most = JUDGES if most is None else most
+    if len(users) <= most:
+        return None
+    return np.sort(np.random.default_rng(0).permutation(users)[:most])
 
 
 def _check(metrics: Sequence[str]) -> None:

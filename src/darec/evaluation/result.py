@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Final
@@ -102,6 +103,21 @@ class Evaluation(Tabular):
             if len(values):
                 summary[name] = float(values.mean())
         return {**summary, **self.overall}
+
+    def half_width(self, name: str, of: int) -> float:
+        """Half of the 95% interval of a metric's mean over ``of`` users, of whom those here are a sample.
+
+        By the normal approximation, for a sample drawn without replacement (Cochran 1977, eq. 2.14): 0 where all are
+        here, infinite for a single one.
+        """
+        values = self.values(name)
+        values = values[~np.isnan(values)]
+        n = len(values)
+        if n >= of:
+            return 0.0
+        if n < 2:
+            return math.inf
+        return 1.96 * float(values.std(ddof=1)) * math.sqrt((1 - n / of) / n)
 
     def save(self, path: str | Path) -> None:
         """Write one Parquet file, a row a user; it appears whole or not at all."""

@@ -47,6 +47,7 @@ _ROUNDING = 2.0**-20  # eight units in the last place of float32
 # Bytes of the score buffer where no batch size is given: a CPU wants it to stay in its cache, a GPU wants
 # enough work for each kernel.
 _BUFFER_BYTES = {"cpu": 2 << 20, "cuda": 256 << 20}
+_LEAST_USERS = 16  # scored at once all the same: the item table, too, comes from memory once for all of them
 
 
 class Ranked(NamedTuple):
@@ -79,7 +80,8 @@ class Ranker:
         exclude: pairs never to be ranked, or None.
         users: [n] user rows to rank, in any order; None for all U.
         candidates: [m] item rows that may be ranked; None for all I. Repeats are dropped.
-        batch_size: users scored at once; None to fit a buffer of 2 MiB (CPU) or 256 MiB (GPU).
+        batch_size: users scored at once; None to fit a buffer of 2 MiB (CPU) or 256 MiB (GPU), but 16 at least:
+            64 MB for a million items.
 
     Raises:
         ConfigError: a batch size below 1.
@@ -157,7 +159,8 @@ class Ranker:
         places = torch.nn.functional.pad(torch.from_numpy(ties), (0, width - size)).to(device)
         excluded = self._rows.to(device) * width + self._columns.to(device)
         n = len(self.users)
-        batch_size = self.batch_size or _BUFFER_BYTES.get(device.type, 2 << 20) // (4 * width)
+        fitting = _BUFFER_BYTES.get(device.type, 2 << 20) // (4 * width)
+        batch_size = self.batch_size or max(fitting, _LEAST_USERS)
         batch_size = max(1, min(batch_size, n))
         buffer = torch.empty(batch_size, width, device=device)
         best_items = torch.empty(n, k, dtype=torch.long, device=device)

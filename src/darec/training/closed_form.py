@@ -14,7 +14,7 @@ from torch import Tensor
 from darec.backbones.closed_form import ClosedForm, ClosedFormInputs
 from darec.config import RunConfig
 from darec.data.dataset import Dataset
-from darec.evaluation.evaluate import validator
+from darec.evaluation.evaluate import judges, validator
 from darec.lock import Lock
 from darec.model import Model
 from darec.registry import ALIGNMENTS, BACKBONES
@@ -56,7 +56,8 @@ class ClosedFormTrainer:
         Model.require_text(config, text)
         self.backbone = BACKBONES.get(config.backbone.name)
         self.alignment = ALIGNMENTS.get(config.alignment.name)
-        self.evaluator = validator(dataset, k) if validate else None
+        users = judges(dataset, config.train.eval_users)
+        self.evaluator = validator(dataset, k, users) if validate else None
         self.state = TrainState()
         self._scorer: Scorer | None = None
 

@@ -32,6 +32,9 @@ class Reporter:
     def step(self, epoch: int, done: int, total: int) -> None:
         """Called after each step with the epoch (from 1) and the steps done in it."""
 
+    def sampled(self, users: int, total: int, half_width: float) -> None:
+        """Called before :meth:`evaluated` where a sample of the users judges, with half of the figure's interval."""
+
     def evaluated(
         self, epoch: int, losses: Mapping[str, float], metric: str, value: float, best: float
     ) -> None:
@@ -62,6 +65,7 @@ class ConsoleReporter(Reporter):
             disable=not self.console.is_terminal,
         )
         self.task = self.progress.add_task(label, total=None, note="")
+        self._sample = ""
 
     def __enter__(self) -> Self:
         self.progress.start()
@@ -98,11 +102,15 @@ class ConsoleReporter(Reporter):
             total=self.epochs * total,
         )
 
+    def sampled(self, users: int, total: int, half_width: float) -> None:
+        """Say so beside the value."""
+        self._sample = f" ± {half_width:.4f} ({users:,} of {total:,} users)"
+
     def evaluated(
         self, epoch: int, losses: Mapping[str, float], metric: str, value: float, best: float
     ) -> None:
         """Note the newest and the best value; on a plain stream, print a line."""
-        note = f"valid {metric} {value:.4f}, best {best:.4f}"
+        note = f"valid {metric} {value:.4f}{self._sample}, best {best:.4f}"
         self.progress.update(self.task, note=note)
         self._line(epoch, note, losses)
 

@@ -14,6 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
@@ -22,7 +23,8 @@ from torch import Tensor
 from darec.config import RunConfig
 from darec.data.dataset import Dataset
 from darec.errors import RunError
-from darec.evaluation.evaluate import validator
+from darec.evaluation.evaluate import judges, validator
+from darec.evaluation.result import Evaluation
 from darec.files import write_atomic
 from darec.lock import Lock
 from darec.memory import keep_freed_memory
@@ -87,7 +89,8 @@ class Trainer:
         self.metric, k = check_config(config, dataset, validate=validate)
         self.device = resolve_device(options.device, options.precision)
         self.ties = dataset.items.tie_order
-        self.evaluator = validator(dataset, k) if validate else None
+        users = judges(dataset, config.train.eval_users)
+        self.evaluator = validator(dataset, k, users) if validate else None
         initial = torch.Generator().manual_seed(options.seed)
         with self.reporter.preparing():
             self.model = Model(config, dataset.train, text, initial).to(self.device)
@@ -222,10 +225,13 @@ class Trainer:
         with torch.no_grad():
             encoded = self.model.encode()
         value: float | None = None
+        sampled: dict[str, float] = {}
         if self.evaluator is not None:
             scorer = self.judged(TableScorer(self.model.tables(encoded), self.ties))
-            value = self.evaluator.evaluate(scorer, (self.metric,)).summary()[monitor]
-        diagnostics = self.model.diagnostics(encoded)
+            found = self.evaluator.evaluate(scorer, (self.metric,))
+            value = found.summary()[monitor]
+            sampled = self._interval(found)
+        diagnostics = self.model.diagnostics(encoded) | sampled
         state.total_seconds += time.perf_counter() - started
         state.stale += 1
         if self._lock is not None:
@@ -252,6 +258,15 @@ class Trainer:
             self.reporter.trained(state.epoch, losses)
         else:
             self.reporter.evaluated(state.epoch, losses, monitor, value, state.best_value)
+
+    def _interval(self, found: Evaluation) -> dict[str, float]:
+        """How far the figure of a sample of the users is to be trusted; nothing where all judge."""
+        total = int(np.count_nonzero(self.dataset.valid.user_degree))
+        if found.n_users == total:
+            return {}
+        half_width = found.half_width(self.config.train.monitor, total)
+        self.reporter.sampled(found.n_users, total, half_width)
+        return {"validation/users": found.n_users, "validation/half_width": half_width}
 
     def _save(self) -> None:
         """Write a checkpoint of everything that the next epoch depends on."""
