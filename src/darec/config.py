@@ -97,8 +97,9 @@ class TrainConfig(Settings):
     eval_every: int = Field(3, ge=1)
     """Epochs between evaluations on the validation split."""
     eval_users: int | None = Field(None, ge=1)
-    """Users of the validation split who judge the model while it is trained, at most; null: 50,000. Where there are more,
-    it is the same sample in every run on the data, and the interval of its figure is told. All count at the end."""
+    """Users of the validation split who judge the model while it is trained, at most; null: 50,000. Where there are
+    more, the same sample of them judges in every run on the data, and the interval of its figure is told. All count at
+    the end."""
     patience: int = Field(5, ge=1)
     """Evaluations without improvement after which training stops."""
     monitor: str = "recall@20"

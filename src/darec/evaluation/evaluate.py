@@ -247,8 +247,8 @@ def judges(dataset: Dataset, most: int | None = None) -> IntArray | None:
 
     Args:
         dataset: with the split.
-        most: how many; None: :data:`JUDGES`. Where there are more, the sample is drawn with seed 0, whatever the seed of
-            a run, so that all runs on a dataset are judged by the same users.
+        most: how many; None: :data:`JUDGES`. Where there are more, the sample is drawn with seed 0, whatever the seed
+            of a run, so that all runs on a dataset are judged by the same users.
     """
     users = np.flatnonzero(dataset.valid.user_degree)
     most = JUDGES if most is None else most

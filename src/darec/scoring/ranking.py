@@ -47,7 +47,9 @@ _ROUNDING = 2.0**-20  # eight units in the last place of float32
 # Bytes of the score buffer where no batch size is given: a CPU wants it to stay in its cache, a GPU wants
 # enough work for each kernel.
 _BUFFER_BYTES = {"cpu": 2 << 20, "cuda": 256 << 20}
-_LEAST_USERS = 16  # scored at once all the same: the item table, too, comes from memory once for all of them
+_LEAST_USERS = (
+    16  # scored at once all the same: the item table, too, comes from memory once for all of them
+)
 
 
 class Ranked(NamedTuple):
