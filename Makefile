@@ -1,4 +1,4 @@
-# make setup | demo | test | format | bench. See README.md.
+# make setup | demo | test | format | bench | docs. See README.md.
 PYTHON ?= python3
 # The build of torch. For a GPU: make setup TORCH=torch==2.13.0 (PyPI's build, which carries CUDA).
 TORCH ?= cpu
@@ -7,7 +7,7 @@ TORCH_CPU_INDEX ?= https://download.pytorch.org/whl/cpu
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check -q
 
-.PHONY: setup demo test lint format bench clean
+.PHONY: setup demo test lint format bench docs clean
 
 setup: .venv/.ready
 
@@ -45,5 +45,9 @@ format: setup
 bench: setup
 	$(BIN)/python -m benchmarks
 
+docs: setup  # the site, in docs/_build; fails on any warning
+	$(PIP) install -c constraints.txt -e '.[docs]'
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build
+
 clean:
-	rm -rf .venv build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf .venv docs/_build build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -149,7 +149,7 @@ def page(results: dict[str, Any]) -> str:
     }
     for name, found in results.items():
         lines += [
-            f"### {name}",
+            f"## {name}",
             "",
             "| weight of the text | precision@10 | recall@20 | taste: recall@20 |",
         ]

@@ -217,7 +217,7 @@ def page(results: dict[str, Any]) -> str:
             f"{s['test']} cold test items, {s['users']:,} users" for s in result["splits"]
         )
         lines += [
-            f"### {name} ({counts})",
+            f"## {name} ({counts})",
             "",
             f"| method | explained | valid {METRICS[1]} | test {METRICS[0]} | test {METRICS[1]} "
             f"| {METRICS[0]}, split by split |",

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import os
 import random
 import re
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -19,7 +21,7 @@ EXAMPLES = {
 }
 
 
-AGAIN = {ROOT / "docs" / "python.md", ROOT / "docs" / "cold-start.md"}
+AGAIN = {ROOT / "docs" / name for name in ("python.md", "cold-start.md", "reference/darec.md")}
 """Pages whose examples a reader may run again in the same folder, and a test does."""
 
 
@@ -28,11 +30,14 @@ OWN_TEST = {"extending.md", "production.md"}
 
 
 def run_examples(page: Path, times: int = 1) -> None:
+    """Run a page's examples; those of a database only where ``DAREC_DATABASE`` names one."""
     known = {**BACKBONES._parts}, {**ALIGNMENTS._parts}
     try:
         for _ in range(times):
             namespace: dict[str, object] = {}
             for number, example in enumerate(EXAMPLES[page], 1):
+                if "DAREC_DATABASE" in example and "DAREC_DATABASE" not in os.environ:
+                    continue
                 name = f"{page.name}, example {number}"
                 exec(compile(example, name, "exec", dont_inherit=True), namespace)
     finally:
@@ -44,9 +49,18 @@ def run_examples(page: Path, times: int = 1) -> None:
     [page for page in PAGES if EXAMPLES[page] and page.name not in OWN_TEST],
     ids=lambda page: str(page.relative_to(ROOT)),
 )
-def test_examples_run(page: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_examples_run(
+    page: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    request: pytest.FixtureRequest,
+) -> None:
     write_synthetic(tmp_path, SyntheticConfig(n_users=200, n_items=300, mean_interactions=12))
     monkeypatch.chdir(tmp_path)
+    monkeypatch.delenv("DAREC_DATABASE", raising=False)
+    if any("DAREC_DATABASE" in example for example in EXAMPLES[page]):
+        with suppress(pytest.skip.Exception):  # without a server its examples alone are left out
+            monkeypatch.setenv("DAREC_DATABASE", request.getfixturevalue("postgres"))
     run_examples(page, 2 if page in AGAIN else 1)
 
 
