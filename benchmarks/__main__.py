@@ -1,4 +1,4 @@
-"""``python -m benchmarks``: run every speed benchmark, then write the tables of docs/benchmarks.md and the README.
+"""``python -m benchmarks``: run every speed benchmark, then write the tables of docs/benchmarks.md.
 
 ``python -m benchmarks --tables`` writes the tables from the results that are there.
 """
@@ -142,10 +142,8 @@ def main() -> None:
         for module in MODULES:
             subprocess.run([sys.executable, "-m", f"benchmarks.{module}"], check=True)
     lines = ["| figure | target | measured | command |", "|---|---|---|---|"]
-    short = ["| figure | measured |", "|---|---|"]
     for what, target, measured, module in rows():
         lines.append(f"| {what} | {target} | {measured} | `python -m benchmarks.{module}` |")
-        short.append(f"| {what} | {measured} |")
     machine = load_result("training_step")["machine"]
     note = (
         f"On one thread of a {machine['processor']} with torch {machine['torch']}; ratios are medians of interleaved "
@@ -154,7 +152,6 @@ def main() -> None:
     write_between(ROOT / "docs" / "benchmarks.md", "speed", "\n".join([*lines, "", note]))
     write_between(ROOT / "docs" / "benchmarks.md", "steps", step_costs())
     write_between(ROOT / "docs" / "encoding.md", "neighbours", neighbours_kept())
-    write_between(ROOT / "README.md", "speed", "\n".join([*short, "", note]))
 
 
 if __name__ == "__main__":

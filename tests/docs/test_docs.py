@@ -90,3 +90,14 @@ def test_links_between_pages_lead_somewhere() -> None:
     for page in (*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"):
         for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / link).exists(), f"{page.name} links to {link}, which is not there"
+
+
+def test_the_readme_is_short_and_its_table_is_that_of_the_study() -> None:
+    from benchmarks.common import load_result
+    from benchmarks.target import front
+
+    text = (ROOT / "README.md").read_text()
+    assert len(text.splitlines()) < 120
+    assert f"<!-- accuracy -->\n\n{front(load_result('target')['models'])}\n\n<!-- end -->" in text
+    for picture in re.findall(r"!\[.*?\]\(([^)]+)\)", text):
+        assert (ROOT / picture).stat().st_size < 200_000
