@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import bz2
 import gzip
+import lzma
 import re
 from collections.abc import Callable
 from pathlib import Path
@@ -10,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import polars as pl
+import pyarrow as pa
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -18,7 +21,7 @@ from darec.data import build
 from darec.data.build import import_dataset
 from darec.data.dataset import SPLITS, Dataset
 from darec.data.split import SPLIT_METHODS
-from darec.data.streamed import parts, rows
+from darec.data.streamed import blocks, parts, rows
 from darec.data.streamed.select import smallest
 from darec.errors import DarecError
 from darec.progress import listening
@@ -30,6 +33,7 @@ Outcome = tuple[Any, ...]
 def tiny(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(parts, "LARGE", 0)
     monkeypatch.setattr(parts, "ROWS", 3)
+    monkeypatch.setattr(blocks, "BLOCK", 48)
     monkeypatch.setattr(rows, "PART", 4)
     monkeypatch.setattr(rows, "_BLOCK", 5)
 
@@ -90,7 +94,7 @@ ROW = st.tuples(
 ITEMS = pl.DataFrame({"item_id": [*"abcdz", "10", "9"], "title": [*"ABCDZXY"]})
 
 
-@settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=50, deadline=None, suppress_health_check=list(HealthCheck))
 @given(
     st.lists(ROW, min_size=1, max_size=40),
     st.sampled_from(["parquet", "tsv", "csv"]),
@@ -197,6 +201,65 @@ def test_the_finest_column_of_times(tmp_path: Path) -> None:
     assert streamed == whole and streamed[5]["options"]["columns"]["time"] == "date"
 
 
+LINES = ["user,item", *(f"user {i % 4},item {i}" for i in range(30)), ""]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        "\n".join(LINES),
+        "\r\n".join(LINES),
+        "\ufeff" + "\n".join(LINES),
+        "\n\n" + "\n\n,\n".join(LINES),
+        "\n".join([*LINES[:20], *LINES]),  # one behind the other
+        "\n".join([*LINES[:20], "one field", *LINES[20:]]),
+        "\n".join([*LINES[:20], "u,\x00", *LINES[20:]]),
+        "\n".join([*LINES[:20], 'u,"quoted"', *LINES[20:]]),
+        "\n".join([*LINES[:20], 'u,"over', 'lines"', *LINES[20:]]),
+        "\n".join(line + "," * bool(line and number) for number, line in enumerate(LINES)),
+        "\n".join(LINES).replace(",", ";"),
+        "\n".join([*LINES[:20], "ü,ü", *LINES[20:]]).encode("latin-1"),
+        "\n".join(LINES).encode("utf-16"),
+        " \n" * 50,
+    ],
+)
+def test_a_large_text_file_is_read_in_blocks(tmp_path: Path, data: str | bytes) -> None:
+    file = tmp_path / "log.csv"
+    file.write_bytes(data if isinstance(data, bytes) else data.encode())
+    streamed, whole = both(file)
+    assert streamed == whole
+
+
+@pytest.mark.parametrize(
+    "options", [{"encoding": "latin-1"}, {"quotes": False}, {"header": ("user", "item")}]
+)
+def test_blocks_under_other_options(tmp_path: Path, options: dict[str, Any]) -> None:
+    file = tmp_path / "log.csv"
+    file.write_text("\n".join([*LINES[:20], 'u,"quoted"', *LINES[20:]]))
+    streamed, whole = both(file, **options)
+    assert streamed == whole
+
+
+@pytest.mark.parametrize("suffix", [".gz", ".zst", ".bz2", ".xz"])
+def test_blocks_of_packed_files(tmp_path: Path, suffix: str) -> None:
+    pack = {".gz": gzip.compress, ".zst": _zstd, ".bz2": bz2.compress, ".xz": lzma.compress}[suffix]
+    packed = pack("\n".join(LINES).encode())
+    file = tmp_path / f"log.csv{suffix}"
+    file.write_bytes(packed)
+    streamed, whole = both(file)
+    assert streamed == whole and len(streamed) > 2
+    file.write_bytes(packed[:-20])
+    for refused in both(file):
+        assert "is cut off or damaged" in refused[1]
+    file.write_bytes("\n".join(LINES).encode())
+    streamed, whole = both(file)
+    assert streamed == whole and "is not compressed" in streamed[5]["notices"][0]
+
+
+def _zstd(data: bytes) -> bytes:
+    return bytes(pa.Codec("zstd").compress(data, asbytes=True))
+
+
 def test_parts_that_differ(tmp_path: Path) -> None:
     folder = tmp_path / "log"
     folder.mkdir()
@@ -269,6 +332,7 @@ def test_it_is_saved_and_loaded_and_leaves_nothing_else(tmp_path: Path) -> None:
     assert sorted(path.name for path in (tmp_path / "data").iterdir()) == ["log"]
 
 
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.floats(allow_nan=False, allow_infinity=False), min_size=1))
 def test_the_kth_smallest(values: list[float]) -> None:
     pieces = np.array_split(np.array(values), 3)

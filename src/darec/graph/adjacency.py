@@ -14,6 +14,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
@@ -81,6 +82,15 @@ _propagated: Callable[..., Tensor] = _Product.apply
 _summed: Callable[..., Tensor] = _LayerSum.apply
 
 
+def _inserted(values: NDArray[Any], places: NDArray[Any], entries: NDArray[Any]) -> NDArray[Any]:
+    """Values with entries among them, which stand at ``places`` afterwards."""
+    whole = np.empty(len(values) + len(entries), values.dtype)
+    others = np.ones(len(whole), bool)
+    others[places] = False
+    whole[places], whole[others] = entries, values
+    return whole
+
+
 class Graph(nn.Module):
     """The normalised adjacency of the training interactions; its arrays move with the model that holds it.
 
@@ -104,27 +114,35 @@ class Graph(nn.Module):
         self._pattern: Pattern | None = None
         spec = spec or GraphSpec()
         self.n_users, self.n_items = train.n_users, train.n_items
-        users, items = train.users, train.items + train.n_users
-        n = train.n_users + train.n_items
-        edge = np.arange(len(train))
-        rows, columns = np.concatenate([users, items]), np.concatenate([items, users])
-        edges = np.concatenate([edge, edge])
-        self.n_edges = len(train)
-        if spec.self_loops:
-            loops = np.arange(n)
-            rows, columns = np.concatenate([rows, loops]), np.concatenate([columns, loops])
-            edges = np.concatenate([edges, self.n_edges + loops])
+        loops = int(spec.self_loops)
+        n, self.n_edges = train.n_users + train.n_items, len(train)
+        index = np.int32 if max(n, 2 * len(train) + loops * n) < 2**31 else np.int64
+        # The rows of users are the pairs as they stand, those of items the pairs in the order of items.
+        by_item = np.argsort(train.items, kind="stable").astype(index)
+        degree = np.concatenate([train.user_degree, train.item_degree]) + loops
+        indptr = np.concatenate([[0], np.cumsum(degree)])
+        indices = np.concatenate([train.items, train.users[by_item]]).astype(index)
+        indices[: len(train)] += train.n_users
+        edges = np.concatenate([np.arange(len(train), dtype=index), by_item])
+        del by_item
+        if loops:  # the first entry in a user's row, the last in an item's
+            at = np.concatenate([indptr[: train.n_users], indptr[train.n_users + 1 :] - 1])
+            indices, edges = (
+                _inserted(values, at, entries)
+                for values, entries in (
+                    (indices, np.arange(n, dtype=index)),
+                    (edges, self.n_edges + np.arange(n, dtype=index)),
+                )
+            )
             self.n_edges += n
-        order = np.lexsort((columns, rows))
-        rows, columns, edges = rows[order], columns[order], edges[order]
-        degree = np.bincount(rows, minlength=n)
         inverse_root = 1.0 / np.sqrt(np.maximum(degree, 1))
-        index = np.int32 if max(n, len(rows)) < 2**31 else np.int64
+        weights = np.repeat(inverse_root, degree)
+        weights *= inverse_root[indices]
         arrays = {
-            "indptr": np.concatenate([[0], np.cumsum(degree)]).astype(index),
-            "indices": columns.astype(index),
-            "weights": (inverse_root[rows] * inverse_root[columns]).astype(np.float32),
-            "edges": edges.astype(index),
+            "indptr": indptr.astype(index),
+            "indices": indices,
+            "weights": weights.astype(np.float32),
+            "edges": edges,
         }
         for name, array in arrays.items():  # made anew from the data, so not saved with the model
             self.register_buffer(name, torch.from_numpy(array), persistent=False)

@@ -95,48 +95,85 @@ def read_text(path: Path, encoding: str | None = None, *, otherwise: str | None 
         notices += (f"{path} begins with the mark of {marked.upper()} and is read so{instead}.",)
     elif encoding and not marked and decoded != data and _is_utf8(data):
         notices += (f"{path} is valid UTF-8, and was read as {encoding} as asked.",)
-    data = decoded
-    _check_zeros(path, data)
-    if codecs.BOM_UTF8 in data:  # of files that were put one behind the other
-        data = re.sub(rb"(?m)^\xef\xbb\xbf", b"", data)
-    if b"\r" in data:
-        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    data = _cleaned(path, decoded)
     if not data or data.isspace():
         raise EmptyFileError(f"{path} is empty.")
     return Text(data, notices)
 
 
-def _unpack(path: Path, data: bytes) -> tuple[bytes, tuple[str, ...]]:
+def plain_text(path: Path, data: bytes, line: int, offset: int) -> bytes:
+    """Some lines of a file in UTF-8 as :func:`read_text` gives them all.
+
+    Args:
+        path: for messages.
+        data: whole lines.
+        line: number of the first.
+        offset: bytes before it.
+
+    Raises:
+        DataError: a byte that does not fit, with its line.
+    """
+    return _cleaned(path, _decode(path, data, "utf-8", line, offset), line)
+
+
+def _cleaned(path: Path, data: bytes, line: int = 1) -> bytes:
+    """Text with line feeds and without marks. Raises ``DataError`` on NUL bytes."""
+    _check_zeros(path, data, line)
+    if codecs.BOM_UTF8 in data:  # of files that were put one behind the other
+        data = re.sub(rb"(?m)^\xef\xbb\xbf", b"", data)
+    if b"\r" in data:
+        data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+    return data
+
+
+def packing(path: Path, data: bytes) -> tuple[str, tuple[str, ...]]:
+    """How bytes are compressed, as the suffix of such files; "" if they are not. And what to tell of it.
+
+    Raises:
+        DataError: they are a ZIP archive.
+    """
     if re.match(rb"PK\x03\x04", data):
         raise DataError(f"{path} is a ZIP archive: unpack it, and name the file inside.")
-    for suffix, begin, unpack in PACKED:
+    for suffix, begin, _ in PACKED:
         named = path.suffix.lower() == suffix
         if re.match(begin, data):
-            try:
-                plain = unpack(data)
-            except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as error:
-                raise DataError(
-                    f"{path} is cut off or damaged ({error}) and cannot be unpacked: get it again."
-                ) from None
             known = () if named else (f"{path} is compressed ({suffix}) and was unpacked.",)
-            return plain, known
+            return suffix, known
         if named and not data.isspace():
-            return data, (f"{path} is not compressed, whatever its name says: read as it is.",)
-    return data, ()
+            return "", (f"{path} is not compressed, whatever its name says: read as it is.",)
+    return "", ()
 
 
-def _decode(path: Path, data: bytes, encoding: str) -> bytes:
+def cut_off(path: Path, error: Exception) -> DataError:
+    """The error of a compressed file that cannot be unpacked."""
+    return DataError(
+        f"{path} is cut off or damaged ({error}) and cannot be unpacked: get it again."
+    )
+
+
+def _unpack(path: Path, data: bytes) -> tuple[bytes, tuple[str, ...]]:
+    packed, notices = packing(path, data)
+    for suffix, _, unpack in PACKED:
+        if suffix == packed:
+            try:
+                return unpack(data), notices
+            except (EOFError, OSError, ValueError, zlib.error, lzma.LZMAError) as error:
+                raise cut_off(path, error) from None
+    return data, notices
+
+
+def _decode(path: Path, data: bytes, encoding: str, line: int = 1, offset: int = 0) -> bytes:
     """The text in UTF-8. Raises ``DataError`` naming the byte that does not fit."""
     if encoding == "utf-8" and data.isascii():
         return data
     try:
         text = data.decode(encoding)
     except UnicodeDecodeError as error:
-        line = data.count(b"\n", 0, error.start) + 1
+        line += data.count(b"\n", 0, error.start)
         wide = " (it looks like UTF-16: utf-16-le or utf-16-be)" if _seems_wide(data) else ""
         raise DataError(
-            f"{path}, line {line}: byte {data[error.start]:#04x} at offset {error.start} is not {encoding}: name the "
-            f"file's encoding with --encoding, for example latin-1{wide}."
+            f"{path}, line {line}: byte {data[error.start]:#04x} at offset {offset + error.start} is not {encoding}: "
+            f"name the file's encoding with --encoding, for example latin-1{wide}."
         ) from None
     except (LookupError, UnicodeError, ValueError):
         raise DataError(f"no encoding {encoding!r}: try utf-8 or latin-1.") from None
@@ -166,7 +203,7 @@ def _seems_wide(data: bytes) -> bool:
     return start.count(b"\0") > len(start) // 4
 
 
-def _check_zeros(path: Path, data: bytes) -> None:
+def _check_zeros(path: Path, data: bytes, line: int = 1) -> None:
     """Refuse NUL bytes, which no text has: UTF-16 without a mark, or blocks that a crash left empty."""
     place = data.find(b"\0")
     if place < 0:
@@ -175,7 +212,7 @@ def _check_zeros(path: Path, data: bytes) -> None:
         raise DataError(
             f"{path} looks like UTF-16 without a mark: pass --encoding utf-16-le (or utf-16-be)."
         )
-    line = data.count(b"\n", 0, place) + 1
+    line += data.count(b"\n", 0, place)
     raise DataError(
         f"{path}, line {line}: a NUL byte ({data.count(0)} such): the file is damaged, or no text. Get it again, or "
         "take them out (tr -d '\\000')."

@@ -7,6 +7,7 @@ holds one: a lone inch mark is a character there and swallows no rows.
 from __future__ import annotations
 
 import codecs
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
@@ -44,7 +45,7 @@ def read_delimited(
             one column only.
     """
     suffix = unpacked_name(path).suffix.lower()
-    separator, notices = _separator(path, data, "\t" if suffix in TABS else ",")
+    separator, notices = separator_of(path, data, "\t" if suffix in TABS else ",")
     quotes = False if suffix in UNQUOTED or b'"' not in data else reading.quotes
     if quotes is False:
         frame = cut_lines(path, data, separator, reading.header)
@@ -66,9 +67,9 @@ def read_delimited(
     return frame, notices
 
 
-def _separator(path: Path, data: bytes, usual: str) -> tuple[str, tuple[str, ...]]:
+def separator_of(path: Path, data: bytes, usual: str) -> tuple[str, tuple[str, ...]]:
     """What stands between fields: the usual mark, or the one that the first line has instead."""
-    first = _first_line(data)
+    first = first_line(data)
     if usual in first:
         return usual, ()
     counts = {mark: first.count(mark) for mark in SEPARATORS}
@@ -81,13 +82,18 @@ def _separator(path: Path, data: bytes, usual: str) -> tuple[str, tuple[str, ...
     return likely, (f"{path}: columns are separated by {likely!r}.",)
 
 
-def _first_line(data: bytes) -> str:
+def first_line(data: bytes) -> str:
+    """The first line that is not empty."""
     end = data.find(b"\n", len(data) - len(data.lstrip(b"\n")))
     return data[: end if end >= 0 else None].decode().lstrip("\n")
 
 
 def cut_lines(
-    path: Path, data: bytes, separator: str, header: tuple[str, ...] | None = None
+    path: Path,
+    data: bytes,
+    separator: str,
+    header: Sequence[str] | None = None,
+    line: int = 1,
 ) -> pl.DataFrame:
     """Lines cut at every separator, whatever quotes they hold.
 
@@ -96,20 +102,21 @@ def cut_lines(
         data: the content in UTF-8.
         separator: one character.
         header: names of the columns, where the first line is no header.
+        line: number of the first line.
 
     Raises:
         DataError: a line with more or fewer fields than the first.
     """
     data = data.rstrip(b"\n")
     starts, fields = _scan(data, separator)
-    lines = np.arange(1, len(starts) + 1, dtype=np.uint32)
+    lines = np.arange(line, line + len(starts), dtype=np.uint32)
     blank = _blank(data, starts, fields)
     if blank.any():
         data = _without(data, starts, blank)
         starts, fields = _scan(data, separator)
         lines = lines[~blank]
     first = 0 if header else 1
-    names = list(header or _first_line(data).split(separator))
+    names = list(header or first_line(data).split(separator))
     below, ends = fields[first:], np.append(starts[1:] - 2, len(data) - 1)[first:]
     last = np.frombuffer(data, np.uint8)[ends]
     if len(below) and (below == len(names) + 1).all() and (last == ord(separator)).all():

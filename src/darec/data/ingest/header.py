@@ -43,19 +43,30 @@ def without_headers(
     path: Path, frame: pl.DataFrame, notices: tuple[str, ...]
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
     """Leave out rows that repeat the header, as where files were put one behind the other."""
+    frame, lines = split_headers(frame)
+    return frame, (*notices, *told_headers(path, lines))
+
+
+def split_headers(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[int]]:
+    """The rows that do not repeat the header, and the lines of those that do."""
     names = [name for name in frame.columns if name != LINE]
     if not (frame[names[0]] == names[0]).any():
-        return frame, notices
+        return frame, []
     # As column_names has not seen them yet.
     written = {name: re.sub(r" \(\d+\)$|^column \d+$", "", name) or None for name in names}
     repeats = frame.select(
         pl.all_horizontal(pl.col(name).eq_missing(pl.lit(cell)) for name, cell in written.items())
     ).to_series()
-    lines = frame[LINE].filter(repeats)
-    if not len(lines):
-        return frame, notices
-    told = f"{path}: {len(lines)} lines that repeat the header were left out, the first is line {lines[0]}."
-    return frame.filter(~repeats), (*notices, told)
+    return frame.filter(~repeats), frame[LINE].filter(repeats).to_list()
+
+
+def told_headers(path: Path, lines: Sequence[int]) -> tuple[str, ...]:
+    """What to tell of lines that repeat the header."""
+    if not lines:
+        return ()
+    return (
+        f"{path}: {len(lines)} lines that repeat the header were left out, the first is line {lines[0]}.",
+    )
 
 
 def misfit(path: Path, line: int, fields: int, wanted: int) -> DataError:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Final
@@ -24,6 +24,7 @@ from darec.data.ingest.tabular import (
     read_file,
     unreadable,
 )
+from darec.data.streamed.blocks import Blocks, in_blocks
 
 LARGE: Final = 2**27
 """Bytes of files from which on an import is streamed."""
@@ -138,7 +139,6 @@ class Parts:
         names = self._names[table.files[0]] if self.parquet else table.columns
         self.files.append(table.files[0])
         self.starts.append(start)
-        self._told += table.notices
         self._of_parts.append((table.name, names))
         compare_parts(self.path, [self._of_parts[0], self._of_parts[-1]])
         new = [name for name in names if name not in self.columns]
@@ -166,13 +166,16 @@ class Parts:
 
     def _of_text(self, file: Path) -> Iterator[SourceTable]:
         try:
-            table = read_file(file, self.reading)
+            if in_blocks(file, self.reading):
+                yield from _cut(blocks := Blocks(file, self.reading))
+                self._told += blocks.notices
+            else:
+                table = read_file(file, self.reading)
+                yield from _cut([table])
+                self._told += table.notices
         except EmptyFileError:
             if self.path.is_file():
                 raise
-            return
-        for begin in range(0, len(table.frame), ROWS):
-            yield replace(table, frame=table.frame.slice(begin, ROWS))
 
     def _survey(self) -> None:
         """Columns and types of all parts that hold rows."""
@@ -207,6 +210,13 @@ class Parts:
                 yield SourceTable(str(file), piece, "row", (file,))
         except (pl.exceptions.PolarsError, OSError) as error:
             raise unreadable(file, error) from error
+
+
+def _cut(tables: Iterable[SourceTable]) -> Iterator[SourceTable]:
+    """Tables as pieces."""
+    for table in tables:
+        for begin in range(0, len(table.frame), ROWS):
+            yield replace(table, frame=table.frame.slice(begin, ROWS))
 
 
 def _row_groups(file: Path) -> list[int]:

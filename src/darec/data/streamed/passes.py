@@ -38,13 +38,14 @@ def merge_repeats(rows: Rows, method: str, tally: Tally) -> int:
     def once(records: Records) -> Records:
         nonlocal merged, crossing, left
         pairs = records["user"].astype(np.int64) << 32 | records["item"]
-        by = [records["line"]]
-        if "time" in (records.dtype.names or ()):
-            by.append(records["time"])
-        if method == "column":
-            by.append(records["split"])
-        order = np.lexsort((*by, pairs)) if len(by) > 1 else np.argsort(pairs, kind="stable")
+        order = np.argsort(pairs, kind="stable")  # the first line of each pair in front
         pairs, records = pairs[order], records[order]
+        by = [name for name in ("time", "split") if name in (records.dtype.names or ())]
+        again = np.flatnonzero(_repeated(pairs))
+        if len(again):
+            among = records[again]
+            earliest = np.lexsort((*(among[name] for name in by), pairs[again]))
+            records[again] = among[earliest]
         first = np.append(True, pairs[1:] != pairs[:-1])[: len(pairs)]
         if method == "column" and len(records):
             splits = records["split"]
@@ -58,6 +59,12 @@ def merge_repeats(rows: Rows, method: str, tally: Tally) -> int:
     rows.change("merging repeats", once)
     cleaning.note_repeats(tally, merged, crossing if method == "column" else None)
     return left
+
+
+def _repeated(pairs: IntArray) -> NDArray[np.bool_]:
+    """Which of some sorted pairs are there twice."""
+    same = pairs[1:] == pairs[:-1]
+    return np.append(False, same)[: len(pairs)] | np.append(same, False)[: len(pairs)]
 
 
 def settle_unknown_items(
