@@ -121,7 +121,7 @@ class Graph(nn.Module):
         by_item = np.argsort(train.items, kind="stable").astype(index)
         degree = np.concatenate([train.user_degree, train.item_degree]) + loops
         indptr = np.concatenate([[0], np.cumsum(degree)])
-        indices = np.concatenate([train.items, train.users[by_item]]).astype(index)
+        indices: NDArray[Any] = np.concatenate([train.items, train.users[by_item]]).astype(index)
         indices[: len(train)] += train.n_users
         edges = np.concatenate([np.arange(len(train), dtype=index), by_item])
         del by_item

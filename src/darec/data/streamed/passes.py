@@ -64,7 +64,8 @@ def merge_repeats(rows: Rows, method: str, tally: Tally) -> int:
 def _repeated(pairs: IntArray) -> NDArray[np.bool_]:
     """Which of some sorted pairs are there twice."""
     same = pairs[1:] == pairs[:-1]
-    return np.append(False, same)[: len(pairs)] | np.append(same, False)[: len(pairs)]
+    twice: NDArray[np.bool_] = np.append(False, same) | np.append(same, False)
+    return twice[: len(pairs)]
 
 
 def settle_unknown_items(
