@@ -15,6 +15,8 @@ from typing import Final
 
 import torch
 
+from darec.graph.adjacency import csr_product
+
 FLOAT: Final = 4
 _TRIAD: Final = 1 << 23  # numbers in each of three arrays: 32 MiB, beyond the caches
 
@@ -84,6 +86,17 @@ def triad(rounds: int = 15) -> float:
     """Bytes a second of ``c = a + 3 b`` on one thread (McCalpin's STREAM), counting three arrays."""
     a, b, c = (torch.ones(_TRIAD) for _ in range(3))
     return 3 * FLOAT * _TRIAD / best_of(lambda: torch.add(a, b, alpha=3.0, out=c), rounds)
+
+
+def summed(width: int, rows: int, rounds: int = 5) -> float:
+    """Bytes a second of random rows that propagation's own kernel adds up, 32 for each sum; rows counted alone."""
+    table = torch.ones(rows, width)
+    draw = torch.Generator().manual_seed(0)
+    picked = torch.randint(rows, (1 << 19,), generator=draw, dtype=torch.int32)
+    starts = torch.arange(0, len(picked) + 1, 32, dtype=torch.int32)
+    weights = torch.ones(len(picked))
+    seconds = best_of(lambda: csr_product(table, starts, picked, weights), rounds)
+    return len(picked) * width * FLOAT / seconds
 
 
 def gather(width: int, rows: int, stored: torch.dtype = torch.float32, rounds: int = 7) -> float:

@@ -3,6 +3,7 @@ from __future__ import annotations
 import pytest
 import torch
 
+import darec
 from darec.config import resolve_config
 from darec.testing.suites import BackboneSuite, train_steps
 from darec.testing.worlds import tiny_dataset
@@ -47,3 +48,20 @@ def test_zero_layers_is_matrix_factorisation() -> None:
     no_draws, _ = train_steps(edges, dataset, 5)
     assert torch.equal(no_draws.tables().users, mf.tables().users)
     assert lightgcn.tables().users.shape == mf.tables().users.shape
+
+
+def test_tables_held_in_bf16_between_the_layers_train_to_nearly_the_same_and_repeat() -> None:
+    dataset = tiny_dataset()
+
+    def tables(stored: str) -> torch.Tensor:
+        settings = {
+            "backbone": {"name": "lightgcn", "dim": 8, "stored": stored},
+            "train": {"epochs": 3, "batch_size": 64, "eval_every": 3},
+            "evaluation.ks": [5],
+            "train.monitor": "recall@5",
+        }
+        return darec.fit(dataset, settings=settings, progress=False).tables.users
+
+    exact, held = tables("float32"), tables("bf16")
+    assert held.dtype == torch.float32 and torch.equal(held, tables("bf16"))
+    assert 0 < float((held - exact).norm()) < 0.02 * float(exact.norm())

@@ -97,3 +97,19 @@ def test_graph_arrays_move_but_are_not_saved() -> None:
     graph = Graph(random_pairs(1))
     assert not graph.state_dict()
     assert graph.to(torch.float64).weights.dtype == torch.float64
+
+
+@pytest.mark.parametrize("layers", [0, 1, 3])
+def test_rows_held_in_bf16_are_rounded_to_three_digits_both_ways(layers: int) -> None:
+    graph = Graph(random_pairs(2, n_users=40, n_items=30, n=400))
+    draw = torch.Generator().manual_seed(0)
+    x = torch.randn(70, 16, generator=draw, requires_grad=True)
+    whole = graph.layer_sum(x, layers)
+    held = graph.layer_sum(x, layers, stored=torch.bfloat16)
+    assert held.dtype == torch.float32
+    scale = float(whole.detach().abs().max())
+    assert 0 < float((held - whole).abs().max()) < 0.01 * scale
+    push = torch.randn(70, 16, generator=draw)
+    exact, rounded = (torch.autograd.grad(one, x, push)[0] for one in (whole, held))
+    assert rounded.dtype == torch.float32
+    assert 0 < float((rounded - exact).abs().max()) < 0.01 * float(exact.abs().max())

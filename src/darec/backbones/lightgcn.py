@@ -32,6 +32,9 @@ class LightGCNConfig(BackboneConfig):
     """Probability that an edge is kept in a training step; 1 turns dropout off, as LightGCN's paper has it."""
     rescale: bool = False
     """Divide kept edges by ``edge_keep``. The RLMRec code does not."""
+    stored: Literal["float32", "bf16"] = "float32"
+    """Numbers in which tables are held between the layers; parameters stay float32. bf16 moves half the bytes, which
+    wide tables wait for, and rounds each to 3 digits (docs/studies/epoch-cost.md)."""
 
 
 class LightGCN(GraphBackbone[LightGCNConfig]):
@@ -42,7 +45,8 @@ class LightGCN(GraphBackbone[LightGCNConfig]):
         config, weights = self.config, None
         if generator is not None and config.edge_keep < 1:
             weights = self.graph.drop_edges(config.edge_keep, generator, rescale=config.rescale)
-        total = self.graph.layer_sum(ego, config.layers, weights)
+        stored = torch.bfloat16 if config.stored == "bf16" else None
+        total = self.graph.layer_sum(ego, config.layers, weights, stored=stored)
         if config.combine == "mean":
             total = total / (config.layers + 1)
         return self.split(total)
