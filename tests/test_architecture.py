@@ -27,6 +27,7 @@ LAYERS = (
     "terminal",
     "meter",
     "spreadsheet",
+    "processes",
     "seeding",
     "terms",
     "memory",

@@ -5,14 +5,17 @@ from __future__ import annotations
 import statistics
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 from darec.config import RunConfig
 from darec.data.dataset import Dataset
+from darec.errors import FolderError
 from darec.evaluation.result import Evaluation
 from darec.memory import peak_rss_mb
 from darec.model import Model
 from darec.model_card import model_card
+from darec.processes import ALONE, Group
 from darec.run import Run
 from darec.run_folder import RunFolder
 from darec.runtime import using_threads
@@ -38,6 +41,7 @@ class Job:
         figures: further figures of what was learned.
         splits: what the run is evaluated on at the end; None: every split that is held out.
         deadline: by ``time.monotonic()``, after which no further epoch is begun.
+        group: the processes that train it together; the leader alone has a ``folder``.
     """
 
     config: RunConfig
@@ -51,6 +55,7 @@ class Job:
     figures: Callable[[Scorer], dict[str, float]] | None = None
     splits: tuple[str, ...] | None = None
     deadline: float | None = None
+    group: Group = ALONE
 
 
 def train(job: Job, *, progress: bool, tensorboard: bool, reporter: Reporter | None = None) -> Run:
@@ -61,7 +66,11 @@ def train(job: Job, *, progress: bool, tensorboard: bool, reporter: Reporter | N
         progress: show progress on standard error.
         tensorboard: write TensorBoard events into the folder.
         reporter: what shows it; None: the usual one.
+
+    Returns:
+        The run; on the other processes of a group, what it is once the leader has written it.
     """
+    progress = progress and job.group.leads
     if reporter is None:
         label = f"{job.config.backbone.name} + {job.config.alignment.name}"
         reporter = ConsoleReporter(label, job.config.train.epochs) if progress else Reporter()
@@ -70,24 +79,37 @@ def train(job: Job, *, progress: bool, tensorboard: bool, reporter: Reporter | N
 
 
 def _train(job: Job, *, reporter: Reporter, tensorboard: bool) -> Run:
-    config, folder = job.config, job.folder
-    trainer = make_trainer(
-        config,
-        job.dataset,
-        job.text,
-        folder=folder.path if folder else None,
-        lock=folder.lock if folder else None,
-        reporter=reporter,
-        tensorboard=tensorboard,
-        validate="refit" not in job.about,
-        start=job.start,
-        deadline=job.deadline,
-    )
-    if folder is not None and not job.resumes:  # only now: what cannot work leaves nothing behind
-        dataset = folder.begin(config, job.dataset, job.about, whole=job.whole)
-        job = replace(job, dataset=dataset)
+    config, folder, group = job.config, job.folder, job.group
+    with group.agreeing():
+        trainer = make_trainer(
+            config,
+            job.dataset,
+            job.text,
+            folder=folder.path if folder else None,
+            lock=folder.lock if folder else None,
+            reporter=reporter,
+            tensorboard=tensorboard and group.leads,
+            validate="refit" not in job.about,
+            start=job.start,
+            deadline=job.deadline,
+            group=group,
+        )
+        if (
+            folder is not None and not job.resumes
+        ):  # only now: what cannot work leaves nothing behind
+            dataset = folder.begin(config, job.dataset, job.about, whole=job.whole)
+            job = replace(job, dataset=dataset)
+    place = group.told(str(folder.path.resolve()) if folder else None)
+    with group.agreeing():
+        if not group.leads and not (Path(place) / "config.yaml").is_file():
+            raise FolderError(
+                f"{place}, where process 0 writes the run, is not there for process {group.rank}: choose an --out on a "
+                "file system that all processes share."
+            )
     trainer.fit(resume=job.resumes)
-    return _record(job, trainer)
+    run = _record(job, trainer) if group.leads else None
+    group.told(None)  # that it is written
+    return run or Run.load(place, dataset=job.dataset)
 
 
 def _record(job: Job, trainer: AnyTrainer) -> Run:
@@ -106,6 +128,8 @@ def _record(job: Job, trainer: AnyTrainer) -> Run:
         "table_dim": run.scorer.width,
         **{f"diagnostics/{name}": value for name, value in state.diagnostics.items()},
     }
+    if job.group.size > 1:
+        run.metrics |= {"processes": job.group.size, "bytes_sent_per_step": round(state.sent)}
     if run.refit is not None:
         run.metrics["refit"] = True
     if state.out_of_time:

@@ -20,6 +20,7 @@ from darec.data.sampling import Sampler
 from darec.errors import ConfigError
 from darec.graph import Graph, GraphSpec
 from darec.losses import RankingLoss
+from darec.processes import WHOLE, Columns
 from darec.registry import ALIGNMENTS, BACKBONES
 from darec.seeding import seeded
 from darec.types import Batch, Encoded, Interactions, Tables, TextTable
@@ -33,6 +34,7 @@ class Model(nn.Module):
         train: training interactions; the only interactions a model ever sees.
         text: language embeddings, where :meth:`needs_text` says so; else ignored.
         generator: source of the initial values.
+        columns: how tables are divided among processes; each part must say that it can be, by ``by_columns``.
     """
 
     def __init__(
@@ -41,8 +43,10 @@ class Model(nn.Module):
         train: Interactions,
         text: TextTable | None,
         generator: torch.Generator,
+        columns: Columns = WHOLE,
     ) -> None:
         super().__init__()
+        self.columns = columns
         if BACKBONES.get(config.backbone.name).closed_form:
             raise ConfigError(
                 f"backbone {config.backbone.name!r} is solved in closed form, so there are no representations to train "
@@ -50,7 +54,7 @@ class Model(nn.Module):
             )
         self.require_text(config, text)
         self.sampler = Sampler(train)
-        self.ranking = RankingLoss(config.loss, self.sampler)
+        self.ranking = RankingLoss(config.loss, self.sampler, columns)
         self.seed = generator.initial_seed()
         with seeded(self.seed):  # a part may hold a torch.nn.Linear
             self._build(config, train, text, generator)
@@ -81,6 +85,7 @@ class Model(nn.Module):
                 ranking=self.ranking,
                 text=E_L if backbone_class.needs_text else None,
                 generator=generator,
+                columns=self.columns,
             ),
         )
         self.alignment: Alignment[Any] = alignment_class(
@@ -88,19 +93,35 @@ class Model(nn.Module):
             AlignmentInputs(
                 n_users=train.n_users,
                 n_items=train.n_items,
-                ego_dim=self.backbone.ego().shape[1],
+                ego_dim=self.columns.whole_width(self.backbone.ego().shape[1]),
                 out_dim=self.backbone.out_dim,
                 text=E_L if alignment_class.needs_text else nothing,
                 item_mask=torch.as_tensor(text.item_mask if text else [], dtype=torch.bool),
                 graph=plain,
                 ranking=self.ranking,
                 generator=generator,
+                columns=self.columns,
             ),
         )
         if self.backbone.has_ids:
-            with torch.no_grad():
-                ids = self.backbone.embedding
-                ids.copy_(self.alignment.initial_ids(ids.clone()))
+            self._start_ids()
+
+    @torch.no_grad()
+    def _start_ids(self) -> None:
+        """Let the alignment say where the id table starts; it sees the whole of it."""
+        ids, columns = self.backbone.embedding, self.columns
+        if not columns.divided:
+            ids.copy_(self.alignment.initial_ids(ids.clone()))
+        elif type(self.alignment).initial_ids is not Alignment.initial_ids:
+            whole = columns.collected(ids)
+            started = None if whole is None else self.alignment.initial_ids(whole)
+            ids.copy_(columns.handed(started, ids))
+
+    @property
+    def divided(self) -> frozenset[str]:
+        """Names of the parameters of which each process holds its own columns; all others are the same on all."""
+        found = self.columns.divided and self.backbone.has_ids
+        return frozenset({"backbone.embedding"} if found else ())
 
     @staticmethod
     def needs_text(config: RunConfig) -> bool:
@@ -129,11 +150,18 @@ class Model(nn.Module):
         return self.backbone.encode(ego, generator)
 
     @torch.no_grad()
+    def encoded(self) -> Encoded | None:
+        """E_C with all columns, without randomness and gradient; None on all processes but the leader."""
+        encoded, columns = self.encode(), self.columns
+        users, items = columns.collected(encoded.users), columns.collected(encoded.items)
+        return None if users is None or items is None else Encoded(users, items)
+
+    @torch.no_grad()
     def tables(self, encoded: Encoded | None = None) -> Tables:
         """The two tables whose inner product scores every user and item; no gradient.
 
         Args:
-            encoded: a deterministic :meth:`encode` that is at hand already.
+            encoded: what :meth:`encoded` gave, if it is at hand already; needed where there are several processes.
         """
         tables = self.alignment.represent(encoded or self.encode())
         return Tables(tables.users.detach(), tables.items.detach())
@@ -210,7 +238,7 @@ class Model(nn.Module):
         if pushing and self.alignment_config is not None:
             weight = self.alignment_config.loss_weight(batch.step)
             push = _gradient(pushing, cut, weight=weight)
-            grads, figures = balanced(grads, push, self.alignment_config, batch.step)
+            grads, figures = balanced(grads, push, self.alignment_config, batch.step, self.columns)
             report |= figures
         reached = [
             (out, grad) for out, grad in zip(outputs, grads, strict=True) if grad is not None

@@ -27,6 +27,7 @@ from darec.files import is_free, read_json, write_atomic, write_json
 from darec.lock import Lock, locked
 from darec.model_card import CARD, is_card
 from darec.overrides import flatten
+from darec.processes import LostError
 from darec.registry.origins import change, kept, origins_of, remembered
 from darec.runtime import resolve_runtime
 from darec.scoring import Scorer
@@ -259,8 +260,8 @@ class RunFolder:
 def run_folder(path: str | Path | None) -> Iterator[RunFolder | None]:
     """The folder of a run for as long as it is made; None for a run in memory.
 
-    A run that the machine cuts short (a full disk, too little memory, Ctrl-C, a kill) stays there to be resumed; what
-    another failure leaves, see :meth:`RunFolder.leave`.
+    A run that the machine cuts short (a full disk, too little memory, Ctrl-C, a kill, its own or another process) stays
+    there to be resumed; what another failure leaves, see :meth:`RunFolder.leave`.
 
     Raises:
         FolderError: another process writes it, or it cannot be written.
@@ -272,7 +273,7 @@ def run_folder(path: str | Path | None) -> Iterator[RunFolder | None]:
         folder = RunFolder(Path(path), lock)
         try:
             yield folder
-        except (OSError, MemoryError, FolderError):
+        except (OSError, MemoryError, FolderError, LostError):
             raise
         except Exception as error:
             folder.leave(error)
@@ -308,9 +309,16 @@ def read_about(folder: Path) -> dict[str, Any]:
     return about
 
 
-def describe(config: RunConfig, text: TextTable | None = None) -> dict[str, Any]:
-    """What a run remembers beside its settings and its dataset: versions, and a hash of the vectors it reads."""
+def describe(
+    config: RunConfig, text: TextTable | None = None, processes: int = 1
+) -> dict[str, Any]:
+    """What a run remembers beside its settings and its dataset: versions, and a hash of the vectors it reads.
+
+    ``processes``: how many it is begun with; where they are several, that and how tables are divided is remembered too.
+    """
+    divided = {"processes": processes, "layout": "columns"} if processes > 1 else {}
     return {
+        **divided,
         "text": text.fingerprint() if text else None,
         "parts": [
             kept(origin) for origin in origins_of(config.backbone.name, config.alignment.name)

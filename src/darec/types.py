@@ -190,7 +190,7 @@ class Batch:
     The negatives take one of two forms. For pairwise losses ``negatives`` is [B], one per positive. For
     softmax losses it is [M], shared by the batch: distinct items, with ``log_weight`` [M] (the logarithm of how
     often each was drawn, less log Q where the correction is on) and ``blocked`` [B, M], True where the item is a
-    training positive of that row's user.
+    training positive of that row's user. Of several processes, each has ``blocked`` for its share of the rows.
 
     Attributes:
         users: [B] long.

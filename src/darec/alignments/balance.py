@@ -12,12 +12,17 @@ import torch
 from torch import Tensor
 
 from darec.alignments.base import AlignmentConfig
+from darec.processes import WHOLE, Columns
 
 Gradient = Sequence[Tensor | None]
 
 
 def balanced(
-    ranking: Gradient, alignment: Gradient, config: AlignmentConfig, step: int
+    ranking: Gradient,
+    alignment: Gradient,
+    config: AlignmentConfig,
+    step: int,
+    columns: Columns = WHOLE,
 ) -> tuple[list[Tensor | None], dict[str, Tensor]]:
     """The recommendation's gradient at the cut plus the alignment's, scaled as the settings say.
 
@@ -26,14 +31,15 @@ def balanced(
         alignment: gradient of the alignment losses, which :meth:`AlignmentConfig.loss_weight` has weighed already.
         config: ``balance``, ``rho``, ``surgery`` and ``warmup``.
         step: number of the step, for the warm-up.
+        columns: how the tables are divided among processes.
 
     Returns:
         Their sum, and the scalars ``gradient/ranking`` and ``gradient/alignment``, the norms on E_C after surgery and
         before scaling, and ``gradient/scale``.
     """
     if config.surgery:
-        alignment = _without_conflict(alignment, ranking)
-    norm, pushed = _norm(ranking), _norm(alignment)
+        alignment = _without_conflict(alignment, ranking, columns)
+    norm, pushed = _norm(ranking, columns), _norm(alignment, columns)
     scale = torch.ones_like(norm)
     if config.balance == "gradient":
         tiny = torch.finfo(pushed.dtype).tiny
@@ -47,17 +53,17 @@ def balanced(
     return [_add(grad, push, scale) for grad, push in both], report
 
 
-def _norm(gradient: Gradient) -> Tensor:
+def _norm(gradient: Gradient, columns: Columns) -> Tensor:
     norms = [torch.linalg.vector_norm(grad) for grad in gradient[:2] if grad is not None]
     norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))
-    return norm
+    return columns.summed(norm.square()).sqrt() if columns.divided else norm
 
 
-def _without_conflict(push: Gradient, grads: Gradient) -> list[Tensor | None]:
+def _without_conflict(push: Gradient, grads: Gradient, columns: Columns) -> list[Tensor | None]:
     """``push`` less its projection on ``grads``, all tables as one vector, where their product is negative."""
     both = [(p, g) for p, g in zip(push, grads, strict=True) if p is not None and g is not None]
-    along = torch.stack([(p * g).sum() for p, g in both]).sum()
-    length = torch.stack([g.square().sum() for _, g in both]).sum()
+    along = columns.summed(torch.stack([(p * g).sum() for p, g in both]).sum())
+    length = columns.summed(torch.stack([g.square().sum() for _, g in both]).sum())
     share = (along / length.clamp_min(torch.finfo(length.dtype).tiny)).clamp_max(0)
     return [
         p if p is None or g is None else torch.addcmul(p, g, -share)

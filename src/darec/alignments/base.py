@@ -20,6 +20,7 @@ from darec.dimensions import Range
 from darec.graph import Graph
 from darec.losses import RankingLoss
 from darec.numerics.structure import Structure
+from darec.processes import WHOLE, Columns
 from darec.settings import Configured
 from darec.types import Batch, Encoded, Interactions, Tables, TextTable
 
@@ -71,6 +72,7 @@ class AlignmentInputs:
         graph: the training graph without self-loops, for :meth:`~darec.graph.Graph.propagate`.
         ranking: the run's ranking loss, for tables of the alignment's own.
         generator: source of the initial values.
+        columns: how the tables are divided among processes.
     """
 
     n_users: int
@@ -82,6 +84,7 @@ class AlignmentInputs:
     graph: Graph
     ranking: RankingLoss
     generator: torch.Generator
+    columns: Columns = WHOLE
 
     @property
     def text_dim(self) -> int:
@@ -97,6 +100,10 @@ class Alignment(nn.Module, Configured[C]):
         needs_ids: whether the backbone must have an id table; see :func:`darec.registry.inapplicable`.
         trained: whether it goes with trained backbones, by :meth:`fuse`, :meth:`losses` or :meth:`represent`.
         closed_form: whether it goes with closed-form backbones, by :meth:`structure`.
+        by_columns: whether several processes can train with it, each with its own columns of what :meth:`fuse` and
+            :meth:`losses` are given, and its parameters the same on all (:mod:`darec.processes.columns`). What
+            :meth:`initial_ids`, :meth:`represent`, :meth:`parts` and :meth:`diagnostics` are given is whole.
+        columns: how the tables are divided among processes.
         recommendation_terms: names of own losses that are recommendation signals (a tower's ranking loss, say):
             they count with the backbone's losses and are not scaled as alignment.
         ablations: what ``darec ablate`` switches off or changes, name -> settings; None: derived from the config.
@@ -108,6 +115,7 @@ class Alignment(nn.Module, Configured[C]):
     needs_ids: ClassVar[bool] = False
     trained: ClassVar[bool] = True
     closed_form: ClassVar[bool] = False
+    by_columns: ClassVar[bool] = False
     recommendation_terms: ClassVar[frozenset[str]] = frozenset()
     ablations: ClassVar[Mapping[str, Mapping[str, Any]] | None] = None
 
@@ -115,6 +123,7 @@ class Alignment(nn.Module, Configured[C]):
         super().__init__()
         self.config = config
         self.ranking = inputs.ranking
+        self.columns = inputs.columns
         self.register_buffer("E_L_users", inputs.text.users, persistent=False)
         self.register_buffer("E_L_items", inputs.text.items, persistent=False)
 

@@ -11,7 +11,7 @@ the batch, they are its positives, and the third term then repeats the second wi
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -48,6 +48,8 @@ class ContrastiveConfig(AlignmentConfig):
 class Contrastive(Alignment[ContrastiveConfig]):
     """InfoNCE between E_C and projected text."""
 
+    by_columns: ClassVar[bool] = True
+
     def __init__(self, config: ContrastiveConfig, inputs: AlignmentInputs) -> None:
         super().__init__(config, inputs)
         hidden = config.hidden or max(1, (inputs.text_dim + inputs.out_dim) // 2)
@@ -75,7 +77,7 @@ class Contrastive(Alignment[ContrastiveConfig]):
         else:
             own = self.mlp(E_L.index_select(0, users))
         return info_nce(
-            E_C.index_select(0, users),
+            self.columns.gathered(E_C.index_select(0, users)),
             own,
             candidates,
             temperature=self.config.temperature,
@@ -86,7 +88,7 @@ class Contrastive(Alignment[ContrastiveConfig]):
         """Among the distinct items at ``place`` in ``items``, whose projected text is ``of_items``."""
         place, counts = place.unique(return_counts=True)
         return info_nce(
-            E_C.index_select(0, items[place]),
+            self.columns.gathered(E_C.index_select(0, items[place])),
             of_items.index_select(0, place),
             temperature=self.config.temperature,
             counts=counts,

@@ -10,7 +10,7 @@ apart; with ``project = both`` the projections may collapse all the same, and ``
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 from torch import Tensor, nn
@@ -39,6 +39,8 @@ class DirectConfig(AlignmentConfig):
 class Direct(Alignment[DirectConfig]):
     """Mean squared distance of projected unit vectors."""
 
+    by_columns: ClassVar[bool] = True
+
     def __init__(self, config: DirectConfig, inputs: AlignmentInputs) -> None:
         super().__init__(config, inputs)
         both = config.project == "both"
@@ -58,7 +60,8 @@ class Direct(Alignment[DirectConfig]):
 
     def _gap(self, E_C: Tensor, E_L: Tensor, rows: Tensor) -> Tensor:
         rows, counts = rows.unique(return_counts=True)
-        C = F.normalize(self.of_C(E_C.index_select(0, rows)), dim=1)
+        whole = self.columns.gathered(E_C.index_select(0, rows))
+        C = F.normalize(self.of_C(whole), dim=1)
         L = F.normalize(self.of_L(E_L.index_select(0, rows)), dim=1)
         gap: Tensor = (counts * (C - L).square().sum(1)).sum() / counts.sum()
         return gap

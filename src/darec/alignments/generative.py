@@ -13,7 +13,7 @@ under a cosine loss is unbounded.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -49,6 +49,8 @@ class GenerativeConfig(AlignmentConfig):
 class Generative(Alignment[GenerativeConfig]):
     """Masked reconstruction of text."""
 
+    by_columns: ClassVar[bool] = True
+
     def __init__(self, config: GenerativeConfig, inputs: AlignmentInputs) -> None:
         super().__init__(config, inputs)
         scale = (2 / (inputs.n_users + inputs.n_items)) ** 0.5
@@ -67,7 +69,8 @@ class Generative(Alignment[GenerativeConfig]):
         count = max(1, int(len(ego) * self.config.mask))
         order = torch.randperm(len(ego), generator=generator, device=ego.device)
         self._masked = order[:count]
-        return ego.index_copy(0, self._masked, self.token.expand(count, -1).to(ego.dtype))
+        token = self.columns.own(self.columns.shared(self.token))
+        return ego.index_copy(0, self._masked, token.expand(count, -1).to(ego.dtype))
 
     def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
         """``text_reconstruction`` over the rows that :meth:`fuse` has masked for this step."""
@@ -80,7 +83,8 @@ class Generative(Alignment[GenerativeConfig]):
             [encoded.users.index_select(0, users), encoded.items.index_select(0, items)]
         )
         E_L = torch.cat([text.users.index_select(0, users), text.items.index_select(0, items)])
-        loss = info_nce(self.mlp(E_C), E_L, temperature=self.config.temperature)
+        whole = self.columns.gathered(E_C)
+        loss = info_nce(self.mlp(whole), E_L, temperature=self.config.temperature)
         return {"text_reconstruction": loss}
 
     def diagnostics(self, encoded: Encoded) -> dict[str, float]:

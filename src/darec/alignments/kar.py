@@ -14,7 +14,7 @@ its text.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self, cast
+from typing import Annotated, ClassVar, Literal, Self, cast
 
 import torch
 from pydantic import Field, model_validator
@@ -26,6 +26,7 @@ from darec.config import PartConfig
 from darec.dimensions import Choice, Range
 from darec.errors import ConfigError
 from darec.limits import MOST_LAYERS
+from darec.processes import WHOLE, Columns
 from darec.types import Encoded
 
 
@@ -76,11 +77,11 @@ class Experts(nn.Module):
         self.bias = nn.Parameter(torch.zeros(count * hidden))
         self.second = nn.Parameter(torch.zeros(count * hidden, out_dim))
 
-    def forward(self, projected: Tensor, gates: Tensor) -> Tensor:
-        """[n, count * hidden], the text by ``first`` and ``bias``, and [n, count] to [n, out_dim]."""
+    def forward(self, projected: Tensor, gates: Tensor, columns: Columns) -> Tensor:
+        """[n, count * hidden], the text by ``first`` and ``bias``, and [n, count] to own columns of [n, out_dim]."""
         hidden = F.leaky_relu(projected)
         weighted = hidden.unflatten(1, (self.count, -1)) * gates[:, :, None]
-        mixed: Tensor = weighted.flatten(1) @ self.second
+        mixed: Tensor = weighted.flatten(1) @ columns.own(columns.shared(self.second))
         return mixed
 
 
@@ -113,6 +114,8 @@ class Standardised(nn.Module):
 class KAR(Alignment[KARConfig]):
     """Knowledge adaptors."""
 
+    by_columns: ClassVar[bool] = True
+
     def __init__(self, config: KARConfig, inputs: AlignmentInputs) -> None:
         super().__init__(config, inputs)
 
@@ -137,29 +140,33 @@ class KAR(Alignment[KARConfig]):
 
     def fuse(self, ego: Tensor, generator: torch.Generator | None) -> Tensor:
         """Add the adapted text to the ego table."""
-        return ego + self.config.scale * torch.cat(self._adapted())
+        return ego + self.config.scale * torch.cat(self._adapted(self.columns))
 
-    def _adapted(self) -> list[Tensor]:
-        """[U, ego_dim] and [I, ego_dim]."""
-        return [self._side(0, self.text.users), self._side(1, self.text.items)]
+    def _adapted(self, columns: Columns) -> list[Tensor]:
+        """[U, ego_dim] and [I, ego_dim], or a process's own columns of them."""
+        sides = (self.text.users, self.text.items)
+        return [self._side(side, E_L, columns) for side, E_L in enumerate(sides)]
 
-    def _side(self, side: int, E_L: Tensor) -> Tensor:
+    def _side(self, side: int, E_L: Tensor, columns: Columns) -> Tensor:
         """One side's mixture; all that reads the wide text is a single product."""
         experts = [self.shared] if self.shared is not None else []
         experts += [cast(Experts, self.dedicated[side])] if len(self.dedicated) else []
         gate = self.gates[side] if len(self.gates) else E_L.new_empty(0, E_L.shape[1])
-        weights = [*(own.first for own in experts), gate]
+        weights = [columns.shared(one) for one in (*(own.first for own in experts), gate)]
         bias = torch.cat([*(own.bias for own in experts), E_L.new_zeros(len(gate))])
+        bias = columns.shared(bias)
         standardised = cast(Standardised, self.standardised[side])
         *projected, logits = standardised.linear(E_L, torch.cat(weights), bias).split(
             [len(weight) for weight in weights], dim=1
         )
         gates = torch.softmax(logits, dim=1) if len(gate) else E_L.new_ones(len(E_L), 1)
         shares = gates.split([own.count for own in experts], dim=1)
-        mixed = [own(*parts) for own, *parts in zip(experts, projected, shares, strict=True)]
+        mixed = [
+            own(*parts, columns) for own, *parts in zip(experts, projected, shares, strict=True)
+        ]
         return torch.stack(mixed).sum(0)
 
     def diagnostics(self, encoded: Encoded) -> dict[str, float]:
         """Mean length of what is added to users' and to items' rows."""
-        users, items = (float(added.norm(dim=1).mean()) for added in self._adapted())
+        users, items = (float(added.norm(dim=1).mean()) for added in self._adapted(WHOLE))
         return {"added/users": self.config.scale * users, "added/items": self.config.scale * items}

@@ -36,6 +36,7 @@ class LLMInit(Alignment[LLMInitConfig]):
     """Principal components of text as initial ids."""
 
     needs_ids: ClassVar[bool] = True
+    by_columns: ClassVar[bool] = True
 
     def initial_ids(self, ids: Tensor) -> Tensor:
         """[N, dim] random values to principal components of as much of ``text`` as there is."""

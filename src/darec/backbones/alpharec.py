@@ -15,7 +15,6 @@ from typing import Annotated, ClassVar, Literal, cast
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn import functional as F
 
 from darec.backbones.base import Backbone, BackboneConfig, BackboneInputs
 from darec.dimensions import Choice, Range
@@ -44,6 +43,7 @@ class AlphaRec(Backbone[AlphaRecConfig]):
 
     needs_text: ClassVar[bool] = True
     has_ids: ClassVar[bool] = False
+    by_columns: ClassVar[bool] = True
     text: Tensor
 
     @classmethod
@@ -62,18 +62,20 @@ class AlphaRec(Backbone[AlphaRecConfig]):
 
     def ego(self) -> Tensor:
         """The MLP of every entity's text, [N, dim]."""
-        return cast(Tensor, self.mlp(self.text))
+        return self.columns.own(self.columns.network(self.mlp)(self.text))
 
     def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
         """Unit rows of the mean of the layers."""
-        return self.split(F.normalize(self.graph.layer_sum(ego, self.config.layers), dim=1))
+        return self.split(self.columns.unit(self.graph.layer_sum(ego, self.config.layers)))
 
     def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
         """InfoNCE of each positive against the batch's negatives, shared by its rows."""
-        users = encoded.users.index_select(0, batch.users) / self.config.temperature
-        rows = encoded.items.index_select(0, torch.cat([batch.items, batch.negatives]))
+        columns, items = self.columns, torch.cat([batch.items, batch.negatives])
+        rows = encoded.items.index_select(0, items)
         positives, negatives = rows.split([len(batch.items), len(batch.negatives)])
+        users = columns.dealt(encoded.users.index_select(0, batch.users)) / self.config.temperature
+        positives, negatives = columns.dealt(positives), columns.everywhere(negatives)
         loss = sampled_softmax_loss(
             (users * positives).sum(1), users @ negatives.T, batch.log_weight, batch.blocked
         )
-        return {"ranking": loss}
+        return {"ranking": columns.mean(loss, len(batch.users))}

@@ -6,10 +6,11 @@ darec/registry. The trainer, the command line, the conformance suite and the doc
 
 from __future__ import annotations
 
+import math
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, ClassVar, TypeVar, cast
+from typing import Any, ClassVar, Final, TypeVar, cast
 
 import torch
 from pydantic import Field
@@ -18,8 +19,11 @@ from torch import Tensor, nn
 from darec.config import PartConfig
 from darec.graph import Graph, GraphSpec
 from darec.losses import RankingLoss
+from darec.processes import WHOLE, Columns
 from darec.settings import Configured
 from darec.types import Batch, Encoded, Tables
+
+_DRAWN: Final = 2**16  # rows of a table that are drawn at once
 
 
 class BackboneConfig(PartConfig):
@@ -43,6 +47,7 @@ class BackboneInputs:
         ranking: the run's ranking loss.
         text: E_L, [U, d_L] and [I, d_L], where ``needs_text``; else None.
         generator: source of the initial values.
+        columns: how tables are divided among processes.
     """
 
     n_users: int
@@ -51,6 +56,7 @@ class BackboneInputs:
     ranking: RankingLoss
     text: Tables | None
     generator: torch.Generator
+    columns: Columns = WHOLE
 
 
 class Backbone(nn.Module, Configured[C], ABC):
@@ -60,14 +66,18 @@ class Backbone(nn.Module, Configured[C], ABC):
         needs_text: whether the model itself reads the language embeddings.
         has_ids: whether the model learns an id table, ``embedding``.
         closed_form: False; True for those of :mod:`darec.backbones.closed_form`.
-        embedding: [N, dim], that table.
-        out_dim: width of what :meth:`encode` returns.
+        by_columns: whether several processes can train it, each with its own columns of ``embedding`` and of what
+            :meth:`encode` returns, and all else the same on all (:mod:`darec.processes.columns`).
+        columns: how tables are divided among processes.
+        embedding: [N, dim], that table; of several processes, the columns of this one.
+        out_dim: width of what :meth:`encode` returns, on all processes together.
         ablations: what ``darec ablate`` switches off or changes, name -> settings; None: derived from the config.
     """
 
     needs_text: ClassVar[bool] = False
     has_ids: ClassVar[bool] = True
     closed_form: ClassVar[bool] = False
+    by_columns: ClassVar[bool] = False
     ablations: ClassVar[Mapping[str, Mapping[str, Any]] | None] = None
     embedding: nn.Parameter
 
@@ -76,6 +86,7 @@ class Backbone(nn.Module, Configured[C], ABC):
         self.config = config
         self.sizes = [inputs.n_users, inputs.n_items]
         self.ranking = inputs.ranking
+        self.columns = inputs.columns
         self.out_dim = config.dim
 
     @classmethod
@@ -141,8 +152,16 @@ class GraphBackbone(Backbone[C]):
 
 
 def id_table(inputs: BackboneInputs, dim: int) -> nn.Parameter:
-    """A learned [N, dim] table, Xavier-uniform over users and over items apart, as LightGCN's code starts."""
-    table = torch.empty(inputs.n_users + inputs.n_items, dim)
-    for rows in table.split([inputs.n_users, inputs.n_items]):
-        nn.init.xavier_uniform_(rows, generator=inputs.generator)
-    return nn.Parameter(table)
+    """A learned [N, dim] table, Xavier-uniform over users and over items apart, as LightGCN's code starts.
+
+    Of several processes each draws the whole table, a few rows at a time, and keeps its own columns.
+    """
+    parts = []
+    for n in (inputs.n_users, inputs.n_items):
+        bound = math.sqrt(3) * math.sqrt(2 / (n + dim))
+        for start in range(0, n, _DRAWN):
+            rows = torch.empty(min(_DRAWN, n - start), dim)
+            parts.append(
+                inputs.columns.own(rows.uniform_(-bound, bound, generator=inputs.generator))
+            )
+    return nn.Parameter(torch.cat(parts))

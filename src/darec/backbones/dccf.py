@@ -8,17 +8,16 @@ layers, and in every layer Z is contrasted with the other three within the batch
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
 from torch import Tensor, nn
-from torch.nn import functional as F
 
 from darec.backbones.base import BackboneConfig, BackboneInputs, GraphBackbone
+from darec.backbones.views import contrast_rows
 from darec.dimensions import Choice, Range
 from darec.limits import MOST_LAYERS
-from darec.numerics.infonce import info_nce
 from darec.types import Batch, Encoded
 
 _MESSAGES = 4  # neighbours, intents, neighbours by likeness in Z, and in R
@@ -41,6 +40,8 @@ class DCCFConfig(BackboneConfig):
 
 class DCCF(GraphBackbone[DCCFConfig]):
     """Propagation with intents and learned edge weights, contrasted with one another."""
+
+    by_columns: ClassVar[bool] = True
 
     def __init__(self, config: DCCFConfig, inputs: BackboneInputs) -> None:
         super().__init__(config, inputs)
@@ -87,20 +88,24 @@ class DCCF(GraphBackbone[DCCFConfig]):
                     (users, neighbours.users, other.users),
                     (items, neighbours.items, other.items),
                 ):
-                    total = total + info_nce(
-                        one.index_select(0, rows),
-                        two.index_select(0, rows),
-                        temperature=self.config.temperature,
+                    total = total + contrast_rows(
+                        one, two, rows, temperature=self.config.temperature, columns=self.columns
                     )
         return {**terms, "contrast": self.config.contrast * total}
 
     def _intents(self, layer: Tensor) -> Tensor:
         """R: each entity as a mixture of prototypes."""
-        sides = zip(layer.split(self.sizes), (self.user_intents, self.item_intents), strict=True)
-        return torch.cat([torch.softmax(side @ c, dim=1) @ c.T for side, c in sides])
+        columns, mixed = self.columns, []
+        prototypes = (self.user_intents, self.item_intents)
+        for side, whole in zip(layer.split(self.sizes), prototypes, strict=True):
+            own = columns.own(columns.shared(whole).T).T
+            shares = torch.softmax(columns.summed(side @ own), dim=1)
+            mixed.append(columns.shared(shares) @ own.T)
+        return torch.cat(mixed)
 
     def _by_likeness(self, layer: Tensor, reference: Tensor) -> Tensor:
         """Mean of the neighbours, weighted by the cosine of both ends in ``reference``, moved to [0, 1]."""
-        unit = F.normalize(reference, dim=1)
-        pattern = self.graph.pattern
-        return pattern.weighted_mean(layer, (pattern.dots(unit, unit) + 1) / 2)
+        columns, pattern = self.columns, self.graph.pattern
+        unit = columns.unit(reference)
+        cosines = columns.summed(pattern.dots(unit, unit))
+        return pattern.weighted_mean(layer, columns.shared((cosines + 1) / 2))

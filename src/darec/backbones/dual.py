@@ -38,6 +38,7 @@ class Dual(GraphBackbone[DualConfig]):
     """An id tower and a text tower."""
 
     needs_text: ClassVar[bool] = True
+    by_columns: ClassVar[bool] = True
     text: Tensor
 
     def __init__(self, config: DualConfig, inputs: BackboneInputs) -> None:
@@ -50,13 +51,14 @@ class Dual(GraphBackbone[DualConfig]):
 
     def ego(self) -> Tensor:
         """Ids beside the MLP of the text, [N, 2 dim]."""
-        return torch.cat([self.embedding, self.mlp(self.text)], dim=1)
+        of_text = self.columns.network(self.mlp)(self.text)
+        return torch.cat([self.embedding, self.columns.own(of_text)], dim=1)
 
     def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
         """Both towers propagated; each as the run's loss scores it, so that both weigh alike under cosines."""
         layers = self.config.layers
         both = self.split(self.graph.layer_sum(ego, layers) / (layers + 1))
-        id_tower, text_tower = (self.ranking.scored(tower) for tower in _towers(both))
+        id_tower, text_tower = (self.ranking.scored(tower, self.columns) for tower in _towers(both))
         return Encoded(
             torch.cat([id_tower.users, text_tower.users], dim=1),
             torch.cat([id_tower.items, text_tower.items], dim=1),

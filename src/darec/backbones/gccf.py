@@ -8,7 +8,7 @@ leaves it out, and so does this.
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -34,6 +34,8 @@ class GCCFConfig(BackboneConfig):
 
 class GCCF(GraphBackbone[GCCFConfig]):
     """Linear propagation whose layers are concatenated."""
+
+    by_columns: ClassVar[bool] = True
 
     @classmethod
     def graph_spec(cls, config: GCCFConfig) -> GraphSpec | None:

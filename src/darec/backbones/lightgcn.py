@@ -7,7 +7,7 @@ differ by the scale of the scores, and so in how the learning rate and the L2 te
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -39,6 +39,8 @@ class LightGCNConfig(BackboneConfig):
 
 class LightGCN(GraphBackbone[LightGCNConfig]):
     """Linear propagation of free embeddings over the training graph."""
+
+    by_columns: ClassVar[bool] = True
 
     def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
         """Propagate and combine the layers, eq. 3 and 4."""

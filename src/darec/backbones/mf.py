@@ -6,7 +6,7 @@ by sampled softmax.
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from torch import Tensor
@@ -24,6 +24,8 @@ class MFConfig(BackboneConfig):
 
 class MF(Backbone[MFConfig]):
     """Free embeddings, scored as they are."""
+
+    by_columns: ClassVar[bool] = True
 
     def __init__(self, config: MFConfig, inputs: BackboneInputs) -> None:
         super().__init__(config, inputs)

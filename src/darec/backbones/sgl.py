@@ -7,7 +7,7 @@ thinned by dropping nodes with their edges, edges, or other edges in each layer,
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -33,6 +33,8 @@ class SGLConfig(TwoViewsConfig):
 
 class SGL(TwoViews[SGLConfig]):
     """LightGCN with a contrast between two thinned graphs."""
+
+    by_columns: ClassVar[bool] = True
 
     def view(self, ego: Tensor, generator: torch.Generator) -> Tensor:
         """The layers of a thinned graph; of another one in each layer for a random walk."""

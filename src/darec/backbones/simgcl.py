@@ -7,7 +7,7 @@ layer 0 out of the combination; the RLMRec code, on which DaRec's experiments bu
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field
@@ -31,10 +31,12 @@ class SimGCLConfig(TwoViewsConfig):
 class SimGCL(TwoViews[SimGCLConfig]):
     """LightGCN with a contrast between two noisy views."""
 
+    by_columns: ClassVar[bool] = True
+
     def view(self, ego: Tensor, generator: torch.Generator) -> Tensor:
         """The layers with noise on each one's output."""
         total = noisy = ego
         for _ in range(self.config.layers):
-            noisy = perturbed(self.graph.propagate(noisy), self.config.eps, generator)
+            noisy = perturbed(self.graph.propagate(noisy), self.config.eps, generator, self.columns)
             total = total + noisy
         return total

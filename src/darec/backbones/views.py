@@ -8,12 +8,12 @@ from typing import Annotated, Literal, Protocol, TypeVar
 import torch
 from pydantic import Field
 from torch import Tensor
-from torch.nn import functional as F
 
 from darec.backbones.base import BackboneConfig, GraphBackbone
 from darec.dimensions import Choice, Range
 from darec.limits import MOST_LAYERS
 from darec.numerics.infonce import info_nce
+from darec.processes import WHOLE, Columns
 from darec.types import Batch, Encoded, Tables
 
 Candidates = Literal["all", "batch"]
@@ -73,7 +73,7 @@ class TwoViews(GraphBackbone[V], ABC):
         terms = {"ranking": self.ranking(encoded, batch)}
         if encoded.views:
             first, second = encoded.views
-            terms["contrast"] = contrast_views(first, second, batch, self.config)
+            terms["contrast"] = contrast_views(first, second, batch, self.config, self.columns)
         return terms
 
     def _combined(self, total: Tensor) -> Encoded:
@@ -81,7 +81,13 @@ class TwoViews(GraphBackbone[V], ABC):
         return self.split(total / (self.config.layers + 1) if mean else total)
 
 
-def contrast_views(first: Tables, second: Tables, batch: Batch, config: ContrastSettings) -> Tensor:
+def contrast_views(
+    first: Tables,
+    second: Tables,
+    batch: Batch,
+    config: ContrastSettings,
+    columns: Columns = WHOLE,
+) -> Tensor:
     """Weighted InfoNCE from the batch's users in one view to the users of the other, plus the same for its items.
 
     An entity counts as often as the batch holds it, and is computed once.
@@ -91,31 +97,75 @@ def contrast_views(first: Tables, second: Tables, batch: Batch, config: Contrast
         second: the same entities, otherwise encoded.
         batch: whose users and positives are contrasted.
         config: weight, temperature and candidates.
+        columns: how the tables are divided among processes.
     """
+    among_all = config.candidates == "all"
     total: Tensor = first.users.new_zeros(())
     for entities, one, other in (
         (batch.users, first.users, second.users),
         (batch.items, first.items, second.items),
     ):
         rows, counts = torch.unique(entities, return_counts=True)
-        total = total + info_nce(
-            one.index_select(0, rows),
-            other.index_select(0, rows),
-            other if config.candidates == "all" else None,
+        total = total + contrast_rows(
+            one,
+            other,
+            rows,
+            counts,
             temperature=config.temperature,
-            counts=counts,
+            among_all=among_all,
+            columns=columns,
         )
     return config.contrast * total
 
 
-def perturbed(x: Tensor, eps: float, generator: torch.Generator) -> Tensor:
+def contrast_rows(
+    one: Tensor,
+    other: Tensor,
+    rows: Tensor,
+    counts: Tensor | None = None,
+    *,
+    temperature: float,
+    among_all: bool = False,
+    columns: Columns = WHOLE,
+) -> Tensor:
+    """InfoNCE from some rows of one table to the same rows of another; a process has its share of them as anchors.
+
+    Args:
+        one: [n, d].
+        other: [n, d].
+        rows: [B], distinct.
+        counts: [B] how often each counts; None: once.
+        temperature: divides the cosines.
+        among_all: tell a row from all rows of ``other``, rather than from those of ``rows``.
+        columns: how the tables are divided among processes.
+    """
+    anchors = columns.dealt(one.index_select(0, rows))
+    chosen = other if among_all else other.index_select(0, rows)
+    candidates = columns.everywhere(chosen)
+    own = columns.share(rows)
+    positives = candidates.index_select(0, own) if among_all else columns.share(candidates)
+    loss = info_nce(
+        anchors,
+        positives,
+        None if positives is candidates else candidates,
+        temperature=temperature,
+        counts=None if counts is None else columns.share(counts),
+    )
+    return columns.mean(loss, len(rows) if counts is None else counts)
+
+
+def perturbed(
+    x: Tensor, eps: float, generator: torch.Generator, columns: Columns = WHOLE
+) -> Tensor:
     """Add to each row noise of length ``eps`` that leaves every sign as it is (Yu et al. 2022, eq. 7 and 8).
 
     Args:
         x: [N, d].
         eps: length of the noise.
         generator: its source.
+        columns: how ``x`` is divided among processes; each draws the noise of all.
     """
-    noise = torch.rand(x.shape, generator=generator, device=generator.device, dtype=x.dtype)
-    noise *= torch.sign(x.detach())
-    return x + F.normalize(noise, dim=1) * eps
+    shape = (len(x), columns.whole_width(x.shape[1]))
+    drawn = torch.rand(shape, generator=generator, device=generator.device, dtype=x.dtype)
+    noise = columns.own(drawn) * torch.sign(x.detach())
+    return x + columns.unit(noise) * eps

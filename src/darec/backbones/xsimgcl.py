@@ -6,7 +6,7 @@ layers, between that encoding and the output of layer l* (eq. 8). As in the pape
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, ClassVar, Literal
 
 import torch
 from pydantic import Field, model_validator
@@ -50,13 +50,15 @@ class XSimGCLConfig(BackboneConfig):
 class XSimGCL(GraphBackbone[XSimGCLConfig]):
     """Noisy propagation, contrasted with one of its own layers."""
 
+    by_columns: ClassVar[bool] = True
+
     def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
         """The mean of layers 1 to L; in training with noise, and with layer l* as a view."""
         layers = [ego]
         for _ in range(self.config.layers):
             layer = self.graph.propagate(layers[-1])
             if generator is not None:
-                layer = perturbed(layer, self.config.eps, generator)
+                layer = perturbed(layer, self.config.eps, generator, self.columns)
             layers.append(layer)
         encoded = self.split(torch.stack(layers[1:]).mean(0))
         if generator is None or not self.config.contrast:
@@ -68,5 +70,5 @@ class XSimGCL(GraphBackbone[XSimGCLConfig]):
         """The ranking loss and, where there is a view, the weighted contrast with it."""
         terms = {"ranking": self.ranking(encoded, batch)}
         for view in encoded.views:
-            terms["contrast"] = contrast_views(encoded, view, batch, self.config)
+            terms["contrast"] = contrast_views(encoded, view, batch, self.config, self.columns)
         return terms

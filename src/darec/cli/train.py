@@ -83,6 +83,14 @@ def command(
         bool,
         typer.Option("--keep-candidates", help="With --auto, leave the runs of all candidates."),
     ] = False,
+    processes: Annotated[
+        int | None,
+        typer.Option(
+            min=1,
+            help="Train in so many processes on this machine, each of which holds its share of the columns of every "
+            "table.",
+        ),
+    ] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Go on with the run in --out, by its own settings.")
     ] = False,
@@ -100,8 +108,10 @@ def command(
     from darec.automatic import fit_auto
     from darec.cli.automatic import check_options, show
     from darec.cli.output import print_json
+    from darec.cli.processes import start_others, taking_part
     from darec.config import resolve_config
     from darec.overrides import parse_override
+    from darec.processes import current
     from darec.recommended import names_parts
     from darec.refitting import refit as fit_again
     from darec.run_folder import stored_config
@@ -135,42 +145,44 @@ def command(
         {"--minutes": minutes is not None, "--keep-candidates": keep_candidates},
     )
     try:
-        if auto:
-            del how["tensorboard"]
-            named |= {f"options.{name}": value for name, value in options.items()}
-            given = {key: value for key, value in named.items() if value is not None}
-            given |= dict(parse_override(one, example="train.epochs=5") for one in set_ or ())
-            found = fit_auto(
-                data, settings=given, minutes=minutes, keep_candidates=keep_candidates, **how
-            )
-            show(found, format)
-            return
-        if refit is not None:
-            _check_alone({**named, "--set": set_, "--config": config})
-            run = fit_again(refit, data=data, **options, **how)
-        else:
-            named |= {f"options.{name}": value for name, value in options.items()}
-            given = {key: value for key, value in named.items() if value is not None}
-            changed = [parse_override(one, example="train.epochs=5") for one in set_ or ()]
-            file = config or (stored_config(out) if resume else None)
-            machine = {key: given[key] for key in given if key.startswith("options.")}
-            resolve_config(machine)  # refused before any data is read
-            if file is None and not names_parts({**given, **dict(changed)}):
-                run = fit(data, settings={**given, **dict(changed)}, **how)
+        start_others(processes, alone="--auto" if auto else "--refit" if refit else None)
+        with taking_part():
+            if auto:
+                del how["tensorboard"]
+                named |= {f"options.{name}": value for name, value in options.items()}
+                given = {key: value for key, value in named.items() if value is not None}
+                given |= dict(parse_override(one, example="train.epochs=5") for one in set_ or ())
+                found = fit_auto(
+                    data, settings=given, minutes=minutes, keep_candidates=keep_candidates, **how
+                )
+                show(found, format)
+                return
+            if refit is not None:
+                _check_alone({**named, "--set": set_, "--config": config})
+                run = fit_again(refit, data=data, **options, **how)
             else:
-                asked = bool(given or set_ or config)
-                settings = resolve_config(given, file=file, overrides=set_ or ()) if asked else None
-                run = fit(data, config=settings, **how)
+                named |= {f"options.{name}": value for name, value in options.items()}
+                given = {key: value for key, value in named.items() if value is not None}
+                changed = [parse_override(one, example="train.epochs=5") for one in set_ or ()]
+                file = config or (stored_config(out) if resume else None)
+                machine = {key: given[key] for key in given if key.startswith("options.")}
+                resolve_config(machine)  # refused before any data is read
+                if file is None and not names_parts({**given, **dict(changed)}):
+                    run = fit(data, settings={**given, **dict(changed)}, **how)
+                else:
+                    asked = bool(given or set_ or config)
+                    settings = (
+                        resolve_config(given, file=file, overrides=set_ or ()) if asked else None
+                    )
+                    run = fit(data, config=settings, **how)
+            if current().leads:
+                print_json(run.metrics) if format is Format.JSON else _print(run)
     except KeyboardInterrupt:
         echo(
             f"darec: interrupted; what was done is kept: darec train {data} --out {out}{' --auto' * auto} --resume",
             err=True,
         )
         raise typer.Exit(130) from None
-    if format is Format.JSON:
-        print_json(run.metrics)
-    else:
-        _print(run)
 
 
 def _check_alone(settings: Mapping[str, Any]) -> None:
@@ -194,6 +206,9 @@ def _print(run: Run) -> None:
         f"{run.metrics['seconds_per_epoch']:.2f} s an epoch, "
         f"peak memory {run.metrics['peak_rss_mb']:.0f} MiB; run in {run.path}"
     )
+    if "processes" in run.metrics:
+        sent = f"{run.metrics['bytes_sent_per_step']:,} bytes sent a step by each"
+        cost = f"{run.metrics['processes']} processes, {sent}; {cost}"
     if run.refit is not None:
         counts = run.refit["interactions"]
         splits = ", ".join(f"{count:,} of {name}" for name, count in counts.items())

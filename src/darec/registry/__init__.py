@@ -237,3 +237,17 @@ def inapplicable(backbone: str, alignment: str) -> str | None:
             "choose another backbone or alignment."
         )
     return None
+
+
+def indivisible(backbone: str, alignment: str) -> str | None:
+    """Why several processes cannot train a pair, in one line; None where they can."""
+    one, other = BACKBONES.get(backbone), ALIGNMENTS.get(alignment)
+    if one.closed_form:
+        return f"backbone {backbone!r} is solved in closed form, by one process: leave out --processes."
+    for kind, name, part in (("backbone", backbone, one), ("alignment", alignment, other)):
+        if not part.by_columns:
+            return (
+                f"{kind} {name!r} cannot be trained by several processes: leave out --processes, or choose another "
+                f"{kind}."
+            )
+    return None

@@ -11,64 +11,20 @@ part has no such class.
 
 from __future__ import annotations
 
+from functools import partial
 from typing import Any, ClassVar
 
 import numpy as np
 import torch
 
 from darec.config import RunConfig, resolve_config
-from darec.data.dataset import Dataset
 from darec.errors import ConfigError
-from darec.model import Model
-from darec.registry import ALIGNMENTS, BACKBONES, inapplicable
+from darec.registry import ALIGNMENTS, BACKBONES, inapplicable, indivisible
+from darec.testing.divided import assert_divided_is_whole
+from darec.testing.steps import tiny_text as tiny_text
+from darec.testing.steps import train_steps as train_steps
+from darec.testing.threads import together
 from darec.testing.worlds import tiny_dataset
-from darec.types import TextTable
-
-
-def tiny_text(dataset: Dataset, dim: int = 6, seed: int = 0) -> TextTable:
-    """Random language embeddings for a small dataset."""
-    rng = np.random.default_rng(seed)
-    return TextTable(
-        rng.normal(size=(dataset.n_users, dim)).astype(np.float32),
-        rng.normal(size=(dataset.n_items, dim)).astype(np.float32),
-        np.ones(dataset.n_users, bool),
-        np.ones(dataset.n_items, bool),
-        "tiny",
-    )
-
-
-def train_steps(
-    config: RunConfig, dataset: Dataset, steps: int, *, reached: set[str] | None = None
-) -> tuple[Model, list[Any]]:
-    """A model after a few optimiser steps, with the losses of each.
-
-    Args:
-        config: the pair.
-        dataset: what to train on.
-        steps: how many.
-        reached: filled with the names of the parameters that got a gradient in any step.
-    """
-    model = Model(config, dataset.train, tiny_text(dataset), torch.Generator().manual_seed(0))
-    generator = torch.Generator().manual_seed(1)
-    alignment_generator = torch.Generator().manual_seed(2)
-    optimizer = torch.optim.Adam(model.parameter_groups(1e-6, decoupled=False), lr=0.02)
-    reports: list[Any] = []
-    while len(reports) < steps:
-        for users, items in model.sampler.epoch(32, generator):
-            report = model.train_step(
-                users,
-                items,
-                optimizer,
-                step=len(reports),
-                generator=generator,
-                alignment_generator=alignment_generator,
-            )
-            reports.append(report)
-            for name, parameter in model.named_parameters():
-                if parameter.grad is not None and reached is not None:
-                    assert torch.isfinite(parameter.grad).all(), f"gradient of {name} is not finite"
-                    reached.add(name)
-    return model, reports[:steps]
 
 
 class _Suite:
@@ -126,6 +82,14 @@ class _Suite:
             fresh.load_state_dict(trained.state_dict())
             assert torch.equal(fresh.tables().users, trained.tables().users)
             assert torch.equal(fresh.tables().items, trained.tables().items)
+
+    def test_processes_learn_what_one_learns(self) -> None:
+        """Where a pair can be divided by columns, with shares that are not equal."""
+        for config in self.pairs():
+            if indivisible(config.backbone.name, config.alignment.name) is None:
+                odd = config.backbone.model_copy(update={"dim": 7})
+                divided = config.model_copy(update={"backbone": odd})
+                together(partial(assert_divided_is_whole, divided))
 
     def test_settings_survive_yaml(self) -> None:
         """The part's config is strict, immutable, documented, and reads back as written."""

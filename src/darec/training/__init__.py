@@ -44,14 +44,19 @@ def make_trainer(
         config: the run's configuration.
         dataset: what to train and validate on.
         text: language embeddings, where the run reads them.
-        **options: those of :class:`~darec.training.trainer.Trainer`.
+        **options: those of :class:`~darec.training.trainer.Trainer`. Of the processes of its ``group`` the leader alone
+            adds what stands beside the tables.
     """
+    from darec.processes import ALONE
     from darec.registry import BACKBONES
     from darec.training.beside import BesideTrainer
+    from darec.training.checks import check_divided
     from darec.training.closed_form import ClosedFormTrainer
     from darec.training.trainer import Trainer
 
-    if config.beside is not None:
+    if options.get("group", ALONE).leads and config.beside is not None:
         return BesideTrainer(config, dataset, text, **options)
-    closed_form = BACKBONES.get(config.backbone.name).closed_form
-    return (ClosedFormTrainer if closed_form else Trainer)(config, dataset, text, **options)
+    if BACKBONES.get(config.backbone.name).closed_form:
+        check_divided(config, options.pop("group", ALONE).size)
+        return ClosedFormTrainer(config, dataset, text, **options)
+    return Trainer(config, dataset, text, **options)

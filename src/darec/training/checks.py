@@ -11,7 +11,7 @@ from darec.data.dataset import Dataset
 from darec.errors import ConfigError, DarecWarning, DataError, did_you_mean
 from darec.evaluation.metrics import ACCURACY
 from darec.memory import require_memory
-from darec.registry import BACKBONES
+from darec.registry import BACKBONES, indivisible
 from darec.scoring import check_k
 from darec.types import IntArray
 
@@ -57,6 +57,21 @@ def check_config(config: RunConfig, dataset: Dataset, *, validate: bool = True) 
     for key, size in sorted(needed.items(), key=lambda part: -part[1]):
         require_memory(size, f"training with {key}", f"lower {key.partition('=')[0]}")
     return metric, int(k)
+
+
+def check_divided(config: RunConfig, processes: int) -> None:
+    """Raise ``ConfigError`` where so many processes cannot train a pair together."""
+    if processes == 1:
+        return
+    reason = indivisible(config.backbone.name, config.alignment.name)
+    if reason:
+        raise ConfigError(reason)
+    dim = getattr(config.backbone, "dim", 0)
+    if dim < processes:
+        raise ConfigError(
+            f"--processes={processes}, and backbone.dim={dim}: each process holds a column at least. Lower --processes "
+            "or raise backbone.dim."
+        )
 
 
 def _check_closed_forms(config: RunConfig, n_items: int) -> None:

@@ -22,6 +22,7 @@ class TrainState:
         out_of_time: whether a deadline ended training.
         popularity: weight of popularity beside the tables, which the first evaluation chose; None: none is tried.
         diagnostics: the alignment's figures at the best epoch.
+        sent: bytes that a process sent to others in a step, the mean over the last epoch.
     """
 
     epoch: int = 0
@@ -35,3 +36,4 @@ class TrainState:
     out_of_time: bool = False
     popularity: float | None = None
     diagnostics: dict[str, float] = field(default_factory=dict)
+    sent: float = 0.0

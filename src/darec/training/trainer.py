@@ -9,7 +9,8 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -22,16 +23,18 @@ from torch import Tensor
 
 from darec.config import RunConfig
 from darec.data.dataset import Dataset
-from darec.errors import RunError
-from darec.evaluation.evaluate import judges, validator
+from darec.errors import DarecError, RunError
+from darec.evaluation.evaluate import Evaluator, judges, validator
 from darec.evaluation.result import Evaluation
 from darec.files import write_atomic
 from darec.lock import Lock
 from darec.memory import keep_freed_memory
 from darec.model import Model
+from darec.processes import ALONE, Columns, Group
 from darec.scoring import Folding, Scorer, TableScorer
 from darec.training.checkpoint import read_checkpoint, write_checkpoint
-from darec.training.checks import check_config, resolve_device, warn_of_full_users
+from darec.training.checks import check_config, check_divided, resolve_device, warn_of_full_users
+from darec.training.divided import Divided
 from darec.training.fold_in import fitted_folding
 from darec.training.history import History
 from darec.training.progress import Reporter
@@ -56,6 +59,8 @@ class Trainer:
         deadline: by ``time.monotonic()``; the epoch in which it passes is the last one. None: there is none.
         validate: let the validation split say which epoch is best, and when to stop; else all epochs are trained, and
             the last one counts.
+        group: the processes that train the model together, of which this is one. All call :meth:`fit`; the leader alone
+            validates, writes, and has a :meth:`scorer` afterwards.
 
     Attributes:
         judged: makes of the tables what is validated after an epoch; the tables themselves, unless it is set.
@@ -78,22 +83,27 @@ class Trainer:
         validate: bool = True,
         start: Callable[[Model], None] | None = None,
         deadline: float | None = None,
+        group: Group = ALONE,
     ) -> None:
         self.config, self.folder, self.tensorboard = config, folder, tensorboard
         self.deadline = math.inf if deadline is None else deadline
         self.dataset = dataset
+        self.group = group
         self._lock = lock
         self.reporter = reporter or Reporter()
         keep_freed_memory()
         options = config.options
         self.metric, k = check_config(config, dataset, validate=validate)
+        check_divided(config, group.size)
         self.device = resolve_device(options.device, options.precision)
         self.ties = dataset.items.tie_order
-        users = judges(dataset, config.train.eval_users)
-        self.evaluator = validator(dataset, k, users) if validate else None
+        self.evaluator: Evaluator | None = None
+        if validate and group.leads:
+            self.evaluator = validator(dataset, k, judges(dataset, config.train.eval_users))
         initial = torch.Generator().manual_seed(options.seed)
         with self.reporter.preparing():
-            self.model = Model(config, dataset.train, text, initial).to(self.device)
+            columns = Columns(group, getattr(config.backbone, "dim", 0))
+            self.model = Model(config, dataset.train, text, initial, columns).to(self.device)
             if start is not None:
                 start(self.model)
         warn_of_full_users(self.model.sampler.full_users, dataset)
@@ -107,10 +117,12 @@ class Trainer:
             lr=config.train.lr,
             fused=True,
         )
+        self.divided = Divided(self.model, self.optimizer)
         self.state = TrainState()
         self._best: dict[str, Tensor] = {}
         self.judged: Callable[[Scorer], Scorer] = lambda scorer: scorer
         self._folding: Folding | None = None
+        self._learned: Tables | None = None  # by several processes, once all are done
 
     def fit(self, *, resume: bool = False) -> TrainState:
         """Train until early stopping, the last epoch or the deadline, then put the best weights back into the model.
@@ -136,19 +148,27 @@ class Trainer:
                     started = time.perf_counter()
                     losses = self.train_epoch()
                     state.seconds.append(time.perf_counter() - started)
-                    state.out_of_time = time.monotonic() >= self.deadline
+                    now = time.monotonic()
+                    state.out_of_time, old = self.group.told(
+                        [now >= self.deadline, now - saved > _CHECKPOINT_SECONDS]
+                    )
                     last = state.out_of_time or state.epoch == train.epochs
                     due = last or state.epoch % train.eval_every == 0
                     if due:
                         self._evaluate(losses, history, started)
                     else:
                         state.total_seconds += time.perf_counter() - started
-                    if due or time.monotonic() - saved > _CHECKPOINT_SECONDS:
+                    if due or old:
                         self._save()
                         saved = time.monotonic()
         finally:
             history.close()
         self._take_best()
+        if self.group.size > 1:
+            encoded = self.model.encoded()
+            if encoded is None:
+                return state
+            self._learned = portable(self.model.tables(encoded))
         with self.reporter, self.reporter.preparing():
             self._folding, told = fitted_folding(
                 self.scorer(),
@@ -162,20 +182,30 @@ class Trainer:
 
     def _take_best(self) -> None:
         """Put the weights of the best epoch into the model."""
-        if self.folder is None:
-            self.model.load_state_dict(self._best)
-            return
-        file = self.folder / "model.safetensors"
+        best: dict[str, Tensor] = {}
+        with self.group.agreeing():
+            if self.folder is None:
+                best = self._best
+            elif self.group.leads:
+                best = self._read_best(self.folder / "model.safetensors")
+        self.model.load_state_dict(_renamed(self.divided.handed(best), "model/", ""))
+
+    def _read_best(self, file: Path) -> dict[str, Tensor]:
         try:
-            self.model.load_state_dict(load_file(file))
-        except (OSError, RuntimeError, SafetensorError) as error:
+            best = _renamed(load_file(file), "", "model/")
+            expected = self.divided.whole_shapes(_renamed(self.model.state_dict(), "", "model/"))
+            if {name: x.shape for name, x in best.items()} != expected:
+                raise ValueError("they are of another model")
+        except (OSError, ValueError, SafetensorError) as error:
             raise RunError(
                 f"{file}, the weights of the best epoch, cannot be read ({error}): train the run anew with --overwrite."
             ) from error
+        return best
 
     def scorer(self) -> TableScorer:
-        """What the model has learned, float32 on the CPU."""
-        return TableScorer(portable(self.model.tables()), self.ties, self._folding)
+        """What the model has learned, float32 on the CPU. Of several processes the leader has it, after :meth:`fit`."""
+        learned = self._learned or portable(self.model.tables())
+        return TableScorer(learned, self.ties, self._folding)
 
     def weights(self) -> dict[str, Tensor]:
         """The model's, by name."""
@@ -184,7 +214,14 @@ class Trainer:
     @property
     def n_parameters(self) -> int:
         """Numbers that are learned."""
-        return sum(parameter.numel() for parameter in self.model.parameters())
+        model = self.model
+        counts = {
+            name: model.columns.whole_width(x.shape[1]) * len(x)
+            if name in model.divided
+            else x.numel()
+            for name, x in model.named_parameters()
+        }
+        return sum(counts.values())
 
     def train_epoch(self) -> dict[str, float]:
         """One pass over the training pairs; the mean of each loss term."""
@@ -192,6 +229,7 @@ class Trainer:
         batch_size = self.config.train.batch_size
         total = -(-len(model.sampler) // batch_size)
         sums: dict[str, Tensor] = {}
+        sent, first = self.group.sent, state.step
         counts: Counter[str] = Counter()  # an alignment may have terms in some steps only
         for done, (users, items) in enumerate(model.sampler.epoch(batch_size, self.generator), 1):
             report = model.train_step(
@@ -209,6 +247,7 @@ class Trainer:
             state.step += 1
             self.reporter.step(state.epoch + 1, done, total)
         state.epoch += 1
+        state.sent = (self.group.sent - sent) / max(1, state.step - first)
         losses = {name: float(summed) / counts[name] for name, summed in sums.items()}
         for name, value in losses.items():
             if not math.isfinite(value):
@@ -222,16 +261,17 @@ class Trainer:
         """Validate, remember the best weights and log. Without validation the last weights are the best."""
         state = self.state
         monitor = self.config.train.monitor
-        with torch.no_grad():
-            encoded = self.model.encode()
+        encoded = self.model.encoded()
         value: float | None = None
-        sampled: dict[str, float] = {}
-        if self.evaluator is not None:
-            scorer = self.judged(TableScorer(self.model.tables(encoded), self.ties))
-            found = self.evaluator.evaluate(scorer, (self.metric,))
-            value = found.summary()[monitor]
-            sampled = self._interval(found)
-        diagnostics = self.model.diagnostics(encoded) | sampled
+        diagnostics: dict[str, float] = {}
+        if encoded is not None:
+            if self.evaluator is not None:
+                scorer = self.judged(TableScorer(self.model.tables(encoded), self.ties))
+                found = self.evaluator.evaluate(scorer, (self.metric,))
+                value = found.summary()[monitor]
+                diagnostics = self._interval(found)
+            diagnostics = self.model.diagnostics(encoded) | diagnostics
+        value = self.group.told(value)
         state.total_seconds += time.perf_counter() - started
         state.stale += 1
         if self._lock is not None:
@@ -240,9 +280,10 @@ class Trainer:
             state.best_epoch, state.stale = state.epoch, 0
             state.best_value = state.best_value if value is None else value
             state.best_seconds, state.diagnostics = state.total_seconds, diagnostics
-            weights = self.model.state_dict()
+            weights = self.divided.collected(_renamed(self.model.state_dict(), "", "model/"))
             if self.folder:
-                write_atomic(self.folder / "model.safetensors", save(_contiguous(weights)))
+                whole = _contiguous(_renamed(weights, "model/", ""))
+                write_atomic(self.folder / "model.safetensors", save(whole))
             else:
                 self._best = {name: tensor.clone() for name, tensor in weights.items()}
         history.append(
@@ -270,13 +311,16 @@ class Trainer:
 
     def _save(self) -> None:
         """Write a checkpoint of everything that the next epoch depends on."""
-        if self.folder is None:
+        if self.folder is None and self.group.size == 1:
             return
         if self._lock is not None:
             self._lock.check()
-        tensors = {f"model/{name}": tensor for name, tensor in self.model.state_dict().items()}
+        tensors = _renamed(self.model.state_dict(), "", "model/")
         for index, slots in self.optimizer.state_dict()["state"].items():
             tensors |= {f"optimizer/{index}/{name}": slot for name, slot in slots.items()}
+        tensors = self.divided.collected(tensors)
+        if self.folder is None:
+            return
         tensors["generator"] = self.generator.get_state()
         tensors["alignment_generator"] = self.alignment_generator.get_state()
         state = asdict(self.state)
@@ -286,11 +330,25 @@ class Trainer:
 
     def _resume(self) -> None:
         """Take up the newest checkpoint."""
-        found = read_checkpoint(self.folder / "checkpoints") if self.folder else None
-        if found is None:
+        found = None
+        with self.group.agreeing():
+            if self.folder is not None:
+                found = read_checkpoint(self.folder / "checkpoints")
+                with self._of_these_settings():
+                    self.divided.check(found[0] if found else {})
+        tensors, state = found or ({}, None)
+        state = self.group.told(state)
+        if state is None:
             return
+        with self.group.agreeing(), self._of_these_settings():
+            self._restore(self.divided.handed(tensors), state)
+
+    @contextmanager
+    def _of_these_settings(self) -> Iterator[None]:
         try:
-            self._restore(*found)
+            yield
+        except DarecError:
+            raise
         except (RuntimeError, ValueError, LookupError, TypeError) as error:
             raise RunError(
                 f"the checkpoints in {self.folder} are not of a run with these settings "
@@ -306,11 +364,11 @@ class Trainer:
         weights: dict[str, Tensor] = {}
         for name, tensor in tensors.items():
             kind, _, rest = name.partition("/")
-            if kind == "model":
-                weights[rest] = tensor
-            elif kind == "optimizer":
+            if kind == "optimizer":
                 index, _, slot = rest.partition("/")
                 optimizer["state"].setdefault(int(index), {})[slot] = tensor
+            elif kind == "model":
+                weights[rest] = tensor
         self.model.load_state_dict(weights)
         self.optimizer.load_state_dict(optimizer)
         self.generator.set_state(tensors["generator"])
@@ -320,6 +378,11 @@ class Trainer:
 def portable(tables: Tables) -> Tables:
     """The same tables as they are stored: float32, on the CPU."""
     return Tables(*(table.cpu().float().contiguous() for table in (tables.users, tables.items)))
+
+
+def _renamed(tensors: Mapping[str, Tensor], old: str, new: str) -> dict[str, Tensor]:
+    """The same tensors, with another prefix."""
+    return {f"{new}{name.removeprefix(old)}": tensor for name, tensor in tensors.items()}
 
 
 def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -46,6 +46,7 @@ class DaRec(Alignment[DaRecConfig]):
 
     closed_form: ClassVar[bool] = True
     ablations: ClassVar[Mapping[str, Mapping[str, Any]]] = ABLATIONS
+    by_columns: ClassVar[bool] = True
     centres: Tensor
     started: Tensor
 
@@ -116,6 +117,7 @@ class DaRec(Alignment[DaRecConfig]):
             rows = self._draw(len(E_C), batch.generator)
             if rows is not None:
                 E_C, E_L = E_C.index_select(0, rows), E_L.index_select(0, rows)
+            E_C = self.columns.gathered(E_C)
             for name, term in self.terms(*self._project(E_C, E_L), index, batch):
                 term = term / len(self.sizes)
                 totals[name] = totals[name] + term if name in totals else term

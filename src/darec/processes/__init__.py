@@ -1,0 +1,8 @@
+"""Training on many processes: who takes part, what they tell each other, and how tables are divided among them."""
+
+from __future__ import annotations
+
+from darec.processes.columns import WHOLE, Columns
+from darec.processes.group import ALONE, ElsewhereError, Group, LostError, current
+
+__all__ = ["ALONE", "WHOLE", "Columns", "ElsewhereError", "Group", "LostError", "current"]

@@ -1,0 +1,281 @@
+"""How tables are divided among processes: each holds some columns of every row.
+
+Propagation over a graph acts on each column by itself, and so needs nobody else. Where a loss needs whole rows, those
+of the batch are dealt out: each process gets whole rows for its share of the batch, computes its part of the loss as
+one process would, and the parts are added up. Where a loss needs only inner products row by row, these are summed.
+
+All processes hold the same losses, and each computes the gradient of the whole loss with respect to what it holds. So
+the backward pass of a sum over processes leaves the gradient as it is, since every process has the whole of it; what is
+the same on all processes and used by each in its own way (:meth:`Columns.shared`) has its gradient summed.
+
+With one process every method gives back what it is given, at no cost.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, Final
+
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F
+
+from darec.processes.group import ALONE, Group
+
+_TINY: Final = 1e-12  # as torch.nn.functional.normalize has it
+_ENTRIES: Final = 2**24  # of a table that are collected or dealt out at once
+
+
+class Columns:
+    """The columns of tables, divided among processes.
+
+    A table may hold several blocks of ``dim`` columns side by side, as GCCF's layers are: each process has its columns
+    of every block.
+
+    Args:
+        group: the processes.
+        dim: d, columns of a block; at least as many as processes.
+
+    Attributes:
+        group: the processes.
+        dim: d.
+        start: the first column of this process.
+        stop: the one after its last.
+    """
+
+    def __init__(self, group: Group = ALONE, dim: int = 0) -> None:
+        self.group, self.dim = group, dim
+        size = group.size
+        self._starts = [dim * rank // size for rank in range(size + 1)]
+        self.start, self.stop = self._starts[group.rank], self._starts[group.rank + 1]
+
+    @property
+    def divided(self) -> bool:
+        """Whether there are several processes."""
+        return self.group.size > 1
+
+    def widths(self, blocks: int = 1) -> list[int]:
+        """Columns of each process in a table of so many blocks."""
+        pairs = zip(self._starts[:-1], self._starts[1:], strict=True)
+        return [blocks * (stop - start) for start, stop in pairs]
+
+    def blocks(self, width: int) -> int:
+        """How many blocks a table has of which this process holds ``width`` columns."""
+        return width // (self.stop - self.start)
+
+    def whole_width(self, width: int) -> int:
+        """Columns on all processes of a table of which this one holds ``width``."""
+        return self.blocks(width) * self.dim if self.divided else width
+
+    def own(self, x: Tensor, rank: int | None = None) -> Tensor:
+        """[n, b d] whole rows to the columns of this process (or another), [n, b w]."""
+        if not self.divided:
+            return x
+        rank = self.group.rank if rank is None else rank
+        parts = x.unflatten(1, (-1, self.dim))[:, :, self._starts[rank] : self._starts[rank + 1]]
+        own: Tensor = parts.flatten(1).contiguous()
+        return own
+
+    def rows(self, n: int, rank: int | None = None) -> slice:
+        """The share of ``n`` rows that this process (or another) works on; all, where there are too few to share."""
+        size, rank = self.group.size, self.group.rank if rank is None else rank
+        return slice(0, n) if n < size else slice(n * rank // size, n * (rank + 1) // size)
+
+    def share(self, x: Tensor) -> Tensor:
+        """The rows of :meth:`rows`, of what is the same on all processes."""
+        return x[self.rows(len(x))] if self.divided else x
+
+    def dealt(self, x: Tensor) -> Tensor:
+        """[n, b w] own columns to whole rows of this process's share, [m, b d]; differentiable."""
+        if not self.divided:
+            return x
+        return _everywhere(x, self) if len(x) < self.group.size else _dealt(x, self)
+
+    def everywhere(self, x: Tensor) -> Tensor:
+        """[n, b w] own columns to all whole rows, [n, b d], which each process uses for its share; differentiable."""
+        return _everywhere(x, self) if self.divided else x
+
+    def gathered(self, x: Tensor) -> Tensor:
+        """[n, b w] own columns to all whole rows, [n, b d], which all processes use alike; differentiable."""
+        return _gathered(x, self) if self.divided else x
+
+    def summed(self, x: Tensor) -> Tensor:
+        """The sum over processes of what each has a part of; differentiable."""
+        return _summed(x, self.group) if self.divided else x
+
+    def shared(self, x: Tensor) -> Tensor:
+        """What is the same on all processes, before each uses it for its own columns or rows; differentiable."""
+        return _shared(x, self.group) if self.divided else x
+
+    def network(self, module: nn.Module) -> Callable[[Tensor], Tensor]:
+        """A network that is the same on all processes, each of which uses what it gives in its own way."""
+        if not self.divided:
+            return module
+
+        def apply(x: Tensor) -> Tensor:
+            parameters = {name: self.shared(one) for name, one in module.named_parameters()}
+            applied: Tensor = torch.func.functional_call(module, parameters, (x,))
+            return applied
+
+        return apply
+
+    def mean(self, mean: Tensor, rows: int | Tensor) -> Tensor:
+        """The mean over all rows, from that over this process's share.
+
+        Args:
+            mean: over the share.
+            rows: how many rows there are, or [n] how often each counts.
+        """
+        if not self.divided:
+            return mean
+        n = rows if isinstance(rows, int) else len(rows)
+        if n < self.group.size:  # all processes have all rows
+            return self.summed(mean / self.group.size)
+        if isinstance(rows, int):
+            part = self.rows(n)
+            return self.summed(mean * ((part.stop - part.start) / n))
+        counts = rows.to(mean.dtype)
+        return self.summed(mean * (self.share(counts).sum() / counts.sum()))
+
+    def unit(self, x: Tensor) -> Tensor:
+        """Rows at unit length, the length being that of the whole rows; differentiable."""
+        if not self.divided:
+            return F.normalize(x, dim=1)
+        squared = self.summed((x * x).sum(1, keepdim=True))
+        return x / self.shared(squared.clamp_min(_TINY**2).sqrt())
+
+    @torch.no_grad()
+    def collected(self, x: Tensor) -> Tensor | None:
+        """[n, b w] own columns to all whole rows, on the leader; None on the others. A few rows at a time."""
+        if not self.divided:
+            return x
+        group, blocks = self.group, self.blocks(x.shape[1])
+        found = []
+        for part in x.split(max(1, _ENTRIES // (blocks * self.dim))):
+            send = [part.numel() if rank == 0 else 0 for rank in range(group.size)]
+            receive = [len(part) * w if group.leads else 0 for w in self.widths(blocks)]
+            came = group.exchange(part.reshape(-1), send, receive)
+            if group.leads:
+                found.append(joined(came, len(part), self, blocks))
+        return torch.cat(found) if group.leads else None
+
+    @torch.no_grad()
+    def handed(self, x: Tensor | None, like: Tensor) -> Tensor:
+        """Own columns, [n, b w], of the leader's [n, b d] table. A few rows at a time.
+
+        Args:
+            x: the table on the leader; None on the others.
+            like: a tensor of the shape, type and place of what is returned.
+        """
+        if not self.divided:
+            assert x is not None  # this process leads
+            return x
+        group, blocks = self.group, self.blocks(like.shape[1])
+        found = []
+        rows = max(1, _ENTRIES // (blocks * self.dim))
+        for start in range(0, len(like), rows):
+            n = min(rows, len(like) - start)
+            flat, send = like.new_empty(0), [0] * group.size
+            if x is not None:
+                part = x[start : start + n].to(like)
+                flat = torch.cat([self.own(part, r).reshape(-1) for r in range(group.size)])
+                send = [n * w for w in self.widths(blocks)]
+            receive = [n * like.shape[1] if rank == 0 else 0 for rank in range(group.size)]
+            found.append(group.exchange(flat, send, receive).view(n, -1))
+        return torch.cat(found) if found else like.clone()
+
+
+WHOLE: Final = Columns()
+"""Of one process: nothing is divided."""
+
+
+def joined(flat: Tensor, n: int, columns: Columns, blocks: int) -> Tensor:
+    """[n, b d] from the processes' columns of these rows, one after another."""
+    parts = flat.split([n * width for width in columns.widths(blocks)])
+    return torch.cat([part.view(n, blocks, -1) for part in parts], dim=2).flatten(1)
+
+
+def _all_rows(x: Tensor, columns: Columns) -> Tensor:
+    group, blocks = columns.group, columns.blocks(x.shape[1])
+    receive = [len(x) * width for width in columns.widths(blocks)]
+    came = group.exchange(x.reshape(-1).repeat(group.size), [x.numel()] * group.size, receive)
+    return joined(came, len(x), columns, blocks)
+
+
+class _Summed(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, group: Group) -> Tensor:
+        return group.total(x)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        return grads[0], None
+
+
+class _Shared(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, group: Group) -> Tensor:
+        ctx.group = group
+        return x.view_as(x)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        return ctx.group.total(grads[0]), None
+
+
+class _Gathered(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, columns: Columns) -> Tensor:
+        ctx.columns = columns
+        return _all_rows(x, columns)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        return ctx.columns.own(grads[0]), None
+
+
+class _Everywhere(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, columns: Columns) -> Tensor:
+        ctx.columns, ctx.shape = columns, x.shape
+        return _all_rows(x, columns)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        columns: Columns = ctx.columns
+        size, (n, width) = columns.group.size, ctx.shape
+        parts = [columns.own(grads[0], rank).reshape(-1) for rank in range(size)]
+        sizes = [part.numel() for part in parts]
+        came = columns.group.exchange(torch.cat(parts), sizes, [n * width] * size)
+        return came.view(size, n, width).sum(0), None
+
+
+class _Dealt(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, columns: Columns) -> Tensor:
+        group, (n, width) = columns.group, x.shape
+        blocks = columns.blocks(width)
+        lengths = [_length(columns.rows(n, rank)) for rank in range(group.size)]
+        mine = lengths[group.rank]
+        send = [length * width for length in lengths]
+        receive = [mine * one for one in columns.widths(blocks)]
+        ctx.columns, ctx.send, ctx.receive, ctx.width = columns, send, receive, width
+        return joined(group.exchange(x.reshape(-1), send, receive), mine, columns, blocks)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        columns: Columns = ctx.columns
+        parts = [columns.own(grads[0], rank).reshape(-1) for rank in range(columns.group.size)]
+        came = columns.group.exchange(torch.cat(parts), ctx.receive, ctx.send)
+        return came.view(-1, ctx.width), None
+
+
+def _length(part: slice) -> int:
+    return int(part.stop - part.start)
+
+
+_summed: Callable[[Tensor, Group], Tensor] = _Summed.apply
+_shared: Callable[[Tensor, Group], Tensor] = _Shared.apply
+_gathered: Callable[[Tensor, Columns], Tensor] = _Gathered.apply
+_everywhere: Callable[[Tensor, Columns], Tensor] = _Everywhere.apply
+_dealt: Callable[[Tensor, Columns], Tensor] = _Dealt.apply

@@ -1,0 +1,149 @@
+"""The processes that train one model together, and what they say to each other.
+
+Two operations carry everything: a sum over the processes, and an exchange of parts. What is no tensor goes as JSON.
+Every process must call them in the same order.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
+from typing import Any, Final
+
+import torch
+from torch import Tensor
+
+from darec.errors import DarecError
+
+
+class LostError(DarecError, RuntimeError):
+    """Another process has ended, or does not answer."""
+
+
+class ElsewhereError(DarecError, RuntimeError):
+    """Another process has raised an error, and says it."""
+
+
+class Group:
+    """The processes that train one model. This one is alone.
+
+    Attributes:
+        rank: of this process, from 0. The first one, the leader, alone writes files.
+        size: how many processes there are.
+        sent: bytes that this process has sent to others.
+    """
+
+    def __init__(self, rank: int = 0, size: int = 1) -> None:
+        self.rank, self.size, self.sent = rank, size, 0
+
+    @property
+    def leads(self) -> bool:
+        """Whether this process is the first one, which writes the run's folder."""
+        return self.rank == 0
+
+    def total(self, x: Tensor) -> Tensor:
+        """The sum of a tensor over the processes, new, the same on each."""
+        if self.size == 1:
+            return x.clone()
+        # Of a ring, in which each process passes on all but its own part, twice.
+        self.sent += 2 * x.numel() * x.element_size() * (self.size - 1) // self.size
+        return self._total(x.contiguous())
+
+    def exchange(self, flat: Tensor, send: Sequence[int], receive: Sequence[int]) -> Tensor:
+        """Give each process its part of a vector, and get one from each.
+
+        Args:
+            flat: [n], the parts for the processes one after another.
+            send: length of each.
+            receive: length of what comes from each.
+
+        Returns:
+            What came, one after another.
+        """
+        if self.size == 1:
+            return flat
+        self.sent += (flat.numel() - send[self.rank]) * flat.element_size()
+        return self._exchange(flat.contiguous(), list(send), list(receive))
+
+    def _total(self, x: Tensor) -> Tensor:
+        raise NotImplementedError
+
+    def _exchange(self, flat: Tensor, send: list[int], receive: list[int]) -> Tensor:
+        raise NotImplementedError
+
+    def everyone(self, value: Any) -> list[Any]:
+        """What every process gives, as JSON, in the order of their ranks."""
+        if self.size == 1:
+            return [value]
+        data = torch.tensor(list(json.dumps(value).encode()), dtype=torch.uint8)
+        ones = [1] * self.size
+        own = [len(data)] * self.size
+        lengths = self.exchange(torch.tensor(own), ones, ones).tolist()
+        came = self.exchange(data.repeat(self.size), own, lengths).split(lengths)
+        return [json.loads(bytes(part.tolist())) for part in came]
+
+    def told(self, value: Any) -> Any:
+        """What the leader gives, as JSON; what the others give is not looked at."""
+        return value if self.size == 1 else self.everyone(value if self.leads else None)[0]
+
+    def dealt(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
+        """The leader's tensors, on every process, on the CPU; what the others give is not looked at."""
+        if self.size == 1:
+            return tensors
+        about = {name: [list(x.shape), str(x.dtype)] for name, x in tensors.items()}
+        found = {}
+        for name, (shape, dtype) in self.told(about).items():
+            kind = getattr(torch, dtype.removeprefix("torch."))
+            n = torch.Size(shape).numel()
+            flat = tensors[name].cpu().reshape(-1) if self.leads else torch.empty(0, dtype=kind)
+            send = [n if self.leads else 0] * self.size
+            receive = [n] + [0] * (self.size - 1)
+            found[name] = self.exchange(flat.repeat(self.size), send, receive).view(shape)
+        return found
+
+    @contextmanager
+    def agreeing(self) -> Iterator[None]:
+        """Go on after the block only where no process has raised an error in it; else all raise.
+
+        Raises:
+            ElsewhereError: on those that are not the first one whose block failed.
+        """
+        if self.size == 1:
+            yield
+            return
+        error: Exception | None = None
+        try:
+            yield
+        except Exception as raised:
+            error = raised
+        said = self.everyone(None if error is None else str(error))
+        first = next((rank for rank, one in enumerate(said) if one is not None), None)
+        if first == self.rank and error is not None:
+            raise error
+        if first is not None:
+            raise ElsewhereError(f"process {first} of {self.size}: {said[first]}") from error
+
+    def speaks(self) -> bool:
+        """Whether this process is to print how the run ended; true for one of them, the first that asks."""
+        return True
+
+
+ALONE: Final = Group()
+_joined: ContextVar[Group] = ContextVar("joined", default=ALONE)
+
+
+def current() -> Group:
+    """The processes that this one has joined (:func:`darec.processes.joining.joined`); alone where it joined none."""
+    return _joined.get()
+
+
+@contextmanager
+def within(group: Group) -> Iterator[Group]:
+    """Let :func:`current` be a group within the block."""
+    token = _joined.set(group)
+    try:
+        yield group
+    finally:
+        _joined.reset(token)

@@ -1,0 +1,62 @@
+"""What must hold where tables are divided among processes: they learn what one process learns."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import torch
+from torch import Tensor
+
+from darec.config import RunConfig
+from darec.model import Model
+from darec.processes import Group
+from darec.testing.steps import train_steps
+from darec.testing.worlds import tiny_dataset
+
+
+def whole_state(model: Model, *, gradients: bool = False) -> dict[str, Tensor] | None:
+    """The weights of a model, or their gradients, with all columns; None on all processes but the leader."""
+    state = model.state_dict()
+    if gradients:
+        state = {name: x.grad for name, x in model.named_parameters() if x.grad is not None}
+    collect = model.columns.collected
+    found = {name: collect(x) if name in model.divided else x for name, x in state.items()}
+    return (
+        {name: x for name, x in found.items() if x is not None}
+        if model.columns.group.leads
+        else None
+    )
+
+
+def assert_divided_is_whole(config: RunConfig, group: Group, steps: int = 2) -> None:
+    """Several processes compute the losses, gradients and weights of one, to 1e-9 in float64.
+
+    Args:
+        config: the pair; its width may not divide by the number of processes.
+        group: the processes, of which this is one.
+        steps: optimiser steps after which they are compared.
+    """
+    dataset = tiny_dataset()
+    for count in sorted({1, steps}):
+        model, reports = train_steps(config, dataset, count, group=group, double=True)
+        found = [whole_state(model, gradients=gradients) for gradients in (True, False)]
+        encoded = model.encoded()
+        if encoded is None:
+            continue
+        alone, expected = train_steps(config, dataset, count, double=True)
+        pair = f"{config.backbone.name} + {config.alignment.name} after {count} steps"
+        wanted = [whole_state(alone, gradients=gradients) for gradients in (True, False)]
+        tables = [model.tables(encoded), alone.tables()]
+        compared = [*zip(reports, expected, strict=True), *zip(found, wanted, strict=True)]
+        first, second = ({"users": one.users, "items": one.items} for one in tables)
+        compared.append((first, second))
+        for ours, theirs in compared:
+            assert ours is not None and ours.keys() == theirs.keys(), pair
+            for name, value in theirs.items():
+                torch.testing.assert_close(
+                    ours[name],
+                    value,
+                    rtol=1e-9,
+                    atol=1e-9,
+                    msg=partial("{}: {}: {}".format, pair, name),
+                )

@@ -1,0 +1,199 @@
+"""Whole runs by threads that stand for processes: the same artefacts, checkpoints for any number, refusals."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from safetensors.torch import load_file
+
+import darec
+from darec.config import RunConfig, resolve_config
+from darec.data.dataset import Dataset
+from darec.errors import ConfigError, DataError, FolderError
+from darec.processes import ALONE, ElsewhereError, Group
+from darec.processes.group import within
+from darec.run import Run
+from darec.testing.steps import tiny_text
+from darec.testing.threads import together
+from darec.testing.worlds import tiny_dataset
+from darec.training.trainer import Trainer
+
+SETTINGS = {
+    "backbone": {"name": "lightgcn", "dim": 7},
+    "loss": {"name": "softmax", "n_negatives": 16},
+    "train": {"epochs": 6, "batch_size": 64, "lr": 0.01, "eval_every": 2},
+    "evaluation.ks": [5],
+    "train.monitor": "recall@5",
+    "options.threads": 1,
+}
+
+
+def fitted(out: Path, size: int, **changes: Any) -> list[Run]:
+    """A run of so many threads, as each of them has it."""
+    dataset = tiny_dataset()
+
+    def work(group: Group) -> Run:
+        with within(group):
+            return darec.fit(
+                dataset,
+                settings={**SETTINGS, **changes},
+                text=tiny_text(dataset),
+                out=out,
+                progress=False,
+            )
+
+    return together(work, size) if size > 1 else [work(ALONE)]
+
+
+def test_a_run_of_two_is_that_of_one(tmp_path: Path) -> None:
+    changes = {"alignment": "darec", "beside": {"backbone": None, "popularity": 0.2}}
+    (alone,) = fitted(tmp_path / "one", 1, **changes)
+    leader, other = fitted(tmp_path / "two", 2, **changes)
+    for run in (leader, other):
+        assert run.path is not None and run.metrics["processes"] == 2
+        assert run.metrics["bytes_sent_per_step"] > 0
+        assert run.metrics["parameters"] == alone.metrics["parameters"]
+        for name in ("test/recall@5", "valid/recall@5", "best_epoch"):
+            assert run.metrics[name] == pytest.approx(alone.metrics[name], rel=0.02)
+    assert (leader.about["processes"], leader.about["layout"]) == (2, "columns")
+    assert "processes" not in alone.about and "processes" not in alone.metrics
+    files = [{file.name for file in (tmp_path / name).iterdir()} for name in ("one", "two")]
+    assert files[0] == files[1]
+    for name in ("users", "items"):
+        tables = [getattr(run.scorer.scorers[0].tables, name) for run in (leader, alone)]
+        torch.testing.assert_close(*tables, rtol=1e-3, atol=1e-3)
+    weights = [load_file(tmp_path / name / "model.safetensors") for name in ("one", "two")]
+    assert weights[0].keys() == weights[1].keys()
+    ids = [table["backbone.embedding"] for table in weights]
+    torch.testing.assert_close(*ids, rtol=1e-3, atol=1e-3)
+
+
+def trained(config: RunConfig, dataset: Dataset, folder: Path, size: int, epochs: int) -> None:
+    """So many epochs more, by so many threads."""
+
+    def work(group: Group) -> int:
+        trainer = Trainer(
+            config,
+            dataset,
+            folder=folder if group.leads else None,
+            group=group,
+            deadline=None if epochs > 1 else 0.0,  # which has passed: one epoch
+        )
+        return trainer.fit(resume=True).epoch
+
+    done = together(work, size) if size > 1 else [work(ALONE)]
+    assert len(set(done)) == 1
+
+
+def test_any_number_of_processes_takes_up_a_checkpoint(tmp_path: Path) -> None:
+    config, dataset = resolve_config(SETTINGS), tiny_dataset()
+    for name, sizes in {"one": [1], "many": [2, 1, 3, 2]}.items():
+        folder = tmp_path / name
+        folder.mkdir()
+        for place, size in enumerate(sizes):
+            trained(config, dataset, folder, size, 6 if place == len(sizes) - 1 else 1)
+    one, many = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "many"))
+    for name, tensor in one.items():
+        torch.testing.assert_close(many[name], tensor, rtol=1e-3, atol=1e-4)
+    states = [
+        load_file(tmp_path / name / "checkpoints/epoch-000006/tensors.safetensors")
+        for name in ("one", "many")
+    ]
+    assert states[0].keys() == states[1].keys()
+    assert {name: x.shape for name, x in states[0].items()} == {
+        name: x.shape for name, x in states[1].items()
+    }
+    lines = [json.loads(line) for line in (tmp_path / "many/history.jsonl").open()]
+    assert lines[-1]["epoch"] == 6
+
+
+def together_refused(work: Callable[[Group], Any]) -> list[Exception]:
+    """What each of two threads raises."""
+
+    def caught(group: Group) -> Exception | None:
+        try:
+            with within(group):
+                work(group)
+        except Exception as error:
+            return error
+        return None
+
+    errors = together(caught)
+    assert all(errors)
+    return [error for error in errors if error]
+
+
+def test_processes_with_different_data_are_refused(tmp_path: Path) -> None:
+    worlds = [tiny_dataset(), tiny_dataset(seed=1)]
+
+    def work(group: Group) -> None:
+        darec.fit(worlds[group.rank], settings=SETTINGS, out=tmp_path / "r", progress=False)
+
+    leader, other = together_refused(work)
+    assert isinstance(leader, ElsewhereError) and isinstance(other, DataError)
+    assert "process 1 of 2 has another dataset" in str(other)
+    assert str(leader) == f"process 1 of 2: {other}"
+    assert not (tmp_path / "r").exists()
+
+
+def test_processes_with_different_vectors_or_versions_are_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset = tiny_dataset()
+    texts = [tiny_text(dataset), tiny_text(dataset, seed=1)]
+    settings = {**SETTINGS, "alignment": "darec"}
+
+    def work(group: Group) -> None:
+        darec.fit(
+            dataset, settings=settings, text=texts[group.rank], out=tmp_path / "r", progress=False
+        )
+
+    assert "has other language vectors" in str(together_refused(work)[1])
+    texts[1] = texts[0]
+    describe = darec.api.describe
+
+    def older(config: RunConfig, text: Any = None, processes: int = 1) -> dict[str, Any]:
+        about = describe(config, text, processes)
+        return {**about, "darec": "0.0.1"} if processes == 1 else about
+
+    monkeypatch.setattr("darec.api.describe", older)
+    assert "process 1 of 2 has darec 0.0.1" in str(together_refused(work)[1])
+    assert not (tmp_path / "r").exists()
+
+
+@pytest.mark.parametrize(
+    ("changes", "reason"),
+    [
+        ({"backbone": {"name": "autocf", "dim": 8}}, "backbone 'autocf'"),
+        ({"backbone": "ease"}, "closed form"),
+        ({"backbone": {"name": "mf", "dim": 1}}, "a column at least"),
+    ],
+)
+def test_what_cannot_be_divided_is_refused_first(
+    tmp_path: Path, changes: dict[str, Any], reason: str
+) -> None:
+    def work(group: Group) -> None:
+        settings = {**SETTINGS, **changes}
+        darec.fit(tiny_dataset(), settings=settings, out=tmp_path / "r", progress=False)
+
+    leader, other = together_refused(work)
+    assert isinstance(leader, ConfigError) and reason in leader.command_line
+    assert isinstance(other, ElsewhereError)
+    assert not (tmp_path / "r").exists()
+
+
+def test_a_folder_is_needed_and_must_be_writable(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+
+    def work(group: Group, out: Path | None) -> None:
+        darec.fit(tiny_dataset(), settings=SETTINGS, out=out, progress=False)
+
+    leader, _ = together_refused(lambda group: work(group, None))
+    assert "give out" in str(leader).replace("--out", "out")
+    leader, other = together_refused(lambda group: work(group, tmp_path / "file"))
+    assert isinstance(leader, FolderError) and isinstance(other, ElsewhereError)
