@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import Final
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from darec.errors import DataError
-from darec.types import IntArray, Interactions
+from darec.types import IntArray, Interactions, RowArray
+
+_BLOCK: Final = 2**22  # pairs that are looked at together
 
 
 class Sampler(nn.Module):
@@ -54,12 +57,6 @@ class Sampler(nn.Module):
                 "import more items, or choose a split that leaves some out."
             )
         self.n_items = train.n_items
-        gaps = train.users.astype(np.int64) * (train.n_items + 1)
-        gaps += train.items
-        gaps -= np.arange(len(train)) - np.repeat(train.indptr[:-1], train.user_degree)
-        small = (
-            train.n_users * (train.n_items + 1) < 2**31
-        )  # half the memory that a search walks through
         arrays = {
             "users": train.users,
             "items": train.items,
@@ -68,11 +65,13 @@ class Sampler(nn.Module):
             if kept is None
             else np.bincount(train.items[kept], minlength=train.n_items),
             "_kept": np.zeros(0, np.int64) if kept is None else kept,
-            "_gaps": gaps.astype(np.int32 if small else np.int64),
+            "_gaps": _gaps(train),
             "_slot": np.full(train.n_items, -1, np.int64),
         }
         for name, array in arrays.items():
-            self.register_buffer(name, torch.from_numpy(np.array(array)), persistent=False)
+            # What is mapped from the dataset's files stays there.
+            own = array if array.flags.writeable else array.copy()
+            self.register_buffer(name, torch.from_numpy(own), persistent=False)
 
     def __len__(self) -> int:
         return len(self._kept) if len(self.full_users) else len(self.users)
@@ -128,3 +127,18 @@ class Sampler(nn.Module):
         mask = torch.zeros(len(users), len(items), dtype=torch.bool, device=users.device)
         mask[row[hit], slot[hit]] = True
         return mask
+
+
+def _gaps(train: Interactions) -> RowArray:
+    """[E] ``user * (I + 1) + item - place of the item among the user's``, ascending."""
+    width = train.n_items + 1
+    # In 32 bits where they fit: half the memory that a search walks through.
+    small = train.n_users * width < 2**31
+    gaps = np.empty(len(train), np.int32 if small else np.int64)
+    for start in range(0, len(train), _BLOCK):
+        users = train.users[start : start + _BLOCK].astype(np.int64)
+        place = np.arange(start, start + len(users)) - train.indptr[users]
+        gaps[start : start + len(users)] = (
+            users * width + train.items[start : start + _BLOCK] - place
+        )
+    return gaps
