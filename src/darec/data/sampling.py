@@ -134,7 +134,7 @@ def _gaps(train: Interactions) -> RowArray:
     width = train.n_items + 1
     # In 32 bits where they fit: half the memory that a search walks through.
     small = train.n_users * width < 2**31
-    gaps = np.empty(len(train), np.int32 if small else np.int64)
+    gaps: RowArray = np.empty(len(train), np.int32 if small else np.int64)
     for start in range(0, len(train), _BLOCK):
         users = train.users[start : start + _BLOCK].astype(np.int64)
         place = np.arange(start, start + len(users)) - train.indptr[users]
