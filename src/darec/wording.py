@@ -33,6 +33,11 @@ _FUNCTIONS: Final = {"import": "load_dataset", "encode": "encode_dataset", "trai
 """Commands that are one function in Python."""
 
 
+def counted_noun(count: float, one: str, many: str | None = None) -> str:
+    """A count with its noun: ``1 item``, ``1,204 items``; ``many`` is a plural that is more than an s."""
+    return f"{count:,.0f} {one if count == 1 else many or f'{one}s'}"
+
+
 def in_python(message: str) -> str:
     """A message that names options as the command line writes them, in Python's words.
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy import sparse
+from torch.nn import functional as F
 
 import darec
 from command_line import call, refused
@@ -22,8 +24,10 @@ from darec.config import resolve_config
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError, DataError, FolderError, RunError
 from darec.export import manifest as manifests
+from darec.export import trials
 from darec.export.index import ItemIndex
 from darec.export.indexing import index_bundle
+from darec.export.search import Indexable
 from darec.ids.idmap import IdMap
 from darec.listing.search import EXACT, Search
 from darec.run import Run
@@ -343,14 +347,14 @@ def test_a_bundle_that_is_replaced_meanwhile_gets_no_index_of_the_old_one(
 ) -> None:
     import darec.export.indexing as indexing
 
-    build = indexing._build
+    build = indexing._choose
 
     def slowly(*given: Any) -> Any:
         made = build(*given)
         darec.export_bundle(shop(copies=2), copy, overwrite=True)
         return made
 
-    monkeypatch.setattr(indexing, "_build", slowly)
+    monkeypatch.setattr(indexing, "_choose", slowly)
     with pytest.raises(FolderError, match="was replaced while its index was built"):
         index_bundle(copy, "hnsw")
     new = darec.open_bundle(copy)
@@ -406,10 +410,10 @@ def test_an_index_of_something_else_is_refused(copy: Path) -> None:
     with pytest.raises(RunError, match="cannot be read by faiss"):
         darec.open_bundle(copy)
     index_bundle(copy, "hnsw")  # the remedy
-    rewritten(copy, version=2)
-    with pytest.raises(RunError, match="version 2, and this darec reads 1"):
+    rewritten(copy, version=3)
+    with pytest.raises(RunError, match="version 3, and this darec reads 2"):
         darec.open_bundle(copy)
-    rewritten(copy, version=1, scorer="another")
+    rewritten(copy, version=2, scorer="another")
     with pytest.raises(RunError, match="of another scorer"):
         darec.open_bundle(copy)
 
@@ -431,6 +435,108 @@ def test_scorers_without_an_inner_product(tmp_path: Path) -> None:
         made = index_bundle(tmp_path / scorer)
         assert made.manifest["index"]["kind"] == "flat"
         assert made.recommend(3, 4) == run.recommend(3, 4)
+
+
+def popular(ratio: float, unit: bool) -> Run:
+    """A shop whose popularity is skewed and spreads ``ratio`` times as far as the inner products."""
+    run = shop()
+    tables = run.scorer.tables  # type: ignore[attr-defined]
+    rows = F.normalize(tables.items) if unit else tables.items
+    counts = np.random.default_rng(3).zipf(1.8, ITEMS).clip(max=5000)
+    values = torch.from_numpy(np.log1p(counts)).float()
+    inner = TableScorer(Tables(tables.users, rows), run.scorer.ties)
+    weight = ratio * float((tables.users @ rows.T).std() / values.std())
+    scorer = AddedScorer([inner, PopularityScorer(USERS, values, inner.ties)], [1, weight])
+    return Run(run.config, run.dataset, scorer, {})
+
+
+@pytest.mark.parametrize("unit", [True, False])
+@pytest.mark.parametrize("ratio", [0.3, 0.7, 2])
+def test_popularity_does_not_hide_items(ratio: float, unit: bool) -> None:
+    """With one entry for all catalogues, the few popular items were neighbours of all, and others were not found."""
+    scorer = popular(ratio, unit).scorer
+    parts = Indexable.of(scorer)
+    index = ItemIndex.build(parts.items(), "hnsw", effort=256)
+    queries = np.concatenate([parts.user(parts, user) for user in range(USERS)])
+    found, products = index.search(queries, 20)
+    exact, scores = scorer.top_k(k=20)
+    shares = [np.isin(one, other).mean() for one, other in zip(exact, found, strict=True)]
+    assert np.mean(shares) > 0.98
+    np.testing.assert_allclose(products[:, 0], scores[:, 0], rtol=1e-4)
+
+
+def test_the_entry_for_popularity_is_kept_with_the_index(tmp_path: Path) -> None:
+    """It is measured by rows of users, which another scorer over the same items need not have."""
+    darec.export_bundle(popular(0.7, True), tmp_path / "b")
+    made = index_bundle(tmp_path / "b", "hnsw")
+    parts = made.search.parts  # type: ignore[attr-defined]
+    assert parts.scale == made.manifest["index"]["scale"] != 1
+    assert Indexable.of(made.scorer).scale == pytest.approx(parts.scale)
+    assert Indexable.of(made.scorer, 5.0).scale == 5
+
+
+def index_auto(path: Path, monkeypatch: pytest.MonkeyPatch, **recalls: float | None) -> Any:
+    """``auto`` for a bundle that counts as large, with users' recalls as given for each kind."""
+    trial = trials.Trials.of_users
+
+    def of_users(self: Any, kind: Any) -> Any:
+        return replace(
+            trial(self, kind), recall=recalls[kind], pays=kind not in recalls.get("slow", ())
+        )
+
+    monkeypatch.setattr("darec.export.indexing.FEW", 100)
+    monkeypatch.setattr(trials.Trials, "of_users", of_users)
+    return index_bundle(path).manifest["index"]
+
+
+@pytest.mark.parametrize(
+    ("recalls", "kind", "why"),
+    [
+        ({"hnsw": 0.99}, "hnsw", "hnsw: recall@20 0.9900 at effort "),
+        ({"hnsw": 0.7, "ivf": 0.985}, "ivf", "below 0.98; ivf: recall@20 0.9850 at effort "),
+        ({"hnsw": 0.7, "ivf": 0.9}, "flat", "ivf: recall@20 0.9000 at effort 64, below 0.98"),
+        ({"hnsw": None, "ivf": None}, "flat", "hnsw: nobody to measure it on"),
+        (
+            {"hnsw": 0.99, "ivf": 0.99, "slow": ("hnsw",)},
+            "ivf",
+            "longer than to score all items; ivf",
+        ),
+    ],
+)
+def test_auto_takes_the_first_kind_that_finds_enough(
+    recalls: Any,
+    kind: str,
+    why: str,
+    exported: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    path = Path(shutil.copytree(exported, tmp_path / "b"))
+    about = index_auto(path, monkeypatch, **recalls)
+    assert about["kind"] == kind and why in about["why"], about["why"]
+    assert [one["kind"] for one in about["tried"]] == ["hnsw", "ivf"][
+        : len(recalls) - ("slow" in recalls)
+    ]
+    assert darec.open_bundle(path).recommend(3, 5)
+    assert (path / "index.faiss").exists() == (kind != "flat")
+
+
+def test_auto_leaves_items_like_one_exact_where_their_index_finds_too_few(
+    exported: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    path = Path(shutil.copytree(exported, tmp_path / "b"))
+    alike = trials.Trials.alike
+    monkeypatch.setattr(trials.Trials, "alike", lambda *given: replace(alike(*given), recall=0.5))
+    index_auto(path, monkeypatch, hnsw=0.99)
+    assert not (path / "similar.faiss").exists() and (path / "index.faiss").exists()
+    assert call("index", path) == 0
+    said = capsys.readouterr().out
+    assert "items like one: ranked exactly (recall@20 0.5000 at effort" in said, said
+    index_bundle(path, "hnsw")
+    assert (path / "similar.faiss").exists(), "what was asked for is made"
 
 
 @pytest.mark.parametrize("kind", ["hnsw", "ivf"])
@@ -480,12 +586,15 @@ def test_without_faiss(copy: Path, exported: Path, tmp_path: Path, monkeypatch: 
 def test_the_command(exported: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     path = Path(shutil.copytree(exported, tmp_path / "b"))
     assert call("index", path) == 0
-    assert "4,000 items, ranked exactly, without an index." in capsys.readouterr().out
+    assert (
+        "4,000 items, ranked exactly, without an index (below 100,000 items all are scored"
+        in capsys.readouterr().out
+    )
     assert call("index", path, "--kind", "hnsw") == 0
     said = capsys.readouterr()
     assert "hnsw, " in said.out and "lists of users: recall@20 " in said.out
     assert "building an index of 4,000 items (hnsw)" in said.err
-    assert "so the index is not searched" in said.err
+    assert "to score all items is quicker" in said.err
     assert call("index", path, "--kind", "ivf", "--format", "json") == 0
     assert json.loads(capsys.readouterr().out)["kind"] == "ivf"
     assert call("recommend", path, "--user", "3", "--format", "json") == 0

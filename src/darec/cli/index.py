@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Final
 
 import typer
 
 from darec.cli.output import Format, print_json
+from darec.cli.stages import stages
 from darec.terminal import echo
+from darec.wording import counted_noun
+
+NAMES: Final = {"index.faiss": "lists of users", "similar.faiss": "items like one"}
+"""What the files of an index are for."""
 
 
 class IndexKind(StrEnum):
@@ -26,8 +31,8 @@ def command(
     kind: Annotated[
         IndexKind,
         typer.Option(
-            help="auto: exact below 100,000 items, hnsw from there on; flat: exact, and no index; hnsw: a graph of "
-            "neighbours; ivf: lists of items that are near to each other."
+            help="auto: exact below 100,000 items, from there on the first of hnsw, ivf and exact that reaches "
+            "--recall; flat: exact, and no index; hnsw: a graph of neighbours; ivf: lists of near items."
         ),
     ] = IndexKind.AUTO,
     recall: Annotated[
@@ -39,41 +44,44 @@ def command(
     format: Annotated[Format, typer.Option(help="How to print what was made.")] = Format.TABLE,
 ) -> None:
     """Index the items of a bundle by inner product, measure it against exact lists, and put it into the bundle."""
-    from darec.export.indexing import K, index_bundle
-    from darec.export.search import IndexSearch
+    from darec.export.indexing import index_bundle
 
-    def stage(doing: str) -> None:
-        echo(f"darec: {doing}", err=True)
-
-    opened = index_bundle(bundle, kind.value, recall=recall, seed=seed, on_stage=stage)
-    made = opened.manifest
-    about: dict[str, Any] = made["index"]
+    with stages() as stage:
+        opened = index_bundle(bundle, kind.value, recall=recall, seed=seed, on_stage=stage)
+    about: dict[str, Any] = opened.manifest["index"]
     if format is Format.JSON:
         print_json(about)
         return
-    items = f"{made['counts']['items']:,} items"
+    size = counted_noun(len(opened.items), "item")
+    why = f" ({about['why']})" if kind is IndexKind.AUTO else ""
     if about["kind"] == "flat":
-        echo(f"{bundle}: {items}, ranked exactly, without an index.")
+        echo(f"{bundle}: {size}, ranked exactly, without an index{why}.")
         return
-    size = sum(made["files"][name]["bytes"] for name in about["effort"]) / 1e6
-    echo(f"{bundle}: {items}, {about['kind']}, {size:,.1f} MB, {about['seconds']:.1f} s.")
-    measured = about["recall"]
-    for name, what in (("index.faiss", "lists of users"), ("similar.faiss", "items like one")):
-        if name not in about["effort"]:
-            continue
-        found = measured["found"][name]
-        said = f"recall@{measured['k']} {found} against exact lists"
-        said = "nobody to measure it on" if found is None else said
-        echo(f"{what}: {said}, at effort {about['effort'][name]}.")
-        if found is not None and found < measured["wanted"]:
-            echo(
-                f"darec: note: that is below --recall={measured['wanted']}, and no effort reached it: try another "
-                "--kind.",
-                err=True,
-            )
-    if isinstance(opened.search, IndexSearch) and not opened.search.pays(opened.search.items, K):
+    files = opened.manifest["files"]
+    megabytes = sum(files[name]["bytes"] for name in about["effort"]) / 1e6
+    echo(f"{bundle}: {size}, {about['kind']}{why}, {megabytes:,.1f} MB, {about['seconds']:.1f} s.")
+    for name, what in NAMES.items():
+        if name in about["effort"]:
+            _tell(what, about, name)
+    if about["left_out"]:
+        echo(f"items like one: ranked exactly ({about['left_out']}).")
+    if not about["tried"][-1]["pays"]:
         echo(
-            "darec: note: the items are so few that to score all of them is quicker, so the index is not searched: "
-            "--kind flat takes it out.",
+            "darec: note: to score all items is quicker than to search the index at that effort, so lists of users are "
+            "ranked exactly: --kind auto, or --kind flat, takes it out.",
+            err=True,
+        )
+
+
+def _tell(what: str, about: dict[str, Any], name: str) -> None:
+    """What an index finds, and whether that is what was asked for."""
+    measured = about["recall"]
+    found = measured["found"][name]
+    said = f"recall@{measured['k']} {found} against exact lists, at effort {about['effort'][name]}"
+    echo(f"{what}: {'nobody to measure it on' if found is None else said}.")
+    if found is not None and found < measured["wanted"]:
+        echo(
+            f"darec: note: that is below --recall={measured['wanted']}, and no effort reached it: --kind auto takes a "
+            "kind that does, or none.",
             err=True,
         )

@@ -9,7 +9,9 @@ from typing import Annotated
 import typer
 
 from darec.cli.output import Format, print_json
+from darec.cli.stages import stages
 from darec.terminal import echo
+from darec.wording import counted_noun
 
 
 def command(
@@ -39,15 +41,13 @@ def command(
     """Write a bundle's items, users and what they have into PostgreSQL with pgvector, as a new version."""
     from darec.export.postgres.push import push_bundle
 
-    def stage(doing: str) -> None:
-        echo(f"darec: {doing}", err=True)
-
-    done = push_bundle(bundle, to, schema=schema, keep=keep, depth=depth, on_stage=stage)
+    with stages() as stage:
+        done = push_bundle(bundle, to, schema=schema, keep=keep, depth=depth, on_stage=stage)
     if format is Format.JSON:
         print_json(asdict(done))
         return
     ranked = "vectors" if done.depth is None else f"lists of {done.depth:,}"
-    what = f"{done.users:,} users, {done.items:,} items, as {ranked}"
+    what = f"{counted_noun(done.users, 'user')}, {counted_noun(done.items, 'item')}, as {ranked}"
     if not done.new:
         echo(f"{done.place}: version {done.version} holds this bundle already, {what}.")
     else:

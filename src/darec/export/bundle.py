@@ -51,7 +51,7 @@ LEARNED: Final = "learned.safetensors"
 VECTORS: Final = "vectors.safetensors"
 INDEX: Final = "index.faiss"
 SIMILAR: Final = "similar.faiss"
-INDEX_VERSION: Final = 1
+INDEX_VERSION: Final = 2
 """Of what the manifest says of indexes."""
 
 
@@ -179,7 +179,7 @@ def _search(path: Path, manifest: dict[str, Any], scorer: Scorer) -> IndexSearch
         raise RunError(
             f"the index in {path} is of another scorer than the bundle's: run 'darec index {path}' again."
         )
-    parts = Indexable.of(scorer)
+    parts = Indexable.of(scorer, about["scale"])
     size = scorer.n_items
     widths = {INDEX: sum(one.width for one, _ in parts.inner), SIMILAR: scorer.width}
     found = {

@@ -18,7 +18,7 @@ from darec.types import FloatArray, IntArray
 
 EFFORTS: Final[dict[Kind, tuple[int, ...]]] = {
     "flat": (1,),
-    "hnsw": (64, 128, 256, 512, 1024),
+    "hnsw": (64, 128, 256, 512, 1024, 2048),
     "ivf": (8, 16, 32, 64, 128, 256, 512, 1024),
 }
 """How much a search may look at, from least to most: items on the way (HNSW's ef), or lists (IVF's nprobe)."""

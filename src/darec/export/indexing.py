@@ -3,47 +3,27 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any, Final, Literal
-
-import numpy as np
-from torch.nn import functional as F
+from typing import Any, Final, Literal, cast
 
 from darec.errors import ConfigError, FolderError
 from darec.export.bundle import INDEX, INDEX_VERSION, SCORER, SIMILAR, Bundle, open_bundle
-from darec.export.index import EFFORTS, ItemIndex, import_faiss
+from darec.export.index import import_faiss
 from darec.export.manifest import marker_text, resealed
-from darec.export.search import Indexable, IndexSearch
+from darec.export.search import Indexable
+from darec.export.trials import K, Measured, Trials
 from darec.files import read_json
-from darec.listing.search import EXACT, Search
 from darec.numerics.vector_index import BUILD, KINDS, LINKS, Kind
 from darec.progress import OnStage
-from darec.scoring import TableScorer
 from darec.swap import MARKER, replacing
-from darec.types import IntArray
 
 FEW: Final = 100_000
 """Items below which ``auto`` makes no index: all of them are scored in a few milliseconds."""
-K: Final = 20
-"""Length of the lists by which an index is measured."""
-SAMPLE: Final = 300
-"""Users, and items, whose lists are compared."""
-
-
-@dataclass(frozen=True)
-class Measured:
-    """An index and what it finds.
-
-    Attributes:
-        index: with the least effort that reaches the recall that was asked for, or else with the most there is.
-        recall: share of the exact lists that it finds, at :data:`K`; None where there is nobody to measure it on.
-    """
-
-    index: ItemIndex
-    recall: float | None
+INDEXES: Final[tuple[Kind, ...]] = ("hnsw", "ivf")
+"""Kinds that ``auto`` tries, the quickest to search first."""
 
 
 def index_bundle(
@@ -60,14 +40,16 @@ def index_bundle(
 
     Args:
         path: the bundle's folder.
-        kind: ``hnsw``; ``ivf``; ``flat``, which takes an index out, so that lists are ranked exactly; or ``auto``,
-            which is ``hnsw`` from 100,000 items on.
-        recall: share of the exact lists, at 20, that an index is to find.
+        kind: ``hnsw``; ``ivf``; ``flat``, which takes an index out, so that lists are ranked exactly; or ``auto``: from
+            100,000 items on the first of ``hnsw`` and ``ivf`` that reaches the recall in less time than all items are
+            scored in, and ``flat`` where neither does or there are fewer items.
+        recall: share of the exact lists, at 20, that an index is to find. One of a kind that was asked for is made
+            although it finds less.
         seed: of the sample, and of ``ivf``.
         on_stage: is told what is done.
 
     Returns:
-        The bundle, opened anew. ``manifest["index"]`` says what was made and what it finds.
+        The bundle, opened anew. ``manifest["index"]`` says what was made, why, what it finds and what was tried.
 
     Raises:
         ConfigError: another kind, faiss is not installed, or a scorer that has no inner product.
@@ -80,128 +62,108 @@ def index_bundle(
     if not 0 < recall <= 1:
         raise ConfigError(f"--recall={recall}: give a share above 0 and up to 1.")
     bundle = open_bundle(path, index=False)
-    made: Kind = kind if kind != "auto" else ("hnsw" if _is_large(bundle) else "flat")
     started = time.monotonic()
-    found: dict[str, Measured] = {}
-    if made != "flat":
-        found = _build(bundle, made, recall, seed, on_stage)
-    about = _about(bundle, made, found, recall, time.monotonic() - started)
+    made = _choose(bundle, kind, recall, seed, on_stage)
+    about = _about(bundle, made, recall, time.monotonic() - started)
 
     def unchanged() -> None:
         if read_json(path / MARKER) != bundle.manifest:
             raise FolderError(f"{path} was replaced while its index was built: run it again.")
 
     with replacing(path, unchanged) as new:
-        for name, measured in found.items():
+        for name, measured in made.found.items():
             measured.index.save(new / name)
         manifest = resealed(bundle.manifest, new, (INDEX, SIMILAR), {"index": about})
         (new / MARKER).write_text(marker_text(manifest))
     return open_bundle(path)
 
 
-def _is_large(bundle: Bundle) -> bool:
-    """Whether an index saves time and is possible; other scorers are exact by themselves."""
-    try:
-        Indexable.of(bundle.scorer)
-    except ConfigError:
-        return False
-    return len(bundle.items) >= FEW
+@dataclass(frozen=True)
+class _Made:
+    """What was chosen.
+
+    Attributes:
+        kind: of index.
+        why: in words.
+        found: the indexes, by file; none for ``flat``.
+        tried: each kind that was built, in order.
+        left_out: why items like one have no index; None: they have, or cannot.
+        parts: of the scorer, where there is an index.
+    """
+
+    kind: Kind
+    why: str
+    found: Mapping[str, Measured] = field(default_factory=dict)
+    tried: tuple[dict[str, Any], ...] = ()
+    left_out: str | None = None
+    parts: Indexable | None = None
 
 
-def _build(
-    bundle: Bundle, kind: Kind, recall: float, seed: int, on_stage: OnStage
-) -> dict[str, Measured]:
+def _choose(bundle: Bundle, kind: str, recall: float, seed: int, on_stage: OnStage) -> _Made:
+    """Build what was asked for; with ``auto``, kinds in order of what a search costs until one reaches the recall."""
+    size = len(bundle.items)
+    if kind == "flat":
+        return _Made("flat", "as asked for")
     try:
         parts = Indexable.of(bundle.scorer)
     except ConfigError as error:
+        if kind == "auto":
+            return _Made("flat", str(error).split(":")[0])
         raise ConfigError(f"--kind={kind} does not fit {bundle.path}: {error}") from None
-    if not len(bundle.items):
+    if kind == "auto" and size < FEW:
+        return _Made("flat", f"below {FEW:,} items all are scored in a few milliseconds")
+    if not size:
         raise ConfigError(f"{bundle.path} has no items: there is nothing to index.")
-    draw = np.random.default_rng(seed)
-    vectors = parts.items()
-    size, k = len(vectors), min(K, len(vectors))
-    on_stage(f"building an index of {size:,} items ({kind})")
-    index = ItemIndex.build(vectors, kind, seed=seed)
-    on_stage("comparing its lists with exact ones")
-    users = _sample(draw, np.flatnonzero(bundle.seen.user_degree))
-
-    def of_users(search: Search) -> IntArray:
-        return search.top_k(bundle.scorer, users, k, None, bundle.seen)[0]
-
-    found = {
-        INDEX: _measured(index, lambda one: IndexSearch(parts, one, always=True), of_users, recall)
-    }
-    if isinstance(bundle.scorer, TableScorer) and size > 1:
-        on_stage(f"building an index of items like one ({kind})")
-        unit = F.normalize(bundle.scorer.tables.items.float(), dim=1).cpu().numpy()
-        alike = ItemIndex.build(unit, kind, seed=seed)
-        on_stage("comparing its lists with exact ones")
-        items = _sample(draw, np.arange(size))
-
-        def of_items(search: Search) -> IntArray:
-            lists = [search.similar(bundle.scorer, int(item), k).items for item in items]
-            return np.concatenate(lists)
-
-        found[SIMILAR] = _measured(
-            alike, lambda one: IndexSearch(parts, index, one, always=True), of_items, recall
-        )
-    return found
+    trials = Trials(bundle, parts, recall, seed, on_stage)
+    tried: list[dict[str, Any]] = []
+    for one in INDEXES if kind == "auto" else (cast(Kind, kind),):
+        measured = trials.of_users(one)
+        tried.append(measured.about(recall))
+        if kind != "auto" or (measured.reaches(recall) and measured.pays):
+            why = "as asked for" if kind != "auto" else _told(tried)
+            return _with_alike(
+                trials, measured, _Made(one, why, tried=tuple(tried), parts=parts), kind
+            )
+    return _Made("flat", _told(tried), tried=tuple(tried))
 
 
-def _sample(draw: np.random.Generator, rows: IntArray) -> IntArray:
-    return draw.permutation(rows)[:SAMPLE]
+def _with_alike(trials: Trials, measured: Measured, made: _Made, kind: str) -> _Made:
+    """With an index of items like one beside, unless ``auto`` finds that it misses the recall."""
+    found = {INDEX: measured}
+    alike = trials.alike(made.kind, measured.index)
+    if alike is not None and kind == "auto" and not alike.reaches(trials.recall):
+        return replace(made, found=found, left_out=alike.said(trials.recall))
+    return replace(made, found=found | ({SIMILAR: alike} if alike else {}))
 
 
-def _measured(
-    index: ItemIndex,
-    search: Callable[[ItemIndex], Search],
-    lists: Callable[[Search], IntArray],
-    recall: float,
-) -> Measured:
-    """Raise the effort of an index until its lists have the recall."""
-    exact = lists(EXACT)
-    if not len(exact):
-        return Measured(index, None)
-    found = 0.0
-    for effort in EFFORTS[index.kind]:
-        index.effort = effort
-        found = _overlap(exact, lists(search(index)))
-        if found >= recall:
-            break
-    return Measured(index, found)
+def _told(tried: Sequence[Mapping[str, Any]]) -> str:
+    return "; ".join(f"{one['kind']}: {one['said']}" for one in tried)
 
 
-def _overlap(exact: IntArray, found: IntArray) -> float:
-    """Mean share of the items of each list of [n, k] that stand in the other as well."""
-    shares = [
-        np.isin(one[one >= 0], other).mean()
-        for one, other in zip(exact, found, strict=True)
-        if (one >= 0).any()
-    ]
-    return float(np.mean(shares)) if shares else 1.0
-
-
-def _about(
-    bundle: Bundle, kind: Kind, found: dict[str, Measured], recall: float, seconds: float
-) -> dict[str, Any]:
+def _about(bundle: Bundle, made: _Made, recall: float, seconds: float) -> dict[str, Any]:
     """What the manifest says of the indexes."""
-    about: dict[str, Any] = {"version": INDEX_VERSION, "kind": kind, "darec": version("darec")}
-    if not found:
+    about: dict[str, Any] = {
+        "version": INDEX_VERSION,
+        "kind": made.kind,
+        "why": made.why,
+        "darec": version("darec"),
+        "tried": list(made.tried),
+    }
+    if made.parts is None or not made.found:
         return about
-    parameters = {"links": LINKS, "build": BUILD} if kind == "hnsw" else {}
+    parameters = {"links": LINKS, "build": BUILD} if made.kind == "hnsw" else {}
     return about | {
         "made": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
         "seconds": round(seconds, 1),
         "faiss": import_faiss().__version__,
         "scorer": bundle.manifest["files"][SCORER]["sha256"],
         "parameters": parameters,
-        "effort": {name: one.index.effort for name, one in found.items()},
+        "scale": made.parts.scale,
+        "left_out": made.left_out,
+        "effort": {name: one.index.effort for name, one in made.found.items()},
         "recall": {
             "k": K,
             "wanted": recall,
-            "found": {
-                name: None if one.recall is None else round(one.recall, 4)
-                for name, one in found.items()
-            },
+            "found": {name: one.about(recall)["recall"] for name, one in made.found.items()},
         },
     }

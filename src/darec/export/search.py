@@ -33,10 +33,10 @@ from darec.scoring import (
 from darec.types import FloatArray, IntArray, Interactions
 
 _LEAST: Final = 10  # items that are found beyond those asked for
-_POPULARITY: Final = 3.0
-"""A user's entry for popularity in units of their others. Of lists over 20,000 random items of 64 columns, with a
-popularity that spreads 0.7 times as far as the inner products, HNSW at effort 256 found 0.74, 0.99, 0.95 and 0.84 for
-1, 3, 10 and 100."""
+_POPULARITY: Final = 2.0
+"""A user's entry for popularity in units of the one by which popularity weighs as much between two items as between a
+user and an item. ``python -m benchmarks.index --entries`` measures others (docs/production.md)."""
+_ROWS: Final = 1_000  # by which the spread of inner products is measured
 _MOST: Final = 0.25
 """Share of the items that matrices may move; beyond it all are scored as quickly."""
 _ROUNDING: Final = 1e-5  # by which faiss' products may differ from those that are ranked
@@ -49,13 +49,15 @@ class Indexable:
     Attributes:
         inner: tables and popularity, each with its weight; together they are one inner product.
         matrices: what is added to it.
+        made_by: the ``scale`` that an index was made by; None: there is none yet.
     """
 
     inner: tuple[tuple[TableScorer | PopularityScorer, float], ...]
     matrices: tuple[MatrixScorer, ...]
+    made_by: float | None = None
 
     @classmethod
-    def of(cls, scorer: Scorer) -> Indexable:
+    def of(cls, scorer: Scorer, made_by: float | None = None) -> Indexable:
         """Take a scorer apart. Raises ``ConfigError`` by the name of one that has no inner product to index."""
         parts: tuple[Scorer, ...] = (scorer,)
         weights: tuple[float, ...] = (1.0,)
@@ -72,20 +74,33 @@ class Indexable:
                 raise _no_index(what)
         if not any(isinstance(one, TableScorer) for one, _ in inner):
             raise _no_index("an item-item matrix" if matrices else "popularity")
-        return cls(tuple(inner), tuple(matrices))
+        return cls(tuple(inner), tuple(matrices), made_by)
 
     @cached_property
     def scale(self) -> float:
-        """A user's entry for popularity; that of an item is its popularity by this.
+        """A user's entry for popularity; that of an item is its popularity by this. Any gives the same scores.
 
-        The larger it is, the less popularity counts for which items are neighbours of each other in the index. Items
-        that are all neighbours of the same popular ones are not found from one another.
+        It decides how much popularity counts for which items are neighbours of each other in an index: between items i
+        and j it adds ``p_i p_j / scale^2`` to the product of their rows. Where that is much, all have the same few
+        popular neighbours and are not found from one another; where it is little, neighbours do not lead to popular
+        items. It is therefore measured against the products themselves.
         """
-        rows = [
-            weight * one.tables.users for one, weight in self.inner if isinstance(one, TableScorer)
+        if self.made_by is not None:
+            return self.made_by
+        tables = [
+            (one.tables, weight) for one, weight in self.inner if isinstance(one, TableScorer)
         ]
-        size = float(torch.cat(rows, dim=1).square().mean().sqrt()) if len(rows[0]) else 0.0
-        return _POPULARITY * size or 1.0
+        popularity = [
+            weight * one.values for one, weight in self.inner if isinstance(one, PopularityScorer)
+        ]
+        if not popularity or not len(tables[0][0].users) or not len(tables[0][0].items):
+            return 1.0
+        users = torch.cat([weight * _some(one.users) for one, weight in tables], dim=1)
+        items = torch.cat([_some(one.items) for one, _ in tables], dim=1)
+        of_users, of_items = (float((rows @ items.T).std(correction=0)) for rows in (users, items))
+        mean = float(torch.stack(popularity).sum(0).float().mean())
+        scale = _POPULARITY * (abs(mean) * of_users / of_items) ** 0.5 if of_items else 0.0
+        return scale or 1.0
 
     def items(self, start: int = 0) -> FloatArray:
         """[I - start, d] of the items from a row on."""
@@ -127,6 +142,11 @@ class Indexable:
         """Items whose scores are not the inner product alone."""
         moved = [(one.histories[[user]] @ one.matrix).nonzero()[1] for one in self.matrices]
         return np.unique(np.concatenate(moved)) if moved else np.zeros(0, np.int64)
+
+
+def _some(table: torch.Tensor) -> torch.Tensor:
+    """About as many rows as tell how products spread, evenly taken."""
+    return table[:: max(1, len(table) // _ROWS)].float()
 
 
 def _no_index(what: str) -> ConfigError:
@@ -193,7 +213,7 @@ class IndexSearch(Search):
         seen: IntArray,
     ) -> tuple[IntArray, FloatArray] | None:
         """One user's list; None where all items are to be scored."""
-        depth = 2 * k + _LEAST + len(seen)
+        depth = self.depth(k) + len(seen)
         if not self.pays(self.items, depth, None if candidates is None else len(candidates)):
             return None
         near, products = self.items.search(self.parts.user(parts, user), depth, candidates)
@@ -222,7 +242,7 @@ class IndexSearch(Search):
     def extended(self, scorer: Scorer) -> Search:
         """A search over more items, which are the last rows of a scorer of the same users; exact where it has to be."""
         try:
-            parts = Indexable.of(scorer)
+            parts = Indexable.of(scorer, self.parts.scale)
         except ConfigError:
             return EXACT
         old, size = len(self.items), scorer.n_items
@@ -234,7 +254,7 @@ class IndexSearch(Search):
         return IndexSearch(parts, items, alike, always=self.always)
 
     def _alike(self, scorer: TableScorer, item: int, k: int) -> Ranked | None:
-        depth = 2 * k + _LEAST + 1
+        depth = self.depth(k) + 1
         if self.alike is None or not self.pays(self.alike, depth):
             return None
         table = scorer.tables.items
@@ -248,6 +268,11 @@ class IndexSearch(Search):
         if not _above(ranked.scores[0], products[0, -1]):
             return None
         return Ranked(pool[ranked.items], ranked.scores, ranked.next_scores)
+
+    @staticmethod
+    def depth(k: int) -> int:
+        """How many items are asked of an index for a list of ``k``."""
+        return 2 * k + _LEAST
 
     def pays(self, index: ItemIndex, depth: int, admitted: int | None = None) -> bool:
         """Whether a search so deep is quicker than to score what may be listed, ``admitted`` items or all."""

@@ -12,6 +12,7 @@ from typing import Any, Final, Literal, get_args
 import numpy as np
 
 from darec.errors import ConfigError
+from darec.progress import counted
 from darec.types import FloatArray
 
 Kind = Literal["flat", "hnsw", "ivf"]
@@ -21,6 +22,7 @@ LINKS: Final = 32
 """Neighbours of a row in the graph of HNSW (Malkov & Yashunin 2018, M)."""
 BUILD: Final = 80
 """Rows that HNSW looks at to place one (ef_construction)."""
+_ROWS: Final = 20_000  # added between two looks at progress
 
 
 def import_faiss(without: str) -> Any:
@@ -73,5 +75,6 @@ def build_index(faiss: Any, vectors: FloatArray, kind: Kind, seed: int) -> Any:
         index.train(vectors)
     else:
         index = faiss.IndexFlatIP(width)
-    index.add(vectors)
+    for start in counted(range(0, size, _ROWS), "indexing rows"):
+        index.add(vectors[start : start + _ROWS])
     return index
