@@ -2,9 +2,10 @@
 
 ``python -m benchmarks.index`` takes about a quarter of an hour on one thread and writes the tables of
 docs/production.md; ``--sizes``, ``--kinds`` and ``--popularity`` measure some, and the other rows stay. Rows are
-random, of 64 columns, and their norms log-normal, like those of trained items. Random rows have no clusters, which is hard for
-an index. With popularity, each item has one as well, by a power law. Its logarithm is added to the scores, and spreads
-0.7 times as far as the inner products. Each index has the least effort whose recall is 0.98, or the most there is.
+random, of 64 columns, and their norms log-normal, like those of trained items. Random rows have no clusters, which is
+hard for an index. With popularity, each item has one as well, by a power law. Its logarithm is added to the scores, and
+spreads 0.7 times as far as the inner products. Each index has the least effort whose recall is 0.98, or the most there
+is.
 
 ``python -m benchmarks.index --entries`` compares a user's entries for popularity, in half a minute.
 """
