@@ -9,6 +9,7 @@ import numpy as np
 
 from darec.data.cold import PARTS, HeldOut
 from darec.data.dataset import Dataset
+from darec.data.stored_pairs import blocks
 from darec.ids.idmap import IdMap
 from darec.types import IntArray, Interactions
 
@@ -20,7 +21,7 @@ def hold_out(whole: Dataset, cold: Mapping[str, list[str]]) -> Dataset:
         whole: with all items, the cold ones' interactions in the split that they are held out for.
         cold: ids of the cold items for ``valid`` and for ``test``.
     """
-    parts = {name: whole.items.rows(cold[name]) for name in PARTS}
+    parts = {name: np.sort(whole.items.rows(cold[name])) for name in PARTS}
     warm = np.setdiff1d(np.arange(whole.n_items), np.concatenate(list(parts.values())))
     return replace(
         whole,
@@ -38,9 +39,13 @@ def hold_out(whole: Dataset, cold: Mapping[str, list[str]]) -> Dataset:
 
 
 def _among(pairs: Interactions, rows: IntArray) -> Interactions:
-    """The pairs with some items, numbered by their place in ``rows``."""
-    place = np.full(pairs.n_items, -1, np.int64)
+    """The pairs with some items, numbered by their place in ``rows``, which ascend."""
+    place = np.full(pairs.n_items, -1, pairs.items.dtype)
     place[rows] = np.arange(len(rows))
-    items = place[pairs.items]
-    there = items >= 0
-    return Interactions.from_pairs(pairs.users[there], items[there], pairs.n_users, len(rows))
+    users, items = [pairs.users[:0]], [pairs.items[:0]]
+    for _, of_users, of_items in blocks(pairs):
+        places = place[of_items]
+        there = places >= 0
+        users.append(of_users[there])
+        items.append(places[there])
+    return Interactions(np.concatenate(users), np.concatenate(items), pairs.n_users, len(rows))
