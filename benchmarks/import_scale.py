@@ -242,6 +242,22 @@ def table(result: dict[str, Any]) -> str:
     return "\n".join(lines) + f"\n\nSlopes of the streamed imports: {told}."
 
 
+def training_table(result: dict[str, Any]) -> str:
+    """The table of what training holds."""
+    rows = [row for row in result["rows"] if "start" in row.get("training", {})]
+    names = ["start", "load", "sampler alone", "graph alone", "model", "order of an epoch", "epoch"]
+    lines = [
+        f"| rows | {' | '.join(names)} | most | seconds a step |",
+        "|" + "---|" * (len(names) + 3),
+    ]
+    for row in sorted(rows, key=lambda row: row["rows"]):
+        found = row["training"]
+        held = " | ".join(f"{found[name]['now_mb']:,}" for name in names)
+        step = found["steps"]["seconds"] / found["steps"]["count"]
+        lines.append(f"| {row['rows']:,} | {held} | {found['epoch']['peak_mb']:,} | {step:.3f} |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Measure, or be a child that is measured."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
@@ -263,6 +279,7 @@ def main() -> None:
         print(json.dumps(train_once(asked.train_once)))
     elif asked.table:
         write_between(STUDY, "table", table(load_result("import_scale")))
+        write_between(STUDY, "training", training_table(load_result("import_scale")))
     else:
         for rows in asked.rows:
             for kind in asked.kinds:

@@ -216,6 +216,14 @@ LINES = ["user,item", *(f"user {i % 4},item {i}" for i in range(30)), ""]
         "\n".join([*LINES[:20], "u,\x00", *LINES[20:]]),
         "\n".join([*LINES[:20], 'u,"quoted"', *LINES[20:]]),
         "\n".join([*LINES[:20], 'u,"over', 'lines"', *LINES[20:]]),
+        "\n".join([*LINES[:20], 'u,"over', 'u,lines"', *LINES[20:]]),  # two readings
+        "\n".join([*LINES[:20], 'u,"not closed', *LINES[20:]]),
+        "\n".join([*LINES[:20], 'u,"one "" sign"', *LINES[:2], 'v,"an ""inch"', *LINES[2:9]]),
+        "\n".join([*LINES[:20], r'u,"say \"hi, you\""', *LINES[20:]]),
+        "\n".join([*LINES[:20], r'u,"say \"hi, you\""', *LINES[20:25], "u", *LINES[25:]]),
+        "\n" * 100 + "\n".join([*LINES[:20], 'u,"quoted"', *LINES[20:]]),
+        "\n".join([*LINES[:20], 'u,"quoted"', *LINES[20:]]).replace(",", "\t"),
+        "\n".join(LINES[:9] + [line.replace(",", ',"') + '"' for line in LINES[1:-1]]),
         "\n".join(line + "," * bool(line and number) for number, line in enumerate(LINES)),
         "\n".join(LINES).replace(",", ";"),
         "\n".join([*LINES[:20], "ü,ü", *LINES[20:]]).encode("latin-1"),
@@ -231,7 +239,8 @@ def test_a_large_text_file_is_read_in_blocks(tmp_path: Path, data: str | bytes) 
 
 
 @pytest.mark.parametrize(
-    "options", [{"encoding": "latin-1"}, {"quotes": False}, {"header": ("user", "item")}]
+    "options",
+    [{"encoding": "latin-1"}, {"quotes": False}, {"quotes": True}, {"header": ("user", "item")}],
 )
 def test_blocks_under_other_options(tmp_path: Path, options: dict[str, Any]) -> None:
     file = tmp_path / "log.csv"

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import chain
 from pathlib import Path
 from typing import Final
@@ -58,57 +58,97 @@ def read_quoted(
         DataError: quotes that are not closed, a record with more or fewer fields than the first, or two readings.
     """
     try:
-        return _read(_Records(path, data, separator), header, sure=sure)
+        return _read(QuotedRows(path, _lines(data), separator, header, sure=sure))
     except DataError:
         if b'\\"' not in data:
             raise
+        rows = QuotedRows(path, _lines(data), separator, header, sure=sure, escaped=True)
         try:
-            frame, told = _read(_Records(path, data, separator, "\\"), header, sure=sure)
+            return _read(rows)
         except DataError:
-            told = None
-        if told is None:
-            raise
-    return frame, (*told, f"{path}: backslashes escape quotes inside fields.")
+            pass
+        raise
 
 
-def _read(
-    records: _Records, header: tuple[str, ...] | None, *, sure: bool
-) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    path = records.path
-    rest = iter(records)
-    names = list(header or next(rest))
-    second = next(rest, None)
-    trailing = second is not None and len(second) == len(names) + 1 and not second[-1]
-    columns = column_names([*names, ""] if trailing else names)
-    frames: list[pl.DataFrame] = []
-    rows: list[list[str]] = []
-    lines: list[int] = []
-    spanning: list[tuple[int, int]] = []
-    swallowing = 0
-    for record in chain([second] if second else [], rest):
-        if len(record) != len(columns) or (trailing and record[-1]):
-            raise misfit(path, records.line, len(record), len(names))
-        rows.append(record)
-        lines.append(records.line)
-        if len(records.taken) > 1:
-            spanning.append((records.line, records.line + len(records.taken) - 1))
-            swallowing += all(records.whole(line, len(columns)) for line in records.taken)
-        if len(rows) == _ROWS:
-            frames.append(_frame(columns, rows, lines))
-            rows, lines = [], []
-    frames.append(_frame(columns, rows, lines))
-    if swallowing and swallowing == len(spanning) and not sure:
-        raise DataError(
-            f"{path}, line {spanning[0][0]}: a quote opens here and closes in line {spanning[0][1]}, and yet each of "
-            "these lines is a whole row. Double the quotes inside fields; or pass --no-quotes if quotes are plain "
-            "characters in this file, --quotes if that field does hold line breaks."
-        )
-    if not spanning:
-        return pl.concat(frames), ()
-    begin, end = max(spanning, key=lambda lines: lines[1] - lines[0])
-    return pl.concat(frames), (
-        f"{path}: {len(spanning)} rows hold line breaks inside quotes, the longest in lines {begin} to {end}.",
-    )
+def _lines(data: bytes) -> io.TextIOWrapper:
+    return io.TextIOWrapper(io.BytesIO(data), "utf-8", newline="\n")
+
+
+def _read(rows: QuotedRows) -> tuple[pl.DataFrame, tuple[str, ...]]:
+    return pl.concat(rows), rows.notices
+
+
+class QuotedRows:
+    """The rows of :func:`read_quoted`, as frames of some one after the other.
+
+    Args:
+        path: for messages.
+        lines: of the file, each with its line feed.
+        separator: one character.
+        header: names of the columns, where the first record is no header.
+        sure: take the quotes as such also where there are two readings.
+        escaped: backslashes escape quotes inside fields.
+
+    Attributes:
+        notices: of records that run over lines and of backslashes, once all rows are read.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        lines: Iterable[str],
+        separator: str,
+        header: Sequence[str] | None,
+        *,
+        sure: bool,
+        escaped: bool = False,
+    ) -> None:
+        self._records = _Records(path, lines, separator, "\\" if escaped else None)
+        self._header, self._sure = header, sure
+        self.notices: tuple[str, ...] = ()
+
+    def __iter__(self) -> Iterator[pl.DataFrame]:
+        """Frames with ``__line__``, at least one. Raises ``DataError`` as :func:`read_quoted`."""
+        records = self._records
+        rest = iter(records)
+        names = list(self._header or next(rest))
+        second = next(rest, None)
+        trailing = second is not None and len(second) == len(names) + 1 and not second[-1]
+        columns = column_names([*names, ""] if trailing else names)
+        rows: list[list[str]] = []
+        lines: list[int] = []
+        spanning: list[tuple[int, int]] = []
+        swallowing = 0
+        for record in chain([second] if second else [], rest):
+            if len(record) != len(columns) or (trailing and record[-1]):
+                raise misfit(records.path, records.line, len(record), len(names))
+            rows.append(record)
+            lines.append(records.line)
+            if len(records.taken) > 1:
+                spanning.append((records.line, records.line + len(records.taken) - 1))
+                swallowing += all(records.whole(line, len(columns)) for line in records.taken)
+            if len(rows) == _ROWS:
+                yield _frame(columns, rows, lines)
+                rows, lines = [], []
+        yield _frame(columns, rows, lines)
+        self._judge(spanning, swallowing)
+
+    def _judge(self, spanning: list[tuple[int, int]], swallowing: int) -> None:
+        """Tell of the records over several lines, or refuse them where each of their lines is a row too."""
+        path = self._records.path
+        if swallowing and swallowing == len(spanning) and not self._sure:
+            raise DataError(
+                f"{path}, line {spanning[0][0]}: a quote opens here and closes in line {spanning[0][1]}, and yet each "
+                "of these lines is a whole row. Double the quotes inside fields; or pass --no-quotes if quotes are "
+                "plain characters in this file, --quotes if that field does hold line breaks."
+            )
+        if spanning:
+            begin, end = max(spanning, key=lambda lines: lines[1] - lines[0])
+            self.notices += (
+                f"{path}: {len(spanning)} rows hold line breaks inside quotes, the longest in lines {begin} to {end}.",
+            )
+        if self._records.escape:
+            self.notices += (f"{path}: backslashes escape quotes inside fields.",)
 
 
 class _Records:
@@ -119,11 +159,13 @@ class _Records:
         taken: the lines that it takes.
     """
 
-    def __init__(self, path: Path, data: bytes, separator: str, escape: str | None = None) -> None:
+    def __init__(
+        self, path: Path, lines: Iterable[str], separator: str, escape: str | None = None
+    ) -> None:
         self.path, self.separator, self.escape = path, separator, escape
         self.line = 1
         self.taken: list[str] = []
-        self._text = io.TextIOWrapper(io.BytesIO(data), "utf-8", newline="\n")
+        self._text = lines
 
     def __iter__(self) -> Iterator[list[str]]:
         reader = csv.reader(

@@ -9,9 +9,12 @@ import lzma
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from io import StringIO
+from itertools import chain
 from pathlib import Path
 from typing import IO, Any, Final
 
+import polars as pl
 import pyarrow as pa
 
 from darec.data.ingest.decoding import (
@@ -24,6 +27,7 @@ from darec.data.ingest.decoding import (
 )
 from darec.data.ingest.delimited import TABS, cut_lines, separator_of
 from darec.data.ingest.header import check_header, split_headers, told_headers
+from darec.data.ingest.quoted import QuotedRows
 from darec.data.ingest.source import LINE, Reading, SourceTable
 from darec.errors import DataError
 
@@ -38,19 +42,34 @@ _OPEN: Final[dict[str, Callable[[IO[bytes]], Any]]] = {
 
 
 def in_blocks(path: Path, reading: Reading) -> bool:
-    """Whether a file can be read in blocks: it is large, in UTF-8, and no quotes can join lines of it."""
+    """Whether a file can be read in blocks: it is large and in UTF-8, and what quotes mean in it is known at once."""
     if path.stat().st_size < BLOCK or reading.encoding not in (None, "utf-8"):
         return False
     with _unpacked(path) as stream:
-        chunk = stream.read(BLOCK)
-        mark = next((name for mark, name in MARKS if chunk.startswith(mark)), "utf-8")
-        if mark != "utf-8":
-            return False
-        while chunk and reading.quotes is not False:
-            if b'"' in chunk:
-                return False
-            chunk = stream.read(BLOCK)
-    return True
+        start = stream.read(4)
+    mark = next((name for mark, name in MARKS if start.startswith(mark)), "utf-8")
+    return mark == "utf-8" and not (
+        reading.quotes is None and _is_tabbed(path) and holds(path, b'"')
+    )
+
+
+def holds(path: Path, sign: bytes) -> bool:
+    """Whether two bytes, or one, stand in a file."""
+    before = b""
+    with _unpacked(path) as stream:
+        while chunk := stream.read(BLOCK):
+            if sign in before + chunk:
+                return True
+            before = chunk[-1:]
+    return False
+
+
+def _is_tabbed(path: Path) -> bool:
+    """Whether tabs may stand between fields: always in .tsv, and in .csv where the first line has no comma."""
+    if unpacked_name(path).suffix.lower() in TABS:
+        return True
+    with _unpacked(path) as stream:
+        return b"\t" in stream.read(2**16)
 
 
 class Blocks:
@@ -59,13 +78,15 @@ class Blocks:
     Args:
         path: the file.
         reading: how it is read.
+        escaped: backslashes escape quotes inside fields.
 
     Attributes:
         notices: what was assumed, once all is read.
     """
 
-    def __init__(self, path: Path, reading: Reading) -> None:
-        self.path, self.reading = path, reading
+    def __init__(self, path: Path, reading: Reading, *, escaped: bool = False) -> None:
+        self.path, self.reading, self.escaped = path, reading, escaped
+        self.quoted = reading.quotes is not False and holds(path, b'"')
         self.notices: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[SourceTable]:
@@ -74,27 +95,61 @@ class Blocks:
         Raises:
             DataError: as :func:`darec.data.ingest.tabular.read_file`.
         """
-        path, separator = self.path, ""
-        names: Sequence[str] | None = self.reading.header
         repeats: list[int] = []
-        for data, line in self._texts():
-            if not separator:
-                usual = "\t" if unpacked_name(path).suffix.lower() in TABS else ","
-                separator, told = separator_of(path, data, usual)
-                self.notices += told
-            frame = cut_lines(path, data, separator, names, line)
+        for frame in self._quoted() if self.quoted else self._plain():
             names = [name for name in frame.columns if name != LINE]
-            frame, lines = split_headers(frame)
+            rows, lines = split_headers(frame)
             repeats += lines
             if not self.reading.header:
-                check_header(path, frame, names)
-            yield SourceTable(str(path), frame, "line", (path,), piece=True)
+                check_header(self.path, rows, names)
+            yield SourceTable(str(self.path), rows, "line", (self.path,), piece=True)
+        self.notices += told_headers(self.path, repeats)
+
+    def _plain(self) -> Iterator[pl.DataFrame]:
+        """Lines that are cut at every separator."""
+        separator = ""
+        names: Sequence[str] | None = self.reading.header
+        for data, line in self._texts():
+            if data.isspace():
+                continue
+            separator = separator or self._separator(data)
+            frame = cut_lines(self.path, data, separator, names, line)
+            names = [name for name in frame.columns if name != LINE]
+            yield frame
         if not separator:
-            raise EmptyFileError(f"{path} is empty.")
-        self.notices += told_headers(path, repeats)
+            raise EmptyFileError(f"{self.path} is empty.")
+
+    def _quoted(self) -> Iterator[pl.DataFrame]:
+        """Records whose fields may be in quotes."""
+        texts = self._texts()
+        first: list[bytes] = []
+        while not first or first[-1].isspace():
+            first.append(next(texts)[0])
+        separator = self._separator(first[-1])
+        lines = (
+            line
+            for data in chain(first, (data for data, _ in texts))
+            for line in StringIO(data.decode(), newline="\n")
+        )
+        rows = QuotedRows(
+            self.path,
+            lines,
+            separator,
+            self.reading.header,
+            sure=self.reading.quotes is True,
+            escaped=self.escaped,
+        )
+        yield from rows
+        self.notices += rows.notices
+
+    def _separator(self, data: bytes) -> str:
+        usual = "\t" if unpacked_name(self.path).suffix.lower() in TABS else ","
+        separator, told = separator_of(self.path, data, usual)
+        self.notices += told
+        return separator
 
     def _texts(self) -> Iterator[tuple[bytes, int]]:
-        """Whole lines that are not all blank, each with the number of its first line."""
+        """Whole lines, each time some of them with the number of the first."""
         line = offset = 0
         with _unpacked(self.path) as stream:
             rest, more = b"", True
@@ -107,7 +162,7 @@ class Blocks:
                 cut = data.rfind(b"\n") + 1 if more else len(data)
                 data, rest = data[:cut], data[cut:]
                 text = plain_text(self.path, data, line + 1, offset)
-                if text and not text.isspace():
+                if text:
                     yield text, line + 1
                 line += text.count(b"\n")
                 offset += len(data)

@@ -24,7 +24,8 @@ from darec.data.ingest.tabular import (
     read_file,
     unreadable,
 )
-from darec.data.streamed.blocks import Blocks, in_blocks
+from darec.data.streamed.blocks import Blocks, holds, in_blocks
+from darec.errors import DataError
 
 LARGE: Final = 2**27
 """Bytes of files from which on an import is streamed."""
@@ -52,8 +53,8 @@ def _files(path: Path) -> list[Path]:
     return [path] if path.is_file() else part_files(path)
 
 
-class OtherColumnsError(Exception):
-    """A part has columns that those before it have not: what was read must be read again."""
+class OtherReadingError(Exception):
+    """A part is not what those before it made it seem: all is to be read again."""
 
 
 class Parts:
@@ -70,12 +71,14 @@ class Parts:
         files: those read so far that hold rows.
         starts: how many places lie before each of these.
         notices: what was assumed in reading these.
+        misread: text files in which backslashes escape quotes, with what was wrong without.
         parquet: whether they are Parquet files, whose columns are known from the start.
     """
 
     def __init__(self, path: Path, reading: Reading) -> None:
         self.path, self.reading = path, reading
         self.needed: list[str] | None = None
+        self.misread: dict[Path, DataError] = {}
         self._all = _files(path)
         self.parquet = unpacked_name(self._all[0]).suffix.lower() in PARQUET
         self.columns: dict[str, pl.DataType] = {}
@@ -118,7 +121,7 @@ class Parts:
         """Pieces of some rows in order: the number of the file, the piece, and the places before its file.
 
         Raises:
-            OtherColumnsError: a part has other columns; ``columns`` has them now, and all is to be read again.
+            OtherReadingError: a part has other columns or other quotes; this is known now, and all is to be read again.
             DataError: as :func:`darec.data.ingest.tabular.read_table`.
         """
         self._begin()
@@ -145,7 +148,7 @@ class Parts:
         known = bool(self.columns)
         self.columns |= dict.fromkeys(new, pl.String())
         if known and new:
-            raise OtherColumnsError
+            raise OtherReadingError
 
     def _whole(self, table: SourceTable) -> SourceTable:
         """The piece with every column that any part has, of the type that fits all parts."""
@@ -167,7 +170,8 @@ class Parts:
     def _of_text(self, file: Path) -> Iterator[SourceTable]:
         try:
             if in_blocks(file, self.reading):
-                yield from _cut(blocks := Blocks(file, self.reading))
+                blocks = Blocks(file, self.reading, escaped=file in self.misread)
+                yield from _cut(self._rows_of(blocks))
                 self._told += blocks.notices
             else:
                 table = read_file(file, self.reading)
@@ -176,6 +180,20 @@ class Parts:
         except EmptyFileError:
             if self.path.is_file():
                 raise
+
+    def _rows_of(self, blocks: Blocks) -> Iterator[SourceTable]:
+        """The rows of a file; where they do not fit and quotes may be escaped by backslashes, that is tried too."""
+        try:
+            yield from blocks
+        except DataError as error:
+            if isinstance(error, EmptyFileError):
+                raise
+            if blocks.escaped:
+                raise self.misread[blocks.path] from None
+            if not blocks.quoted or not holds(blocks.path, b'\\"'):
+                raise
+            self.misread[blocks.path] = error
+            raise OtherReadingError from None
 
     def _survey(self) -> None:
         """Columns and types of all parts that hold rows."""

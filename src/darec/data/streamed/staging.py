@@ -24,7 +24,7 @@ from darec.data.ingest.interactions import (
     unused_ratings,
 )
 from darec.data.ingest.source import LINE, Source, SourceTable
-from darec.data.streamed.parts import OtherColumnsError, Parts
+from darec.data.streamed.parts import OtherReadingError, Parts
 from darec.data.streamed.times import Times
 from darec.errors import DataError
 from darec.ids.idmap import IdType
@@ -119,7 +119,7 @@ def stage(path: Path, options: ImportOptions, folder: Path) -> Staged:
         reader = _Reader(parts, options, refused)
         try:
             return reader.read(folder / "rows")
-        except (OtherColumnsError, _RefusedTimesError):
+        except (OtherReadingError, _RefusedTimesError):
             continue
 
 
@@ -225,6 +225,7 @@ class _Reader:
     def _again(self) -> Iterator[SourceTable]:
         again = Parts(self.parts.path, self.parts.reading)
         again.columns, again.needed = self.parts.columns, self.parts.needed
+        again.misread = self.parts.misread
         for _, table, _ in again.pieces():
             yield table
 
