@@ -35,7 +35,7 @@ from darec.scoring import Ranker, TableScorer
 from darec.types import Tables
 
 DIM, K = 32, 20
-SIZES = {10_000: 2_000, 100_000: 400, 1_000_000: 64}  # items, and users who are ranked for
+SIZES = {10_000: 5_000, 100_000: 2_000, 1_000_000: 512}  # items, and users who are ranked for
 TESTED, RESAMPLES = (5_000, 50_000, 500_000), 1_000
 PAGE = RESULTS.parents[1] / "docs" / "studies" / "complexity.md"
 

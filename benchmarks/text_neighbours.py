@@ -59,7 +59,7 @@ def one(n: int, way: str) -> dict[str, Any]:
         nearest.EXACT = 0  # type: ignore[misc]
         found = nearest.find_neighbours(x, COUNT)
         seconds = time.perf_counter() - started
-        told = {"recall": round(found.recall, 4), "of_all": round(checked(x, found), 4)}
+        told = {"recall": round(found.recall or 0.0, 4), "of_all": round(checked(x, found), 4)}
     peak = peak_rss_mb()
     return {
         "items": n,

@@ -97,6 +97,15 @@ def test_a_sample_judges_meanwhile_and_all_judge_at_the_end(tmp_path: Path) -> N
         assert one.metrics["diagnostics/validation/users"] == 30
 
 
+def test_closed_forms_are_judged_by_the_same_sample() -> None:
+    dataset = tiny_dataset(n_users=80)
+    settings = {**SETTINGS, "backbone": "popular", "train.eval_users": 30}
+    run = darec.fit(dataset, settings=settings, progress=False)
+    found = validator(dataset, 10, judges(dataset, 30)).evaluate(run.scorer)
+    assert run.metrics["diagnostics/validation/users"] == 30
+    assert run.metrics["diagnostics/validation/half_width"] == found.half_width("recall@10", 80)
+
+
 @pytest.mark.parametrize("most", [None, 60, 100])
 def test_where_no_more_users_are_there_all_judge(most: int | None) -> None:
     dataset = tiny_dataset(n_users=60)

@@ -33,7 +33,8 @@ SAMPLE: Final = 500
 """Rows whose neighbours are compared with exact ones."""
 PROBES: Final = (4, 8, 16, 32, 64, 128, 256, 512)
 """Lists that are looked into, from least to most."""
-_BLOCK: Final = 1024  # rows that are compared at once with all others
+_BLOCK: Final = 1024  # rows that are compared at once with all others, at most
+_COSINES: Final = 2**26  # held at once: 256 MiB
 _SEARCHED: Final = 4096  # rows that are searched for at once
 _ROUNDING: Final = 1e-5  # by which two ways to compute a cosine may differ
 
@@ -44,24 +45,25 @@ class Neighbours(NamedTuple):
     Attributes:
         rows: [m, k] long.
         cosines: [m, k].
-        recall: share of the exact neighbours that are among them, measured on a sample; 1 where all were compared.
+        recall: share of the exact neighbours that are among them, measured on a sample; None where all rows were
+            compared.
     """
 
     rows: Tensor
     cosines: Tensor
-    recall: float
+    recall: float | None
 
 
 def nearest_neighbours(
     x: Tensor, count: int, queries: Tensor | None = None, *, block: int = _BLOCK
 ) -> tuple[Tensor, Tensor]:
-    """The rows of greatest cosine with each query; exact, in O(n m d) time and O(n block) memory.
+    """The rows of greatest cosine with each query; exact, in O(n m d) time and 256 MiB.
 
     Args:
         x: [n, d].
         count: k, at most n.
         queries: [m, d], at least one; None: the rows of ``x``, each of which is then left out of its own neighbours.
-        block: queries compared at once with all rows.
+        block: queries compared at once with all rows, at most.
 
     Returns:
         [m, k] long rows, nearest first, and their [m, k] cosines.
@@ -89,21 +91,21 @@ def find_neighbours(x: Tensor, count: int, queries: Tensor | None = None) -> Nei
     """
     unit, asked, own = _prepared(x, count, queries)
     if len(unit) * len(asked) <= EXACT**2:
-        return Neighbours(*_compared(unit, asked, own, count), 1.0)
+        return Neighbours(*_compared(unit, asked, own, count), None)
     try:
         faiss = import_faiss("")
     except ConfigError:
         _warn_of_time(unit, asked)
-        return Neighbours(*_compared(unit, asked, own, count), 1.0)
-    found = _Lists(faiss, unit, count).search(asked, own)
-    if found.recall < LEAST:
+        return Neighbours(*_compared(unit, asked, own, count), None)
+    rows, cosines, recall = _Lists(faiss, unit, count).search(asked, own)
+    if recall < LEAST:
         warnings.warn(
-            f"{found.recall:.1%} of the nearest neighbours of {len(unit):,} texts are found, fewer than {LEAST:.0%}: "
+            f"{recall:.1%} of the nearest neighbours of {len(unit):,} texts are found, fewer than {LEAST:.0%}: "
             "the vectors do not group by direction. What is averaged over neighbours is a little less sharp.",
             DarecWarning,
             stacklevel=2,
         )
-    return found
+    return Neighbours(rows, cosines, recall)
 
 
 def _prepared(
@@ -124,6 +126,7 @@ def _compared(
 ) -> tuple[Tensor, Tensor]:
     """Every query with every row."""
     found = []
+    block = max(1, min(block, _COSINES // len(unit)))
     for start in counted(range(0, len(asked), block), "nearest neighbours"):
         cosines = asked[start : start + block] @ unit.T
         if own is not None:
@@ -159,8 +162,8 @@ class _Lists:
         with self._threads():
             self.index = build_index(faiss, unit.cpu().numpy(), "ivf", 0)
 
-    def search(self, asked: Tensor, own: Tensor | None) -> Neighbours:
-        """The neighbours of all queries, with the fewest lists that reach the recall on a sample of them."""
+    def search(self, asked: Tensor, own: Tensor | None) -> tuple[Tensor, Tensor, float]:
+        """Neighbours of all queries, their cosines, and the recall, with the fewest lists that reach the one wanted."""
         drawn = torch.randperm(len(asked), generator=torch.Generator().manual_seed(0))[:SAMPLE]
         drawn = drawn.to(asked.device)
         sample, sampled = asked[drawn], None if own is None else own[drawn]
@@ -182,7 +185,7 @@ class _Lists:
             for start in blocks
         ]
         rows, cosines = (torch.cat(parts) for parts in zip(*found, strict=True))
-        return Neighbours(rows, cosines, recall)
+        return rows, cosines, recall
 
     def _found(self, asked: Tensor, own: Tensor | None, probes: int) -> tuple[Tensor, Tensor]:
         """Rows and cosines in so many lists; where these hold too few, every row is looked at."""

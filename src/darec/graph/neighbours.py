@@ -43,7 +43,7 @@ class NeighbourGraph(nn.Module):
         indptr: [n + 1] int, where each row's neighbours start.
         indices: [n k] int, the neighbours.
         weights: [n k] theirs, adding up to 1 in each row that has any.
-        recall: share of the exact neighbours that are among them (:mod:`darec.graph.nearest`); 1 in small tables.
+        recall: share of the exact neighbours that are among them (:mod:`darec.graph.nearest`); None: all are.
 
     Args:
         x: [n, d] embeddings that say who is near whom.

@@ -29,6 +29,11 @@ class TextNeighbours(NamedTuple):
     graph: NeighbourGraph
     reliability: float
 
+    @property
+    def told(self) -> dict[str, float]:
+        """Their recall, for a run's diagnostics; nothing where all items were compared (:mod:`darec.graph.nearest`)."""
+        return {} if self.graph.recall is None else {"neighbour_recall": self.graph.recall}
+
 
 def text_neighbours(
     items: Tensor,

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -56,6 +57,7 @@ class Structure:
         rows: [I, r] features, each column of which counts as one user more; None for none.
         added: a matrix C that is mixed with the solution, ``(1 - share) B + share C``; None for none.
         share: of ``added``.
+        told: figures on how it was found, by name, for the run's diagnostics.
     """
 
     target: LowRank | None = None
@@ -63,6 +65,7 @@ class Structure:
     rows: Tensor | None = None
     added: LowRank | None = None
     share: float = 0.0
+    told: Mapping[str, float] = field(default_factory=dict)
 
     def tensors(self) -> list[Tensor | None]:
         """All that it holds but the share, in a fixed order."""

@@ -135,7 +135,7 @@ class BesideTrainer:
             with self.reporter, self.reporter.preparing():
                 one = self._add("the matrix", tables, solved, ratio, self.beside.weight)
             if best is None or one.value > best.value:
-                best, settings = one, chosen(matrix.config, config)
+                best, settings = one, chosen(matrix.config, config) | matrix.told
         assert best is not None  # there is a candidate at least
         return best, settings
 

@@ -22,7 +22,7 @@ from darec.scoring import Scorer
 from darec.seeding import seeded
 from darec.training.checks import check_config
 from darec.training.history import History
-from darec.training.progress import Reporter
+from darec.training.progress import Reporter, told_sample
 from darec.training.state import TrainState
 from darec.types import TextTable
 
@@ -60,6 +60,7 @@ class ClosedFormTrainer:
         self.evaluator = validator(dataset, k, users) if validate else None
         self.state = TrainState()
         self._scorer: Scorer | None = None
+        self.told: dict[str, float] = {}
 
     def candidates(self) -> list[RunConfig]:
         """The settings to choose from: one, or as many as those that are null have values to be tried."""
@@ -86,6 +87,7 @@ class ClosedFormTrainer:
             structure = None
             if self.alignment.needs_text and self.text is not None:
                 structure = self.alignment.structure(config.alignment, self.text, train)
+            self.told = dict(structure.told) if structure is not None else {}
             inputs = ClosedFormInputs(
                 train=train,
                 ties=self.dataset.items.tie_order,
@@ -114,13 +116,15 @@ class ClosedFormTrainer:
             scorer = self.solve(config)
             state.seconds.append(time.perf_counter() - begun)
             if self.evaluator is None:
-                self._scorer = scorer
+                self._scorer, state.diagnostics = scorer, self.told
                 self.reporter.trained(1, {})
                 break
-            value = self.evaluator.evaluate(scorer, (self.metric,)).summary()[monitor]
+            found = self.evaluator.evaluate(scorer, (self.metric,))
+            value = found.summary()[monitor]
+            told = self.told | told_sample(self.reporter, found, monitor, self.dataset)
             if value > state.best_value:
                 self._scorer, state.best_value = scorer, value
-                state.diagnostics = chosen(self.config, config)
+                state.diagnostics = chosen(self.config, config) | told
             self.reporter.evaluated(1, {}, monitor, value, state.best_value)
             if done < len(candidates) and time.monotonic() >= self.deadline:
                 state.out_of_time = True

@@ -7,8 +7,11 @@ from contextlib import contextmanager
 from time import monotonic
 from typing import Self
 
+import numpy as np
 from rich.progress import BarColumn, Progress, TimeElapsedColumn
 
+from darec.data.dataset import Dataset
+from darec.evaluation.result import Evaluation
 from darec.progress import EVERY, listening
 from darec.terminal import Console, TextColumn
 
@@ -42,6 +45,18 @@ class Reporter:
 
     def trained(self, epoch: int, losses: Mapping[str, float]) -> None:
         """Called every so many epochs where nothing is evaluated."""
+
+
+def told_sample(
+    reporter: Reporter, found: Evaluation, monitor: str, dataset: Dataset
+) -> dict[str, float]:
+    """How far the figure of a sample of the users is to be trusted, told and as diagnostics; nothing if all judge."""
+    total = int(np.count_nonzero(dataset.valid.user_degree))
+    if found.n_users == total:
+        return {}
+    half_width = found.half_width(monitor, total)
+    reporter.sampled(found.n_users, total, half_width)
+    return {"validation/users": found.n_users, "validation/half_width": half_width}
 
 
 class ConsoleReporter(Reporter):

@@ -15,7 +15,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
@@ -25,7 +24,6 @@ from darec.config import RunConfig
 from darec.data.dataset import Dataset
 from darec.errors import DarecError, RunError
 from darec.evaluation.evaluate import Evaluator, judges, validator
-from darec.evaluation.result import Evaluation
 from darec.files import write_atomic
 from darec.lock import Lock
 from darec.memory import keep_freed_memory
@@ -37,7 +35,7 @@ from darec.training.checks import check_config, check_divided, resolve_device, w
 from darec.training.divided import Divided
 from darec.training.fold_in import fitted_folding
 from darec.training.history import History
-from darec.training.progress import Reporter
+from darec.training.progress import Reporter, told_sample
 from darec.training.state import TrainState
 from darec.types import Tables, TextTable
 
@@ -269,7 +267,7 @@ class Trainer:
                 scorer = self.judged(TableScorer(self.model.tables(encoded), self.ties))
                 found = self.evaluator.evaluate(scorer, (self.metric,))
                 value = found.summary()[monitor]
-                diagnostics = self._interval(found)
+                diagnostics = told_sample(self.reporter, found, monitor, self.dataset)
             diagnostics = self.model.diagnostics(encoded) | diagnostics
         value = self.group.told(value)
         state.total_seconds += time.perf_counter() - started
@@ -299,15 +297,6 @@ class Trainer:
             self.reporter.trained(state.epoch, losses)
         else:
             self.reporter.evaluated(state.epoch, losses, monitor, value, state.best_value)
-
-    def _interval(self, found: Evaluation) -> dict[str, float]:
-        """How far the figure of a sample of the users is to be trusted; nothing where all judge."""
-        total = int(np.count_nonzero(self.dataset.valid.user_degree))
-        if found.n_users == total:
-            return {}
-        half_width = found.half_width(self.config.train.monitor, total)
-        self.reporter.sampled(found.n_users, total, half_width)
-        return {"validation/users": found.n_users, "validation/half_width": half_width}
 
     def _save(self) -> None:
         """Write a checkpoint of everything that the next epoch depends on."""

@@ -184,9 +184,7 @@ class DaRec(Alignment[DaRecConfig]):
                 }
             )
         means = {name: sum(found[name] for found in sets) / len(sets) for name in sets[0]}
-        means["smoothing"] = self.text_input.smoothing
-        if self.text_input.recall is not None:
-            means["neighbour_recall"] = self.text_input.recall
+        means |= {"smoothing": self.text_input.smoothing, **self.text_input.told}
         return {**means, "collapsed": max(found["collapsed"] for found in sets)}
 
     def parts(self, encoded: Encoded) -> dict[str, dict[str, Tensor]]:

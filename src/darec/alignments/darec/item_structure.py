@@ -53,4 +53,5 @@ def item_structure(config: DaRecConfig, text: TextTable, train: Interactions) ->
     if shared is not None:
         features = F.normalize(shared.part(items).float(), dim=1) * mask[:, None]
     lean = torch.full((train.n_items,), config.lean * near.reliability, dtype=torch.float64)
-    return Structure(target=item_matrix(features, config.text_ridge), lean=lean)
+    target = item_matrix(features, config.text_ridge)
+    return Structure(target=target, lean=lean, told=near.told)

@@ -30,7 +30,7 @@ class TextInput(nn.Module):
         shared: the part of the text that is shared with the interactions; None where nothing reads it.
         neighbours: the items' neighbours in text; None where nothing is averaged over them.
         smoothing: the setting times the neighbours' reliability; 0 without neighbours.
-        recall: of the neighbours, where not all items were compared; None where they were, or nothing was sought.
+        told: figures on the neighbours for a run's diagnostics.
         content: the text's own tables; None without ``text_width``.
     """
 
@@ -41,7 +41,7 @@ class TextInput(nn.Module):
         self.shared: SharedText | None = None
         self.neighbours: NeighbourGraph | None = None
         self.smoothing = 0.0
-        self.recall: float | None = None
+        self.told: dict[str, float] = {}
         self.content: ContentTables | None = None
         items, mask, graph = inputs.text.items, inputs.item_mask, inputs.graph
         reads_neighbours = bool(config.smoothing or config.text_width)
@@ -60,7 +60,7 @@ class TextInput(nn.Module):
         )
         if near is None:
             return
-        self.recall = near.graph.recall if near.graph.recall < 1 else None
+        self.told = near.told
         if config.smoothing:
             self.neighbours, self.smoothing = near.graph, config.smoothing * near.reliability
         if config.text_width:
