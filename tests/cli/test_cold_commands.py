@@ -68,7 +68,7 @@ def test_new_items_alone_and_among_the_catalogue(
     assert {item["new"] for item in mixed} == {True, False}
     assert call(*new, "--with-warm") == 0
     shown = capsys.readouterr()
-    assert "times as long on average" in shown.err and "text tells" in shown.err
+    assert "times as long on average" in shown.err and "text explains" in shown.err
 
 
 def test_new_users(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -124,14 +124,14 @@ def test_refusals(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "or --about WORDS" in no("--user", "u1", "--about", "theme1")
     assert "no liked items" in no("--cold-user", "liked:")
     assert "name their file with --cold-items" in no("--user", "u1", "--with-warm")
-    assert "--how goes with" in no("--user", "u1", "--how", "ridge")
-    assert "--item-id goes with" in no("--user", "u1", "--item-id", "sku")
-    assert "--mask does not go with --cold" in refused(
+    assert "--how needs" in no("--user", "u1", "--how", "ridge")
+    assert "--item-id needs" in no("--user", "u1", "--item-id", "sku")
+    assert "--mask cannot be combined with --cold" in refused(
         capsys, "evaluate", shop / "run", "--cold", "--mask", "train"
     )
-    assert "--how goes with" in refused(capsys, "evaluate", shop / "run", "--how", "ridge")
-    assert "write what the user likes" in no("--about", " ")
-    assert "--text-weight goes with --about" in no("--user", "u1", "--text-weight", 0.5)
+    assert "--how needs" in refused(capsys, "evaluate", shop / "run", "--how", "ridge")
+    assert "say in words what the user likes" in no("--about", " ")
+    assert "--text-weight needs --about" in no("--user", "u1", "--text-weight", 0.5)
     assert "give a number from 0 to 1" in no("--about", "theme1", "--text-weight", 2)
     assert "finds nothing that it knows in 'xyzzy'" in no("--about", "xyzzy")
     assert "no liked items" in no("--liked", ",")

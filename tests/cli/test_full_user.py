@@ -35,7 +35,7 @@ def test_training_goes_on_and_nothing_is_left_to_list(
         assert call("recommend", "r", "--user", "all", "-k", "3", "--format", form) == 0
         out, err = capsys.readouterr()
         assert out.strip() == shown
-        assert "no item is left to list for user all: each is known already" in err
+        assert "no item is left to list for user all: they already have every item" in err
     assert (
         call("recommend", "r", "--user", "all", "--user", "u", "-k", "2", "--format", "json") == 0
     )

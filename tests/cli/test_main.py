@@ -14,6 +14,7 @@ import pytest
 
 from command_line import call, refused
 from darec.cli import main as command_line
+from darec.cli.main import COMMANDS, GROUPS, HEADINGS
 from darec.lock import locked
 from darec.testing.worlds import tiny_dataset
 
@@ -79,6 +80,19 @@ def test_a_folder_that_another_process_writes_is_left_to_it(
         line = refused(capsys, *words, "--out", tmp_path / "busy")
     assert f"{tmp_path}/busy is being written by process {os.getpid()} on " in line
     assert not (tmp_path / "busy").exists()
+
+
+def test_every_command_has_a_heading_and_one_whole_line(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "80")
+    assert call("--help") == 0
+    shown = capsys.readouterr().out
+    for name in [*COMMANDS, *GROUPS]:
+        [line] = [line for line in shown.splitlines() if line.startswith(f"  {name} ")]
+        assert not line.endswith("..."), line
+    for heading in HEADINGS:
+        assert f"\n{heading}:\n" in shown
 
 
 def test_help_is_shown_where_nothing_is_asked(capsys: pytest.CaptureFixture[str]) -> None:

@@ -71,7 +71,7 @@ def test_files_of_users_candidates_and_pairs(
         in notes[0]
     )
     assert "line 4, item 'new'); they are left out" in notes[1]
-    assert "line 2, user 'u98', item 'i1'); they exclude nothing" in notes[2]
+    assert "line 2, user 'u98', item 'i1'); these rows exclude nothing" in notes[2]
     rows = pl.read_ndjson(out)
     lists = {user: set(items["item_id"]) for (user,), items in rows.group_by("user_id")}
     assert lists == {"u3": {"i1", "i3", "i4"}, "u1": {"i1", "i2", "i3", "i4"}}
@@ -127,8 +127,8 @@ def test_refusals(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "name it with --out" in no("--all")
     assert "name either --user" in no("--all", "--user", "u1", *out)
     assert "name either --user" in no(*out)
-    assert "--out goes with" in no("--liked", "i1", *out)
-    assert "--overwrite goes with" in no("--user", "u1", "--overwrite")
+    assert "--out needs" in no("--liked", "i1", *out)
+    assert "--overwrite needs" in no("--user", "u1", "--overwrite")
     assert "nothing is left" in no("--users", tmp_path / "nobody.txt", *out)
     assert "is empty" in no("--users", tmp_path / "blank.txt", *out)
     assert "no file" in no("--users", tmp_path / "none.txt", *out)
@@ -139,7 +139,7 @@ def test_refusals(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "no field 'prize': did you mean 'price'" in no("--user", "u1", "--where", "prize < 3")
     assert "go together" in no("--user", "u1", "--at-most", 3)
     assert "--diversity=2.0" in no("--user", "u1", "--diversity", 2)
-    assert "--where does not go with" in no("--about", "thing", "--where", "price < 3")
-    assert "--at-most does not go with" in no("--about", "thing", "--at-most", 3)
+    assert "--where cannot be combined with" in no("--about", "thing", "--where", "price < 3")
+    assert "--at-most cannot be combined with" in no("--about", "thing", "--at-most", 3)
     assert "these endings" in no("--all", "--out", tmp_path / "lists.xml")
     assert not list(tmp_path.glob("*.partial")) and not list(tmp_path.glob("lists*"))

@@ -345,7 +345,7 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "is a bundle: leave it out" in refused(
         capsys, "similar", out, "--item", "i3", "--data", tmp_path / "data"
     )
-    assert "is a bundle, which knows no texts" in refused(
+    assert "is a bundle, which cannot read new items" in refused(
         capsys, "recommend", out, "--about", "word1"
     )
     assert "no run at" in refused(capsys, "evaluate", out)

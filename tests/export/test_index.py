@@ -566,7 +566,7 @@ def test_nobody_to_measure_it_on_and_nothing_to_index(
         assert call("index", out) == 0
         if size:
             assert call("index", out, "--kind", "hnsw") == 0
-            assert "lists of users: nobody to measure it on" in capsys.readouterr().out
+            assert "lists of users: no user to measure it on" in capsys.readouterr().out
         else:
             assert "has no items" in refused(capsys, "index", out, "--kind", "ivf")
 

@@ -542,7 +542,7 @@ def test_odd_text_and_the_command(
     )
     assert "800 NUL characters in titles" in said.err
     assert call(*push) == 0
-    assert "version 1 holds this bundle already" in capsys.readouterr().out
+    assert "version 1 already holds this bundle" in capsys.readouterr().out
     assert call(*push, "--format", "json") == 0
     assert json.loads(capsys.readouterr().out)["new"] is False
     with PgVectorStore(postgres, schema) as store:

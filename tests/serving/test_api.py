@@ -144,7 +144,9 @@ def test_what_cannot_be_served_is_told_in_one_line(
     assert "--host no.such.host.invalid" in refused(
         capsys, "serve", bundle, "--host", "no.such.host.invalid"
     )
-    assert "no such variable" in refused(capsys, "serve", bundle, "--token-env", "NOT_THERE")
+    assert "the variable is empty or not set" in refused(
+        capsys, "serve", bundle, "--token-env", "NOT_THERE"
+    )
     monkeypatch.setattr("importlib.util.find_spec", lambda name, *_: None)
     said = refused(capsys, "serve", bundle)
     assert "needs fastapi, uvicorn, jinja2, prometheus-client: pip install 'darec[serve]'" in said

@@ -16,11 +16,15 @@ def command(
     backbone: comparison_options.Backbone = None,
     alignment: comparison_options.Alignment = None,
     part: Annotated[
-        Literal["alignment", "backbone"], typer.Option(help="Whose terms and choices.")
+        Literal["alignment", "backbone"],
+        typer.Option(help="The part whose terms and choices are changed."),
     ] = "alignment",
     only: Annotated[
         list[str] | None,
-        typer.Option(metavar="NAME", help="An ablation to keep; repeat for several."),
+        typer.Option(
+            metavar="NAME",
+            help="Name of an ablation to run, all by default. Repeat the option for several.",
+        ),
     ] = None,
     seeds: comparison_options.Seeds = "3",
     jobs: comparison_options.Jobs = 1,
@@ -33,11 +37,12 @@ def command(
     quiet: comparison_options.Quiet = False,
     format: comparison_options.FormatOption = CompareFormat.TABLE,
 ) -> None:
-    """Train a pair, and the same with each term and choice switched off or changed, over several seeds.
+    """Train a pair with each term or choice switched off.
 
-    What is switched is declared by the alignment or the backbone; of one that declares nothing, every weight is set to
-    zero and every switch turned. Differences are to the pair as it is, with intervals and tests. The same command goes
-    on where it was stopped. OUT/comparison.json, .md, .tex, .csv and .html hold the result.
+    The unchanged pair is trained as well, and everything is repeated over several seeds. The alignment or the backbone
+    declares its ablations. If it declares none, each weight is set to zero and each switch is turned, one at a time.
+    Every result is compared with the unchanged pair, with intervals and tests. If the command is stopped, run it again:
+    it continues where it stopped. The result is in OUT/comparison.json, .md, .tex, .csv and .html.
     """
     from darec.compare.ablate import ablate
 

@@ -1,4 +1,4 @@
-"""``darec train --auto``: what it refuses and what it prints."""
+"""``darec train --auto``: the check of its options, and its output."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ def check_options(auto: bool, chosen: Mapping[str, Any], searching: Mapping[str,
 
     Args:
         auto: whether ``--auto`` is given.
-        chosen: by option, what a search does not take, since it chooses that or has no use for it.
-        searching: by option, what only a search takes.
+        chosen: by option, the values that a search does not accept, since it chooses them itself or does not use them.
+        searching: by option, the values that only a search accepts.
     """
     from darec.errors import ConfigError
 
@@ -26,12 +26,12 @@ def check_options(auto: bool, chosen: Mapping[str, Any], searching: Mapping[str,
     if given is None:
         return
     if not auto:
-        raise ConfigError(f"{given} is for a search: give --auto too, or leave {given} out.")
-    raise ConfigError(f"--auto does not go with {given}: leave one of them out.")
+        raise ConfigError(f"{given} is only for a search: add --auto, or leave {given} out.")
+    raise ConfigError(f"--auto cannot be combined with {given}: leave one of them out.")
 
 
 def show(found: Automatic, form: Format) -> None:
-    """Print what was tried, what was chosen and why; as JSON, with the chosen run's figures."""
+    """Print the candidates, the chosen one and the reason. JSON also holds the metrics of the chosen run."""
     from rich.table import Table
 
     from darec.cli.output import cell, metrics_table, print_json
@@ -60,7 +60,7 @@ def show(found: Automatic, form: Format) -> None:
     }
     if shown:
         console.print(metrics_table(shown, f"{record.chosen}, test split"))
-    console.print(f"{record.seconds:.0f} s in all; run in {run.path}", soft_wrap=True)
+    console.print(f"{record.seconds:.0f} s in total; the run is in {run.path}", soft_wrap=True)
 
 
 def _note(tried: Tried) -> str:

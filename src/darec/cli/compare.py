@@ -15,13 +15,16 @@ def command(
     data: comparison_options.Data,
     out: comparison_options.Out,
     backbones: Annotated[
-        str, typer.Option(metavar="NAME,...", help="{backbones}; or all.")
+        str,
+        typer.Option(
+            metavar="NAME,...", help="Backbones, with commas between: {backbones}; or all."
+        ),
     ] = "lightgcn",
     alignments: Annotated[
         str,
         typer.Option(
             metavar="NAME,...",
-            help="{alignments}; or all.",
+            help="Alignments, with commas between: {alignments}; or all.",
         ),
     ] = "all",
     seeds: comparison_options.Seeds = "3",
@@ -31,22 +34,26 @@ def command(
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="Any of 'darec settings', for every pair that has it, as in train.epochs=5.",
+            help="A setting for every pair that has it, such as train.epochs=5. 'darec settings' lists all.",
         ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="YAML file of settings, the same for all pairs.")
+        Path | None, typer.Option(help="YAML file of settings for all pairs.")
     ] = None,
     settings: Annotated[
         Path | None,
-        typer.Option(help="Folder of BACKBONE+ALIGNMENT.yaml, one a pair, from 'darec tune'."),
+        typer.Option(
+            help="Folder with one file BACKBONE+ALIGNMENT.yaml for each pair, as 'darec tune' writes it."
+        ),
     ] = None,
     baseline: Annotated[
-        str, typer.Option(metavar="NAME", help="Alignment that gains are measured over.")
+        str, typer.Option(metavar="NAME", help="Gains are computed relative to this alignment.")
     ] = "none",
     floors: Annotated[
         bool,
-        typer.Option(help="Also show popularity, ItemKNN, EASE and, where text is read, L3AE."),
+        typer.Option(
+            help="Also train simple rivals: popularity, ItemKNN, EASE and, if a pair reads text, L3AE."
+        ),
     ] = True,
     encoder: comparison_options.Encoder = None,
     device: comparison_options.Device = None,
@@ -55,11 +62,12 @@ def command(
     quiet: comparison_options.Quiet = False,
     format: comparison_options.FormatOption = CompareFormat.TABLE,
 ) -> None:
-    """Train every backbone with every alignment over several seeds, and say what differs beyond chance.
+    """Compare backbones and alignments over several seeds.
 
-    The same command goes on where it was stopped: a run is found by the hash of its settings, data and language
-    vectors, also when the grid has grown. A run that fails is reported and does not stop the others; the exit status
-    is then 1. OUT/comparison.json, .md, .tex, .csv and .html hold the result.
+    Every backbone is trained with every alignment, and the result says which differences are beyond chance. If the
+    command is stopped, run it again: it continues where it stopped. You may also add pairs or seeds: finished runs are
+    found by the hash of their settings, data and language vectors. A run that fails is reported and does not stop the
+    others; the exit status is then 1. The result is in OUT/comparison.json, .md, .tex, .csv and .html.
     """
     from darec.compare.run import compare
 

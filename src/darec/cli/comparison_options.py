@@ -1,4 +1,4 @@
-"""What ``compare``, ``sweep`` and ``ablate`` have in common: options, and how they end."""
+"""What ``compare``, ``sweep`` and ``ablate`` have in common: their options, and how they print and exit."""
 
 from __future__ import annotations
 
@@ -24,23 +24,35 @@ class CompareFormat(StrEnum):
     CSV = "csv"
 
 
-Data = Annotated[Path, typer.Argument(help="Dataset folder, from 'darec import'.")]
+Data = Annotated[Path, typer.Argument(help="Dataset folder, made by 'darec import'.")]
 Out = Annotated[Path, typer.Option(help="Folder of the comparison and its runs.")]
-Backbone = Annotated[str | None, typer.Option(help="{backbones}; lightgcn by default.")]
-Alignment = Annotated[str | None, typer.Option(help="{alignments}; darec by default.")]
-Seeds = Annotated[str, typer.Option(metavar="N|LIST", help="How many, from 0, or a list: 0,3,7.")]
-Jobs = Annotated[int, typer.Option(min=1, max=MOST_JOBS, help="Runs trained at once.")]
+Backbone = Annotated[str | None, typer.Option(help="One of {backbones}; lightgcn by default.")]
+Alignment = Annotated[str | None, typer.Option(help="One of {alignments}; darec by default.")]
+Seeds = Annotated[
+    str,
+    typer.Option(
+        metavar="N|LIST", help="Number of seeds, counted from 0, or a list such as 0,3,7."
+    ),
+]
+Jobs = Annotated[
+    int, typer.Option(min=1, max=MOST_JOBS, help="Number of runs trained at the same time.")
+]
 Set = Annotated[
     list[str] | None,
     typer.Option(
-        "--set", metavar="KEY=VALUE", help="Any of 'darec settings', as in train.epochs=5."
+        "--set",
+        metavar="KEY=VALUE",
+        help="A setting, such as train.epochs=5. 'darec settings' lists all.",
     ),
 ]
 Config = Annotated[
-    Path | None, typer.Option(help="YAML file of settings, such as one of 'darec tune'.")
+    Path | None, typer.Option(help="YAML file of settings, such as one that 'darec tune' wrote.")
 ]
 Encoder = Annotated[
-    str | None, typer.Option(help="Which embeddings of 'darec encode'; the newest by default.")
+    str | None,
+    typer.Option(
+        help="Encoder whose embeddings are used, as named for 'darec encode'; by default that of the newest embeddings."
+    ),
 ]
 Device = Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")]
 Threads = Annotated[
@@ -48,27 +60,27 @@ Threads = Annotated[
     typer.Option(
         min=1,
         max=MOST_THREADS,
-        help="CPU threads of each run; by default torch's, at most cores / jobs.",
+        help="CPU threads of each run. The default is torch's own, at most the number of cores divided by --jobs.",
     ),
 ]
-Yes = Annotated[bool, typer.Option("--yes", help="Train more than 1000 runs.")]
-Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
-FormatOption = Annotated[CompareFormat, typer.Option(help="How to print the result.")]
+Yes = Annotated[bool, typer.Option("--yes", help="Allow more than 1000 runs.")]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Do not show progress.")]
+FormatOption = Annotated[CompareFormat, typer.Option(help="Output format of the result.")]
 
 
 def given_settings(encoder: str | None, device: str | None) -> dict[str, Any]:
-    """The settings that have options of their own, where they are given."""
+    """The settings that were given by their own options."""
     named = {"text.encoder": encoder, "options.device": device}
     return {key: value for key, value in named.items() if value is not None}
 
 
 def command_line() -> str:
-    """The command as it was given, which goes on where it was stopped."""
+    """The command as the user wrote it, which continues an interrupted comparison."""
     return shlex.join(["darec", *sys.argv[1:]])
 
 
 def run_and_print(make: Callable[[], Any], out: Path, form: CompareFormat) -> None:
-    """Make a comparison and print it; exit with 1 where a run failed, with 130 where it was interrupted."""
+    """Make a comparison and print it. Exit with 1 if a run failed, and with 130 if it was interrupted."""
     from darec.compare.output import print_tables, render
     from darec.terminal import Console, echo
 
@@ -76,7 +88,7 @@ def run_and_print(make: Callable[[], Any], out: Path, form: CompareFormat) -> No
         comparison = make()
     except KeyboardInterrupt:
         echo(
-            f"darec: interrupted; finished runs and checkpoints are kept, go on with: {command_line()}",
+            f"darec: interrupted. Finished runs and checkpoints are kept; continue with: {command_line()}",
             err=True,
         )
         raise typer.Exit(130) from None

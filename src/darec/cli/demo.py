@@ -1,4 +1,4 @@
-"""``darec demo``: the whole way once, on a synthetic shop, in about a minute."""
+"""``darec demo``: every step once, on a synthetic shop, in about a minute."""
 
 from __future__ import annotations
 
@@ -18,7 +18,8 @@ if TYPE_CHECKING:
     from darec.run import Run
 
 MARKER: Final = ".darec-demo"
-# Small data give few steps an epoch, so each is larger than the papers' 1e-3; all trained models take the same.
+# Small data give few steps in an epoch, so the learning rate is larger than the papers' 1e-3. All trained models use
+# the same one.
 SETTINGS: Final[dict[str, Any]] = {"train.lr": 5e-3, "train.batch_size": 2048, "train.epochs": 120}
 MODELS: Final = {
     "popular": ("popular", "none", {}),
@@ -28,7 +29,7 @@ MODELS: Final = {
     "LightGCN + DaRec": ("lightgcn", "darec", SETTINGS),
     "the same beside EASE + L3AE": ("lightgcn", "darec", {**SETTINGS, "beside": "ease"}),
 }
-"""What is compared: backbone, alignment and settings of each, the floors first."""
+"""The compared models: backbone, alignment and settings of each, the simple ones first."""
 
 
 def command(
@@ -37,20 +38,24 @@ def command(
         int, typer.Option(min=0, max=LARGEST_SHORT_SEED, help="Seed of the shop and of training.")
     ] = 0,
 ) -> None:
-    """Make a synthetic shop, train LightGCN with and without DaRec on it, compare them with floors, and recommend."""
+    """Run every step once on a synthetic shop, in about a minute.
+
+    The steps are: generate the shop, import it, encode its texts, train LightGCN with and without DaRec, compare both
+    with simple models, and recommend.
+    """
     from darec.errors import DataError
     from darec.files import is_free
     from darec.lock import locked
 
     if not is_free(out) and not (out / MARKER).exists():
-        raise DataError(f"{out} holds files that are not the demo's: choose another --out.")
+        raise DataError(f"{out} holds files that the demo did not write: choose another --out.")
     with locked(out):
         (out / MARKER).touch()
         _run(out, seed)
 
 
 def _run(out: Path, seed: int) -> None:
-    """The steps, in the demo's folder; what an earlier demo left is replaced, and what else is there stays."""
+    """Run the steps in the demo's folder. Files of an earlier demo are replaced; other files stay."""
     from darec.api import fit
     from darec.cli.output import ListFormat, print_rows
     from darec.data.build import import_dataset
@@ -59,7 +64,9 @@ def _run(out: Path, seed: int) -> None:
     from darec.text import encode_dataset
 
     say = Console(stderr=True, soft_wrap=True).print
-    say("1. A synthetic shop: tastes that the texts show, tastes that they do not, popularity.")
+    say(
+        "1. A synthetic shop: some tastes show in the texts, some do not, and some items are popular."
+    )
     write_synthetic(out / "shop", SyntheticConfig(seed=seed), overwrite=True)
     say(f"2. darec import {out}/shop/interactions.csv --items {out}/shop/items.jsonl")
     data = import_dataset(
@@ -94,12 +101,14 @@ def _run(out: Path, seed: int) -> None:
     best = max(runs, key=lambda name: runs[name].metrics["valid/recall@20"])
     console.print(f"\n{user} liked, among others: {'; '.join(runs[best].liked(user, 8))}\n")
     listed = [asdict(item) for item in runs[best].recommend(user, 10)]
-    print_rows(listed, ListFormat.TABLE, f"{best} (best on validation) recommends to {user}")
+    print_rows(
+        listed, ListFormat.TABLE, f"{best} (best on the validation split) recommends to {user}"
+    )
     console.print(f"\nThe runs are in {out}/runs; try: darec evaluate {runs[best].path}")
 
 
 def side_by_side(runs: Mapping[str, Run]) -> Table:
-    """The test metrics of all, one a line, with the seconds that each took."""
+    """The test metrics of all models, one model per row, with its training time in seconds."""
     from rich.table import Table
 
     columns = {
@@ -118,7 +127,7 @@ def side_by_side(runs: Mapping[str, Run]) -> Table:
 
 
 def comparison(without: Run, with_: Run) -> Table:
-    """Both runs' test metrics, with the difference and its 95% interval over users."""
+    """The test metrics of both runs, their difference and its 95% interval over users."""
     from rich.table import Table
 
     from darec.evaluation.significance import compare

@@ -1,4 +1,4 @@
-"""``darec encode``: make the language vectors of a dataset's texts."""
+"""``darec encode``: turn the texts of a dataset into language vectors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def command(
-    data: Annotated[Path, typer.Argument(help="Folder of a dataset made by 'darec import'.")],
+    data: Annotated[Path, typer.Argument(help="Dataset folder, made by 'darec import'.")],
     encoder: Annotated[
         str,
         typer.Option(
@@ -25,66 +25,79 @@ def command(
     text: Annotated[
         str,
         typer.Option(
-            help="What to encode: text, titles, profiles (or profiles:NAME, by 'darec profile'), or FILE.jsonl with "
-            "item_id and text."
+            help="What to encode: text, titles, profiles or profiles:NAME (made by 'darec profile'), or FILE.jsonl "
+            "with item_id and text."
         ),
     ] = "text",
     users: Annotated[
         Path | None,
         typer.Option(
-            help="JSONL with user_id and text. Without it, users get the vectors of their training items."
+            help="JSONL file with user_id and text. Without it, a user's vector is made from the vectors of their "
+            "training items."
         ),
     ] = None,
     ids: Annotated[
         Path | None,
         typer.Option(
-            help="For file: the item id of each row, as .txt, .json or .jsonl. "
-            "Default: VECTORS.ids.txt, VECTORS.ids.json or items.jsonl beside the vectors."
+            help="For the encoder file: the item id of each row, as .txt, .json or .jsonl. The default is "
+            "VECTORS.ids.txt, VECTORS.ids.json or items.jsonl in the folder of the vectors."
         ),
     ] = None,
     base_url: Annotated[
         str | None,
-        typer.Option(help="For openai: the server. Default: OPENAI_BASE_URL, else OpenAI."),
+        typer.Option(
+            help="For the encoder openai: address of the server. The default is OPENAI_BASE_URL, or OpenAI if that is "
+            "not set."
+        ),
     ] = None,
     settings: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="A setting of the encoder, as dim=64."),
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="A setting of the encoder, such as dim=64."
+        ),
     ] = None,
     precision: Annotated[
         str | None,
         typer.Option(
             metavar="float16|float32",
-            help="Of the numbers on disk. Default: float16 for neural encoders, else float32.",
+            help="Precision of the stored vectors. The default is float16 for neural encoders and float32 for others.",
         ),
     ] = None,
     dimensions: Annotated[
         int | None,
         typer.Option(
-            help="Use the first N coordinates alone, renormalised: for models trained for it (Matryoshka)."
+            help="Keep only the first N coordinates, renormalised. This is for models trained for it (Matryoshka)."
         ),
     ] = None,
     pca: Annotated[
         int | None,
-        typer.Option(help="Use N principal components alone, fitted on the items' texts."),
+        typer.Option(help="Keep only N principal components, fitted on the items' vectors."),
     ] = None,
     shard: Annotated[
         str | None,
-        typer.Option(metavar="I/N", help="Encode the I-th of N parts only, apart from the others."),
+        typer.Option(
+            metavar="I/N",
+            help="Encode only the I-th of N parts. Other machines can encode the other parts.",
+        ),
     ] = None,
     merge: Annotated[
-        bool, typer.Option("--merge", help="Encode nothing: put all N shards together.")
+        bool, typer.Option("--merge", help="Encode nothing; join the N parts of --shard.")
     ] = False,
     ray: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Encode with N Ray workers, on RAY_ADDRESS or here."),
+        typer.Option(
+            metavar="N",
+            help="Encode with N Ray workers, on the cluster at RAY_ADDRESS or on this machine.",
+        ),
     ] = None,
-    device: Annotated[str, typer.Option(help="Where a neural encoder runs: cpu, cuda.")] = "cpu",
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
-    format: Annotated[Format, typer.Option(help="How to print the report.")] = Format.TABLE,
+    device: Annotated[str, typer.Option(help="Device of a neural encoder: cpu or cuda.")] = "cpu",
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not show progress.")] = False,
+    format: Annotated[Format, typer.Option(help="Output format of the report.")] = Format.TABLE,
 ) -> None:
-    """Make the language vectors of a dataset's item texts (and user texts, if given).
+    """Turn the texts of a dataset into language vectors.
 
-    Only new and changed texts are encoded. An interrupted command goes on where it stopped when it is run again.
+    The texts are those of the items and, if given, of the users. Only new and changed texts are encoded. If the command
+    is interrupted, run it again: it continues where it stopped.
     """
     from darec.cli.output import print_json
     from darec.errors import ConfigError

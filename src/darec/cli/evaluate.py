@@ -1,4 +1,4 @@
-"""``darec evaluate``: measure a finished run again, at other K or with another mask."""
+"""``darec evaluate``: measure a finished run again, with other cut-offs or another mask."""
 
 from __future__ import annotations
 
@@ -13,31 +13,46 @@ from darec.limits import MOST_GROUPS
 
 def command(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    split: Annotated[str, typer.Option(help="test or valid.")] = "test",
-    k: Annotated[list[int] | None, typer.Option("-k", help="Cut-off; repeat for several.")] = None,
+    split: Annotated[str, typer.Option(help="Split to measure on: test or valid.")] = "test",
+    k: Annotated[
+        list[int] | None,
+        typer.Option("-k", help="Cut-off K of the metrics. Repeat the option for several."),
+    ] = None,
     mask: Annotated[
-        str | None, typer.Option(help="Items not ranked: train or train+valid.")
+        str | None,
+        typer.Option(
+            help="Items left out of each user's ranking: those of train, or of train+valid."
+        ),
     ] = None,
     groups: Annotated[
         int,
         typer.Option(
-            min=0, max=MOST_GROUPS, help="User-activity and item-popularity groups; 0 for none."
+            min=0,
+            max=MOST_GROUPS,
+            help="Number of groups of users by activity, and of items by popularity; 0 for none.",
         ),
     ] = 3,
     cold: Annotated[
         bool,
-        typer.Option("--cold", help="Rank the items that the split cold-items held out, by text."),
+        typer.Option(
+            "--cold", help="Rank the held-out items of a cold-items split, by their text."
+        ),
     ] = False,
     how: Annotated[
         str | None,
         typer.Option(
-            help="With --cold, the map from text to rows: ridge (the default), neighbours or shared."
+            help="With --cold: the map from text to item vectors: ridge (the default), neighbours or shared."
         ),
     ] = None,
-    data: Annotated[Path | None, typer.Option(help="Where the dataset is now.")] = None,
-    format: Annotated[Format, typer.Option(help="How to print the result.")] = Format.TABLE,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the dataset, if it has moved since training.")
+    ] = None,
+    format: Annotated[Format, typer.Option(help="Output format of the result.")] = Format.TABLE,
 ) -> None:
-    """Rank the whole catalogue for every user and compare with held-out items."""
+    """Measure a finished run with other cut-offs or another mask.
+
+    The whole catalogue is ranked for every user and compared with the user's held-out items.
+    """
     from darec.cli.output import metrics_table, print_json, print_rows
     from darec.errors import ConfigError
     from darec.evaluation.result import GROUP_METRICS
@@ -45,9 +60,11 @@ def command(
     from darec.terminal import Console
 
     if how is not None and not cold:
-        raise ConfigError("--how goes with --cold.")
+        raise ConfigError("--how needs --cold.")
     if mask is not None and cold:
-        raise ConfigError("--mask does not go with --cold: no user has a cold item in training.")
+        raise ConfigError(
+            "--mask cannot be combined with --cold: no user has a cold item in training."
+        )
     loaded = Run.load(run, dataset=data)
     if cold:
         from darec.cold import ColdStart

@@ -1,4 +1,4 @@
-"""``darec explain``: why an item is recommended to a user."""
+"""``darec explain``: the reasons for an item's score for a user."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 OTHER: Final = {
     "tables": "tables: inner product of the user's row and the item's",
-    "popularity": "how popular the item is, the same for everybody",
+    "popularity": "popularity of the item, the same for every user",
 }
 
 
@@ -27,11 +27,19 @@ def command(
         str | None,
         typer.Option(help="Ids or titles of items that a new user likes, with commas between."),
     ] = None,
-    k: Annotated[int, typer.Option("-k", help="How many parts of the score to print.")] = 10,
-    data: Annotated[Path | None, typer.Option(help="Where the dataset is now.")] = None,
-    format: Annotated[Format, typer.Option(help="How to print it.")] = Format.TABLE,
+    k: Annotated[int, typer.Option("-k", help="Number of parts of the score to print.")] = 10,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the dataset, if it has moved since training.")
+    ] = None,
+    format: Annotated[
+        Format, typer.Option(help="Output format of the explanation.")
+    ] = Format.TABLE,
 ) -> None:
-    """Say what the score of an item for a user is the sum of, what is near it, and which words connect the texts."""
+    """Explain the score of an item for a user.
+
+    The explanation has the parts whose sum is the score, the user's items that are nearest to it, and the words that
+    both texts have.
+    """
     from darec.cli.opened import opened
     from darec.cli.output import print_json
     from darec.errors import ConfigError
@@ -72,20 +80,20 @@ def _print(why: Reasons, whom: str, k: int) -> None:
         rows.append({"because of": f"{len(rest)} more", "adds": added, "share": _percent(share)})
     if rows:
         rows.append({"because of": "sum", "adds": why.score, "share": _percent(1.0)})
-        echo("\nwhat the score is the sum of", lines=True)
+        echo("\nthe score is the sum of these parts", lines=True)
         print_rows(rows, ListFormat.TABLE)
     if why.nearest:
         near = [
             {"the user has": one.title, "item_id": one.item_id, "cosine": one.cosine}
             for one in why.nearest
         ]
-        echo("\nnearest by the rows that were learned; these are no part of the sum", lines=True)
+        echo("\nnearest items by the learned vectors; these are not part of the sum", lines=True)
         print_rows(near, ListFormat.TABLE)
     if why.words:
         words = [
             {"word": one.word, "also in": one.title, "cosine": one.cosine} for one in why.words
         ]
-        echo("\nwords in both texts, and what each adds to the cosine of the two", lines=True)
+        echo("\nwords in both texts, and how much each adds to the cosine of the two", lines=True)
         print_rows(words, ListFormat.TABLE)
 
 

@@ -1,4 +1,4 @@
-"""``darec export``: a run as a bundle, which is what serving reads."""
+"""``darec export``: write a run as a bundle, the folder that serving reads."""
 
 from __future__ import annotations
 
@@ -12,30 +12,39 @@ from darec.terminal import echo
 
 def command(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
-    out: Annotated[Path, typer.Option(help="Folder of the bundle, such as shop.darec.")],
+    out: Annotated[Path, typer.Option(help="Folder of the new bundle, such as shop.darec.")],
     fields: Annotated[
         str | None,
         typer.Option(
-            metavar="FIELD,...", help="Fields of the items to keep for conditions; all by default."
+            metavar="FIELD,...",
+            help="Item fields to keep for conditions such as --where; all by default.",
         ),
     ] = None,
     text: Annotated[
         bool,
-        typer.Option("--text/--no-text", help="Keep the items' texts, for words in explanations."),
+        typer.Option(
+            "--text/--no-text", help="Keep the items' texts, so that explanations can name words."
+        ),
     ] = True,
     vectors: Annotated[
         bool,
         typer.Option(
             "--vectors/--no-vectors",
-            help="Keep the items' language vectors and what reads new texts.",
+            help="Keep the items' language vectors and the encoder's data, so that the bundle can read new texts.",
         ),
     ] = True,
-    data: Annotated[Path | None, typer.Option(help="Where the dataset is now.")] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the dataset, if it has moved since training.")
+    ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the bundle in --out.")
     ] = False,
 ) -> None:
-    """Write what serving needs of a run into one folder: scorer, ids, titles, fields, what users have, and hashes."""
+    """Write a run as a bundle, the folder that serving reads.
+
+    The bundle holds the scorer, the ids, the items' titles and fields, the interactions of each user, and a hash of
+    every file.
+    """
     from darec.export.manifest import index_kind
     from darec.export.write import export_bundle
 
@@ -53,7 +62,7 @@ def command(
         f"{len(files)} files, {size:,.1f} MB, read back and compared with their hashes."
     )
     if vectors and (why := bundle.manifest["new_text"].get("why")) is not None:
-        echo(f"darec: note: the bundle reads no new texts: {why}", err=True)
+        echo(f"darec: note: the bundle cannot read new texts: {why}", err=True)
     if index is not None:
         echo(
             f"darec: note: the index of the bundle that was there ({index}) is gone with it; 'darec index {out}' makes "
@@ -62,6 +71,7 @@ def command(
         )
     if bundle.manifest["run"]["refit"] is None:
         echo(
-            "darec: note: the run learned from its training split alone; 'darec train --refit' learns from all.",
+            "darec: note: the run learned only from its training split; 'darec train --refit' learns from all "
+            "interactions.",
             err=True,
         )

@@ -1,4 +1,4 @@
-"""``darec import``: interactions and item texts into a dataset folder."""
+"""``darec import``: read interactions and item texts into a dataset folder."""
 
 from __future__ import annotations
 
@@ -29,87 +29,114 @@ def command(
             "RLMRec folder."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder of the dataset.")],
+    out: Annotated[Path, typer.Option(help="Folder of the new dataset.")],
     items: Annotated[
         Path | None,
-        typer.Option(help="Items as .jsonl, .json, .csv, .tsv or .parquet, or a folder of parts."),
+        typer.Option(
+            help="Items: a .jsonl, .json, .csv, .tsv or .parquet file, or a folder of such files that make one "
+            "table."
+        ),
     ] = None,
-    user_column: Annotated[str | None, typer.Option(help="Column of the user id.")] = None,
-    item_column: Annotated[str | None, typer.Option(help="Column of the item id.")] = None,
-    rating_column: Annotated[str | None, typer.Option(help="Column of the rating.")] = None,
-    timestamp_column: Annotated[str | None, typer.Option(help="Column of the time.")] = None,
-    split_column: Annotated[str | None, typer.Option(help="Column of the split.")] = None,
+    user_column: Annotated[str | None, typer.Option(help="Column with the user id.")] = None,
+    item_column: Annotated[str | None, typer.Option(help="Column with the item id.")] = None,
+    rating_column: Annotated[str | None, typer.Option(help="Column with the rating.")] = None,
+    timestamp_column: Annotated[str | None, typer.Option(help="Column with the time.")] = None,
+    split_column: Annotated[
+        str | None, typer.Option(help="Column with the split: train, valid or test.")
+    ] = None,
     ignore_column: Annotated[
         list[str] | None,
-        typer.Option(help="A column or field to leave alone; may be given several times."),
+        typer.Option(help="A column or field that is not read. Repeat the option for several."),
     ] = None,
     time_format: Annotated[
         str | None,
-        typer.Option(help="How times are written, as '%d.%m.%Y %H:%M'; by default numbers or ISO."),
+        typer.Option(
+            help="Format of the times, such as '%d.%m.%Y %H:%M'. By default times are numbers or ISO dates."
+        ),
     ] = None,
     header: Annotated[
         str | None,
-        typer.Option(help="Names of the columns, with commas between, of a file without a header."),
+        typer.Option(help="Column names of a file without a header, with commas between."),
     ] = None,
     quotes: Annotated[
         bool | None,
         typer.Option(
             "--quotes/--no-quotes",
-            help="Quotes enclose fields, or are plain characters; by default as CSV and TSV have them.",
+            help="Whether quotes enclose fields or are ordinary characters. The default follows the usual rules of "
+            "CSV and TSV.",
         ),
     ] = None,
-    item_id: Annotated[str | None, typer.Option(help="Id column of the item file.")] = None,
+    item_id: Annotated[
+        str | None, typer.Option(help="Column with the item id in the item file.")
+    ] = None,
     text_fields: Annotated[
-        str | None, typer.Option(help="Item fields that make the text, with commas between.")
+        str | None,
+        typer.Option(help="Item fields that are joined to the text, with commas between."),
     ] = None,
     text_template: Annotated[
-        str | None, typer.Option(help="Item text as a format: '{title}. {genres}'.")
+        str | None, typer.Option(help="Template of the item text, such as '{title}. {genres}'.")
     ] = None,
-    title: Annotated[str | None, typer.Option(help="Item field that holds the title.")] = None,
+    title: Annotated[str | None, typer.Option(help="Item field with the title.")] = None,
     min_rating: Annotated[
-        float | None, typer.Option(help="Leave out interactions rated lower.")
+        float | None, typer.Option(help="Leave out interactions with a lower rating.")
     ] = None,
-    k_core: Annotated[int, typer.Option(help="Keep users and items with at least so many.")] = 0,
+    k_core: Annotated[
+        int, typer.Option(help="Keep only users and items with at least this many interactions.")
+    ] = 0,
     split: Annotated[
         str | None,
         typer.Option(
-            help="column, random (per user), leave-last-out, temporal-user, global-time or cold-items; by default "
-            "the column if there is one, else random."
+            help="How interactions are split: column, random (within each user), leave-last-out, temporal-user, "
+            "global-time or cold-items. The default is column if the file has such a column, and random "
+            "otherwise."
         ),
     ] = None,
-    ratios: Annotated[str, typer.Option(help="Shares of train, valid and test.")] = "3:1:1",
+    ratios: Annotated[
+        str, typer.Option(help="Shares of train, valid and test, such as 3:1:1.")
+    ] = "3:1:1",
     time_cuts: Annotated[
         str | None,
         typer.Option(
-            help="Times, with a comma between, from which on interactions are valid, and test, for the split "
-            "global-time: numbers, or dates such as 2024-01-01,2024-02-01; by default by the ratios."
+            help="For the split global-time: the times at which valid begins and at which test begins, with a comma "
+            "between, as numbers or dates such as 2024-01-01,2024-02-01. By default they follow from --ratios."
         ),
     ] = None,
     cold_share: Annotated[
         float | None,
-        typer.Option(help="Share of the items that cold-items holds out of training; a tenth."),
+        typer.Option(
+            help="For the split cold-items: share of the items that training does not see; 0.1 by default."
+        ),
     ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the random split.")
+        int, typer.Option(min=0, max=LARGEST_SEED, help="Seed of the random splits.")
     ] = 0,
     keep_cold_items: Annotated[
         bool, typer.Option("--keep-cold-items", help="Keep items without interactions.")
     ] = False,
     unknown_items: Annotated[
-        str, typer.Option(help="Interactions with items not in the item file: error, drop or keep.")
+        str,
+        typer.Option(
+            help="What to do with interactions whose item is not in the item file: error, drop or keep."
+        ),
     ] = "error",
     users_without_train: Annotated[
-        str, typer.Option(help="Users without a training item: error or drop.")
+        str, typer.Option(help="What to do with users who have no training item: error or drop.")
     ] = "error",
     encoding: Annotated[
-        str | None, typer.Option(help="Encoding of text files; by default decided by their bytes.")
+        str | None,
+        typer.Option(
+            help="Character encoding of text files. By default it is detected from their bytes."
+        ),
     ] = None,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the dataset in --out.")
     ] = False,
-    format: Annotated[Format, typer.Option(help="How to print the statistics.")] = Format.TABLE,
+    format: Annotated[Format, typer.Option(help="Output format of the statistics.")] = Format.TABLE,
 ) -> None:
-    """Read interactions and item texts, split them and write a dataset folder."""
+    """Read interactions and item texts into a dataset folder.
+
+    The interactions are checked, filtered and split into training, validation and test.
+    """
     from darec.cli.output import print_json
     from darec.data.build import import_dataset
     from darec.data.ingest import Columns
@@ -186,7 +213,7 @@ def _ratios(text: str) -> tuple[float, float, float]:
     try:
         train, valid, test = (float(share) for share in text.split(":"))
     except ValueError:
-        raise ConfigError(f"--ratios {text!r}: write three numbers, as 3:1:1.") from None
+        raise ConfigError(f"--ratios {text!r}: write three numbers, such as 3:1:1.") from None
     return train, valid, test
 
 
@@ -206,13 +233,13 @@ def _time_cuts(text: str) -> tuple[float, float]:
         first, second = (seconds(moment) for moment in text.split(","))
     except ValueError:
         raise ConfigError(
-            f"--time-cuts {text!r}: write two numbers or ISO dates, as 2024-01-01,2024-02-01."
+            f"--time-cuts {text!r}: write two numbers or ISO dates, such as 2024-01-01,2024-02-01."
         ) from None
     return first, second
 
 
 def _table(figures: dict[str, float], manifest: dict[str, Any], title: str) -> Table:
-    """The figures as people read them, and the column of times where it decided the split."""
+    """The statistics as rows for people, with the column of times if the split used it."""
     from rich.table import Table
 
     from darec.data.split import TIMED_METHODS

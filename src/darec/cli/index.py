@@ -1,4 +1,4 @@
-"""``darec index``: an index in a bundle, so that lists of large catalogues take less time."""
+"""``darec index``: add a nearest-neighbour index to a bundle, so that lists from large catalogues take less time."""
 
 from __future__ import annotations
 
@@ -36,12 +36,15 @@ def command(
         ),
     ] = IndexKind.AUTO,
     recall: Annotated[
-        float, typer.Option(help="Share of the exact lists that the index is to find.")
+        float, typer.Option(help="Share of the items of the exact lists that the index must find.")
     ] = 0.98,
     seed: Annotated[
-        int, typer.Option(min=0, max=2**32 - 1, help="Of the sample of users and of ivf.")
+        int,
+        typer.Option(
+            min=0, max=2**32 - 1, help="Seed of the sample of users and of the ivf clusters."
+        ),
     ] = 0,
-    format: Annotated[Format, typer.Option(help="How to print what was made.")] = Format.TABLE,
+    format: Annotated[Format, typer.Option(help="Output format of the result.")] = Format.TABLE,
 ) -> None:
     """Index the items of a bundle by inner product, measure it against exact lists, and put it into the bundle."""
     from darec.export.indexing import index_bundle

@@ -1,4 +1,4 @@
-"""Entry point of the ``darec`` command: the list of subcommands, and what an error looks like."""
+"""Entry point of the ``darec`` command: the list of subcommands, and the form of error messages."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ from itertools import pairwise
 from typing import Annotated, Any, Final, cast
 
 import typer
+from typer.core import TyperGroup
 
 from darec.cli.parts import PartsCommand, with_plugins
 from darec.errors import ConfigError, DarecError, DarecWarning, shortened
@@ -26,45 +27,63 @@ from darec.urls import without_credentials
 
 _EMPTY: Final = re.compile("--[a-z-]+=")  # an option whose value is missing
 
+CLICK: Final = cast("type[Exception]", typer.BadParameter.__mro__[2])
+"""Click's base class of command-line errors. Typer contains Click under a name that depends on its version."""
+
+# The headings of 'darec --help' and their subcommands, each with its module of darec.cli. The module defines `command`,
+# whose docstring is the help; its first sentence must fit into one line of the list.
+HEADINGS = {
+    "Start": {"demo": "demo", "settings": "settings"},
+    "Data": {"import": "import_", "profile": "profile", "encode": "encode"},
+    "Training": {"train": "train", "tune": "tune", "update": "update"},
+    "Recommendations": {
+        "evaluate": "evaluate",
+        "recommend": "recommend",
+        "similar": "similar",
+        "explain": "explain",
+    },
+    "Production": {"export": "export", "index": "index", "push": "push", "serve": "serve"},
+    "Research": {
+        "compare": "compare",
+        "sweep": "sweep",
+        "ablate": "ablate",
+        "text-report": "text_report",
+        "visualize": "visualize",
+    },
+}
+COMMANDS = {name: module for commands in HEADINGS.values() for name, module in commands.items()}
+# Commands that resolve no backbone, alignment or encoder, and therefore have no option --plugin.
+WITHOUT_PARTS = {"import", "profile", "text-report", "index", "push", "serve", "demo"}
+# Modules with several subcommands of their own, listed under the last heading. Each defines `app`.
+GROUPS = {"theory": "theory"}
+
+
+class GroupedHelp(TyperGroup):
+    """The ``darec`` command, whose help lists the subcommands under headings."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write one line for each subcommand."""
+        column = max(map(len, self.commands))
+        width = formatter.width - 6 - column
+        for heading, names in HEADINGS.items():
+            last = [*GROUPS] if heading == [*HEADINGS][-1] else []
+            with formatter.section(heading):
+                formatter.write_dl(
+                    [
+                        (name.ljust(column), self.commands[name].get_short_help_str(width))
+                        for name in [*names, *last]
+                    ]
+                )
+
+
 app = typer.Typer(
     name="darec",
+    cls=GroupedHelp,
     help="Bring what language models know into collaborative filtering.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-
-CLICK: Final = cast("type[Exception]", typer.BadParameter.__mro__[2])
-"""Click's base of errors in a command line. Typer brings Click along under a name that depends on its version."""
-
-# One module of darec.cli a subcommand; each defines `command` and its docstring is the help.
-COMMANDS = {
-    "import": "import_",
-    "profile": "profile",
-    "encode": "encode",
-    "train": "train",
-    "update": "update",
-    "tune": "tune",
-    "compare": "compare",
-    "sweep": "sweep",
-    "ablate": "ablate",
-    "text-report": "text_report",
-    "evaluate": "evaluate",
-    "recommend": "recommend",
-    "similar": "similar",
-    "explain": "explain",
-    "export": "export",
-    "index": "index",
-    "push": "push",
-    "serve": "serve",
-    "visualize": "visualize",
-    "settings": "settings",
-    "demo": "demo",
-}
-# Those that resolve no backbone, alignment or encoder, and so take no --plugin.
-WITHOUT_PARTS = {"import", "profile", "text-report", "index", "push", "serve", "demo"}
-# Modules with several subcommands of their own; each defines `app`.
-GROUPS = {"theory": "theory"}
 
 
 def _version(asked: bool) -> None:
@@ -112,7 +131,8 @@ def main() -> int:
         stopped.append(number)
         raise KeyboardInterrupt
 
-    # What asks a process to end is taken as Ctrl-C is: what was done is kept, and what goes on with it is said.
+    # A signal that asks the process to end is handled like Ctrl-C: finished work is kept, and a message says which
+    # command continues it.
     ours = [number for number in (signal.SIGTERM, signal.SIGHUP) if _is_default(number)]
     for number in ours:
         signal.signal(number, stop)
@@ -127,7 +147,7 @@ def main() -> int:
 
 
 def _is_default(number: int) -> bool:
-    """Whether a signal ends the process, and this thread may change that."""
+    """Whether a signal has its default effect, to end the process, and this thread may change that."""
     in_main = threading.current_thread() is threading.main_thread()
     return in_main and signal.getsignal(number) == signal.SIG_DFL
 
@@ -169,7 +189,7 @@ def _run() -> int:
 
 
 def _check_words(words: Sequence[str]) -> None:
-    """Refuse what is no text, for neither a file's name nor a setting could be written down, and what is empty."""
+    """Refuse empty words, and words that are not UTF-8, which can be neither a file name nor the value of a setting."""
     for before, word in pairwise(["", *words]):
         if any("\ud800" <= letter <= "\udfff" for letter in word):
             raise ConfigError(f"{word!r} is not UTF-8: rename the file, or choose another name.")
@@ -181,7 +201,7 @@ def _check_words(words: Sequence[str]) -> None:
 
 
 def _usage(error: Exception) -> int:
-    """An error in how the command was written, in one line; help where nothing was written at all."""
+    """Report an error in the command line in one line; print the help if the command line is empty."""
     context = getattr(error, "ctx", None)
     if context is not None and type(error).__name__ == "NoArgsIsHelpError":
         echo(context.get_help(), lines=True)

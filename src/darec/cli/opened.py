@@ -1,4 +1,4 @@
-"""What commands that recommend take: a run or a bundle."""
+"""Open the argument of commands that recommend: a run or a bundle."""
 
 from __future__ import annotations
 
@@ -13,15 +13,15 @@ def opened(path: Path, data: Path | None) -> Recommending:
     """The run or the bundle in a folder.
 
     Args:
-        path: the folder.
-        data: where a run's dataset is now.
+        path: the folder of the run or of the bundle.
+        data: folder of a run's dataset, if it has moved since training.
     """
     from darec.errors import ConfigError
     from darec.export.manifest import is_bundle
 
     if is_bundle(path):
         if data is not None:
-            raise ConfigError(f"--data goes with a run, and {path} is a bundle: leave it out.")
+            raise ConfigError(f"--data is for runs, and {path} is a bundle: leave --data out.")
         from darec.export.bundle import open_bundle
 
         return open_bundle(path)

@@ -1,4 +1,4 @@
-"""What commands print: tables for people, JSON and CSV for programs, always on standard output."""
+"""Output of commands on standard output: tables for people, JSON and CSV for programs."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ SafeCSV = Annotated[
     bool,
     typer.Option(
         "--safe-csv/--no-safe-csv",
-        help="In CSV, an apostrophe before text that a spreadsheet would run as a formula, and control characters "
-        "spelled out; --no-safe-csv writes ids and titles to the letter.",
+        help="In CSV, put an apostrophe before text that a spreadsheet would run as a formula, and escape control "
+        "characters. --no-safe-csv writes ids and titles unchanged.",
     ),
 ]
 
-# Printed as it is, JSON may go to a terminal: what json leaves of control characters is written as \uXXXX too.
+# JSON may be printed to a terminal, so control characters that json leaves unescaped are written as \uXXXX too.
 _CONTROL: Final = re.compile(r"[\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff]")
 
 
@@ -63,11 +63,11 @@ def print_rows(
     """Print rows with equal keys in the given format.
 
     Args:
-        rows: any number of them.
-        form: how.
-        title: of a table.
-        columns: the keys, where there may be no rows.
-        safe: in CSV, make text of cells that a spreadsheet would run (:func:`safe_cell`).
+        rows: any number of rows.
+        form: the output format.
+        title: title of a table.
+        columns: the keys, needed if there may be no rows.
+        safe: in CSV, mark cells as text that a spreadsheet would run as a formula (:func:`safe_cell`).
     """
     if form is ListFormat.JSON:
         print_json(list(rows))
@@ -78,7 +78,7 @@ def print_rows(
         for row in (names, *(row.values() for row in rows)):
             line = StringIO()
             csv.writer(line).writerow([made(value) for value in row])
-            # csv puts cells in quotes that hold its end of a line, which must be CR LF for a CR in an id.
+            # csv quotes cells that contain the line end, which therefore must be CR LF, because an id may contain CR.
             sys.stdout.write(line.getvalue().removesuffix("\r\n") + "\n")
         return
     table = Table(title=plain(title) or None, title_justify="left")
@@ -91,7 +91,7 @@ def print_rows(
 
 
 def metrics_table(metrics: Mapping[str, float], title: str) -> Table:
-    """Metrics named ``recall@20`` as a table: a row a metric, a column a K."""
+    """Metrics named like ``recall@20`` as a table with one row per metric and one column per K."""
     names = {name: name.rpartition("@") for name in metrics if "@" in name}
     ks = sorted({int(k) for _, _, k in names.values()})
     table = Table(title=title, title_justify="left")
@@ -105,12 +105,12 @@ def metrics_table(metrics: Mapping[str, float], title: str) -> Table:
 
 
 def _for_terminal(value: Any) -> Any:
-    """The value itself, unless a terminal would obey it."""
+    """The value itself, or a text that is safe if a terminal would obey it."""
     return plain(value) if isinstance(value, str) and sys.stdout.isatty() else value
 
 
 def cell(value: Any) -> str:
-    """A value as a table shows it."""
+    """The text of a value in a table."""
     if not isinstance(value, float):
         return "" if value is None else plain(str(value))
     return f"{value:.4f}" if abs(value) < 100 else f"{value:.1f}"

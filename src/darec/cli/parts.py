@@ -1,4 +1,4 @@
-"""What every command has that resolves parts: the option ``--plugin``, and their names in its help."""
+"""What all commands that resolve parts have: the option ``--plugin``, and the names of the parts in the help."""
 
 from __future__ import annotations
 
@@ -15,13 +15,14 @@ Plugins = Annotated[
     typer.Option(
         "--plugin",
         metavar="FILE|MODULE",
-        help="Python file or module with parts of your own; may be repeated, and DAREC_PLUGINS lists more.",
+        help="Python file or module with your own parts. Repeat the option for several; DAREC_PLUGINS may list "
+        "more.",
     ),
 ]
 
 
 def with_plugins(command: Callable[..., Any]) -> Callable[..., Any]:
-    """The same command with the option ``--plugin``, which :class:`PartsCommand` acts on."""
+    """The same command with the option ``--plugin``, which :class:`PartsCommand` handles."""
 
     @functools.wraps(command)
     def taking_plugins(**options: Any) -> Any:
@@ -41,12 +42,13 @@ def with_plugins(command: Callable[..., Any]) -> Callable[..., Any]:
 class PartsCommand(TyperCommand):
     """A command that resolves parts.
 
-    Its help may hold ``{backbones}`` and ``{alignments}``, which stand for the names that are registered when it is
-    shown, and ``{more encoders}``, for those from outside the package with a comma before each.
+    Its help may contain ``{backbones}`` and ``{alignments}``, which are replaced by the names that are registered when
+    the help is shown, and ``{more encoders}``, which is replaced by the encoders from outside the package, each after a
+    comma.
     """
 
     def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
-        """Load the plugins first of all, since ``--help`` and the command itself name their parts."""
+        """Load the plugins first, because ``--help`` and the command itself name their parts."""
         given, _, _ = self.make_parser(ctx).parse_args(list(args))
         for plugin in given.get("plugin") or ():
             from darec.registry.plugins import load_plugin
@@ -55,7 +57,7 @@ class PartsCommand(TyperCommand):
         return super().parse_args(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
-        """Fill in the names."""
+        """Replace the placeholders by names."""
         from darec.registry import ALIGNMENTS, BACKBONES, ENCODERS
 
         more = [name for name in ENCODERS if name not in ENCODERS.own]

@@ -1,4 +1,4 @@
-"""``darec profile``: have a language model describe items and users."""
+"""``darec profile``: ask a language model to describe items and users."""
 
 from __future__ import annotations
 
@@ -20,89 +20,108 @@ SHOWN = 10
 
 
 def command(
-    data: Annotated[Path, typer.Argument(help="Folder of a dataset made by 'darec import'.")],
-    model: Annotated[str, typer.Option(help="The model's name, as the server knows it.")],
-    items: Annotated[bool, typer.Option("--items", help="Profile the items.")] = False,
+    data: Annotated[Path, typer.Argument(help="Dataset folder, made by 'darec import'.")],
+    model: Annotated[str, typer.Option(help="Name of the model on the server.")],
+    items: Annotated[bool, typer.Option("--items", help="Describe the items.")] = False,
     users: Annotated[
         bool,
         typer.Option(
-            "--users", help="Profile the users, from their training items. Default: both."
+            "--users",
+            help="Describe the users, from their training items. The default is both items and users.",
         ),
     ] = False,
     base_url: Annotated[
         str | None,
         typer.Option(
-            help="Server, as http://127.0.0.1:8000/v1. Default: OPENAI_BASE_URL, else OpenAI."
+            help="Address of the server, such as http://127.0.0.1:8000/v1. The default is OPENAI_BASE_URL, or "
+            "OpenAI if that is not set."
         ),
     ] = None,
     key_env: Annotated[
-        str, typer.Option(help="Environment variable that holds the key.")
+        str, typer.Option(help="Environment variable with the API key.")
     ] = "OPENAI_API_KEY",
     name: Annotated[
-        str | None, typer.Option(help="Name of the set of profiles. Default: the model's.")
+        str | None,
+        typer.Option(help="Name of the set of profiles. The default is the model's name."),
     ] = None,
     item_template: Annotated[
-        Path | None, typer.Option(help="Jinja2 file for the prompts of items.")
+        Path | None, typer.Option(help="Jinja2 template of the items' prompts.")
     ] = None,
     user_template: Annotated[
-        Path | None, typer.Option(help="Jinja2 file for the prompts of users.")
+        Path | None, typer.Option(help="Jinja2 template of the users' prompts.")
     ] = None,
     reviews: Annotated[
         Path | None,
         typer.Option(
-            help="JSONL with user_id, item_id and text; only reviews of training pairs are used."
+            help="JSONL file with user_id, item_id and text of reviews. Only reviews of training pairs are used."
         ),
     ] = None,
-    in_flight: Annotated[int, typer.Option(min=1, help="Requests at a time.")] = 8,
+    in_flight: Annotated[
+        int, typer.Option(min=1, help="Number of requests sent at the same time.")
+    ] = 8,
     price: Annotated[
         str | None,
         typer.Option(
-            metavar="IN:OUT", help="Dollars for a million tokens read and written, as 0.15:0.60."
+            metavar="IN:OUT",
+            help="Price in dollars per million tokens read and written, such as 0.15:0.60.",
         ),
     ] = None,
     budget: Annotated[
-        float | None, typer.Option(min=0, help="Dollars that this run may cost; needs --price.")
+        float | None,
+        typer.Option(min=0, help="Most dollars that this command may cost; needs --price."),
     ] = None,
-    limit: Annotated[int | None, typer.Option(min=1, help="Ask so many prompts at most.")] = None,
+    limit: Annotated[
+        int | None, typer.Option(min=1, help="Largest number of prompts to send.")
+    ] = None,
     only_failed: Annotated[
-        bool, typer.Option("--only-failed", help="Ask again what has failed, and nothing else.")
+        bool, typer.Option("--only-failed", help="Send only the prompts that failed before.")
     ] = False,
     json_mode: Annotated[
         str,
         typer.Option(
-            "--json", metavar="schema|object|none", help="How the server is held to JSON."
+            "--json", metavar="schema|object|none", help="How the server is made to answer in JSON."
         ),
     ] = "schema",
     dry_run: Annotated[
-        bool, typer.Option("--dry-run", help="Show three prompts and the cost; ask nothing.")
+        bool,
+        typer.Option("--dry-run", help="Show three prompts and the estimated cost; send nothing."),
     ] = False,
     batch_out: Annotated[
-        Path | None, typer.Option(help="Write the requests as a vendor's batch file; ask nothing.")
+        Path | None,
+        typer.Option(
+            help="Write the requests to a batch file for the vendor's batch service; send nothing."
+        ),
     ] = None,
-    batch_in: Annotated[Path | None, typer.Option(help="Take in the answers of a batch.")] = None,
+    batch_in: Annotated[
+        Path | None, typer.Option(help="Read the answers from the batch service's result file.")
+    ] = None,
     shard: Annotated[
         str | None,
-        typer.Option(metavar="I/N", help="Ask the I-th of N parts only, apart from the others."),
+        typer.Option(
+            metavar="I/N",
+            help="Send only the I-th of N parts. Other machines can send the other parts.",
+        ),
     ] = None,
     merge: Annotated[
-        bool, typer.Option("--merge", help="Ask nothing: put all N shards together.")
+        bool, typer.Option("--merge", help="Send nothing; join the N parts of --shard.")
     ] = False,
     settings: Annotated[
         list[str] | None,
         typer.Option(
             "--set",
             metavar="KEY=VALUE",
-            help="temperature, max_tokens, max_characters, max_items, max_item_characters, timeout, retries, attempts "
-            "or body, as max_tokens=300.",
+            help="A setting, such as max_tokens=300: temperature, max_tokens, max_characters, max_items, "
+            "max_item_characters, timeout, retries, attempts or body.",
         ),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
-    format: Annotated[Format, typer.Option(help="How to print the report.")] = Format.TABLE,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not show progress.")] = False,
+    format: Annotated[Format, typer.Option(help="Output format of the report.")] = Format.TABLE,
 ) -> None:
-    """Have a language model describe items and users, by any OpenAI-compatible server.
+    """Ask a language model to describe items and users.
 
-    Every answer is kept as it comes. The same command goes on where it was stopped, and asks only for what is missing
-    or has changed. The key is read from the environment.
+    The model runs on any OpenAI-compatible server. Every answer is stored when it arrives. If the command is stopped,
+    run it again: it sends only the prompts that have no answer yet or that have changed. The API key is read from the
+    environment.
     """
     from darec.cli.output import print_json
     from darec.errors import ConfigError
@@ -111,9 +130,11 @@ def command(
     from darec.urls import without_credentials
 
     if sum([dry_run, batch_out is not None, batch_in is not None]) > 1:
-        raise ConfigError("--dry-run, --batch-out and --batch-in exclude each other.")
+        raise ConfigError("--dry-run, --batch-out and --batch-in cannot be combined: choose one.")
     if merge and (shard or dry_run or batch_out is not None or batch_in is not None):
-        raise ConfigError("--merge goes without --shard, --dry-run, --batch-out and --batch-in.")
+        raise ConfigError(
+            "--merge cannot be combined with --shard, --dry-run, --batch-out or --batch-in."
+        )
     named: dict[str, Any] = {
         "base_url": base_url,
         "key_env": key_env,
@@ -161,9 +182,9 @@ def command(
             report = profiler.batch_in(batch_in) if batch_in else profiler.run(progress=not quiet)
     except KeyboardInterrupt:
         again = shlex.join(["darec", *sys.argv[1:]])
-        # The same command, where its URL held a password that must not be shown.
+        # The URL in the command holds a password, which must not be shown.
         again = again if again == without_credentials(again) else "the same command"
-        echo(f"darec: interrupted; what is answered is kept, go on with: {again}", err=True)
+        echo(f"darec: interrupted. All answers are kept; continue with: {again}", err=True)
         raise typer.Exit(130) from None
     print_json(report.to_dict()) if format is Format.JSON else _print_report(report)
     if report.stopped or report.unanswered or not report.profiles:
@@ -175,7 +196,7 @@ def _print_estimate(estimate: CostEstimate) -> None:
         echo(f"--- prompt {number}, {prompt.kind} {prompt.id}")
         for message in prompt.messages:
             echo(f"[{message['role']}]\n{message['content']}\n", lines=True)
-    echo(f"requests         {estimate.requests:,} ({estimate.reused:,} profiles are there)")
+    echo(f"requests         {estimate.requests:,} ({estimate.reused:,} profiles exist already)")
     echo(f"tokens read      about {estimate.tokens_in:,}")
     echo(f"tokens written   about {estimate.tokens_out:,}, at most {estimate.most_tokens_out:,}")
     if estimate.cost is None:
@@ -191,8 +212,8 @@ def _print_report(report: ProfileReport) -> None:
         echo(f"stopped: {report.stopped}", err=True)
     failed, unanswered = report.failed, report.unanswered
     for title, rows, remedy in (
-        ("failed", failed, "--only-failed asks again"),
-        ("without an answer", unanswered, "the same command asks again"),
+        ("failed", failed, "--only-failed sends them again"),
+        ("without an answer", unanswered, "run the same command again to send them"),
     ):
         if rows:
             echo(f"{len(rows)} {title}; {remedy}:", err=True)

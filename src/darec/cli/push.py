@@ -1,4 +1,4 @@
-"""``darec push``: a bundle into PostgreSQL, as a new version that is served at once or not at all."""
+"""``darec push``: write a bundle into PostgreSQL as a new version, which becomes visible all at once or not at all."""
 
 from __future__ import annotations
 
@@ -21,24 +21,28 @@ def command(
         typer.Option(
             envvar="DAREC_DATABASE",
             metavar="URL",
-            help="postgresql://USER:PASSWORD@HOST:PORT/DATABASE. In the environment, it is in nobody's list of "
-            "processes.",
+            help="postgresql://USER:PASSWORD@HOST:PORT/DATABASE. In the environment variable, the password does "
+            "not show in the list of processes.",
         ),
     ],
-    schema: Annotated[str, typer.Option(help="Of the tables.")] = "darec",
+    schema: Annotated[str, typer.Option(help="Schema of the tables.")] = "darec",
     keep: Annotated[
-        int, typer.Option(min=1, help="Versions that stay, the new one among them.")
+        int, typer.Option(min=1, help="Number of versions to keep, including the new one.")
     ] = 2,
     depth: Annotated[
         int,
         typer.Option(
             min=1,
-            help="Length of the lists, where the run is no pair of tables and lists are pushed.",
+            help="Length of each user's list. Lists are written only if the run's scores are not an inner product "
+            "of vectors.",
         ),
     ] = 200,
-    format: Annotated[Format, typer.Option(help="How to print what was done.")] = Format.TABLE,
+    format: Annotated[Format, typer.Option(help="Output format of the report.")] = Format.TABLE,
 ) -> None:
-    """Write a bundle's items, users and what they have into PostgreSQL with pgvector, as a new version."""
+    """Write a bundle into PostgreSQL as a new version.
+
+    The version holds the items, the users and their interactions, and the vectors in columns of pgvector.
+    """
     from darec.export.postgres.push import push_bundle
 
     with stages() as stage:
@@ -49,7 +53,7 @@ def command(
     ranked = "vectors" if done.depth is None else f"lists of {done.depth:,}"
     what = f"{counted_noun(done.users, 'user')}, {counted_noun(done.items, 'item')}, as {ranked}"
     if not done.new:
-        echo(f"{done.place}: version {done.version} holds this bundle already, {what}.")
+        echo(f"{done.place}: version {done.version} already holds this bundle, {what}.")
     else:
         echo(f"{done.place}: version {done.version}, {what}, in {done.seconds:.1f} s.")
     if done.dropped:
@@ -62,7 +66,7 @@ def command(
         )
     if done.kept:
         echo(
-            f"darec: note: earlier versions that are still read, or belong to another role, stay until the next push: "
-            f"{', '.join(map(str, done.kept))}.",
+            "darec: note: earlier versions that are being read, or that belong to another role, stay until the "
+            f"next push: {', '.join(map(str, done.kept))}.",
             err=True,
         )

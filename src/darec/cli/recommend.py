@@ -1,4 +1,4 @@
-"""``darec recommend``: the best items, new ones too, for users known by id, by what they like, or by words."""
+"""``darec recommend``: list the best items, including new ones, for known users, for liked items, or for words."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ from darec.cli.output import ListFormat, SafeCSV
 def command(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run, or of a bundle.")],
     user: Annotated[
-        list[str] | None, typer.Option(help="Id of a known user; repeat for several.")
+        list[str] | None, typer.Option(help="Id of a known user. Repeat the option for several.")
     ] = None,
     users: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Known users: ids a line in .txt, or a table with a column 'user_id'.",
+            help="File of known users: a .txt file with one id on each line, or a table with a column 'user_id'.",
         ),
     ] = None,
     all_: Annotated[bool, typer.Option("--all", help="All known users.")] = False,
@@ -27,80 +27,106 @@ def command(
         str | None,
         typer.Option(help="Ids or titles of items that a new user likes, with commas between."),
     ] = None,
-    about: Annotated[str | None, typer.Option(help="What a new user likes, in words.")] = None,
+    about: Annotated[str | None, typer.Option(help="Words that say what a new user likes.")] = None,
     cold_user: Annotated[
         str | None,
-        typer.Option(help="A new user in one option: 'liked: A, B' as --liked, else as --about."),
+        typer.Option(
+            help="A new user in one option: 'liked: A, B' means --liked, and any other text means --about."
+        ),
     ] = None,
     k: Annotated[int, typer.Option("-k", help="How many.")] = 10,
     include_seen: Annotated[
-        bool, typer.Option("--include-seen", help="Also list items the user has already.")
+        bool, typer.Option("--include-seen", help="Also list items that the user already has.")
     ] = False,
     candidates: Annotated[
         Path | None,
         typer.Option(
             metavar="FILE",
-            help="Items that may be listed: ids a line in .txt, or a table with a column 'item_id'.",
+            help="File of the items that may be listed: a .txt file with one id on each line, or a table with a "
+            "column 'item_id'.",
         ),
     ] = None,
     exclude: Annotated[
         Path | None,
         typer.Option(
-            metavar="FILE", help="Pairs that may not: a table with 'user_id' and 'item_id'."
+            metavar="FILE",
+            help="File of the pairs that must not be listed: a table with the columns 'user_id' and 'item_id'.",
         ),
     ] = None,
     where: Annotated[
         str | None,
         typer.Option(
             metavar="SQL",
-            help='Condition on the items\' fields, "in_stock = true and price < 50"; of lists "\'RPG\' = any(tags)".',
+            help="Condition on the items' fields, such as \"in_stock = true and price < 50\", or \"'RPG' = "
+            'any(tags)" for a field that is a list.',
         ),
     ] = None,
     diversity: Annotated[
-        float, typer.Option(help="How much unlike items are preferred, 0 to 1.")
+        float,
+        typer.Option(
+            help="Weight, from 0 to 1, for items that are unlike those already in the list."
+        ),
     ] = 0.0,
     at_most: Annotated[
         int | None,
-        typer.Option(metavar="N", help="Items of a list with one value of --per, at most."),
+        typer.Option(
+            metavar="N", help="Most items in a list that share one value of the field --per."
+        ),
     ] = None,
-    per: Annotated[str | None, typer.Option(metavar="FIELD", help="See --at-most.")] = None,
+    per: Annotated[
+        str | None, typer.Option(metavar="FIELD", help="The field that --at-most counts.")
+    ] = None,
     cold_items: Annotated[
         Path | None,
         typer.Option(
-            help="New items, which have only text: .jsonl, .csv, .tsv or .parquet with the fields of the import. They "
-            "are ranked among themselves."
+            help="File of new items, which have only text: .jsonl, .csv, .tsv or .parquet with the fields of the "
+            "import. Only the new items are ranked."
         ),
     ] = None,
     with_warm: Annotated[
-        bool, typer.Option("--with-warm", help="Rank the new items among the catalogue.")
+        bool, typer.Option("--with-warm", help="Rank the new items together with the catalogue.")
     ] = False,
     how: Annotated[
         str | None,
         typer.Option(
-            help="Map from text to what the run scores, for new items and --about: ridge (the default), "
-            "neighbours or shared."
+            help="For new items and --about: the map from text to item vectors: ridge (the default), neighbours or "
+            "shared."
         ),
     ] = None,
     text_weight: Annotated[
         float | None,
         typer.Option(
-            help="With --about: how much the likeness of texts weighs against what was learned, 0 to 1; 0.7 by default."
+            help="With --about: weight of the similarity of texts, from 0 to 1; the learned scores get the rest. "
+            "0.7 by default."
         ),
     ] = None,
-    item_id: Annotated[str | None, typer.Option(help="Id column of the new items.")] = None,
-    data: Annotated[Path | None, typer.Option(help="Where the dataset is now.")] = None,
+    item_id: Annotated[
+        str | None, typer.Option(help="Column with the item id in the file of new items.")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the dataset, if it has moved since training.")
+    ] = None,
     out: Annotated[
         Path | None,
         typer.Option(
-            help="Write to this file instead: .parquet, .csv or .jsonl. After a kill, the same command goes on."
+            help="Write to this file instead: .parquet, .csv or .jsonl. If the command is killed, run it again to "
+            "continue."
         ),
     ] = None,
-    overwrite: Annotated[bool, typer.Option("--overwrite", help="Replace the file.")] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
-    format: Annotated[ListFormat, typer.Option(help="How to print the list.")] = ListFormat.TABLE,
+    overwrite: Annotated[
+        bool, typer.Option("--overwrite", help="Replace the file in --out.")
+    ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not show progress.")] = False,
+    format: Annotated[
+        ListFormat, typer.Option(help="Output format of the lists.")
+    ] = ListFormat.TABLE,
     safe_csv: SafeCSV = True,
 ) -> None:
-    """List the items that a trained model ranks highest for a user, or write those of all users to a file."""
+    """List the best items for users.
+
+    The users are known by their ids, by items that they like, or by words. With --out, the lists are written to a
+    file.
+    """
     from darec.cli.recommending import Asked, print_cold, print_lists, write_lists
     from darec.errors import ConfigError
 
@@ -117,7 +143,7 @@ def command(
         )
     if (users is not None or all_) and out is None:
         raise ConfigError(
-            "lists of many users go into a file: name it with --out, as --out lists.parquet."
+            "lists of many users go into a file: name it with --out, such as --out lists.parquet."
         )
     if cold_user is not None:
         head, colon, rest = cold_user.partition(":")
@@ -125,19 +151,19 @@ def command(
             (rest, None) if colon and head.strip().lower() == "liked" else (None, cold_user)
         )
     if about is not None and not about.strip():
-        raise ConfigError("--about is empty: write what the user likes.")
+        raise ConfigError("--about is empty: say in words what the user likes.")
     if with_warm and cold_items is None:
-        raise ConfigError("--with-warm goes with new items: name their file with --cold-items.")
+        raise ConfigError("--with-warm needs new items: name their file with --cold-items.")
     if cold_items is None and item_id is not None:
-        raise ConfigError("--item-id goes with new items: name their file with --cold-items.")
+        raise ConfigError("--item-id needs new items: name their file with --cold-items.")
     if cold_items is None and about is None and how is not None:
-        raise ConfigError("--how goes with --cold-items or --about.")
+        raise ConfigError("--how needs --cold-items or --about.")
     if text_weight is not None and about is None:
-        raise ConfigError("--text-weight goes with --about.")
+        raise ConfigError("--text-weight needs --about.")
     if out is not None and (cold_items is not None or about is not None or liked is not None):
-        raise ConfigError("--out goes with --user, --users or --all.")
+        raise ConfigError("--out needs --user, --users or --all.")
     if overwrite and out is None:
-        raise ConfigError("--overwrite goes with --out.")
+        raise ConfigError("--overwrite needs --out.")
     asked = Asked(
         run=run,
         data=data,

@@ -1,4 +1,4 @@
-"""What ``darec recommend`` does once it is clear what is asked: print lists, or write them to a file."""
+"""The work of ``darec recommend`` after its options are checked: print lists, or write them to a file."""
 
 from __future__ import annotations
 
@@ -24,17 +24,21 @@ from darec.terminal import Console, echo
 
 @dataclass(frozen=True)
 class Asked:
-    """The options of the command that say whose lists of what.
+    """The options of the command that select the users and the items.
 
     Attributes:
-        run: the folder.
-        data: where the dataset is now.
-        user: ids.
+        run: folder of the run or bundle.
+        data: folder of the run's dataset, if it has moved since training.
+        user: ids of known users.
         users: a file of ids.
         liked: names of items, with commas between.
-        about: words.
-        k: how many.
-        options: of :class:`darec.listing.request.ListOptions`, files in place of what they hold; None where not given.
+        about: words that say what a new user likes.
+        k: length of a list.
+        options: of :class:`darec.listing.request.ListOptions`, with paths in place of the contents of files. None means
+            that the option was not given.
+        include_seen: also list items that the user already has.
+        format: the output format.
+        safe_csv: make CSV safe for spreadsheets.
         include_seen: also list what a user has already.
         format: how to print.
         safe_csv: for spreadsheets.
@@ -54,18 +58,18 @@ class Asked:
 
     @property
     def title(self) -> str:
-        """Whom the lists are for."""
+        """The title of the output, which names the users."""
         if not self.user:
-            return f"for one who likes {self.liked or self.about}"
+            return f"for a user who likes {self.liked or self.about}"
         return f"for user {self.user[0]}" if len(self.user) == 1 else f"for {len(self.user)} users"
 
     @property
     def told(self) -> bool:
-        """Whether rows say whom they are for. A table for one user says it in its title."""
+        """Whether each row names its user. A table for one user names the user in its title."""
         return bool(self.user) and (len(self.user) > 1 or self.format is not ListFormat.TABLE)
 
     def read(self, run: Recommending) -> dict[str, Any]:
-        """The options, with what files hold in place of their paths."""
+        """The options, with the contents of files in place of their paths."""
         given = {name: value for name, value in self.options.items() if value is not None}
         named = run.named
         if "candidates" in given:
@@ -76,17 +80,17 @@ class Asked:
                 {"user": named.users, "item": named.items}
             )
             if note is not None:
-                echo(f"darec: note: {note}; they exclude nothing.", err=True)
+                echo(f"darec: note: {note}; these rows exclude nothing.", err=True)
             given["exclude_pairs"] = found.ids
         return {**given, "exclude_seen": not self.include_seen}
 
 
 def _known(file: IdFile, run: Recommending) -> Any:
-    """The known ids of a file; ``ConfigError`` where there is none."""
+    """The known ids of a file. Raises ``ConfigError`` if there is none."""
     found, note = file.known({"user": run.named.users, "item": run.named.items})
     if note is not None:
         if not len(found.ids):
-            raise ConfigError(f"{file.table.name}: {note}: nothing is left.")
+            raise ConfigError(f"{file.table.name}: {note}: no user is left.")
         echo(f"darec: note: {note}; they are left out.", err=True)
     return found.ids
 
@@ -108,7 +112,10 @@ def write_lists(asked: Asked, out: Path, *, overwrite: bool, quiet: bool) -> Non
             **asked.read(run),
         )
     except KeyboardInterrupt:
-        echo("darec: interrupted; the same command goes on with what was done.", err=True)
+        echo(
+            "darec: interrupted. Finished lists are kept; run the same command again to continue.",
+            err=True,
+        )
         raise typer.Exit(130) from None
     fresh = done.users - done.reused
     speed = f", {fresh / done.seconds:,.0f} users a second" if fresh and done.seconds else ""
@@ -116,11 +123,14 @@ def write_lists(asked: Asked, out: Path, *, overwrite: bool, quiet: bool) -> Non
         f"{done.rows:,} rows for {done.users:,} users in {done.path}: {done.seconds:.1f} s{speed}."
     )
     if done.empty:
-        echo(f"darec: no item was left to list for {done.empty:,} of the users.", err=True)
+        echo(
+            f"darec: {done.empty:,} of the users have an empty list: no item was left for them.",
+            err=True,
+        )
 
 
 def print_lists(asked: Asked) -> None:
-    """Print lists of known users, or of one who likes some items."""
+    """Print lists for known users, or for a new user who likes some items."""
     run = opened(asked.run, asked.data)
     options = asked.read(run)
     if asked.user:
@@ -140,19 +150,19 @@ def print_cold(
     how: str,
     text_weight: float | None,
 ) -> None:
-    """Print lists of new items, or for one who is known by words."""
+    """Print lists of new items, or lists for a user described in words."""
     for name, value in asked.options.items():
         if value is not None:
             option = {"exclude_pairs": "exclude"}.get(name, name.replace("_", "-"))
-            raise ConfigError(f"--{option} does not go with new items or --about.")
+            raise ConfigError(f"--{option} cannot be combined with new items or --about.")
     if is_bundle(asked.run):
         raise ConfigError(
-            f"{asked.run} is a bundle, which knows no texts of new items: name the run that it was made of."
+            f"{asked.run} is a bundle, which cannot read new items or --about: name the run that it was made from."
         )
     run = Run.load(asked.run, dataset=asked.data)
     seen = {"exclude_seen": not asked.include_seen}
     console = Console(stderr=True, soft_wrap=True)
-    with console.status("learning what text says of the warm items ..."):
+    with console.status("learning the map from text to item vectors ..."):
         cold = ColdStart(run, how=how).fit(cold_items, id_column=item_id)
         if asked.user:
             rows = [
@@ -175,11 +185,11 @@ def print_cold(
         console.print(f"darec: {notice}")
     if with_warm and cold.map_ is not None:
         console.print(
-            f"darec: text tells {cold.map_.explained_:.0%} of the warm items' vectors, and those of the new items are "
-            f"{cold.relative_length_:.2f} times as long on average: where below 1, a new item stands lower in this mix "
-            "than an old one that is liked as well."
+            f"darec: text explains {cold.map_.explained_:.0%} of the variance of the warm items' vectors, and the "
+            f"vectors of the new items are {cold.relative_length_:.2f} times as long on average. Below 1, a new "
+            "item ranks lower than a warm item that is liked as much."
         )
-    if not with_warm:  # all are new, or none is
+    if not with_warm:  # every item is new, or none is
         rows = _without("new", rows)
     _print(asked, rows, more=["new"] * with_warm)
 
@@ -192,14 +202,15 @@ def _print(asked: Asked, rows: list[dict[str, Any]], more: Sequence[str] = ()) -
 
 
 def _tell_of_empty(users: list[str], rows: list[dict[str, Any]], title: str) -> None:
-    """Say where nothing is left to recommend."""
+    """Name the users for whom no item is left."""
     listed = {str(row.get("user_id")) for row in rows}
     empty = [one for one in users if str(one) not in listed]
     if not empty and (rows or users):
         return
     whom = title if not rows else f"for {len(empty)} of the users, the first {empty[0]!r}"
     echo(
-        f"darec: no item is left to list {whom}: each is known already (--include-seen lists these too).",
+        f"darec: no item is left to list {whom}: they already have every item that may be listed (--include-seen "
+        "lists these too).",
         err=True,
     )
 

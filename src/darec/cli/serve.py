@@ -1,4 +1,4 @@
-"""``darec serve``: a bundle over HTTP, as an API and a page."""
+"""``darec serve``: serve a bundle over HTTP, as an API and a page."""
 
 from __future__ import annotations
 
@@ -15,24 +15,27 @@ PACKAGES: Final = ("fastapi", "uvicorn", "jinja2", "prometheus_client")
 
 
 def command(
-    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle, of 'darec export'.")],
+    bundle: Annotated[Path, typer.Argument(help="Folder of a bundle, made by 'darec export'.")],
     host: Annotated[
-        str, typer.Option(help="Address to listen to; 0.0.0.0 for all of the machine.")
+        str, typer.Option(help="Address to listen on; 0.0.0.0 for all addresses of the machine.")
     ] = "127.0.0.1",
     port: Annotated[
-        int, typer.Option(min=0, max=65535, help="Port; 0 for a free one, which is told.")
+        int, typer.Option(min=0, max=65535, help="Port; 0 chooses a free one and prints it.")
     ] = 8000,
-    workers: Annotated[int, typer.Option(min=1, max=256, help="Processes that answer.")] = 1,
+    workers: Annotated[
+        int, typer.Option(min=1, max=256, help="Number of processes that answer requests.")
+    ] = 1,
     log: Annotated[
         Path | None,
         typer.Option(
-            metavar="FOLDER", help="Where feedback and new items are kept; BUNDLE.log by default."
+            metavar="FOLDER",
+            help="Folder in which feedback and new items are stored; BUNDLE.log by default.",
         ),
     ] = None,
     token_env: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME", help="Environment variable with the token that clients must give."
+            metavar="NAME", help="Environment variable with the token that clients must send."
         ),
     ] = None,
     page: Annotated[bool, typer.Option("--page/--no-page", help="Serve the page at /.")] = True,
@@ -41,20 +44,26 @@ def command(
         typer.Option(
             min=0,
             max=86400,
-            help="Seconds between two looks at the bundle's folder; 0: SIGHUP alone opens it again.",
+            help="Seconds between two checks whether the bundle has changed. With 0, only SIGHUP opens it again.",
         ),
     ] = 1.0,
     max_body: Annotated[
-        int, typer.Option(min=1024, max=1 << 30, help="Bytes of a request's body, at most.")
+        int, typer.Option(min=1024, max=1 << 30, help="Largest size of a request's body, in bytes.")
     ] = 1 << 20,
     timeout: Annotated[
-        float, typer.Option(min=0.1, max=3600, help="Seconds that a request may take.")
+        float,
+        typer.Option(min=0.1, max=3600, help="Longest time that a request may take, in seconds."),
     ] = 30.0,
     access_log: Annotated[
-        bool, typer.Option("--access-log", help="Print a line a request on standard error.")
+        bool,
+        typer.Option("--access-log", help="Print one line for each request on standard error."),
     ] = False,
 ) -> None:
-    """Serve a bundle as an API, described at /openapi.json, and as a page, at /. SIGHUP opens the bundle again."""
+    """Serve a bundle over HTTP, as an API and a page.
+
+    The API is described at /openapi.json, and the page is at /. The signal SIGHUP makes the server open the bundle
+    again.
+    """
     from darec.errors import ConfigError
 
     missing = [name for name in PACKAGES if importlib.util.find_spec(name) is None]
@@ -66,7 +75,8 @@ def command(
         token = os.environ.get(token_env)
         if not token:
             raise ConfigError(
-                f"--token-env {token_env}: the environment has no such variable, or an empty one. Set it to the token."
+                f"--token-env {token_env}: the variable is empty or not set in the environment. Set it to the "
+                "token."
             )
     from darec.export.bundle import open_bundle
     from darec.serving.server import bind, log_folder, serve, url_of

@@ -1,4 +1,4 @@
-"""``darec settings``: every setting of a pair, with its default and what it does."""
+"""``darec settings``: list every setting of a pair, with its default and its meaning."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ if TYPE_CHECKING:
     from darec.config import RunConfig
 
 ROLE: Final = r":[a-z]+:`(?:~[\w.]*\.)?([\w.]+)`"
-"""A role of Sphinx; its group is what is shown."""
+"""A Sphinx role; the listing shows its group."""
 PLACE: Final = r"(?:docs|tests|benchmarks)/[\w./-]*\w"
-"""A page or file of the project, which an installed package lacks."""
+"""A page or file of the project that is not in an installed package."""
 _ROLE: Final = re.compile(ROLE)
 _ASIDE: Final = re.compile(rf"\s*\((?:see )?(?:{ROLE}|{PLACE})\)", re.IGNORECASE)
 _SEE: Final = re.compile(rf"\s*See {PLACE}\.")
@@ -24,10 +24,13 @@ _SEE: Final = re.compile(rf"\s*See {PLACE}\.")
 def command(
     backbone: Annotated[str, typer.Option(help="{backbones}.")] = "lightgcn",
     alignment: Annotated[str, typer.Option(help="{alignments}.")] = "darec",
-    loss: Annotated[str, typer.Option(help="bpr or softmax.")] = "bpr",
-    format: Annotated[Format, typer.Option(help="How to print the list.")] = Format.TABLE,
+    loss: Annotated[str, typer.Option(help="Ranking loss: bpr or softmax.")] = "bpr",
+    format: Annotated[Format, typer.Option(help="Output format of the list.")] = Format.TABLE,
 ) -> None:
-    """List the settings that --set and --config take, with defaults and meaning."""
+    """List the settings that --set and --config accept.
+
+    Each setting of the pair is shown with its default and its meaning.
+    """
     from rich.table import Table
 
     from darec.cli.output import print_json
@@ -65,14 +68,14 @@ def described(config: RunConfig) -> list[dict[str, Any]]:
                 }
                 for name, field in type(part).model_fields.items()
             ]
-        else:  # a section that is left out
+        else:  # a section that is absent
             meaning = " ".join((type(config).model_fields[section].description or "").split())
             rows.append({"setting": section, "default": part, "meaning": meaning})
     return rows
 
 
 def plain(meaning: str) -> str:
-    """A field's docstring for a reader who has neither its markup nor the project's folders."""
+    """A field's docstring as plain text, without markup and without references to files of the project."""
     meaning = _ASIDE.sub("", meaning)
     meaning = _SEE.sub("", meaning)
     return _ROLE.sub(r"\1", meaning).replace("``", "")

@@ -1,4 +1,4 @@
-"""``darec similar``: the items nearest to one."""
+"""``darec similar``: list the items most similar to one item."""
 
 from __future__ import annotations
 
@@ -15,11 +15,18 @@ def command(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run, or of a bundle.")],
     item: Annotated[str, typer.Option(help="Id or title of the item.")],
     k: Annotated[int, typer.Option("-k", help="How many.")] = 10,
-    data: Annotated[Path | None, typer.Option(help="Where the dataset is now.")] = None,
-    format: Annotated[ListFormat, typer.Option(help="How to print the list.")] = ListFormat.TABLE,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the dataset, if it has moved since training.")
+    ] = None,
+    format: Annotated[
+        ListFormat, typer.Option(help="Output format of the list.")
+    ] = ListFormat.TABLE,
     safe_csv: SafeCSV = True,
 ) -> None:
-    """List the items most similar to one, by the cosine of what was learned about them."""
+    """List the items most similar to one item.
+
+    Similarity is the cosine of the items' learned vectors.
+    """
     from darec.cli.opened import opened
     from darec.cli.output import print_rows
 

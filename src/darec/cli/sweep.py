@@ -1,4 +1,4 @@
-"""``darec sweep``: one pair under every value of a setting."""
+"""``darec sweep``: train a pair with every value of a setting."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ def command(
         list[str],
         typer.Option(
             metavar="KEY=A,B,...",
-            help="A setting and its values, as alignment.rho=0.1,0.3; K, lambda, rho, N-hat and d are short for "
-            "darec's. Several are combined, each value with each.",
+            help="A setting and its values, such as alignment.rho=0.1,0.3. K, lambda, rho, N-hat and d are short "
+            "names of darec's settings. If the option is repeated, all combinations of values are trained.",
         ),
     ],
     backbone: comparison_options.Backbone = None,
@@ -34,12 +34,13 @@ def command(
     quiet: comparison_options.Quiet = False,
     format: comparison_options.FormatOption = CompareFormat.TABLE,
 ) -> None:
-    """Train a pair with every value of a setting over several seeds, and plot what becomes of it.
+    """Train a pair with every value of a setting.
 
-    Several --param are a grid: every combination is trained; to vary one at a time, run the command for each. The value
-    with the best validation mean is marked; the test figures are shown beside. Differences are to the base, the pair's
-    own settings, where its values are among those given. The same command goes on where it was stopped.
-    OUT/comparison.json, .md, .tex, .csv and .html hold the result.
+    Each value is trained over several seeds and the metrics are plotted. Several --param make a grid of all
+    combinations; to vary one setting at a time, run the command once for each. The value with the best mean on
+    validation is marked, and its test metrics are shown as well. If the pair's own values are among those given, the
+    others are compared with them. If the command is stopped, run it again: it continues where it stopped. The result is
+    in OUT/comparison.json, .md, .tex, .csv and .html.
     """
     from darec.compare.sweep import sweep
 

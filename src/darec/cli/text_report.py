@@ -1,4 +1,4 @@
-"""``darec text-report``: how much of the text says anything about taste, before any training."""
+"""``darec text-report``: measure how much the text says about taste, before any training."""
 
 from __future__ import annotations
 
@@ -13,25 +13,36 @@ from darec.limits import LARGEST_SHORT_SEED
 
 def command(
     data: Annotated[
-        Path, typer.Argument(help="Dataset folder, from 'darec import' and 'darec encode'.")
+        Path,
+        typer.Argument(
+            help="Dataset folder, made by 'darec import', with embeddings from 'darec encode'."
+        ),
     ],
     out: Annotated[
-        Path | None, typer.Option(help="Folder for a page, plots and the figures as JSON.")
+        Path | None, typer.Option(help="Folder for a page, plots and the numbers as JSON.")
     ] = None,
     encoder: Annotated[
-        str | None, typer.Option(help="Which embeddings of 'darec encode'; the newest by default.")
+        str | None,
+        typer.Option(
+            help="Encoder whose embeddings are used, as named for 'darec encode'; by default that of the newest "
+            "embeddings."
+        ),
     ] = None,
-    k: Annotated[int, typer.Option("-k", help="Neighbours of an item.")] = 10,
-    users: Annotated[int, typer.Option(help="Most users ranked for, drawn at random.")] = 20_000,
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SHORT_SEED, help="Of all draws.")] = 0,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
-    format: Annotated[Format, typer.Option(help="How to print the figures.")] = Format.TABLE,
+    k: Annotated[int, typer.Option("-k", help="Number of neighbours of an item.")] = 10,
+    users: Annotated[
+        int, typer.Option(help="Largest number of users to rank for; they are drawn at random.")
+    ] = 20_000,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SHORT_SEED, help="Seed of all random draws.")
+    ] = 0,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not show progress.")] = False,
+    format: Annotated[Format, typer.Option(help="Output format of the numbers.")] = Format.TABLE,
 ) -> None:
-    """Report how much of the text says anything about taste, before any training.
+    """Measure how much the text says about taste, before training.
 
-    From training interactions and stored embeddings; recall is on the validation split, and the test split is not
-    looked at. OUT/index.html is one page that needs no network; README.md has the same with its plots as SVG files, and
-    text-report.json the figures.
+    The report uses the training interactions and the stored embeddings. Recall is measured on the validation split; the
+    test split is not used. OUT/index.html is a page that works without a network. OUT/README.md has the same content
+    with plots as SVG files, and OUT/text-report.json has the numbers.
     """
     import shlex
     import sys

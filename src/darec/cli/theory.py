@@ -1,4 +1,4 @@
-"""``darec theory``: the information-gap theorem in small worlds, in a data set, and in training."""
+"""``darec theory``: test the information-gap theorem in small worlds, on a dataset and in training."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from darec.cli import theory_check, theory_sweep
 from darec.cli.output import Format
 
 app = typer.Typer(
-    help="What aligning interactions and text costs: exactly in small worlds, estimated from data, and in training.",
+    help="Compute what exact alignment of interactions and text costs.",
     no_args_is_help=True,
     rich_markup_mode=None,
 )
@@ -23,23 +23,27 @@ def exact(
         list[str] | None,
         typer.Argument(
             metavar="[WORLD]...",
-            help="Named worlds, or .json and .npy files of p[d][d'][y]; all named ones by default.",
+            help="Names of built-in worlds, or .json and .npy files with p[d][d'][y]. The default is all built-in "
+            "worlds.",
         ),
     ] = None,
     curve: Annotated[
         bool,
-        typer.Option("--curve", help="Also the trade-off between disagreement and cross-entropy."),
+        typer.Option(
+            "--curve", help="Also compute the trade-off between disagreement and cross-entropy."
+        ),
     ] = False,
     plot: Annotated[
         Path | None, typer.Option(help="Write the trade-off curves of the worlds as an SVG file.")
     ] = None,
-    format: Annotated[Format, typer.Option(help="How to print the figures.")] = Format.TABLE,
+    format: Annotated[Format, typer.Option(help="Output format of the numbers.")] = Format.TABLE,
 ) -> None:
     """Compute both sides of the theorem in finite worlds, in nats.
 
-    D are the interactions, D' the text, Y the target; their columns are I(D;Y), I(D';Y) and I(D,D';Y). 'loss' is what
-    exact alignment costs in cross-entropy, 'bound' the theorem's |I(D;Y) - I(D';Y)|, 'slack' the difference; 'parts'
-    counts the values of what D and D' have in common. 'price': nats saved for each unit of disagreement more.
+    D stands for the interactions, D' for the text and Y for the target. The columns show I(D;Y), I(D';Y) and I(D,D';Y).
+    'loss' is the cost of exact alignment in cross-entropy, 'bound' is the theorem's |I(D;Y) - I(D';Y)|, and 'slack' is
+    loss minus bound. 'parts' is the number of values of the common part of D and D'. 'price' is the number of nats
+    saved per unit of additional disagreement.
     """
     from darec.cli.output import ListFormat, print_json, print_rows
     from darec.files import write_atomic
@@ -72,7 +76,7 @@ def exact(
     print_rows(
         rows,
         ListFormat.TABLE,
-        "what the sources tell of Y, and what exact alignment costs, in nats",
+        "information of the sources about Y, and cost of exact alignment, in nats",
     )
     if points:
         print_rows(points, ListFormat.TABLE, "corners of the trade-off curves")

@@ -1,4 +1,4 @@
-"""``darec theory check``: what interactions and text each tell about held-out preferences."""
+"""``darec theory check``: estimate the information of interactions and text about held-out preferences."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 
 
 class NegativesKind(StrEnum):
-    """How items that were not chosen are drawn."""
+    """How the items that a user did not choose are drawn."""
 
     UNIFORM = "uniform"
     POPULARITY = "popularity"
@@ -28,25 +28,38 @@ class NegativesKind(StrEnum):
 
 def command(
     data: Annotated[
-        Path, typer.Argument(help="Dataset folder, from 'darec import' and 'darec encode'.")
+        Path,
+        typer.Argument(
+            help="Dataset folder, made by 'darec import', with embeddings from 'darec encode'."
+        ),
     ],
     encoder: Annotated[
-        str | None, typer.Option(help="Which embeddings of 'darec encode'; the newest by default.")
+        str | None,
+        typer.Option(
+            help="Encoder whose embeddings are used, as named for 'darec encode'; by default that of the newest "
+            "embeddings."
+        ),
     ] = None,
     negatives: Annotated[
         NegativesKind,
         typer.Option(
-            help="Items that were not chosen: drawn uniformly, or by popularity, so that popularity tells nothing."
+            help="How the items that a user did not choose are drawn: uniformly, or by popularity, so that "
+            "popularity carries no information."
         ),
     ] = NegativesKind.UNIFORM,
-    pairs: Annotated[int, typer.Option(min=1, help="Most validation interactions used.")] = 50_000,
-    seed: Annotated[int, typer.Option(min=0, max=LARGEST_SHORT_SEED, help="Of all draws.")] = 0,
-    format: Annotated[Format, typer.Option(help="How to print the result.")] = Format.TABLE,
+    pairs: Annotated[
+        int, typer.Option(min=1, help="Largest number of validation interactions to use.")
+    ] = 50_000,
+    seed: Annotated[
+        int, typer.Option(min=0, max=LARGEST_SHORT_SEED, help="Seed of all random draws.")
+    ] = 0,
+    format: Annotated[Format, typer.Option(help="Output format of the result.")] = Format.TABLE,
 ) -> None:
-    """Estimate what interactions and text each tell about held-out preferences, and how strongly to align.
+    """Estimate the information of interactions and text, and advise on alignment.
 
-    Validation interactions are told apart from random items by logistic regressions that see the training
-    interactions, the text, or both, each judged on users that it was not fitted to. The test split is not looked at.
+    Logistic regressions separate validation interactions from random items. They see the training interactions, the
+    text, or both, and are judged on users that they were not fitted on. The test split is not used. The advice says how
+    strongly to align.
     """
     from dataclasses import asdict
 
@@ -83,7 +96,7 @@ def _table(found: InformationCheck) -> Table:
     from darec.theory.report import check_rows
 
     table = Table(
-        title=f"what is told about {found.n_pairs // 2:,} held-out preferences of {found.n_users:,} users, in nats",
+        title=f"information about {found.n_pairs // 2:,} held-out preferences of {found.n_users:,} users, in nats",
         title_justify="left",
         caption=f"of log 2 = 0.6931; text: {found.encoder}; items not chosen: {found.negatives}",
         caption_justify="left",
@@ -96,7 +109,7 @@ def _table(found: InformationCheck) -> Table:
 
 
 def _explain(console: Console, data: Path, advice: Advice) -> None:
-    """The advice, where to go on, and what all of it does not say."""
+    """Print the advice, the next command and the limits of the method."""
     console.print(f"\nAlignment to begin with: {advice.level}.", *advice.reasons, soft_wrap=True)
     if advice.rho:
         low, high = advice.rho
@@ -106,8 +119,9 @@ def _explain(console: Console, data: Path, advice: Advice) -> None:
             soft_wrap=True,
         )
     console.print(
-        "Limits: gains are lower bounds as good as these small predictors; differences of gains are estimates and "
-        "bound nothing. They concern exact alignment and held-out items like those of the validation split; what a "
-        "partial pull does, validation has to tell. Intervals cover the sample of users alone.",
+        "Limits: each gain is a lower bound, only as good as these small predictors; a difference of gains is an "
+        "estimate, not a bound. The theorem is about exact alignment, and the numbers are about items like those "
+        "of the validation split. Only validation shows the effect of partial alignment. Intervals cover only the "
+        "sampling of users.",
         soft_wrap=True,
     )

@@ -1,4 +1,4 @@
-"""``darec theory sweep``: alignment strengths in a planted world."""
+"""``darec theory sweep``: train with several alignment strengths in a planted world."""
 
 from __future__ import annotations
 
@@ -21,37 +21,56 @@ if TYPE_CHECKING:
 def command(
     out: Annotated[Path, typer.Option(help="Folder of the sweep: runs, results and figures.")],
     methods: Annotated[
-        str, typer.Option(metavar="NAME,...", help="Alignments; none is always there.")
+        str,
+        typer.Option(
+            metavar="NAME,...", help="Alignments, with commas between; none is always included."
+        ),
     ] = "direct,contrastive,generative,darec",
     strengths: Annotated[
         str,
-        typer.Option(metavar="RHO,...", help="Strengths; zero, which is none, is always there."),
+        typer.Option(
+            metavar="RHO,...",
+            help="Strengths, with commas between; zero, which means no alignment, is always included.",
+        ),
     ] = "0.1,0.3,1,3,10",
     seeds: Annotated[
-        str, typer.Option(metavar="N|LIST", help="How many, from 0, or a list: 0,3,7.")
+        str,
+        typer.Option(
+            metavar="N|LIST", help="Number of seeds, counted from 0, or a list such as 0,3,7."
+        ),
     ] = "5",
     both: Annotated[
-        float, typer.Option(help="Share of the choices' variance from tastes that text shows, too.")
+        float,
+        typer.Option(
+            help="Share of the variance of choices that comes from tastes that the text also shows."
+        ),
     ] = 0.5,
     interactions_only: Annotated[
         float,
-        typer.Option(help="Share from tastes of which text shows nothing; the rest is popularity."),
+        typer.Option(
+            help="Share that comes from tastes that the text does not show. Popularity is the rest."
+        ),
     ] = 0.4,
     text_only: Annotated[
         float, typer.Option(help="Share of the items that have text and no training interactions.")
     ] = 0.1,
-    nuisance: Annotated[int, typer.Option(help="Phrases of each text that tell nothing.")] = 3,
-    users: Annotated[int, typer.Option(help="Users of the world.")] = 800,
-    items: Annotated[int, typer.Option(help="Items of the world.")] = 400,
-    epochs: Annotated[int, typer.Option(help="Most epochs of a run.")] = 100,
-    jobs: Annotated[int, typer.Option(min=1, max=MOST_JOBS, help="Runs trained at once.")] = 1,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
-    format: Annotated[Format, typer.Option(help="How to print the result.")] = Format.TABLE,
+    nuisance: Annotated[
+        int, typer.Option(help="Number of phrases in each text that carry no information.")
+    ] = 3,
+    users: Annotated[int, typer.Option(help="Number of users.")] = 800,
+    items: Annotated[int, typer.Option(help="Number of items.")] = 400,
+    epochs: Annotated[int, typer.Option(help="Largest number of epochs of a run.")] = 100,
+    jobs: Annotated[
+        int, typer.Option(min=1, max=MOST_JOBS, help="Number of runs trained at the same time.")
+    ] = 1,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not show progress.")] = False,
+    format: Annotated[Format, typer.Option(help="Output format of the result.")] = Format.TABLE,
 ) -> None:
-    """Train alignments over a range of strengths in a planted world: gap, accuracy, and what is still known.
+    """Train with several alignment strengths in a planted world.
 
-    Every run is kept under OUT/runs, so that the same command goes on where it was stopped, and a larger one trains
-    only what is new. OUT/README.md, two figures and sweep.json hold the result.
+    The result shows the information gap, the accuracy and how much of the planted factors the model still holds. Every
+    run is kept in OUT/runs. If the command is stopped, run it again: it continues where it stopped. A larger sweep
+    trains only the runs that are missing. The result is in OUT/README.md, two figures and OUT/sweep.json.
     """
     from dataclasses import asdict
 
@@ -83,7 +102,7 @@ def command(
             for outcome in _watched(sweep(grid, out, jobs=jobs), len(grid), quiet):
                 outcomes.append(outcome)
         except KeyboardInterrupt:
-            echo(f"darec: interrupted; finished runs are kept, go on with: {again}", err=True)
+            echo(f"darec: interrupted. Finished runs are kept; continue with: {again}", err=True)
             raise typer.Exit(130) from None
         points = summarise(outcomes)
         lock.check()
@@ -100,7 +119,7 @@ def command(
 
 
 def _watched(outcomes: Iterator[Outcome], total: int, quiet: bool) -> Iterator[Outcome]:
-    """The same outcomes, with a progress bar on a terminal and a line a run elsewhere."""
+    """The same outcomes, with a progress bar on a terminal and one line per run elsewhere."""
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -140,5 +159,5 @@ def _numbers(text: str) -> list[float]:
         return [float(number) for number in text.split(",")]
     except ValueError:
         raise ConfigError(
-            f"--strengths {text!r}: write numbers between commas, as 0.1,1,10."
+            f"--strengths {text!r}: write numbers with commas between, such as 0.1,1,10."
         ) from None

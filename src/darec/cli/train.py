@@ -1,4 +1,4 @@
-"""``darec train``: fit a backbone with an alignment on a dataset."""
+"""``darec train``: train a backbone with an alignment on a dataset."""
 
 from __future__ import annotations
 
@@ -16,42 +16,51 @@ if TYPE_CHECKING:
 
 
 def command(
-    data: Annotated[Path, typer.Argument(help="Dataset folder, from 'darec import'.")],
-    out: Annotated[Path, typer.Option(help="Folder of the run.")],
+    data: Annotated[Path, typer.Argument(help="Dataset folder, made by 'darec import'.")],
+    out: Annotated[Path, typer.Option(help="Folder of the new run.")],
     backbone: Annotated[
         str | None,
         typer.Option(
-            help="{backbones}. Without --backbone and --alignment, the recommended settings."
+            help="One of {backbones}. Without --backbone and --alignment, the recommended settings are used."
         ),
     ] = None,
     alignment: Annotated[
-        str | None, typer.Option(help="{alignments}. With --backbone, none by default.")
+        str | None, typer.Option(help="One of {alignments}. With --backbone, the default is none.")
     ] = None,
     preset: Annotated[
         str | None,
-        typer.Option(help="Settings of the alignment by name: 'paper', of darec; --set wins."),
+        typer.Option(
+            help="Named settings of the alignment: darec has 'paper'. --set overrides them."
+        ),
     ] = None,
     encoder: Annotated[
-        str | None, typer.Option(help="Which embeddings of 'darec encode'; the newest by default.")
+        str | None,
+        typer.Option(
+            help="Encoder whose embeddings are used, as named for 'darec encode'; by default that of the newest "
+            "embeddings."
+        ),
     ] = None,
     text: Annotated[
         str | None,
         typer.Option(
             metavar="SOURCE,...",
-            help="What was encoded: text, titles, profiles, profiles:NAME or a file; several, by commas, go side by "
-            "side.",
+            help="Encoded texts to use: text, titles, profiles, profiles:NAME or a file. Give several with commas "
+            "between.",
         ),
     ] = None,
     combine: Annotated[
         str | None,
         typer.Option(
-            metavar="concat|mean", help="How several sources make one; concat by default."
+            metavar="concat|mean",
+            help="How the vectors of several texts are combined; concat by default.",
         ),
     ] = None,
     set_: Annotated[
         list[str] | None,
         typer.Option(
-            "--set", metavar="KEY=VALUE", help="Any of 'darec settings', as in train.epochs=5."
+            "--set",
+            metavar="KEY=VALUE",
+            help="A setting, such as train.epochs=5. 'darec settings' lists all.",
         ),
     ] = None,
     config: Annotated[
@@ -64,24 +73,24 @@ def command(
         Path | None,
         typer.Option(
             metavar="RUN",
-            help="Train this run once more on every split, for use: its settings, the epochs that validation chose, "
-            "nothing evaluated.",
+            help="Train the run RUN again on all splits, for use in production. Its settings are kept, it trains "
+            "for the number of epochs that validation chose, and it is not evaluated.",
         ),
     ] = None,
     auto: Annotated[
         bool,
         typer.Option(
             "--auto",
-            help="Try models from the cheapest on, and keep the one that is best on the validation split.",
+            help="Try models, the cheapest first, and keep the one that is best on the validation split.",
         ),
     ] = False,
     minutes: Annotated[
         float | None,
-        typer.Option(help="Time that --auto may take; 10 by default."),
+        typer.Option(help="Minutes that --auto may take; 10 by default."),
     ] = None,
     keep_candidates: Annotated[
         bool,
-        typer.Option("--keep-candidates", help="With --auto, leave the runs of all candidates."),
+        typer.Option("--keep-candidates", help="With --auto: keep the runs of all candidates."),
     ] = False,
     processes: Annotated[
         int | None,
@@ -92,18 +101,21 @@ def command(
         ),
     ] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with the run in --out, by its own settings.")
+        bool, typer.Option("--resume", help="Continue the run in --out with its own settings.")
     ] = False,
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the run in --out.")
     ] = False,
     tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Write TensorBoard events into the run.")
+        bool, typer.Option("--tensorboard", help="Write TensorBoard events into the run's folder.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
-    format: Annotated[Format, typer.Option(help="How to print the result.")] = Format.TABLE,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not show progress.")] = False,
+    format: Annotated[Format, typer.Option(help="Output format of the result.")] = Format.TABLE,
 ) -> None:
-    """Train a recommender, evaluate it on validation and test, and write the run's folder."""
+    """Train a recommender and evaluate it.
+
+    The model is evaluated on validation and test, and everything is written into the folder of the run.
+    """
     from darec.api import fit
     from darec.automatic import fit_auto
     from darec.cli.automatic import check_options, show
@@ -179,14 +191,15 @@ def command(
                 print_json(run.metrics) if format is Format.JSON else _print(run)
     except KeyboardInterrupt:
         echo(
-            f"darec: interrupted; what was done is kept: darec train {data} --out {out}{' --auto' * auto} --resume",
+            f"darec: interrupted. Finished work is kept; continue with: darec train {data} --out "
+            f"{out}{' --auto' * auto} --resume",
             err=True,
         )
         raise typer.Exit(130) from None
 
 
 def _check_alone(settings: Mapping[str, Any]) -> None:
-    """Refuse settings beside ``--refit``, which takes them all from the run."""
+    """Refuse settings together with ``--refit``, which takes all settings from the run."""
     from darec.errors import ConfigError
 
     for name, value in settings.items():
@@ -203,8 +216,8 @@ def _print(run: Run) -> None:
     console = Console()
     names = f"{run.config.backbone.name} + {run.config.alignment.name}"
     cost = (
-        f"{run.metrics['seconds_per_epoch']:.2f} s an epoch, "
-        f"peak memory {run.metrics['peak_rss_mb']:.0f} MiB; run in {run.path}"
+        f"{run.metrics['seconds_per_epoch']:.2f} s an epoch, peak memory {run.metrics['peak_rss_mb']:.0f} MiB; the "
+        f"run is in {run.path}"
     )
     if "processes" in run.metrics:
         sent = f"{run.metrics['bytes_sent_per_step']:,} bytes sent a step by each"

@@ -1,4 +1,4 @@
-"""``darec tune``: choose settings by validation."""
+"""``darec tune``: search for the settings with the best validation value."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ if TYPE_CHECKING:
 
 
 def command(
-    data: Annotated[Path, typer.Argument(help="Dataset folder, from 'darec import'.")],
+    data: Annotated[Path, typer.Argument(help="Dataset folder, made by 'darec import'.")],
     out: Annotated[Path, typer.Option(help="Folder for the study and the best settings.")],
     backbone: Annotated[
         str | None,
         typer.Option(
             "--backbone",
             "--backbones",
-            help="{backbones}; several, by commas, make a grid; lightgcn by default.",
+            help="One of {backbones}, or several with commas between, which make a grid; lightgcn by default.",
         ),
     ] = None,
     alignment: Annotated[
@@ -34,13 +34,15 @@ def command(
         typer.Option(
             "--alignment",
             "--alignments",
-            help="{alignments}; several, by commas, make a grid; none by default.",
+            help="One of {alignments}, or several with commas between, which make a grid; none by default.",
         ),
     ] = None,
     trials: Annotated[
         int,
         typer.Option(
-            min=1, max=MOST_TRIALS, help="Budget of each pair, over all processes and resumptions."
+            min=1,
+            max=MOST_TRIALS,
+            help="Number of trials of each pair, over all processes and restarts.",
         ),
     ] = 30,
     epochs: Annotated[
@@ -48,51 +50,59 @@ def command(
         typer.Option(
             min=1,
             max=MOST_EPOCHS,
-            help="Most epochs a trial; the settings written keep train.epochs.",
+            help="Largest number of epochs of a trial. The written settings keep their own train.epochs.",
         ),
     ] = None,
     search: Annotated[
         list[str] | None,
         typer.Option(
             metavar="KEY=WHERE",
-            help="Search a setting: KEY=LOW..HIGH, KEY=LOW..HIGH:log or KEY=a,b,c.",
+            help="Search this setting: KEY=LOW..HIGH, KEY=LOW..HIGH:log or KEY=a,b,c.",
         ),
     ] = None,
     only: Annotated[
-        str | None, typer.Option(metavar="KEY,...", help="Search these settings alone.")
+        str | None, typer.Option(metavar="KEY,...", help="Search only these settings.")
     ] = None,
     set_: Annotated[
         list[str] | None,
-        typer.Option("--set", metavar="KEY=VALUE", help="Settle a setting: it is not searched."),
+        typer.Option(
+            "--set",
+            metavar="KEY=VALUE",
+            help="Give this setting a fixed value, so that it is not searched.",
+        ),
     ] = None,
     config: Annotated[
-        Path | None, typer.Option(help="YAML file of settings, from which the search starts.")
+        Path | None, typer.Option(help="YAML file of settings from which the search starts.")
     ] = None,
     storage: Annotated[
         str | None,
         typer.Option(
-            help="Journal file or SQL URL, which several machines may share; "
-            "OUT/study.journal by default."
+            help="Journal file or SQL URL of the study, which several machines may share; OUT/study.journal by "
+            "default."
         ),
     ] = None,
     prune: Annotated[
-        bool, typer.Option(help="Stop trials that are below the median of the others.")
+        bool, typer.Option(help="Stop trials early that are below the median of the others.")
     ] = True,
     encoder: Annotated[
-        str | None, typer.Option(help="Which embeddings of 'darec encode'; the newest by default.")
+        str | None,
+        typer.Option(
+            help="Encoder whose embeddings are used, as named for 'darec encode'; by default that of the newest "
+            "embeddings."
+        ),
     ] = None,
     seed: Annotated[int | None, typer.Option(help="Seed of the draws and the runs.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
-    format: Annotated[Format, typer.Option(help="How to print the result.")] = Format.TABLE,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not show progress.")] = False,
+    format: Annotated[Format, typer.Option(help="Output format of the result.")] = Format.TABLE,
 ) -> None:
-    """Search for the settings with the best validation value; the test split is not looked at.
+    """Search for the settings with the best validation value.
 
-    The space is what the parts declare ('darec settings' lists the settings), and the first trial has the settings
-    that the search starts from. The best settings are written to OUT/BACKBONE+ALIGNMENT.yaml, which 'darec train
-    --config' and 'darec compare --settings OUT' read, and for a single pair also to OUT/best.yaml. The same command
-    goes on where it was stopped; run several times at once, it shares the work.
+    The test split is not used. The parts declare the search space, and the first trial uses the settings from which the
+    search starts. The best settings are written to OUT/BACKBONE+ALIGNMENT.yaml, which 'darec train --config' and 'darec
+    compare --settings OUT' read; for a single pair they are also written to OUT/best.yaml. If the command is stopped,
+    run it again: it continues where it stopped. To share the work, run the same command several times at once.
     """
     from darec.cli.output import print_json
     from darec.config import resolve_config
@@ -125,7 +135,7 @@ def command(
             text for text in search or () if not grid or _has(settings, text.partition("=")[0])
         ]
         found |= {*own, *wanted}
-        # In a grid, --only may name settings of other pairs; this one then keeps its starting settings.
+        # In a grid, --only may name settings of other pairs only. This pair then keeps its starting settings.
         idle = bool(keys) and not own and not wanted
         kept = [*own, *(text.partition("=")[0].strip() for text in wanted)] if keys else []
         space = narrowed(settings, search=wanted, only=kept, pinned=pinned)
@@ -134,7 +144,7 @@ def command(
         if text not in found:
             raise ConfigError(f"{text!r}: no pair of the grid has that setting.")
     dataset = Dataset.load(data)
-    for settings in configs:  # of all pairs, before the first one's study is begun
+    for settings in configs:  # for all pairs, before the study of the first one begins
         check_config(settings, dataset)
     results: list[Tuned] = []
     text = None
@@ -160,7 +170,7 @@ def command(
             results.append(study.run())
     except KeyboardInterrupt:
         again = shlex.join(["darec", *sys.argv[1:]])
-        echo(f"darec: interrupted; finished trials are kept, go on with: {again}", err=True)
+        echo(f"darec: interrupted. Finished trials are kept; continue with: {again}", err=True)
         raise typer.Exit(130) from None
     if format is Format.JSON:
         print_json([result.row() for result in results])
@@ -171,7 +181,7 @@ def command(
 
 
 def _pairs(backbone: str | None, alignment: str | None) -> list[dict[str, str]]:
-    """The pairs named, as settings; a single empty one where neither list is given."""
+    """The named pairs, as settings. If neither list is given, a single empty one."""
     backbones = _listed(backbone, "--backbone") if backbone else []
     alignments = _listed(alignment, "--alignment") if alignment else []
     rows = [{"backbone": name} for name in backbones] or [{}]

@@ -1,4 +1,4 @@
-"""``darec update``: a run goes on with what has come since, from its weights."""
+"""``darec update``: add new data to a run's dataset and continue training from its weights."""
 
 from __future__ import annotations
 
@@ -20,56 +20,69 @@ def command(
     interactions: Annotated[
         Path | None,
         typer.Option(
-            help="New interactions, in a file as 'darec import' takes them; known ones do no harm."
+            help="New interactions, in a file that 'darec import' can read. Known interactions may be in it too."
         ),
     ] = None,
     items: Annotated[
         Path | None,
         typer.Option(
-            help="New items, and known ones with new fields: .jsonl, .csv, .tsv or .parquet."
+            help="New items, and known items with new fields: .jsonl, .csv, .tsv or .parquet."
         ),
     ] = None,
     data_out: Annotated[
         Path | None,
-        typer.Option(help="Folder of the grown dataset; by default in the new run's."),
+        typer.Option(
+            help="Folder of the enlarged dataset; by default a folder in the new run's folder."
+        ),
     ] = None,
     epochs: Annotated[
-        int | None, typer.Option(min=1, help="Passes over all interactions; 3 by default.")
+        int | None,
+        typer.Option(min=1, help="Number of passes over all interactions; 3 by default."),
     ] = None,
     user_column: Annotated[
-        str | None, typer.Option(help="Column of the user id, if not the import's.")
+        str | None, typer.Option(help="Column with the user id, if it is not that of the import.")
     ] = None,
     item_column: Annotated[
-        str | None, typer.Option(help="Column of the item id, likewise.")
+        str | None, typer.Option(help="Column with the item id, if it is not that of the import.")
     ] = None,
     rating_column: Annotated[
-        str | None, typer.Option(help="Column of the rating, likewise.")
+        str | None, typer.Option(help="Column with the rating, if it is not that of the import.")
     ] = None,
-    item_id: Annotated[str | None, typer.Option(help="Id column of the items' file.")] = None,
+    item_id: Annotated[
+        str | None, typer.Option(help="Column with the item id in the items' file.")
+    ] = None,
     unknown_items: Annotated[
         str,
         typer.Option(
-            help="New items without text, where items have text: drop (with their interactions), keep or error."
+            help="What to do with new items without text, if the dataset has text: drop (with their interactions), "
+            "keep or error."
         ),
     ] = "drop",
-    data: Annotated[Path | None, typer.Option(help="Where the run's dataset is now.")] = None,
-    seed: Annotated[int | None, typer.Option(help="Seed; the run's by default.")] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(help="Folder of the run's dataset, if it has moved since training."),
+    ] = None,
+    seed: Annotated[int | None, typer.Option(help="Seed; that of the run by default.")] = None,
     device: Annotated[str | None, typer.Option(help="cpu, cuda or cuda:N.")] = None,
     threads: Annotated[int | None, typer.Option(help="CPU threads.")] = None,
     resume: Annotated[
-        bool, typer.Option("--resume", help="Go on with an update in --out that was cut short.")
+        bool, typer.Option("--resume", help="Continue the interrupted update in --out.")
     ] = False,
     overwrite: Annotated[
         bool,
         typer.Option("--overwrite", help="Replace the run in --out and the dataset in --data-out."),
     ] = False,
     tensorboard: Annotated[
-        bool, typer.Option("--tensorboard", help="Write TensorBoard events into the run.")
+        bool, typer.Option("--tensorboard", help="Write TensorBoard events into the run's folder.")
     ] = False,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
-    format: Annotated[Format, typer.Option(help="How to print the result.")] = Format.TABLE,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not show progress.")] = False,
+    format: Annotated[Format, typer.Option(help="Output format of the result.")] = Format.TABLE,
 ) -> None:
-    """Append new interactions, users and items to a run's dataset and train a few epochs from its weights."""
+    """Add new data to a run and continue training.
+
+    The new interactions, users and items are added to the run's dataset, and training continues from the run's weights
+    for a few epochs.
+    """
     from darec.cli.output import print_json
     from darec.data.ingest import Columns
     from darec.updating import update
@@ -96,7 +109,7 @@ def command(
         )
     except KeyboardInterrupt:
         echo(
-            "darec: interrupted; what was done is kept: the same command with --resume goes on.",
+            "darec: interrupted. Finished work is kept; continue with the same command and --resume.",
             err=True,
         )
         raise typer.Exit(130) from None
@@ -125,7 +138,7 @@ def _print(run: Run) -> None:
         soft_wrap=True,
     )
     console.print(
-        f"{figures['overlap@10']:.0%} of the ten best items of {figures['users']:,.0f} earlier users are as before",
+        f"{figures['overlap@10']:.0%} of the ten best items of {figures['users']:,.0f} earlier users are unchanged",
         soft_wrap=True,
     )
     shown = {
@@ -136,7 +149,7 @@ def _print(run: Run) -> None:
     if shown:
         console.print(metrics_table(shown, "test split, as before"))
     console.print(
-        f"{run.metrics['epochs']} epochs, {run.metrics['seconds']:.1f} s in training, "
-        f"peak memory {run.metrics['peak_rss_mb']:.0f} MiB; run in {run.path}",
+        f"{run.metrics['epochs']} epochs, {run.metrics['seconds']:.1f} s of training, peak memory "
+        f"{run.metrics['peak_rss_mb']:.0f} MiB; the run is in {run.path}",
         soft_wrap=True,
     )

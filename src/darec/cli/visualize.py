@@ -1,4 +1,4 @@
-"""``darec visualize``: what a finished run learned, in pictures."""
+"""``darec visualize``: draw what a finished run learned."""
 
 from __future__ import annotations
 
@@ -17,30 +17,38 @@ def command(
     run: Annotated[Path, typer.Argument(help="Folder of a finished run.")],
     out: Annotated[Path, typer.Option(help="Folder for the page and the pictures.")],
     against: Annotated[
-        Path | None, typer.Option(help="A run on the same data without alignment, to compare with.")
+        Path | None, typer.Option(help="A run on the same data without alignment, for comparison.")
     ] = None,
     methods: Annotated[
-        str, typer.Option(metavar="NAME,...", help="Of pca, tsne and umap.")
+        str, typer.Option(metavar="NAME,...", help="Projection methods: pca, tsne or umap.")
     ] = "pca,tsne",
     clusters: Annotated[
-        int | None, typer.Option(help="Clusters to colour; the alignment's own number by default.")
+        int | None,
+        typer.Option(help="Number of coloured clusters; the alignment's own number by default."),
     ] = None,
-    rows: Annotated[int, typer.Option(help="Users, and items, in a map.")] = 800,
+    rows: Annotated[
+        int, typer.Option(help="Largest number of users, and of items, in a map.")
+    ] = 800,
     hops: Annotated[
         int | None,
-        typer.Option(min=2, help="How far apart the users of the case study are at least."),
+        typer.Option(
+            min=2, help="Smallest distance in the graph between the two users of a case study."
+        ),
     ] = None,
     seed: Annotated[
-        int, typer.Option(min=0, max=LARGEST_SHORT_SEED, help="Seed of every draw.")
+        int, typer.Option(min=0, max=LARGEST_SHORT_SEED, help="Seed of all random draws.")
     ] = 0,
-    data: Annotated[Path | None, typer.Option(help="Where the dataset is now.")] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
-    format: Annotated[Format, typer.Option(help="How to print the figures.")] = Format.TABLE,
+    data: Annotated[
+        Path | None, typer.Option(help="Folder of the dataset, if it has moved since training.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not show progress.")] = False,
+    format: Annotated[Format, typer.Option(help="Output format of the numbers.")] = Format.TABLE,
 ) -> None:
-    """Draw what a run learned: parts in two dimensions, similarities before and after, and pairs of users.
+    """Draw what a finished run learned.
 
-    OUT/index.html is one page that needs no network; every picture is also there as PNG and SVG, and the figures as
-    anatomy.json.
+    The pictures show the parts of the representations in two dimensions, similarities before and after alignment, and
+    pairs of users. OUT/index.html is a page that works without a network. Every picture is also written as PNG and SVG,
+    and the numbers are in OUT/anatomy.json.
     """
     from rich.table import Table
 
@@ -77,7 +85,9 @@ def command(
         console.print("no shared and specific parts in this alignment: E_C against E_L")
     study = anatomy.study
     if study is None:
-        console.print("no two users with text are that far apart in the graph: no case study")
+        console.print(
+            "no two users with text are that far apart in the graph, so there is no case study"
+        )
     else:
         ranks = "; ".join(f"{name}: {study.median_rank(name):,.0f}" for name in study.cases[0].near)
         console.print(

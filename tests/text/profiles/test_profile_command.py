@@ -143,14 +143,14 @@ def test_reports(shop: Path, server: ScriptedServer, capsys: pytest.CaptureFixtu
     assert call(*words, "--dry-run") == 0
     shown = capsys.readouterr().out
     assert shown.count("--- prompt") == 3 and "Title: Item 0 of group 0" in shown
-    assert "requests         20 (0 profiles are there)" in shown and "at most $0.1" in shown
+    assert "requests         20 (0 profiles exist already)" in shown and "at most $0.1" in shown
     assert not server.requests
     assert call(*words, "--dry-run", "--format", "json") == 0
     assert json.loads(capsys.readouterr().out)["requests"] == 20
     assert call(*words) == 0
     printed = capsys.readouterr()
     assert "profiles         19: 19 new" in printed.out and "cost             $0.0" in printed.out
-    assert "1 failed; --only-failed asks again:\n  item i5: no JSON object" in printed.err
+    assert "1 failed; --only-failed sends them again:\n  item i5: no JSON object" in printed.err
     assert call(*words, "--only-failed", "--batch-out", shop / "r.jsonl") == 0
     assert capsys.readouterr().out == f"1 requests in {shop / 'r.jsonl'}\n"
     assert call(*words, "--format", "json") == 0
@@ -164,7 +164,7 @@ def test_reports(shop: Path, server: ScriptedServer, capsys: pytest.CaptureFixtu
     server.script = lambda body, n: Reply("", 500) if "item7" in question(body) else None
     assert call(*words, "--quiet", "--set", "retries=0") == 1
     assert (
-        "1 without an answer; the same command asks again:\n  item i7: 500"
+        "1 without an answer; run the same command again to send them:\n  item i7: 500"
         in capsys.readouterr().err
     )
 
