@@ -57,7 +57,7 @@ def test_naming_another_part_drops_the_old_parts_settings(tmp_path: Path) -> Non
             ["loss=softmax", "loss.temprature=1"],
             "'loss.temprature': did you mean 'loss.temperature'?",
         ),
-        (["loss.temperature=1"], "loss 'bpr' has none of that name, which softmax has."),
+        (["loss.temperature=1"], "loss 'bpr' has no setting of that name, but softmax has."),
         (["train.lr=-1"], "setting 'train.lr': input should be greater than 0"),
         (["backbone.dim=zero"], "setting 'backbone.dim': input should be a valid integer"),
         (["train.lr=.nan"], "setting 'train.lr'"),
@@ -66,7 +66,7 @@ def test_naming_another_part_drops_the_old_parts_settings(tmp_path: Path) -> Non
         (["train.epochs.more=1"], "setting 'train.epochs'"),
         (
             ["alignment.name=none", "alignment.rho=1"],
-            "alignment 'none' has none of that name, which contr",
+            "alignment 'none' has no setting of that name, but contr",
         ),
         (["lr=1"], "unknown setting 'lr': did you mean 'train.lr'?"),
         (["seed=1"], "unknown setting 'seed': did you mean 'options.seed'?"),
@@ -83,7 +83,7 @@ def test_what_is_wrong_is_named(overrides: list[str], message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [("a: [", "is not YAML"), ("3", "holds no settings")]
+    ("content", "message"), [("a: [", "is not YAML"), ("3", "has no settings")]
 )
 def test_bad_config_files(tmp_path: Path, content: str, message: str) -> None:
     file = tmp_path / "c.yaml"

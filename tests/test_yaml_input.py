@@ -68,7 +68,7 @@ def test_settings_are_read_within_these_limits(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     for text, said in (
         (LAUGHS, "aliases"),
-        ("1: 2", "holds no settings"),
+        ("1: 2", "has no settings"),
         ("a: b: c", "mapping values"),
     ):
         file.write_text(text)

@@ -1,7 +1,7 @@
-"""A run's configuration: the settings of the two parts, of their training, and of what is measured.
+"""Configuration of a run: the settings of the backbone, the alignment, the training and the evaluation.
 
-Each part declares its own ``Config`` beside its class; this file knows only how to find it by name and how to put the
-whole together. An unknown key is refused with the nearest one (:mod:`darec.settings`).
+Each part declares its own ``Config`` in the file of its class. This file finds it by name and builds the whole
+configuration. An unknown key is refused, and the error names the nearest known key (:mod:`darec.settings`).
 """
 
 from __future__ import annotations
@@ -37,16 +37,17 @@ SHAPE: Final = "l3ae"
 ENTRIES: Final = 50
 POPULARITY: Final = "popularity"
 LARGEST_DENSE: Final = 30_000
-"""Items up to which EASE is a floor of comparisons and a matrix beside tables; beyond, EASE over candidates is."""
+"""Largest number of items for which comparisons and ``beside`` use EASE. Above it they use EASE over candidates."""
 
 
 class PartConfig(Settings):
     """Base of the configuration of a registered part.
 
     Attributes:
-        tried: values that a setting takes one after the other where it is null, the best on validation data being kept;
-            for closed-form pairs, whose null settings go through their values together.
-        presets: settings under a name, taken by ``preset``: ``{"alignment": {"name": "darec", "preset": "paper"}}``.
+        tried: candidate values of settings that may be null. For closed-form pairs, a null setting is replaced by the
+            candidate that is best on validation data. Several null settings go through their candidates together.
+        presets: named groups of settings, chosen by ``preset``: ``{"alignment": {"name": "darec", "preset":
+            "paper"}}``.
     """
 
     presets: ClassVar[Mapping[str, Mapping[str, Any]]] = {}
@@ -58,7 +59,10 @@ class PartConfig(Settings):
 
 
 class BPRConfig(Settings):
-    """Bayesian personalised ranking (Rendle et al. 2009, eq. 4): one uniform negative a positive, inner product."""
+    """Bayesian personalised ranking (Rendle et al. 2009, eq. 4), with one uniform negative for each positive.
+
+    Scores are inner products.
+    """
 
     name: Literal["bpr"] = "bpr"
     """Name of the loss."""
@@ -70,85 +74,91 @@ class SoftmaxConfig(Settings):
     name: Literal["softmax"] = "softmax"
     """Name of the loss."""
     negatives: Literal["uniform", "in-batch"] = "uniform"
-    """Where negatives come from: uniform over the catalogue, or the batch's other positives."""
+    """Source of the negatives: uniform draws from the catalogue, or the other positives of the batch."""
     n_negatives: int = Field(256, ge=1)
-    """Draws a batch, for uniform negatives."""
+    """With negatives=uniform: number of negatives drawn for each batch."""
     log_q: bool = False
     """Correct each negative's logit by the log of its expected number of draws (Yi et al. 2019)."""
     temperature: Annotated[float, Range(0.05, 0.5, log=True)] = Field(0.2, gt=0)
-    """Divides the scores."""
+    """The scores are divided by the temperature."""
     similarity: Literal["cosine", "dot"] = "cosine"
-    """Score by cosine or by inner product; recommendations are ranked by the same."""
+    """Whether training and recommendation score by cosine or by inner product."""
 
 
 class TrainConfig(Settings):
     """Optimisation. Defaults are those of the RLMRec code, on which DaRec's experiments build."""
 
     epochs: int = Field(1000, ge=1, le=MOST_EPOCHS)
-    """Passes over the training interactions at most; early stopping usually ends sooner."""
+    """Largest number of passes over the training interactions. Early stopping usually ends training sooner."""
     batch_size: int = Field(4096, ge=1)
-    """Positives a step."""
+    """Number of positives in a training step."""
     optimizer: Literal["adam", "adamw"] = "adam"
-    """Adam with the L2 term in the gradient, or AdamW with decoupled decay."""
+    """Optimiser: Adam with the L2 term in the gradient, or AdamW with decoupled weight decay."""
     lr: Annotated[float, Range(3e-4, 1e-2, log=True)] = Field(1e-3, gt=0)
     """Learning rate."""
     l2: Annotated[float, Range(1e-8, 1e-3, log=True)] = Field(1e-6, ge=0)
-    """Weight of the squared norm of the parameters that the L2 term covers (see darec.model)."""
+    """Weight of the squared norm of the regularised parameters (see darec.model)."""
     eval_every: int = Field(3, ge=1)
-    """Epochs between evaluations on the validation split."""
+    """Number of epochs between two evaluations on the validation split."""
     eval_users: int | None = Field(None, ge=1)
     """Users of the validation split who judge the model while it is trained, at most; null: 50,000. Where there are
     more, the same sample of them judges in every run on the data, and the interval of its figure is told. All count at
     the end."""
     patience: int = Field(5, ge=1)
-    """Evaluations without improvement after which training stops."""
+    """Training stops after this number of evaluations without improvement."""
     monitor: str = "recall@20"
-    """Validation metric that picks the best epoch."""
+    """Validation metric by which the best epoch is chosen."""
     fold_ridge: float | None = Field(None, gt=0)
-    """Ridge of users who are only lists of items (darec.training.fold_in); null: chosen on validation."""
+    """Ridge for computing the vector of a new user from a list of items (darec.training.fold_in). With null, it is
+    chosen on the validation split."""
 
 
 class EvaluationConfig(Settings):
-    """What is measured at the end of a run."""
+    """Evaluation at the end of a run."""
 
     ks: tuple[int, ...] = Field((5, 10, 20), min_length=1)
-    """Cut-offs K."""
+    """Cut-offs K of the metrics."""
     mask: Literal["train", "train+valid"] = "train"
-    """Items not ranked at test time; RLMRec and DaRec mask training items only."""
+    """Items left out of a user's ranking at test time: those of train, or of train and valid. RLMRec and DaRec leave
+    out only the training items."""
     batch_size: int | None = Field(None, ge=1)
-    """Users scored at once; null: what suits the device. It changes speed and memory, not what is measured."""
+    """Number of users scored at once. With null, a number that suits the device is chosen. It changes speed and memory,
+    not the metrics."""
 
 
 class TextConfig(Settings):
-    """Which language embeddings are used, and how a user's are made."""
+    """The language embeddings of items, and how those of users are made."""
 
     encoder: str | None = None
-    """Name given to ``darec encode``; null: the most recent one, if the alignment or backbone needs text."""
+    """Encoder whose embeddings are used, as named for ``darec encode``. With null, the most recent embeddings are used
+    if the alignment or the backbone needs text."""
     sources: tuple[str, ...] = Field(("text",), min_length=1)
-    """What was encoded: ``text``, ``titles``, ``profiles``, ``profiles:NAME`` or a file; several go side by side."""
+    """Encoded texts to use: ``text``, ``titles``, ``profiles``, ``profiles:NAME`` or a file. There may be several."""
     combine: Literal["concat", "mean"] = "concat"
-    """How several sources make one table, each standardised first: side by side, or averaged."""
+    """How the vectors of several sources are combined, after each source is standardised: concatenated or averaged."""
     pooling: Literal["mean", "idf"] = "mean"
-    """A user's vector: mean of the training items' vectors, plain or weighted by inverse item frequency."""
+    """A user's vector is the mean of the vectors of their training items, plain or weighted by inverse item
+    frequency."""
 
 
 class RunOptions(Settings):
-    """How, not what: nothing here is a hyperparameter."""
+    """Options of the computation. None of them is a hyperparameter."""
 
     seed: int = Field(0, ge=0, le=LARGEST_SEED)
-    """Seeds initial values, batches, negatives and dropout."""
+    """Seed of the initial values, batches, negatives and dropout."""
     device: str = "cpu"
-    """``cpu``, ``cuda`` or ``cuda:N``."""
+    """Device of the training: ``cpu``, ``cuda`` or ``cuda:N``."""
     precision: Literal["float32", "bf16"] = "float32"
-    """bf16: autocast on a GPU."""
+    """Floating-point precision. bf16 uses autocast on a GPU."""
     threads: int | None = Field(None, ge=1, le=MOST_THREADS)
-    """CPU threads; null: torch's own choice. Results repeat to the digit for equal seed and threads."""
+    """Number of CPU threads; null is torch's own choice. Runs with equal seed and threads give identical results."""
 
 
 def _part(value: Any, registry: Registry, default: str) -> Any:
-    """Validate one part's settings by the ``Config`` of the class that its name stands for.
+    """Validate the settings of one part with the ``Config`` of its class, which is found by name.
 
-    ``preset`` stands for the settings that the part keeps under that name; settings given beside it win.
+    ``preset`` is replaced by the settings that the part declares under that name. Settings given explicitly override
+    them.
     """
     if isinstance(value, str):
         value = {"name": value}
@@ -173,19 +183,20 @@ def _part(value: Any, registry: Registry, default: str) -> Any:
 
 
 class BesideConfig(Settings):
-    """What is solved in closed form and scored beside trained tables: popularity, and an item-item matrix."""
+    """Closed-form scores that are added to those of a trained model: popularity, and an item-item matrix."""
 
     popularity: float | None = Field(None, ge=0, lt=1)
-    """Weight of the logarithm of the items' popularity, when its scores and the tables' spread alike; null: chosen on
-    the validation split, 0 among what is tried (docs/studies/popularity.md)."""
+    """Weight of the logarithm of item popularity, after its scores are scaled to the same spread as the trained scores.
+    With null, it is chosen on the validation split; the candidates include 0 (docs/studies/popularity.md)."""
     backbone: SerializeAsAny[PartConfig] | None = Field(default=MATRIX, validate_default=True)
-    """The closed-form model of the matrix; null: popularity alone. Of ``ease`` and ``ease_sparse`` 50 entries of each
-    column are kept, unless ``entries`` says otherwise. Above 30,000 items ``ease``, whose matrix is dense, is refused;
-    ``ease_sparse`` is for these."""
+    """The closed-form model that gives the matrix. With null, only popularity is added. The matrices of ``ease`` and
+    ``ease_sparse`` keep 50 entries in each column, unless ``entries`` is set. ``ease`` has a dense matrix and is
+    refused above 30,000 items; use ``ease_sparse`` for these."""
     alignment: SerializeAsAny[PartConfig] = Field(default=SHAPE, validate_default=True)
-    """How language shapes it."""
+    """How the text shapes the matrix."""
     weight: float | None = Field(None, ge=0, lt=1)
-    """Of the matrix's scores, when both spread alike; null: chosen on the validation split, 0 among what is tried."""
+    """Weight of the matrix's scores, after they are scaled to the same spread as the trained scores. With null, it is
+    chosen on the validation split; the candidates include 0."""
 
     @field_validator("backbone", mode="before")
     @classmethod
@@ -208,8 +219,8 @@ class BesideConfig(Settings):
             return self
         if not BACKBONES.get(self.backbone.name).closed_form:
             raise ConfigError(
-                f"beside.backbone {self.backbone.name!r} is trained, and a matrix beside the tables is solved in "
-                f"closed form: choose {MATRIX!r}."
+                f"beside.backbone {self.backbone.name!r} is trained, but the matrix must come from a closed-form "
+                f"model: choose {MATRIX!r}."
             )
         reason = inapplicable(self.backbone.name, self.alignment.name)
         if reason:
@@ -218,17 +229,17 @@ class BesideConfig(Settings):
 
 
 class RunConfig(Settings):
-    """Everything that defines a run except the data."""
+    """All settings of a run. Together with the data they define its result."""
 
     backbone: SerializeAsAny[PartConfig] = Field(default=BACKBONE, validate_default=True)
     """The collaborative model."""
     alignment: SerializeAsAny[PartConfig] = Field(default=ALIGNMENT, validate_default=True)
-    """How language comes in."""
+    """How language embeddings enter the model."""
     beside: BesideConfig | None = None
-    """What is scored beside trained tables; null: nothing. ``beside=popularity`` is popularity alone, and
-    ``beside=ease`` has the matrix of EASE as well, each with its defaults."""
+    """Closed-form scores that are added to those of a trained model; null adds none. ``beside=popularity`` adds
+    popularity, and ``beside=ease`` adds popularity and the matrix of EASE, each with its default settings."""
     loss: BPRConfig | SoftmaxConfig = Field(default=BPRConfig(), discriminator="name")
-    """The ranking loss, the same for every backbone and every tower of an alignment."""
+    """The ranking loss, which the backbone and every tower of an alignment share."""
     text: TextConfig = TextConfig()
     """Language embeddings."""
     train: TrainConfig = TrainConfig()
@@ -255,7 +266,9 @@ class RunConfig(Settings):
             return {"backbone": None}
         if isinstance(value, str):
             return {"backbone": value}
-        if isinstance(value, Mapping) and isinstance(value.get("name"), str):  # and more is set
+        if isinstance(value, Mapping) and isinstance(
+            value.get("name"), str
+        ):  # with further settings
             others = {key: other for key, other in value.items() if key != "name"}
             backbone = others.get("backbone", {})
             if isinstance(backbone, Mapping):
@@ -276,13 +289,13 @@ class RunConfig(Settings):
             raise ConfigError(reason)
         if self.beside is not None and BACKBONES.get(self.backbone.name).closed_form:
             raise ConfigError(
-                f"beside: backbone {self.backbone.name!r} is solved in closed form already: leave 'beside' out, or "
+                f"beside: backbone {self.backbone.name!r} is itself solved in closed form: leave 'beside' out, or "
                 "choose a trained backbone."
             )
         return self
 
     def to_yaml(self) -> str:
-        """Every setting resolved, as YAML."""
+        """Every setting with its final value, as YAML."""
         return yaml.safe_dump(self.model_dump(mode="json"), sort_keys=False)
 
 
@@ -296,14 +309,15 @@ def resolve_config(
     """Build a configuration from a file, then a nested mapping, then ``key=value`` overrides.
 
     Args:
-        settings: nested as in the file, or with dotted keys: ``{"backbone.dim": 64}``.
-        file: YAML written by hand or by an earlier run, whose parts from outside the package are imported.
-        overrides: as on the command line: ``["backbone.dim=64"]``; values are read as YAML.
-        base: what holds where none of these says otherwise, nested, in place of a file.
+        settings: settings nested as in the file, or with dotted keys: ``{"backbone.dim": 64}``.
+        file: YAML file, written by hand or by an earlier run. If that run used parts from outside the package, they are
+            imported.
+        overrides: settings as on the command line, ``["backbone.dim=64"]``; values are read as YAML.
+        base: nested settings that the others override, in place of a file.
 
     Raises:
-        ConfigError: a file that is not YAML, an unknown key (with the nearest one in any section), a value out of
-            range, or a part that cannot be found again.
+        ConfigError: the file is not YAML, a key is unknown (the error names the nearest key of any section), a value is
+            out of range, or a part from outside the package cannot be imported again.
     """
     tree: dict[str, Any] = (
         read_settings(Path(file)) if file is not None else deepcopy(dict(base or {}))
@@ -319,5 +333,5 @@ def resolve_config(
 
 
 def _name(part: Any) -> Any:
-    """The name in a part's settings as they are written."""
+    """The name of a part, from settings that are not yet validated."""
     return part.get("name") if isinstance(part, Mapping) else part

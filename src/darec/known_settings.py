@@ -1,4 +1,4 @@
-"""Which settings a configuration has with its parts, and what somebody meant who wrote another one."""
+"""The settings that a configuration has with its parts, and the nearest known setting to an unknown one."""
 
 from __future__ import annotations
 
@@ -18,20 +18,21 @@ _REGISTRIES: Final = {"backbone": BACKBONES, "alignment": ALIGNMENTS}
 _CHOOSE: Final = (
     "name",
     "preset",
-)  # they choose a part or its settings, and are none of its settings
+)  # these choose a part or a preset; they are not settings of the part
 
 
 def check_known(tree: Mapping[str, Any], config: type[BaseModel]) -> None:
-    """Refuse a setting that does not exist where a near one does, in whatever section.
+    """Refuse an unknown setting if a similar one exists in any section.
 
-    What is near to nothing, and what names no part, is left to validation.
+    A setting that is similar to no other, and a section that names no part, are left to validation.
 
     Args:
-        tree: settings as they are written, nested.
-        config: what is to be made of them.
+        tree: nested settings, not yet validated.
+        config: the class that will be made from them.
 
     Raises:
-        ConfigError: naming the nearest setting, or the parts that have one of that name.
+        ConfigError: a setting is unknown. The error names the nearest setting, or the parts that have a setting of that
+            name.
     """
     names: dict[str, Any] = {}
     known: list[str] = []
@@ -56,7 +57,7 @@ def check_known(tree: Mapping[str, Any], config: type[BaseModel]) -> None:
 
 
 def _check_others(key: str, setting: str, field: FieldInfo, name: Any) -> None:
-    """Raise ``ConfigError`` where other parts that might stand in the section have the setting."""
+    """Raise ``ConfigError`` if other parts for this section have the setting."""
     section = key.partition(".")[0]
     having = [
         part
@@ -66,12 +67,13 @@ def _check_others(key: str, setting: str, field: FieldInfo, name: Any) -> None:
     if having:
         verb = "has" if len(having) == 1 else "have"
         raise ConfigError(
-            f"unknown setting {key!r}: {section} {name!r} has none of that name, which {', '.join(having)} {verb}."
+            f"unknown setting {key!r}: {section} {name!r} has no setting of that name, but {', '.join(having)} "
+            f"{verb}."
         )
 
 
 def _nearest(key: str, known: Iterable[str]) -> str | None:
-    """The setting of that name in another section, else the one that is written most alike."""
+    """The setting of that name in another section, or else the one with the most similar name."""
     leaf = key.rpartition(".")[2]
     leaves: dict[str, str] = {}
     for one in known:
@@ -86,7 +88,7 @@ def _nearest(key: str, known: Iterable[str]) -> str | None:
 
 
 def _name(value: Any, default: Any) -> Any:
-    """The name of the part in a section, as it is written or by default; None where the section has one kind."""
+    """The name of the part in a section, as written or by default; None if the section has only one kind."""
     if isinstance(value, Mapping):
         value = value.get("name")
     if value is None:
@@ -95,20 +97,20 @@ def _name(value: Any, default: Any) -> Any:
 
 
 def _names(section: str, field: FieldInfo) -> Iterable[str]:
-    """The parts that may stand in a section, of the package's own."""
+    """The parts of this package that a section may have."""
     if section in _REGISTRIES:
         return sorted(_REGISTRIES[section].own)
     return [tag_of(model) for model in models_of(field.annotation) if tag_of(model)]
 
 
 def _settings_of(section: str, field: FieldInfo, name: Any) -> type[BaseModel] | None:
-    """The settings of a part by its name; None where there is no such part."""
+    """The settings of a part, by its name; None if there is no such part."""
     if section in _REGISTRIES:
         registry = _REGISTRIES[section]
         known = isinstance(name, str) and name in registry
         found: type[BaseModel] | None = registry.get(name).Config if known else None
         return found
     models = models_of(field.annotation)
-    if not any(map(tag_of, models)):  # there is one kind, so no name chooses it
+    if not any(map(tag_of, models)):  # there is only one kind, so no name is needed
         return next(iter(models), None)
     return next((one for one in models if tag_of(one) == name), None)

@@ -1,4 +1,4 @@
-"""Settings as trees: dotted keys, ``KEY=VALUE`` as on the command line, and YAML files."""
+"""Nested settings from dotted keys, from ``KEY=VALUE`` on the command line, and from YAML files."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from darec.yaml_input import parse_yaml, read_yaml
 
 
 def parse_override(override: str, *, example: str) -> tuple[str, Any]:
-    """Key and value of ``KEY=VALUE``, the value read as YAML. Raises ``ConfigError``, showing the example."""
+    """Key and value of ``KEY=VALUE``; the value is read as YAML. Raises ``ConfigError``, which shows the example."""
     key, sign, text = override.partition("=")
     if not sign or not key.strip():
         raise ConfigError(f"--set {override!r}: write KEY=VALUE, for example {example}.")
@@ -19,7 +19,7 @@ def parse_override(override: str, *, example: str) -> tuple[str, Any]:
 
 
 def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A nested mapping by dotted keys."""
+    """Turn a nested mapping into one with dotted keys."""
     flat: dict[str, Any] = {}
     for key, value in tree.items():
         if isinstance(value, Mapping):
@@ -30,15 +30,15 @@ def flatten(tree: Mapping[str, Any], prefix: str = "") -> dict[str, Any]:
 
 
 def read_settings(file: Path) -> dict[str, Any]:
-    """The tree of a YAML file. Raises ``ConfigError`` if it cannot be read or holds no sections."""
+    """The nested settings of a YAML file. Raises ``ConfigError`` if it cannot be read or has no sections."""
     tree = read_yaml(file)
     if not isinstance(tree, dict) or not all(isinstance(key, str) for key in tree):
-        raise ConfigError(f"{file} holds no settings: write sections such as 'train:'.")
+        raise ConfigError(f"{file} has no settings: write sections such as 'train:'.")
     return tree
 
 
 def assign(tree: dict[str, Any], key: str, value: Any) -> None:
-    """Set a dotted key; naming a part anew drops the settings of the part it replaces."""
+    """Set a dotted key. Naming another part removes the settings of the part that it replaces."""
     *sections, leaf = key.split(".")
     node = tree
     for section in sections:
@@ -46,7 +46,7 @@ def assign(tree: dict[str, Any], key: str, value: Any) -> None:
         if isinstance(inner, str):
             inner = {"name": inner}
         elif inner is not None and not isinstance(inner, dict):
-            raise ConfigError(f"{key}: {section!r} is a value and holds no settings.")
+            raise ConfigError(f"{key}: {section!r} is a value and has no settings.")
         node[section] = inner = dict(inner or {})
         node = inner
     if isinstance(value, Mapping) and isinstance(node.get(leaf), dict):

@@ -1,8 +1,9 @@
-"""The settings that hold where nobody names a backbone or an alignment: what is best by the studies.
+"""The recommended settings, which are used if no backbone and no alignment is named. They are the best in the studies.
 
-LightGCN at a width of 256 by sampled softmax, with DaRec where there are language vectors, and popularity and a linear
-item-item model beside its tables, their weights chosen on validation (docs/which-model.md, docs/studies/target.md). For
-comparisons under the papers' protocol, name the parts: their own defaults are the papers'.
+They train LightGCN at a width of 256 by sampled softmax, with DaRec if there are language vectors. The scores of
+popularity and of a linear item-item model are added, with weights chosen on validation (docs/which-model.md,
+docs/studies/target.md). For comparisons under the papers' protocol, name the parts: their own defaults follow the
+papers.
 """
 
 from __future__ import annotations
@@ -14,14 +15,14 @@ from darec.config import LARGEST_DENSE, MATRIX, SPARSE_MATRIX
 from darec.data.dataset import Dataset
 
 WIDTH = 256
-"""Of the tables."""
+"""Width of the trained tables."""
 
 
 def recommended(dataset: Dataset, *, text: bool) -> dict[str, Any]:
     """The settings for a dataset, nested as in a file.
 
     Args:
-        dataset: its size decides which linear model can be solved for.
+        dataset: its size decides which linear model is used.
         text: whether there are language vectors.
     """
     return {
@@ -37,7 +38,7 @@ def recommended(dataset: Dataset, *, text: bool) -> dict[str, Any]:
 
 
 def names_parts(settings: Mapping[str, Any]) -> bool:
-    """Whether settings by dotted keys say which backbone or alignment there is to be."""
+    """Whether settings with dotted keys name a backbone or an alignment."""
     parts = ("backbone", "alignment")
     inner = [value for part in parts if isinstance(value := settings.get(part), Mapping)]
     return (

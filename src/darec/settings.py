@@ -1,4 +1,4 @@
-"""The base of every strict configuration, and the one line that says what does not fit."""
+"""Base class of every strict configuration, and its one-line error messages."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _TAG: Final = re.compile(r"'([^']*)'")
 
 
 class Settings(BaseModel):
-    """Base of every configuration: immutable, and no key that it does not know."""
+    """Base class of every configuration. It is immutable and refuses unknown keys."""
 
     model_config = ConfigDict(
         extra="forbid", frozen=True, use_attribute_docstrings=True, allow_inf_nan=False
@@ -38,11 +38,11 @@ C = TypeVar("C", bound=Settings)
 
 
 class Configured(Generic[C]):
-    """Base of the contracts of parts. ``class Mine(Backbone[MineConfig])`` says once which settings a part has.
+    """Base class of the contracts of parts. ``class Mine(Backbone[MineConfig])`` declares the settings of a part.
 
     Attributes:
         Config: the class of the settings.
-        config: the part's own.
+        config: the settings of this part.
     """
 
     Config: ClassVar[type[Any]]
@@ -57,16 +57,16 @@ class Configured(Generic[C]):
 
 
 def validated(model: type[S], values: Mapping[str, Any], *, prefix: str = "", owner: str = "") -> S:
-    """Settings of any kind from their values.
+    """Validate values and make settings of any class from them.
 
     Args:
-        model: the kind.
-        values: by name.
-        prefix: what stands before the names, ``alignment`` for ``alignment.rho``.
-        owner: whose settings they are, where the names alone do not say it: ``encoder 'tfidf'``.
+        model: the class of the settings.
+        values: the values, by name.
+        prefix: prefix of the names in errors, ``alignment`` for ``alignment.rho``.
+        owner: what the settings belong to, for errors whose names alone do not tell: ``encoder 'tfidf'``.
 
     Raises:
-        ConfigError: naming the first that does not fit, its value and what would fit.
+        ConfigError: a value is not valid. The error names the first such setting, its value and the valid values.
     """
     try:
         return model.model_validate(values)
@@ -75,10 +75,10 @@ def validated(model: type[S], values: Mapping[str, Any], *, prefix: str = "", ow
 
 
 def _explain(error: ValidationError, model: type[BaseModel], prefix: str, of: str) -> str:
-    """The first problem in one line: the key as one would write it, and what may stand there."""
+    """The first problem in one line: the key as a user writes it, and the valid values."""
     first = error.errors()[0]
     cause = first.get("ctx", {}).get("error")
-    if isinstance(cause, ConfigError):  # a part's own message, wrapped on its way here
+    if isinstance(cause, ConfigError):  # a part's own message, which pydantic has wrapped
         return cause.command_line
     key, holder = _place(first["loc"], model)
     path = ".".join([prefix, *key] if prefix else key)
@@ -96,7 +96,7 @@ def _explain(error: ValidationError, model: type[BaseModel], prefix: str, of: st
 
 
 def _place(location: tuple[int | str, ...], model: type[BaseModel]) -> tuple[list[str], Any]:
-    """The key that pydantic points at, without the tags of unions, and the settings that hold its last step."""
+    """The key that pydantic reports, without the tags of unions, and the settings class that has its last step."""
     key: list[str] = []
     inside: list[type[BaseModel]] = [model]
     for step in map(str, location):
@@ -112,13 +112,13 @@ def _place(location: tuple[int | str, ...], model: type[BaseModel]) -> tuple[lis
 
 
 def models_of(annotation: Any) -> list[type[BaseModel]]:
-    """The settings that an annotation stands for, several in a union."""
+    """The settings classes of an annotation; a union has several."""
     if isinstance(annotation, type) and issubclass(annotation, BaseModel):
         return [annotation]
     return [model for argument in get_args(annotation) for model in models_of(argument)]
 
 
 def tag_of(model: type[BaseModel]) -> Any:
-    """The name by which a union is told which of its settings are meant."""
+    """The name that selects one settings class of a union."""
     field = model.model_fields.get("name")
     return field.get_default() if field else None

@@ -110,7 +110,7 @@ def test_an_interrupted_file_is_gone_on_with(
     with monkeypatch.context() as patched:
         patched.setattr(Request, "top", stopped)
         assert call(*words) == 130
-    assert "the same command goes on" in capsys.readouterr().err
+    assert "run the same command again to continue" in capsys.readouterr().err
     assert not (tmp_path / "lists.csv").exists()
     assert call(*words) == 0
 
@@ -129,7 +129,7 @@ def test_refusals(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "name either --user" in no(*out)
     assert "--out needs" in no("--liked", "i1", *out)
     assert "--overwrite needs" in no("--user", "u1", "--overwrite")
-    assert "nothing is left" in no("--users", tmp_path / "nobody.txt", *out)
+    assert "no user is left" in no("--users", tmp_path / "nobody.txt", *out)
     assert "is empty" in no("--users", tmp_path / "blank.txt", *out)
     assert "no file" in no("--users", tmp_path / "none.txt", *out)
     assert "one column only" in no("--users", tmp_path / "bare.csv", *out)

@@ -342,7 +342,7 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     assert "did you mean 'price'" in refused(
         capsys, "export", tmp_path / "run", "--out", tmp_path / "x", "--fields", "prize"
     )
-    assert "is a bundle: leave it out" in refused(
+    assert "is a bundle: leave --data out" in refused(
         capsys, "similar", out, "--item", "i3", "--data", tmp_path / "data"
     )
     assert "is a bundle, which cannot read new items" in refused(

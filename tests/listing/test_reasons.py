@@ -154,7 +154,7 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     words = ["explain", tmp_path / "run", "--item", data.title(item)]
     assert call(*words, "--user", "u3", "-k", 2) == 0
     shown = capsys.readouterr().out
-    assert "the score is the sum of these parts" in shown and "no part of the sum" in shown
+    assert "the score is the sum of these parts" in shown and "not part of the sum" in shown
     assert "more" in shown and "100.0%" in shown and "words in both texts" in shown
     assert call(*words, "--liked", "i2, i9", "--format", "json") == 0
     told = json.loads(capsys.readouterr().out)

@@ -138,7 +138,9 @@ def test_a_text_in_which_nothing_is_found_counts_as_missing(
     dataset = make_dataset(["red train", "!!", "red boat"], [(0, 0), (0, 1), (1, 1)])
     report = encode_dataset(dataset, "tfidf", progress=False)
     assert report.missing_items == 1
-    assert any("nothing is found in 1 texts (first: item 'i1')" in n for n in report.notices)
+    assert any(
+        "the encoder found nothing in 1 texts (first: item 'i1')" in n for n in report.notices
+    )
     table = embed(dataset, "tfidf", progress=False)
     assert table.item_mask.tolist() == [True, False, True]
     assert table.user_mask.tolist() == [True, False, False, False]
@@ -153,7 +155,10 @@ def test_users_texts_are_encoded_by_the_same_encoder(
     file.write_text("".join(json.dumps({"user_id": u, "text": t}) + "\n" for u, t in rows))
     report = encode_dataset(shop, "fake", users=file, progress=False)
     assert (report.users, report.missing_users, report.texts) == (4, 2, 5)
-    assert any("1 of 4 user texts belong to no user" in notice for notice in report.notices)
+    assert any(
+        "1 of 4 user texts are about users who are not in the dataset" in notice
+        for notice in report.notices
+    )
     table = load_text(shop)
     assert table.user_mask.tolist() == [True, False, False, True]
     known = np.stack([vector("board game"), vector("likes trains")])
@@ -171,9 +176,9 @@ def test_users_texts_are_encoded_by_the_same_encoder(
     [
         (b"", "is empty"),
         (b'{"user_id": "u0", "text": 3}', "line 1: 'text' must be a string or null, not 3"),
-        (b'{"user_id": "u0"}\n{"user_id": "u0"}', "line 2: user 'u0' has a line already"),
+        (b'{"user_id": "u0"}\n{"user_id": "u0"}', "line 2: user 'u0' already has a line"),
         (b'{"text": "x"}', "line 1: 'user_id' must be a string"),
-        (b'{"user_id": "u0", "text": "\\ud800"}', "line 1: 'text' holds half of a surrogate"),
+        (b'{"user_id": "u0", "text": "\\ud800"}', "line 1: 'text' has half of a surrogate"),
         (b'{"user_id": "u0", "te', "line 1: not JSON"),
         (b'{"user_id": "U0", "text": "x"}', r"none of the users in .*users.jsonl \('U0', ...\)"),
         (b"\xff", "not UTF-8"),
@@ -188,7 +193,7 @@ def test_bad_user_texts_are_refused(
 
 
 def test_options_that_do_not_go_together_are_refused(shop: Dataset, tmp_path: Path) -> None:
-    with pytest.raises(ConfigError, match=r"ids go with file:VECTORS\.npy"):
+    with pytest.raises(ConfigError, match=r"ids are only for file:VECTORS\.npy"):
         encode_dataset(shop, "tfidf", ids=tmp_path / "ids.txt", progress=False)
     with pytest.raises(ConfigError, match="cannot encode texts of users"):
         encode_dataset(shop, "file:x.npy", users={"u0": "x"}, progress=False)
@@ -254,5 +259,6 @@ def test_the_real_vectors_come_back_by_id_in_the_datasets_own_order(
     expected = np.load(folder / "item_embeddings_minilm.npy")[chosen].astype(np.float32)
     np.testing.assert_array_equal(load_text(dataset, spec).items, expected)
     assert any(
-        f"{len(ids) - 3} of {len(ids)} vectors belong to no item" in n for n in report.notices
+        f"{len(ids) - 3} of {len(ids)} vectors are left out because their items" in n
+        for n in report.notices
     )

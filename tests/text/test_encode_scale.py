@@ -166,10 +166,10 @@ def test_rows_of_zeros_stay_zeros_and_are_not_fitted_on() -> None:
     [
         ({"pca": 9}, "9 dimensions of 8"),
         ({"dimensions": 0}, "at least 1 dimension"),
-        ({"dimensions": 2, "pca": 2}, "exclude each other"),
+        ({"dimensions": 2, "pca": 2}, "cannot be combined"),
         ({"dimensions": 2, "shard": "1/2"}, "reduced with merge"),
-        ({"shard": "1/2", "merge": True}, "exclude each other"),
-        ({"shard": "3/2"}, "write it as 2/8"),
+        ({"shard": "1/2", "merge": True}, "cannot be combined"),
+        ({"shard": "3/2"}, "write it like 2/8"),
     ],
 )
 def test_what_does_not_go_together_is_refused(
@@ -253,13 +253,13 @@ def test_a_shard_without_texts_does_no_harm(
     [
         (lambda place, data: shutil.rmtree(place / "2-of-3"), r"lacks shard 2/3: .*shard 2/3"),
         (lambda place, data: shutil.rmtree(place), r"no shards in .*shard 1/N"),
-        (lambda place, data: encode(data, shard="1/2"), "shards of 2 and of 3: they overlap"),
+        (lambda place, data: encode(data, shard="1/2"), "shards of 2 and of 3, which overlap"),
         (
             lambda place, data: (
                 shutil.rmtree(place / "2-of-3"),
                 shutil.copytree(place / "1-of-3", place / "2-of-3"),
             ),
-            "holds shard 1/3, so that two overlap",
+            "has shard 1/3, so two shards overlap",
         ),
         (
             lambda place, data: encode(data, shard="2/3", options={"shade": 1}),

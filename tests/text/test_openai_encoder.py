@@ -81,7 +81,7 @@ def test_requests_hold_so_many_tokens_and_long_texts_are_cut(
     _, encoder = encode(["a b a b", "a  b"], tokenizer=tmp_path / "tokenizer.json", max_tokens=3)
     assert server.requests[0]["input"] == ["a b a", "a  b"]
     assert encoder.notices == ["1 texts are cut to 3 tokens (max_tokens)."]
-    with pytest.raises(ConfigError, match=r"absent is no tokenizer\.json"):
+    with pytest.raises(ConfigError, match=r"absent is not a tokenizer\.json"):
         encode(["a"], tokenizer=tmp_path / "absent")
 
 
@@ -113,7 +113,7 @@ def rows(*vectors: object, index: list[int] | None = None) -> Reply:
         (rows([1.0], [2.0], index=[0, 0]), "did not send one vector for each of 2 texts"),
         (rows([1.0], [2.0, 3.0]), r"sent vectors of \[1, 2\] numbers"),
         (rows([], []), r"sent vectors of \[0\] numbers"),
-        (rows(["a"], ["b"]), "sent vectors that are no numbers"),
+        (rows(["a"], ["b"]), "sent vectors that are not numbers"),
         (Reply({"choices": []}), "did not send one vector"),
         (Reply([1]), "did not send one vector"),
         (Reply("<html>"), "cannot be read .not JSON but '<html>'"),

@@ -148,7 +148,7 @@ def test_a_ray_job_gives_the_single_run_to_the_bit_and_says_what_failed(
         assert (report.new, report.truncated) == (single.new, single.truncated)
         assert single.new > 2500
         assert len({_vectors(tmp_path / name).tobytes() for name in ("single", "cluster")}) == 1
-        with pytest.raises(TextError, match=r"a Ray worker failed .*give all the same"):
+        with pytest.raises(TextError, match=r"a Ray worker failed .*install the same on all"):
             list(RayBatches(model, {}, "cpu", "other weights", 1)([["w1 w2"]]))
     finally:
         ray.shutdown()

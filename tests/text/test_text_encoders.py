@@ -110,9 +110,9 @@ def test_terms_of_all_sorts() -> None:
 @pytest.mark.parametrize(
     ("texts", "options", "words"),
     [
-        (["lamp"] * 30, {}, "all 30 texts hold the same terms"),
-        (["lamp"] * 30, {"pairs": False}, "all 30 texts hold the same terms"),
-        (["a fine red lamp"] * 30, {}, "all 30 texts hold the same terms"),
+        (["lamp"] * 30, {}, "all 30 texts have the same terms"),
+        (["lamp"] * 30, {"pairs": False}, "all 30 texts have the same terms"),
+        (["a fine red lamp"] * 30, {}, "all 30 texts have the same terms"),
         ([f"SKU{n * 7919}" for n in range(30)], {}, "only 0% of the texts share a word"),
         ([*(f"SKU{n * 7919}" for n in range(7)), "a red lamp", "a red car"], {}, "only 22% of"),
         (["the", "of the", "the of the"], {}, None),
@@ -187,7 +187,7 @@ def test_a_model_that_cannot_be_had_is_one_line(
     monkeypatch.setattr(huggingface_hub.HfApi, "model_info", unreachable)
     for argument, message in (
         ("darec-no/such-model", "no model 'darec-no/such-model'.*name or service not known"),
-        (str(tmp_path), "no sentence-transformers model"),
+        (str(tmp_path), "not a sentence-transformers model"),
         (str(tmp_path / "absent"), "no folder"),
     ):
         with pytest.raises(TextError, match=message) as caught:
@@ -249,7 +249,7 @@ def test_file_looks_rows_up_by_id(tmp_path: Path, vectors: np.ndarray) -> None:
     expected = np.stack([vectors[1], vectors[2], np.zeros(3), vectors[0]])
     np.testing.assert_array_equal(found, expected)
     notices = " ".join(encoder.notices)
-    assert "1 of 4 vectors belong to no item" in notices
+    assert "1 of 4 vectors are left out because their items" in notices
     assert "1 items have no vector" in notices
     assert "v.ids.txt" in notices
 
@@ -282,9 +282,9 @@ def test_file_finds_items_jsonl_beside_it(tmp_path: Path, vectors: np.ndarray) -
 @pytest.mark.parametrize(
     ("value", "message"),
     [
-        (np.nan, r"row 2 \(id 'b'\) holds NaN or infinity"),
-        (-np.inf, r"row 2 \(id 'b'\) holds NaN or infinity"),
-        (0, r"row 2 \(id 'b'\) holds zeros alone"),
+        (np.nan, r"row 2 \(id 'b'\) has NaN or infinity"),
+        (-np.inf, r"row 2 \(id 'b'\) has NaN or infinity"),
+        (0, r"row 2 \(id 'b'\) has only zeros"),
     ],
 )
 def test_file_refuses_a_bad_row_by_number_and_id(
@@ -338,7 +338,7 @@ def test_file_refuses_what_is_no_npy(tmp_path: Path, vectors: np.ndarray) -> Non
     whole = (tmp_path / "v.npy").read_bytes()
     for content in (b"", b"not an array", whole[:-3], whole[:9]):
         (tmp_path / "v.npy").write_bytes(content)
-        with pytest.raises(TextError, match=r"is no \.npy array, or is cut short"):
+        with pytest.raises(TextError, match=r"is not an \.npy array, or is cut short"):
             make_encoder(f"file:{tmp_path / 'v.npy'}")[0].encode(["a"])
     np.savez(tmp_path / "v.npz", vectors)
     (tmp_path / "v.npz").rename(tmp_path / "v.npy")
@@ -351,8 +351,8 @@ def test_file_refuses_what_is_no_npy(tmp_path: Path, vectors: np.ndarray) -> Non
 @pytest.mark.parametrize(
     ("name", "content", "message"),
     [
-        ("i.txt", b"a\nb\na\nc", "id 'a' stands in places 1 and 3"),
-        ("i.txt", b"", "holds no ids"),
+        ("i.txt", b"a\nb\na\nc", "id 'a' occurs at positions 1 and 3"),
+        ("i.txt", b"", "has no ids"),
         ("i.txt", b"\xff\xfe", "not UTF-8"),
         ("i.csv", b"a", r"give the ids as \.txt"),
         ("i.json", b'{"a": 1}', "must be a JSON array"),

@@ -116,7 +116,7 @@ def test_refusals(data: Dataset, fake: type, server: ScriptedServer, tmp_path: P
         encode_dataset(data, "fake", source="title", progress=False)
     strangers = tmp_path / "strangers.jsonl"
     strangers.write_text('{"item_id": "x", "text": "y"}\n')
-    with pytest.raises(TextError, match="tells of none of the items"):
+    with pytest.raises(TextError, match="has no text about any item"):
         encode_dataset(data, "fake", source=str(strangers), progress=False)
     with pytest.raises(ConfigError, match="reads ids, so it cannot encode titles"):
         encode_dataset(data, "file:v.npy", source="titles", progress=False)

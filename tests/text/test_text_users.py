@@ -79,7 +79,7 @@ def test_nobody_with_text_and_an_unknown_pooling_are_refused() -> None:
     alone = Interactions.from_pairs(np.array([0]), np.array([3]), 2, 4)
     with pytest.raises(TextError, match="no user has a training item with text"):
         make_table(TextVectors(ITEMS, ITEM_MASK), alone, "mean", "x")
-    with pytest.raises(TextError, match="no user pooling 'max'"):
+    with pytest.raises(TextError, match="unknown user pooling 'max'"):
         make_table(TextVectors(ITEMS, ITEM_MASK), TRAIN, "max", "x")  # type: ignore[arg-type]
 
 

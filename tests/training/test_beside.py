@@ -146,7 +146,7 @@ def test_a_run_is_saved_loaded_and_resumed(tmp_path: Path) -> None:
 def test_what_makes_no_sense_is_refused() -> None:
     with pytest.raises(ConfigError, match=r"beside\.backbone 'mf' is trained"):
         resolve_config({"beside": "mf"})
-    with pytest.raises(ConfigError, match="'ease' is solved in closed form already"):
+    with pytest.raises(ConfigError, match="'ease' is itself solved in closed form"):
         resolve_config({"backbone": "ease", "beside": "ease"})
     with pytest.raises(ConfigError, match="beside: alignment 'kar' works in training"):
         resolve_config({"beside.alignment": "kar"})

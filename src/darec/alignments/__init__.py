@@ -1,1 +1,4 @@
-"""Ways to bring language into a collaborative model, one file each; the contract is in base.py."""
+"""Alignments: ways to bring language into a collaborative model.
+
+Each has one file, and base.py defines the contract.
+"""

@@ -1,7 +1,8 @@
-"""How hard an alignment pushes on E_C: its gradient there, weighed against the recommendation's.
+"""Balance of two gradients on E_C: the alignment's gradient is scaled relative to the recommendation's.
 
-A gradient at the cut is a list of tensors, one for each table that the backbone gave: users, items, and the users and
-items of each view; None where nothing reached a table. Norms are over the first two, E_C itself.
+Both gradients are taken at the backbone's output. Each is a list of tensors, one for each output table: users, items,
+and the users and items of each view. An entry is None if no gradient reached that table. Norms are computed over the
+first two tables, which are E_C.
 """
 
 from __future__ import annotations
@@ -24,18 +25,19 @@ def balanced(
     step: int,
     columns: Columns = WHOLE,
 ) -> tuple[list[Tensor | None], dict[str, Tensor]]:
-    """The recommendation's gradient at the cut plus the alignment's, scaled as the settings say.
+    """The sum of the recommendation's gradient and the alignment's gradient, scaled by the settings.
 
     Args:
         ranking: gradient of the recommendation losses.
-        alignment: gradient of the alignment losses, which :meth:`AlignmentConfig.loss_weight` has weighed already.
+        alignment: gradient of the alignment losses, which are already multiplied by
+            :meth:`AlignmentConfig.loss_weight`.
         config: ``balance``, ``rho``, ``surgery`` and ``warmup``.
         step: number of the step, for the warm-up.
         columns: how the tables are divided among processes.
 
     Returns:
-        Their sum, and the scalars ``gradient/ranking`` and ``gradient/alignment``, the norms on E_C after surgery and
-        before scaling, and ``gradient/scale``.
+        The sum, and three scalars. ``gradient/ranking`` and ``gradient/alignment`` are the norms on E_C, after surgery
+        and before scaling; ``gradient/scale`` is the factor.
     """
     if config.surgery:
         alignment = _without_conflict(alignment, ranking, columns)
@@ -60,7 +62,7 @@ def _norm(gradient: Gradient, columns: Columns) -> Tensor:
 
 
 def _without_conflict(push: Gradient, grads: Gradient, columns: Columns) -> list[Tensor | None]:
-    """``push`` less its projection on ``grads``, all tables as one vector, where their product is negative."""
+    """``push`` without its projection on ``grads`` if their inner product over all tables is negative."""
     both = [(p, g) for p, g in zip(push, grads, strict=True) if p is not None and g is not None]
     along = columns.summed(torch.stack([(p * g).sum() for p, g in both]).sum())
     length = columns.summed(torch.stack([g.square().sum() for _, g in both]).sum())

@@ -1,8 +1,8 @@
-"""The contract of an alignment: it owns one way to bring language into a collaborative model.
+"""The contract of an alignment. An alignment is one way to bring language into a collaborative model.
 
 To add one, write ``alignments/NAME.py`` with a config and a class, and add its line to darec/registry. An alignment
-never imports a backbone; of the model it may use two services, propagation over the training graph and the run's
-ranking loss on tables of its own.
+never imports a backbone. It may use two services of the model: propagation over the training graph, and the run's
+ranking loss on its own tables.
 """
 
 from __future__ import annotations
@@ -26,32 +26,32 @@ from darec.types import Batch, Encoded, Interactions, Tables, TextTable
 
 
 class AlignmentConfig(PartConfig):
-    """How hard an alignment pushes: settings that every alignment with losses has."""
+    """Strength of an alignment: settings that every alignment with losses has."""
 
     balance: Literal["gradient", "fixed"] = "gradient"
-    """gradient: scale the alignment's gradient on E_C to ``rho`` times the recommendation gradient there;
-    fixed: multiply its losses by ``strength``, the paper's lambda. See docs/studies/first-darec.md."""
+    """How strong the alignment is. gradient: scale its gradient on E_C to ``rho`` times the norm of the recommendation
+    gradient on E_C; fixed: multiply its losses by ``strength``, the paper's lambda. See docs/studies/first-darec.md."""
     rho: Annotated[float, Range(0.03, 1.0, log=True, when=("balance", "gradient"))] = Field(
         0.3, ge=0
     )
-    """With balance=gradient: norm of the alignment's gradient on E_C, relative to the recommendation loss's. The
-    value that validation chose on toys, games and steam (docs/studies/first-darec.md)."""
+    """With balance=gradient: norm of the alignment's gradient on E_C, relative to that of the recommendation loss. The
+    default was chosen by validation on toys, games and steam (docs/studies/first-darec.md)."""
     strength: Annotated[float, Range(1e-3, 10.0, log=True, when=("balance", "fixed"))] = Field(
         0.1, ge=0
     )
-    """With balance=fixed: the paper's lambda."""
+    """With balance=fixed: factor of the alignment's losses, lambda in the paper."""
     surgery: bool = False
-    """Take from the alignment's gradient on E_C what goes against the recommendation gradient there, where the two
-    conflict as a whole (PCGrad, Yu et al. 2020), before it is scaled. See docs/studies/push.md."""
+    """If the two gradients on E_C conflict, remove from the alignment's gradient the part that opposes the
+    recommendation gradient, before it is scaled (PCGrad, Yu et al. 2020). See docs/studies/push.md."""
     warmup: int = Field(0, ge=0)
-    """Steps over which rho or strength grows linearly from zero."""
+    """Number of steps in which rho or strength grows linearly from zero."""
 
     def ramp(self, step: int) -> float:
-        """Share of the full push at a step, in (0, 1]."""
+        """Share of the full strength at a step, in (0, 1]."""
         return min(1.0, (step + 1) / self.warmup) if self.warmup else 1.0
 
     def loss_weight(self, step: int) -> float:
-        """What the alignment's losses are multiplied by at a step; 1 where their gradient is balanced instead."""
+        """Factor of the alignment's losses at a step; 1 with balance=gradient."""
         return self.strength * self.ramp(step) if self.balance == "fixed" else 1.0
 
 
@@ -60,17 +60,17 @@ C = TypeVar("C", bound=PartConfig)
 
 @dataclass(frozen=True)
 class AlignmentInputs:
-    """What an alignment is built from.
+    """Inputs from which an alignment is built.
 
     Attributes:
         n_users: U.
         n_items: I.
         ego_dim: width of the backbone's ego table.
         out_dim: width of E_C.
-        text: E_L, [U, d_L] and [I, d_L]; empty where the alignment does not ask for it by ``needs_text``.
-        item_mask: [I] bool, False where an item has no text and its row of E_L is the mean of the others.
+        text: E_L, [U, d_L] and [I, d_L]; empty if ``needs_text`` is False.
+        item_mask: [I] bool, False if an item has no text; its row of E_L is then the mean of the others.
         graph: the training graph without self-loops, for :meth:`~darec.graph.Graph.propagate`.
-        ranking: the run's ranking loss, for tables of the alignment's own.
+        ranking: the run's ranking loss, for the alignment's own tables.
         generator: source of the initial values.
         columns: how the tables are divided among processes.
     """
@@ -88,25 +88,25 @@ class AlignmentInputs:
 
     @property
     def text_dim(self) -> int:
-        """d_L; 0 where there is no text."""
+        """d_L; 0 without text."""
         return self.text.items.shape[1]
 
 
 class Alignment(nn.Module, Configured[C]):
-    """Base of all alignments, which changes nothing. Write ``class Mine(Alignment[MineConfig])``.
+    """Base class of all alignments. It changes nothing. Write ``class Mine(Alignment[MineConfig])``.
 
     Attributes:
         needs_text: whether the run must have language embeddings.
         needs_ids: whether the backbone must have an id table; see :func:`darec.registry.inapplicable`.
-        trained: whether it goes with trained backbones, by :meth:`fuse`, :meth:`losses` or :meth:`represent`.
-        closed_form: whether it goes with closed-form backbones, by :meth:`structure`.
+        trained: whether it works with trained backbones, through :meth:`fuse`, :meth:`losses` or :meth:`represent`.
+        closed_form: whether it works with closed-form backbones, through :meth:`structure`.
         by_columns: whether several processes can train with it, each with its own columns of what :meth:`fuse` and
             :meth:`losses` are given, and its parameters the same on all (:mod:`darec.processes.columns`). What
             :meth:`initial_ids`, :meth:`represent`, :meth:`parts` and :meth:`diagnostics` are given is whole.
         columns: how the tables are divided among processes.
-        recommendation_terms: names of own losses that are recommendation signals (a tower's ranking loss, say):
-            they count with the backbone's losses and are not scaled as alignment.
-        ablations: what ``darec ablate`` switches off or changes, name -> settings; None: derived from the config.
+        recommendation_terms: names of its losses that are recommendation losses, such as a tower's ranking loss. They
+            are added to the backbone's losses and are not scaled like alignment losses.
+        ablations: the ablations of ``darec ablate``, name -> settings. With None, they are derived from the config.
     """
 
     E_L_users: Tensor
@@ -129,12 +129,12 @@ class Alignment(nn.Module, Configured[C]):
 
     @property
     def text(self) -> Tables:
-        """E_L, [U, d_L] and [I, d_L], on the model's device; empty where the alignment reads no text."""
+        """E_L, [U, d_L] and [I, d_L], on the model's device; empty if the alignment reads no text."""
         return Tables(self.E_L_users, self.E_L_items)
 
     @classmethod
     def structure(cls, config: C, text: TextTable, train: Interactions) -> Structure | None:
-        """What the language says of how items go together, for a closed-form backbone; no instance is made.
+        """The item-item structure in the text, for a closed-form backbone. No instance is made.
 
         Args:
             config: the alignment's settings.
@@ -145,7 +145,7 @@ class Alignment(nn.Module, Configured[C]):
 
     @classmethod
     def idle(cls, *, closed_form: bool, has_ids: bool) -> frozenset[str]:
-        """Names of the settings that change nothing over a backbone of a kind; they are not searched, swept or ablated.
+        """Names of the settings that have no effect with a kind of backbone. They are not searched, swept or ablated.
 
         Args:
             closed_form: whether the backbone is solved in closed form.
@@ -154,7 +154,7 @@ class Alignment(nn.Module, Configured[C]):
         return frozenset()
 
     def initial_ids(self, ids: Tensor) -> Tensor:
-        """The backbone's id table before training; asked for once, where the backbone has one.
+        """The backbone's id table before training. It is called once, and only if the backbone has an id table.
 
         Args:
             ids: [N, dim] random initial values, users first.
@@ -162,7 +162,7 @@ class Alignment(nn.Module, Configured[C]):
         return ids
 
     def fuse(self, ego: Tensor, generator: torch.Generator | None) -> Tensor:
-        """Change the backbone's input, a pure function in evaluation.
+        """Change the backbone's input. In evaluation this is a pure function.
 
         Args:
             ego: [N, ego_dim], users first.
@@ -183,11 +183,11 @@ class Alignment(nn.Module, Configured[C]):
         return {}
 
     def represent(self, encoded: Encoded) -> Tables:
-        """The tables that are scored by inner product: E_C as the run's ranking loss scores it."""
+        """The tables whose inner products are the scores: E_C, with unit rows if the ranking loss uses cosines."""
         return self.ranking.scored(encoded)
 
     def parts(self, encoded: Encoded) -> dict[str, dict[str, Tensor]]:
-        """The shared and specific parts of both sides, for methods that split them; nothing for all others.
+        """The shared and specific parts of both sides, for alignments that split them; empty for all others.
 
         Args:
             encoded: E_C, [U, out_dim] and [I, out_dim].
@@ -198,7 +198,7 @@ class Alignment(nn.Module, Configured[C]):
         return {}
 
     def diagnostics(self, encoded: Encoded) -> dict[str, float]:
-        """What to watch at each evaluation: ranks, gaps, spreads."""
+        """Diagnostics computed at each evaluation: ranks, gaps and spreads."""
         return {}
 
     def on_step(self, step: int, generator: torch.Generator) -> None:
@@ -206,6 +206,6 @@ class Alignment(nn.Module, Configured[C]):
 
 
 def unit_text(text: TextTable) -> Tensor:
-    """[I, d_L] the items' text at unit length, float32; zeros for an item without text."""
+    """[I, d_L] the items' text vectors at unit length, float32; zeros for an item without text."""
     rows = torch.nn.functional.normalize(torch.from_numpy(text.items).float(), dim=1)
     return rows * torch.from_numpy(text.item_mask)[:, None]

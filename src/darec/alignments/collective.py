@@ -1,6 +1,6 @@
 """Collective combination (Jeunen et al. 2020, "Closed-form models for collaborative filtering with side-information").
 
-EASE on the interactions with the items' text beneath them: each feature of the text counts as one user more.
+EASE is solved on the interactions and the items' text stacked below them: each text feature counts as one more user.
 """
 
 from __future__ import annotations
@@ -22,16 +22,16 @@ class CollectiveConfig(PartConfig):
     name: Literal["collective"] = "collective"
     """Name of the alignment."""
     weight: Annotated[float, Range(1.0, 1000.0, log=True)] = Field(30.0, gt=0)
-    """Of the squared error on the text, relative to that on a user, for texts of unit length."""
+    """Weight of the squared error on a text feature, relative to that on a user, for text vectors of unit length."""
 
 
 class Collective(Alignment[CollectiveConfig]):
-    """Stacks the text's features beneath the interactions."""
+    """Stacks the text features below the interactions."""
 
     trained: ClassVar[bool] = False
     closed_form: ClassVar[bool] = True
 
     @classmethod
     def structure(cls, config: CollectiveConfig, text: TextTable, train: Interactions) -> Structure:
-        """The text's features, weighted."""
+        """The weighted text features."""
         return Structure(rows=config.weight**0.5 * unit_text(text))

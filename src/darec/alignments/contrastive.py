@@ -1,12 +1,13 @@
-"""RLMRec-Con: tell each entity's text from the others' (Ren et al. 2024, arXiv 2310.15950, eq. 7 to 9).
+"""RLMRec-Con: contrast an entity's own text with other texts (Ren et al. 2024, arXiv 2310.15950, eq. 7 to 9).
 
 ``L = -mean_b log exp(cos(C_b, P(L_b)) / tau) / sum_m exp(cos(C_b, P(L_m)) / tau)``, P an MLP of the text. As in the
 authors' code there are three such terms: the batch's users among *all* users, its positives among the positives, its
 negatives among the negatives. The first never holds batch x U scores (see :mod:`darec.numerics.infonce`).
 
-Departures: an item that the batch holds several times is one candidate (and as many anchors), whereas the code lets
-its copies count as negatives of each other. With softmax losses the batch's negatives are the M shared ones; drawn in
-the batch, they are its positives, and the third term then repeats the second without its counts.
+Departures: an item that occurs several times in the batch is one candidate, and an anchor for each occurrence; in the
+    authors' code its copies are negatives of each other. With the softmax loss, the batch's negatives are the M shared
+    ones. If these are in-batch negatives, they are the batch's positives, and the third term repeats the second without
+    counting repeated items.
 """
 
 from __future__ import annotations
@@ -26,7 +27,8 @@ from darec.numerics.mlp import mlp
 from darec.types import Batch, Encoded, Tables
 
 _ROWS = 2**15
-"""Texts projected at once where all are: the hidden layer of more is computed again in the backward pass, not kept."""
+"""Number of texts projected at once when all are needed. The hidden layer of more rows is not kept; the backward pass
+computes it again."""
 
 
 class ContrastiveConfig(AlignmentConfig):
@@ -35,14 +37,15 @@ class ContrastiveConfig(AlignmentConfig):
     name: Literal["contrastive"] = "contrastive"
     """Name of the alignment."""
     temperature: Annotated[float, Range(0.05, 0.5, log=True)] = Field(0.2, gt=0)
-    """Divides the cosines; 0.2 in the RLMRec code (0.1 for Steam)."""
+    """Temperature by which the cosines are divided; 0.2 in the RLMRec code (0.1 for Steam)."""
     hidden: int | None = Field(None, ge=1)
-    """Width of the MLP's hidden layer; null: the mean of the text's width and E_C's, as in the RLMRec code."""
+    """Width of the MLP's hidden layer. With null, the mean of the widths of the text and of E_C, as in the RLMRec
+    code."""
     user_candidates: Literal["all", "batch"] = "all"
-    """Tell a user's text from that of all users, as in the RLMRec code, at the cost of projecting every user's text
-    in each step; or of the batch's users alone."""
+    """Candidates for a user's text: the texts of all users, as in the RLMRec code, or only of the batch's users. With
+    all, every user's text is projected in each step."""
     every: int = Field(1, ge=1)
-    """Align in one of so many steps; the steps between are the recommendation's alone. 1 in the paper."""
+    """Align only in every n-th training step. The other steps use only the recommendation loss. 1 in the paper."""
 
 
 class Contrastive(Alignment[ContrastiveConfig]):
@@ -56,7 +59,7 @@ class Contrastive(Alignment[ContrastiveConfig]):
         self.mlp = mlp(inputs.text_dim, hidden, inputs.out_dim, generator=inputs.generator)
 
     def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
-        """``text_users``, ``text_positives`` and ``text_negatives``; none between aligned steps."""
+        """``text_users``, ``text_positives`` and ``text_negatives``; empty in steps that do not align."""
         if batch.step % self.config.every:
             return {}
         items, place = torch.cat([batch.items, batch.negatives]).unique(return_inverse=True)
@@ -85,7 +88,7 @@ class Contrastive(Alignment[ContrastiveConfig]):
         )
 
     def _items(self, E_C: Tensor, items: Tensor, of_items: Tensor, place: Tensor) -> Tensor:
-        """Among the distinct items at ``place`` in ``items``, whose projected text is ``of_items``."""
+        """The loss among the distinct items at ``place`` in ``items``, whose projected text is ``of_items``."""
         place, counts = place.unique(return_counts=True)
         return info_nce(
             self.columns.gathered(E_C.index_select(0, items[place])),
@@ -95,16 +98,16 @@ class Contrastive(Alignment[ContrastiveConfig]):
         )
 
     def diagnostics(self, encoded: Encoded) -> dict[str, float]:
-        """Rank and spread of E_C, rank of the projected text, and the gap between them."""
+        """Rank and spread of E_C, rank of the projected text, and the gap between the two."""
         users, items = (project_all(self.mlp, E_L) for E_L in (self.text.users, self.text.items))
         return alignment_figures(encoded, Tables(users, items))
 
 
 def project_all(network: nn.Module, x: Tensor) -> Tensor:
-    """``network(x)`` without ever keeping hidden layers of more than ``_ROWS`` rows for the backward pass.
+    """``network(x)``, keeping hidden layers of at most ``_ROWS`` rows for the backward pass.
 
     Args:
-        network: a function of each row by itself, without randomness.
+        network: a function that maps each row separately, without randomness.
         x: [n, in_dim].
 
     Returns:

@@ -1,11 +1,12 @@
-"""Direct alignment: every entity's two representations at one point.
+"""Direct alignment: the two representations of every entity are pulled to one point.
 
 ``L = mean_u ||bar(P_C(C_u)) - bar(P_L(L_u))||^2`` over the batch's users, plus the same over its positives; a bar
-scales rows to unit length. It closes the gap between the sides, which DaRec's theorem shows to cost information that
-only one of them holds (Yang et al., arXiv 2408.08231, theorem 1): the baseline that structure alignment argues against.
+scales rows to unit length. It closes the gap between the two sides. By DaRec's theorem this loses information that only
+one side holds (Yang et al., arXiv 2408.08231, theorem 1). It is the baseline that structure alignment is meant to
+improve on.
 
-The loss is zero where all rows of both sides are equal, too. While the ranking loss acts on E_C itself, it keeps E_C
-apart; with ``project = both`` the projections may collapse all the same, and ``diagnostics`` says so.
+The loss is also zero if all rows of both sides are equal. The ranking loss acts on E_C itself and keeps its rows apart.
+With ``project = both`` the projections may still collapse; ``diagnostics`` reports it.
 """
 
 from __future__ import annotations
@@ -29,7 +30,7 @@ class DirectConfig(AlignmentConfig):
     name: Literal["direct"] = "direct"
     """Name of the alignment."""
     project: Literal["text", "both"] = "text"
-    """What is projected: E_L to E_C's width, or both sides to a common width."""
+    """What is projected: E_L to the width of E_C, or both sides to a common width."""
     dim: int = Field(32, ge=1)
     """With project=both: the common width."""
     hidden: Annotated[int, Choice(0, 64)] = Field(0, ge=0)
@@ -52,7 +53,7 @@ class Direct(Alignment[DirectConfig]):
         self.of_L = mlp(inputs.text_dim, *hidden, width, generator=inputs.generator)
 
     def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
-        """``gap_users`` and ``gap_items``, each in [0, 4]; an entity counts as often as the batch holds it."""
+        """``gap_users`` and ``gap_items``, each in [0, 4]. An entity counts as often as it occurs in the batch."""
         return {
             "gap_users": self._gap(encoded.users, self.text.users, batch.users),
             "gap_items": self._gap(encoded.items, self.text.items, batch.items),
@@ -67,7 +68,7 @@ class Direct(Alignment[DirectConfig]):
         return gap
 
     def diagnostics(self, encoded: Encoded) -> dict[str, float]:
-        """Rank and spread of each side after projection, the gap between them, and whether they collapsed."""
+        """Rank and spread of each side after projection, the gap between them, and whether they have collapsed."""
         return alignment_figures(
             Tables(self.of_C(encoded.users), self.of_C(encoded.items)),
             Tables(self.of_L(self.text.users), self.of_L(self.text.items)),

@@ -1,14 +1,14 @@
-"""RLMRec-Gen: guess a masked entity's text from its neighbours (Ren et al. 2024, arXiv 2310.15950, eq. 10 and 11).
+"""RLMRec-Gen: reconstruct a masked entity's text from its neighbours (Ren et al. 2024, arXiv 2310.15950, eq. 10, 11).
 
-In training a share of the ego table's rows, drawn anew in each step, is replaced by a learned token. From the masked
-entities' E_C, which then holds only what the graph brings, an MLP Q reconstructs their text:
+In each training step, a random share of the ego table's rows is replaced by a learned token. The masked entities' E_C
+then holds only what propagation over the graph adds. From it an MLP Q reconstructs their text:
 
 ``L = -mean_m log exp(cos(Q(C_m), L_m) / tau) / sum_n exp(cos(Q(C_m), L_n) / tau)``, m and n masked entities.
 
-Over a backbone without a graph (``mf``) a masked row of E_C is the token itself, so there is nothing to learn from.
+With a backbone without a graph (``mf``), a masked row of E_C is the token itself, so Q has no information to use.
 
-Departure: the token starts as small random values, not as zeros, since a row of zeros has no direction and its gradient
-under a cosine loss is unbounded.
+Departure: the token starts with small random values instead of zeros. A row of zeros has no direction, and its gradient
+    under a cosine loss is unbounded.
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ from darec.numerics.mlp import mlp
 from darec.types import Batch, Encoded
 
 _WATCHED = 8192
-"""Rows of each side that diagnostics reconstruct."""
+"""Number of rows of each side that the diagnostics reconstruct."""
 
 
 class GenerativeConfig(AlignmentConfig):
@@ -38,12 +38,13 @@ class GenerativeConfig(AlignmentConfig):
     mask: Annotated[float, Range(0.02, 0.3, log=True)] = Field(0.15, gt=0, lt=1)
     """Share of entities masked in a step; 0.15 in the RLMRec code for Amazon-book and Steam, 0.05 for Yelp."""
     temperature: Annotated[float, Range(0.1, 1.0, log=True)] = Field(0.5, gt=0)
-    """Divides the cosines; 0.5 in the RLMRec code for Amazon-book and Steam, 0.1 for Yelp."""
+    """Temperature by which the cosines are divided; 0.5 in the RLMRec code for Amazon-book and Steam, 0.1 for Yelp."""
     hidden: int | None = Field(None, ge=1)
-    """Width of the MLP's hidden layer; null: the mean of E_C's width and the text's, as in the RLMRec code."""
+    """Width of the MLP's hidden layer. With null, the mean of the widths of E_C and of the text, as in the RLMRec
+    code."""
     n_reconstructed: int | None = Field(4096, ge=2)
-    """Masked entities reconstructed in a step at most, since the cost grows with their square; null: all, as in the
-    RLMRec code, whose data sets mask 1,500 to 5,000."""
+    """Largest number of masked entities reconstructed in a step, because the cost grows with its square. With null, all
+    are, as in the RLMRec code, where 1,500 to 5,000 entities are masked."""
 
 
 class Generative(Alignment[GenerativeConfig]):
@@ -62,7 +63,7 @@ class Generative(Alignment[GenerativeConfig]):
         self._masked: Tensor | None = None  # from fuse to the same step's losses
 
     def fuse(self, ego: Tensor, generator: torch.Generator | None) -> Tensor:
-        """In training, put the token in place of a random share of rows."""
+        """In training, replace a random share of the rows by the token."""
         self._masked = None
         if generator is None:
             return ego
@@ -88,7 +89,7 @@ class Generative(Alignment[GenerativeConfig]):
         return {"text_reconstruction": loss}
 
     def diagnostics(self, encoded: Encoded) -> dict[str, float]:
-        """Gap between the text and its reconstruction from unmasked E_C, mean of users and items."""
+        """Gap between the text and its reconstruction from unmasked E_C, averaged over users and items."""
         gaps = []
         for E_C, E_L in ((encoded.users, self.text.users), (encoded.items, self.text.items)):
             rows = slice(None, None, -(-len(E_C) // _WATCHED))

@@ -1,15 +1,16 @@
-"""KAR: text through hybrid-expert adaptors, added to the ids (Xi et al., arXiv 2306.10933, section 3.3).
+"""KAR: hybrid-expert adaptors map text and add it to the id table (Xi et al., arXiv 2306.10933, section 3.3).
 
-For a user's text x: ``a = sum_e g_e(x) E_e(x)``, E_e the shared experts and those of users, ``g = softmax(G x)`` the
-users' gate; for an item's text alike, with the items' experts and gate. KAR feeds ``a`` to a click model as a further
-feature; in collaborative filtering, as in RLMRec's comparison, it is added to the ego table: ``ego + scale * a``.
+For a user's text x: ``a = sum_e g_e(x) E_e(x)``, E_e the shared experts and the users' experts, ``g = softmax(G x)``
+the users' gate. An item's text is treated in the same way, with the items' experts and gate. KAR feeds ``a`` to a click
+model as an additional feature. In collaborative filtering, as in RLMRec's comparison, it is added to the ego table:
+``ego + scale * a``.
 
-Departures. Experts are MLPs that end in a linear map which starts at zero, so that training starts at the backbone
-alone: at random values, text drowns the ids, which start small. Each side's text is centred and brought to unit mean
-square length first, so that ``scale`` means the same for every encoder.
+Departures. The last linear map of each expert starts at zero, so that training starts from the plain backbone. With
+random values the text would dominate the ids, which start small. Each side's text is first centred and scaled to unit
+mean square length, so that ``scale`` means the same for every encoder.
 
-There is no loss: the ranking loss trains the adaptors, and the ranking of an entity that training never saw still has
-its text.
+There is no alignment loss: the ranking loss trains the adaptors. An entity that training never saw can still be ranked
+by its text.
 """
 
 from __future__ import annotations
@@ -36,32 +37,32 @@ class KARConfig(PartConfig):
     name: Literal["kar"] = "kar"
     """Name of the alignment."""
     shared: Annotated[int, Choice(0, 1, 2)] = Field(1, ge=0, le=MOST_LAYERS)
-    """Experts that users and items share; 2 in the authors' code."""
+    """Number of experts that users and items share; 2 in the authors' code."""
     dedicated: Annotated[int, Choice(1, 2, 4)] = Field(2, ge=0, le=MOST_LAYERS)
-    """Experts of users, and as many of items; 2 to 5 in the authors' code."""
+    """Number of experts of users, and of items; 2 to 5 in the authors' code."""
     hidden: int = Field(64, ge=1)
     """Width of an expert's hidden layer; 128 in the authors' code."""
     scale: Annotated[float, Range(0.01, 10.0, log=True)] = Field(1.0, ge=0)
-    """Multiplies what is added to the ids."""
+    """Factor of the vector that is added to the ids."""
 
     @model_validator(mode="after")
     def _some_expert(self) -> Self:
         if not self.shared + self.dedicated:
             raise ConfigError(
-                "alignment.shared and alignment.dedicated are both 0: keep an expert."
+                "alignment.shared and alignment.dedicated are both 0: set one of them to at least 1."
             )
         return self
 
 
 class Experts(nn.Module):
-    """Two-layer MLPs side by side, [n, in_dim] to [n, out_dim], each weighted by its gate.
+    """The gated sum of several two-layer MLPs, from [n, in_dim] to [n, out_dim].
 
     Args:
-        count: how many.
+        count: number of MLPs.
         in_dim: width of the text.
-        hidden: width of each one's hidden layer.
+        hidden: width of the hidden layer of each MLP.
         out_dim: width of the ego table.
-        generator: source of the first layers' values; the second start at zero.
+        generator: source of the initial values of the first layers; the second layers start at zero.
     """
 
     def __init__(
@@ -86,10 +87,10 @@ class Experts(nn.Module):
 
 
 class Standardised(nn.Module):
-    """Linear maps of text at mean zero and mean square length 1, without making a table of such text.
+    """Linear maps of text at mean zero and mean square length 1, without storing the standardised text.
 
     Args:
-        x: [n, in_dim], whose mean and length are taken.
+        x: [n, in_dim], the text from which mean and length are computed.
     """
 
     mean: Tensor
@@ -99,14 +100,14 @@ class Standardised(nn.Module):
         super().__init__()
         mean = x.mean(0)
         length = torch.linalg.vector_norm(x - mean) / len(x) ** 0.5
-        # Of equal rows only rounding is left, which must not be scaled up.
+        # If all rows are equal, the centred rows are only rounding errors, which must not be scaled up.
         rounding = 1e3 * torch.finfo(x.dtype).eps * torch.linalg.vector_norm(mean)
         length = torch.where(length > rounding, length, torch.inf)
         self.register_buffer("mean", mean, persistent=False)
         self.register_buffer("length", length, persistent=False)
 
     def linear(self, x: Tensor, weight: Tensor, bias: Tensor) -> Tensor:
-        """``F.linear`` of [n, in_dim] standardised rows; ``bias`` alone where all rows of the text are equal."""
+        """``F.linear`` of [n, in_dim] standardised rows; only ``bias`` if all rows of the text are equal."""
         weight = weight / self.length
         return F.linear(x, weight, bias - weight @ self.mean)
 
@@ -130,7 +131,7 @@ class KAR(Alignment[KARConfig]):
         self.standardised = nn.ModuleList(
             Standardised(E_L) for E_L in (inputs.text.users, inputs.text.items)
         )
-        # With a single expert a softmax is 1 whatever the gate holds.
+        # With a single expert, the softmax is always 1.
         count = config.shared + config.dedicated
         shape = (count, inputs.text_dim)
         self.gates = nn.ParameterList(
@@ -148,7 +149,7 @@ class KAR(Alignment[KARConfig]):
         return [self._side(side, E_L, columns) for side, E_L in enumerate(sides)]
 
     def _side(self, side: int, E_L: Tensor, columns: Columns) -> Tensor:
-        """One side's mixture; all that reads the wide text is a single product."""
+        """One side's mixture. A single matrix product reads the wide text."""
         experts = [self.shared] if self.shared is not None else []
         experts += [cast(Experts, self.dedicated[side])] if len(self.dedicated) else []
         gate = self.gates[side] if len(self.gates) else E_L.new_empty(0, E_L.shape[1])
@@ -167,6 +168,6 @@ class KAR(Alignment[KARConfig]):
         return torch.stack(mixed).sum(0)
 
     def diagnostics(self, encoded: Encoded) -> dict[str, float]:
-        """Mean length of what is added to users' and to items' rows."""
+        """Mean length of the vectors added to the users' rows and to the items' rows."""
         users, items = (float(added.norm(dim=1).mean()) for added in self._adapted(WHOLE))
         return {"added/users": self.config.scale * users, "added/items": self.config.scale * items}

@@ -1,12 +1,13 @@
-"""LLM initialisation: ids start as the principal components of their texts.
+"""LLM initialisation: the id table starts as the principal components of the texts.
 
-Text decides where training starts and nothing else, as in Harte et al. 2023 ("Leveraging large language models for
-sequential recommendation", LLM2BERT4Rec), where BERT4Rec's item embeddings start as the principal components of the
-items' text embeddings. It costs nothing in training, and training may forget it.
+Text only sets the initial values, as in Harte et al. 2023 ("Leveraging large language models for sequential
+recommendation", LLM2BERT4Rec). There, BERT4Rec's item embeddings start as the principal components of the items' text
+embeddings. This costs nothing during training, and training may move far away from it.
 
-Users and items apart: text is centred and projected on its leading components, as many as the id table is wide, with
-the sign that makes each component's largest weight positive. The result is scaled to the length that the random values
-had, times ``scale``. Where text has fewer components than the table columns, the columns left keep their random values.
+Users and items are treated separately. Their text is centred and projected on its leading components, one for each
+column of the id table. The sign of a component makes its largest weight positive. The result is scaled to the length of
+the random values that it replaces, times ``scale``. If the text has fewer components than the table has columns, the
+remaining columns keep their random values.
 """
 
 from __future__ import annotations
@@ -29,17 +30,17 @@ class LLMInitConfig(PartConfig):
     name: Literal["llminit"] = "llminit"
     """Name of the alignment."""
     scale: Annotated[float, Range(0.1, 10.0, log=True)] = Field(1.0, gt=0)
-    """Length of the initial table, in lengths of the random values it replaces."""
+    """Length of the initial table, relative to the length of the random values that it replaces."""
 
 
 class LLMInit(Alignment[LLMInitConfig]):
-    """Principal components of text as initial ids."""
+    """Principal components of the text as initial ids."""
 
     needs_ids: ClassVar[bool] = True
     by_columns: ClassVar[bool] = True
 
     def initial_ids(self, ids: Tensor) -> Tensor:
-        """[N, dim] random values to principal components of as much of ``text`` as there is."""
+        """Replace [N, dim] random values by the principal components of ``text``, as far as it has that many."""
         tables = (self.text.users, self.text.items)
         sides = zip(ids.split([len(E_L) for E_L in tables]), tables, strict=True)
         return torch.cat([self._side(rows, E_L) for rows, E_L in sides])

@@ -1,4 +1,4 @@
-"""No alignment: the backbone alone, the baseline of every comparison."""
+"""No alignment: the plain backbone, which is the baseline of every comparison."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from darec.config import PartConfig
 
 
 class NoAlignmentConfig(PartConfig):
-    """Settings of :class:`NoAlignment`: there are none."""
+    """Settings of :class:`NoAlignment`, which has none."""
 
     name: Literal["none"] = "none"
     """Name of the alignment."""

@@ -1,1 +1,1 @@
-"""Collaborative models, one file each; the contract is in base.py."""
+"""Backbones: collaborative models. Each has one file, and base.py defines the contract."""

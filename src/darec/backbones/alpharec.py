@@ -1,11 +1,11 @@
 """AlphaRec (Sheng et al. 2024, "Language representations can be what recommenders need").
 
-No id table: an item's ego embedding is its text through a small MLP, a user's that of the mean text of their items,
-propagated as in LightGCN (mean of layers) and trained by InfoNCE on cosines against sampled negatives (eq. 3 to 6).
-What it learns are the MLP's weights alone, so entities without interactions have embeddings too.
+There is no id table. An item's ego embedding is a small MLP of its text; a user's is the same MLP of the mean text of
+their items. Both are propagated as in LightGCN (mean of layers) and trained by InfoNCE on cosines against sampled
+negatives (eq. 3 to 6). Only the MLP's weights are learned, so entities without interactions have embeddings too.
 
-The InfoNCE is the model's own, whatever the run's ranking loss, which here only decides how negatives are drawn. E_C
-has unit rows, so that inner products are the cosines it learns.
+The model always uses its own InfoNCE. The run's ranking loss only decides how negatives are drawn. E_C has unit rows,
+so that inner products are the cosines that it learns.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ class AlphaRecConfig(BackboneConfig):
     name: Literal["alpharec"] = "alpharec"
     """Name of the backbone."""
     hidden: int | None = Field(None, ge=1)
-    """Width of the MLP's hidden layer; null: half of the text's, as in the paper."""
+    """Width of the MLP's hidden layer. With null, half of the text's width, as in the paper."""
     layers: Annotated[int, Choice(1, 2, 3)] = Field(2, ge=0, le=MOST_LAYERS)
     """Propagation steps; 2 in the paper."""
     temperature: Annotated[float, Range(0.05, 0.5, log=True)] = Field(0.15, gt=0)
@@ -39,7 +39,7 @@ class AlphaRecConfig(BackboneConfig):
 
 
 class AlphaRec(Backbone[AlphaRecConfig]):
-    """Text through an MLP and a graph."""
+    """An MLP of the text, propagated over the graph."""
 
     needs_text: ClassVar[bool] = True
     has_ids: ClassVar[bool] = False

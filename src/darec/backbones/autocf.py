@@ -1,13 +1,13 @@
 """AutoCF (Xia et al. 2023, "Automated self-supervised learning for recommendation").
 
-A masked graph autoencoder. Every few steps it picks seeds by how well an entity agrees with its neighbourhood of two
-hops (the agreement is itself a loss, ``infomax``), removes the edges around them and encodes what is left by plain
-propagation. Graph attention then decodes over the remaining edges and random pairs of masked entities. There are no
-negatives: positives are drawn together and all entities are spread, users from users, items from items and users from
-items.
+A masked graph autoencoder. Every few steps it chooses seeds by how well an entity agrees with its neighbourhood of two
+hops; the agreement is itself a loss, ``infomax``. It removes the edges around the seeds and encodes the remaining graph
+by plain propagation. Graph attention then decodes over the remaining edges and random pairs of masked entities. There
+are no negatives: the two ends of a positive are pulled together, and all entities are spread apart, users from users,
+items from items and users from items.
 
-Departures, as in the RLMRec code: the loss of the masked edges is that of the batch's positives, and the spreading
-terms use raw inner products.
+Departures, as in the RLMRec code: the reconstruction loss is computed on the batch's positives instead of the masked
+edges, and the spreading terms use raw inner products.
 """
 
 from __future__ import annotations
@@ -38,15 +38,15 @@ class AutoCFConfig(BackboneConfig):
     attention_layers: int = Field(1, ge=0, le=MOST_LAYERS)
     """Layers of the decoder."""
     heads: int = Field(4, ge=1)
-    """Attention heads; they divide ``dim`` among them."""
+    """Number of attention heads; ``dim`` must be a multiple of it."""
     seeds: int = Field(100, ge=1)
-    """Entities around which edges are masked."""
+    """Number of seeds, the entities around which edges are masked."""
     mask_depth: int = Field(2, ge=1, le=MOST_LAYERS)
     """Hops from a seed within which edges are masked."""
     mixed: float = Field(0.2, ge=0, le=1)
-    """Entities drawn at random besides the masked ones for the decoder's random pairs, as a share of N."""
+    """The decoder's random pairs also use entities that are not masked: this many, as a share of N."""
     every: int = Field(10, ge=1)
-    """Steps between maskings."""
+    """Number of steps between two maskings."""
     contrast: Annotated[float, Range(0.1, 10.0, log=True)] = Field(5.0, ge=0)
     """Weight lambda_1 of spreading users from users and items from items."""
 
@@ -60,7 +60,7 @@ class AutoCFConfig(BackboneConfig):
 
 
 class Attention(nn.Module):
-    """One layer of graph attention: each entity a mean of its neighbours' values, weighted by a softmax of scores."""
+    """One layer of graph attention: the mean of an entity's neighbours, weighted by a softmax of scores."""
 
     def __init__(self, dim: int, heads: int, generator: torch.Generator) -> None:
         super().__init__()
@@ -71,11 +71,11 @@ class Attention(nn.Module):
         )
 
     def forward(self, x: Tensor, pattern: Pattern) -> Tensor:
-        """[N, dim] to the same shape."""
+        """Map [N, dim] to [N, dim]."""
         parts = [(x @ matrix).chunk(self.heads, 1) for matrix in (self.query, self.key, self.value)]
         return torch.cat(
             [
-                # Clamped as by the authors, so that no exponential overflows.
+                # Clamped as in the authors' code, so that no exponential overflows.
                 pattern.weighted_mean(value, pattern.dots(query, key).clamp(-10, 10).exp())
                 for query, key, value in zip(*parts, strict=True)
             ],
@@ -95,7 +95,7 @@ class AutoCF(GraphBackbone[AutoCFConfig]):
             Attention(config.dim, config.heads, inputs.generator)
             for _ in range(config.attention_layers)
         )
-        # The masking in use follows from these two, so a resumed run makes it again.
+        # The masking is computed from these two buffers, so that a resumed run has the same masking.
         seeds = min(config.seeds, len(self.embedding))
         self.register_buffer("seeds", torch.zeros(seeds, dtype=torch.long))
         self.register_buffer("draw", torch.zeros((), dtype=torch.long))
@@ -103,7 +103,7 @@ class AutoCF(GraphBackbone[AutoCFConfig]):
 
     @torch.no_grad()
     def on_step(self, step: int, generator: torch.Generator) -> None:
-        """Choose new seeds, every few steps."""
+        """Choose new seeds every few steps."""
         if step % self.config.every:
             return
         agreement = self._agreement()
@@ -114,7 +114,10 @@ class AutoCF(GraphBackbone[AutoCFConfig]):
         self._masked = None
 
     def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
-        """Encoder's and decoder's layers summed: over masked edges in training, else over the whole graph."""
+        """The sum of the encoder's and the decoder's layers.
+
+        Training uses the masked graph, evaluation the whole graph.
+        """
         weights, pattern = None, self.graph.pattern
         if generator is not None:
             if self._masked is None:
@@ -130,7 +133,7 @@ class AutoCF(GraphBackbone[AutoCFConfig]):
         return self.split(total)
 
     def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
-        """Closeness of positives, spread of all, and the seeds' agreement at the steps that choose seeds."""
+        """Closeness of positives, spread of all entities and, at the steps that choose seeds, the agreement."""
         tables = self.ranking.scored(encoded)
         users, user_counts = batch.users.unique(return_counts=True)
         items = batch.items.unique()
@@ -152,11 +155,13 @@ class AutoCF(GraphBackbone[AutoCFConfig]):
         return terms
 
     def _agreement(self) -> Tensor:
-        """``log sigmoid cos`` of each embedding and the mean of its neighbourhood of two hops, [N]."""
+        """``log sigmoid cos`` of each embedding with the mean of its neighbourhood of two hops, [N]."""
         x, ones = self.embedding, torch.ones_like(self.graph.weights)
         degree = self.graph.indptr.diff()[:, None].to(x.dtype)
         near = self.graph.propagate(x, ones)
-        far = self.graph.propagate(near, ones) - degree * x  # without the paths that return
+        far = (
+            self.graph.propagate(near, ones) - degree * x
+        )  # without paths that return to the start
         size = degree + self.graph.propagate(degree, ones) - degree
         return F.logsigmoid(F.cosine_similarity((near + far) / size.clamp_min(1.0), x))
 

@@ -1,7 +1,7 @@
-"""The contract of a backbone: it owns the parameters and the graph of one collaborative model.
+"""The contract of a backbone. A backbone has the parameters and the graph of one collaborative model.
 
 To add one, write ``backbones/NAME.py`` with a config and a class like those of mf.py, and add its line to
-darec/registry. The trainer, the command line, the conformance suite and the docs' tables then know it.
+darec/registry. The trainer, the command line, the conformance suite and the tables of the docs then include it.
 """
 
 from __future__ import annotations
@@ -38,14 +38,14 @@ C = TypeVar("C", bound=BackboneConfig)
 
 @dataclass(frozen=True)
 class BackboneInputs:
-    """What a backbone is built from.
+    """Inputs from which a backbone is built.
 
     Attributes:
         n_users: U.
         n_items: I.
-        graph: the training graph as ``graph_spec`` asks for it; None where it asks for none.
+        graph: the training graph that ``graph_spec`` describes; None if it describes none.
         ranking: the run's ranking loss.
-        text: E_L, [U, d_L] and [I, d_L], where ``needs_text``; else None.
+        text: E_L, [U, d_L] and [I, d_L]; None if ``needs_text`` is False.
         generator: source of the initial values.
         columns: how tables are divided among processes.
     """
@@ -60,18 +60,20 @@ class BackboneInputs:
 
 
 class Backbone(nn.Module, Configured[C], ABC):
-    """Base of all backbones: an ego table per entity, encoded into E_C. Write ``class Mine(Backbone[MineConfig])``.
+    """Base class of all backbones: an ego row for each entity is encoded into E_C.
+
+    Write ``class Mine(Backbone[MineConfig])``.
 
     Attributes:
         needs_text: whether the model itself reads the language embeddings.
         has_ids: whether the model learns an id table, ``embedding``.
-        closed_form: False; True for those of :mod:`darec.backbones.closed_form`.
+        closed_form: False here; True for the backbones of :mod:`darec.backbones.closed_form`.
         by_columns: whether several processes can train it, each with its own columns of ``embedding`` and of what
             :meth:`encode` returns, and all else the same on all (:mod:`darec.processes.columns`).
         columns: how tables are divided among processes.
         embedding: [N, dim], that table; of several processes, the columns of this one.
         out_dim: width of what :meth:`encode` returns, on all processes together.
-        ablations: what ``darec ablate`` switches off or changes, name -> settings; None: derived from the config.
+        ablations: the ablations of ``darec ablate``, name -> settings. With None, they are derived from the config.
     """
 
     needs_text: ClassVar[bool] = False
@@ -91,12 +93,12 @@ class Backbone(nn.Module, Configured[C], ABC):
 
     @classmethod
     def graph_spec(cls, config: C) -> GraphSpec | None:
-        """The graph that the model propagates over; None for models without one."""
+        """The graph that the model propagates over; None for models without a graph."""
         return None
 
     @abstractmethod
     def ego(self) -> Tensor:
-        """The table that encoding starts from, [N, d], users first."""
+        """The table from which encoding starts, [N, d], users first."""
 
     @abstractmethod
     def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
@@ -107,31 +109,31 @@ class Backbone(nn.Module, Configured[C], ABC):
             generator: source of dropout and views in training; None in evaluation, which must be deterministic.
 
         Returns:
-            [U, out_dim] and [I, out_dim], with the views that the model contrasts, if any.
+            [U, out_dim] and [I, out_dim], and the views if the model contrasts views.
         """
 
     def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
-        """Named scalars, to be summed. The run's ranking loss unless the model says otherwise."""
+        """Named scalars, to be summed. The default is the run's ranking loss."""
         return {"ranking": self.ranking(encoded, batch)}
 
     def on_step(self, step: int, generator: torch.Generator) -> None:
-        """Called before each training step, for models that resample something every few steps.
+        """Called before each training step, for models that draw something every few steps.
 
-        What is drawn here and outlives the step belongs in a buffer, so that a resumed run finds it again.
+        A draw that is used after the step must be stored in a buffer, so that a resumed run has it.
         """
 
     def split(self, entities: Tensor) -> Encoded:
-        """[N, d] into users and items."""
+        """Split [N, d] into users and items."""
         users, items = entities.split(self.sizes)
         return Encoded(users, items)
 
 
 class GraphBackbone(Backbone[C]):
-    """Base of models that propagate an id table over the user-item graph.
+    """Base class of models that propagate an id table over the user-item graph.
 
     Attributes:
         embedding: the id table E^(0), [N, dim].
-        graph: what :meth:`graph_spec` asks for.
+        graph: the graph that :meth:`graph_spec` describes.
     """
 
     graph: Graph
@@ -152,7 +154,9 @@ class GraphBackbone(Backbone[C]):
 
 
 def id_table(inputs: BackboneInputs, dim: int) -> nn.Parameter:
-    """A learned [N, dim] table, Xavier-uniform over users and over items apart, as LightGCN's code starts.
+    """A learned [N, dim] table.
+
+    Its initial values are Xavier-uniform for users and for items separately, as in LightGCN's code.
 
     Of several processes each draws the whole table, a few rows at a time, and keeps its own columns.
     """

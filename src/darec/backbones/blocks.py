@@ -1,4 +1,4 @@
-"""Finished blocks of a long solution, kept in the folder of a run so that a kill loses little of it."""
+"""Finished blocks of a long computation, stored in the folder of a run so that little is lost by a kill."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from torch import Tensor
 from darec.files import write_atomic
 
 BLOCKS: Final = "blocks"
-"""Where they are in the folder of the run; it is removed once the run is finished."""
+"""Name of their folder in the folder of the run. It is removed when the run is finished."""
 
 
 class Blocks:
-    """Arrays of numbered blocks. Where there is no folder, none is kept and none is found.
+    """Arrays of numbered blocks. Without a folder, no block is stored or found.
 
     Args:
-        folder: of the run, or None.
-        *inputs: all that the blocks depend on, so that those of other settings are never taken up.
+        folder: folder of the run, or None.
+        *inputs: everything that the blocks depend on, so that blocks of other settings are never used.
     """
 
     def __init__(self, folder: Path | None, *inputs: str | np.ndarray | Tensor | None) -> None:
@@ -31,7 +31,7 @@ class Blocks:
             self.folder = folder / BLOCKS / _digest(inputs)
 
     def load(self, number: int) -> dict[str, Tensor] | None:
-        """A block that an earlier run finished; None where none did, so that it is solved (again)."""
+        """A block that an earlier process finished; None if it must be computed."""
         if self.folder is None:
             return None
         try:
@@ -40,7 +40,7 @@ class Blocks:
             return None
 
     def save(self, number: int, arrays: dict[str, Tensor]) -> None:
-        """Write a block; it is whole or not there."""
+        """Write a block atomically."""
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
             write_atomic(self._path(self.folder, number), save(arrays))

@@ -1,7 +1,7 @@
-"""The contract of a backbone that is solved in closed form: no epochs, no gradient, a scorer at once.
+"""The contract of a backbone that is solved in closed form. It has no epochs and no gradient; ``fit`` returns a scorer.
 
 To add one, write ``backbones/NAME.py`` with a config and a class like those of ease.py, and add its line to
-darec/registry.py. It goes through the same trainer, command line and comparison as the trained ones.
+darec/registry. It uses the same trainer, command line and comparison as trained backbones.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from darec.types import IntArray, Interactions, TextTable
 
 
 class ClosedFormConfig(PartConfig):
-    """Settings that every closed-form backbone has: none."""
+    """Base class of the settings of closed-form backbones; it has no settings of its own."""
 
 
 C = TypeVar("C", bound=ClosedFormConfig)
@@ -33,17 +33,17 @@ C = TypeVar("C", bound=ClosedFormConfig)
 
 @dataclass(frozen=True)
 class ClosedFormInputs:
-    """What a closed-form backbone is fitted on.
+    """Inputs of a closed-form backbone.
 
     Attributes:
         train: the training interactions.
-        ties: [I] places of the items where scores are equal.
-        text: language embeddings, where ``needs_text``; else None.
-        structure: what the alignment says of how items go together; None where it says nothing.
-        seed: of what is drawn.
-        threads: that may be used.
-        device: where dense products are made, as torch names it.
-        folder: of the run, where a long solution may keep what is finished; None: nothing is kept.
+        ties: [I] the order of items with equal scores.
+        text: the language embeddings; None if ``needs_text`` is False.
+        structure: the item-item structure from the alignment, or None.
+        seed: seed of random draws.
+        threads: number of threads that may be used.
+        device: torch device of dense matrix products.
+        folder: folder of the run, where a long computation may store finished blocks. With None, nothing is stored.
     """
 
     train: Interactions
@@ -57,15 +57,15 @@ class ClosedFormInputs:
 
 
 class ClosedForm(Configured[C], ABC):
-    """Base of closed-form backbones. Write ``class Mine(ClosedForm[MineConfig])``.
+    """Base class of closed-form backbones. Write ``class Mine(ClosedForm[MineConfig])``.
 
     Attributes:
         needs_text: whether the model itself reads the language embeddings.
-        has_ids: whether it learns an id table: none does.
-        closed_form: what tells it from a trained backbone.
-        deterministic: whether every seed gives the same.
-        takes_structure: whether alignments that give an item-item structure go with it.
-        ablations: what ``darec ablate`` switches off or changes, name -> settings; None: derived from the config.
+        has_ids: whether it learns an id table; always False.
+        closed_form: always True; it is False for trained backbones.
+        deterministic: whether every seed gives the same result.
+        takes_structure: whether it works with alignments that give an item-item structure.
+        ablations: the ablations of ``darec ablate``, name -> settings. With None, they are derived from the config.
     """
 
     needs_text: ClassVar[bool] = False
@@ -80,25 +80,25 @@ class ClosedForm(Configured[C], ABC):
 
     @classmethod
     def check_installed(cls) -> None:
-        """Raise ``ConfigError`` where a library is missing that the model needs; asked before anything is begun."""
+        """Raise ``ConfigError`` if a library that the model needs is missing. It is called before any work begins."""
         return
 
     @abstractmethod
     def fit(self, inputs: ClosedFormInputs) -> Scorer:
         """Solve the model.
 
-        Long loops go through :func:`darec.progress.counted`, so that progress is shown and they can be interrupted.
+        Long loops must use :func:`darec.progress.counted`, so that they show progress and can be interrupted.
         """
 
 
 def penalties(structure: Structure, ridge: float | None, n: int) -> tuple[Tensor, Tensor]:
-    """How much a row of B leans to the structure's target, and how much it is penalised in all, [n] float64 each.
+    """Weight of the distance of each row of B to its target, and the row's total penalty, [n] float64 each.
 
     Raises:
-        ConfigError: the two together are not positive, or the ridge is null, which only the trainer resolves.
+        ConfigError: the total penalty is not positive, or the ridge is null, which only the trainer can choose.
     """
     if ridge is None:
-        raise ConfigError("backbone.ridge is null: give it, or let the trainer choose it.")
+        raise ConfigError("backbone.ridge is null: give a number, or let the trainer choose it.")
     lean = torch.zeros(n, dtype=torch.float64)
     if structure.target is not None and structure.lean is not None:
         lean = structure.lean.to(lean)

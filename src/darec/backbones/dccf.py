@@ -2,8 +2,8 @@
 
 Each layer adds to an embedding four messages: from its neighbours, ``Z = S E`` (eq. 6); from its intents, ``R =
 softmax(E C) C^T`` with prototypes C of users and of items (eq. 3 and 4); and two from the neighbours again, weighted by
-how alike the two ends of an edge are in Z and in R, ``(cos + 1) / 2`` over the row's sum (eq. 8 to 10). E_C sums the
-layers, and in every layer Z is contrasted with the other three within the batch (eq. 11 and 12).
+the similarity of the two ends of an edge in Z and in R, ``(cos + 1) / 2`` divided by the row's sum (eq. 8 to 10). E_C
+sums the layers, and in every layer Z is contrasted with the other three within the batch (eq. 11 and 12).
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from darec.dimensions import Choice, Range
 from darec.limits import MOST_LAYERS
 from darec.types import Batch, Encoded
 
-_MESSAGES = 4  # neighbours, intents, neighbours by likeness in Z, and in R
+_MESSAGES = 4  # neighbours, intents, neighbours by similarity in Z, and in R
 
 
 class DCCFConfig(BackboneConfig):
@@ -31,7 +31,7 @@ class DCCFConfig(BackboneConfig):
     layers: Annotated[int, Choice(1, 2, 3)] = Field(2, ge=0, le=MOST_LAYERS)
     """Propagation steps L."""
     intents: Annotated[int, Choice(32, 64, 128)] = Field(128, ge=1)
-    """Prototypes K of users, and of items."""
+    """Number K of prototypes of users, and of items."""
     contrast: Annotated[float, Range(1e-4, 0.1, log=True)] = Field(1e-3, ge=0)
     """Weight lambda_1 of the contrast."""
     temperature: Annotated[float, Range(0.1, 0.5, log=True)] = Field(0.1, gt=0)
@@ -39,7 +39,7 @@ class DCCFConfig(BackboneConfig):
 
 
 class DCCF(GraphBackbone[DCCFConfig]):
-    """Propagation with intents and learned edge weights, contrasted with one another."""
+    """Propagation with intents and learned edge weights, contrasted with plain propagation."""
 
     by_columns: ClassVar[bool] = True
 
@@ -55,7 +55,7 @@ class DCCF(GraphBackbone[DCCFConfig]):
         )
 
     def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
-        """The sum of all layers; in training also each layer's four messages as views."""
+        """The sum of all layers. In training, each layer's four messages are returned as views."""
         total = layer = ego
         messages: list[Tensor] = []
         for _ in range(self.config.layers):
@@ -75,7 +75,7 @@ class DCCF(GraphBackbone[DCCFConfig]):
         return Encoded(encoded.users, encoded.items, tuple(map(self.split, messages)))
 
     def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
-        """The ranking loss and, where there are views, their weighted contrast."""
+        """The ranking loss and, with views, their weighted contrast."""
         terms = {"ranking": self.ranking(encoded, batch)}
         if not encoded.views:
             return terms
@@ -94,7 +94,7 @@ class DCCF(GraphBackbone[DCCFConfig]):
         return {**terms, "contrast": self.config.contrast * total}
 
     def _intents(self, layer: Tensor) -> Tensor:
-        """R: each entity as a mixture of prototypes."""
+        """R, which represents each entity as a mixture of prototypes."""
         columns, mixed = self.columns, []
         prototypes = (self.user_intents, self.item_intents)
         for side, whole in zip(layer.split(self.sizes), prototypes, strict=True):
@@ -104,7 +104,7 @@ class DCCF(GraphBackbone[DCCFConfig]):
         return torch.cat(mixed)
 
     def _by_likeness(self, layer: Tensor, reference: Tensor) -> Tensor:
-        """Mean of the neighbours, weighted by the cosine of both ends in ``reference``, moved to [0, 1]."""
+        """Mean of the neighbours, weighted by the cosine of both ends in ``reference``, shifted to [0, 1]."""
         columns, pattern = self.columns, self.graph.pattern
         unit = columns.unit(reference)
         cosines = columns.summed(pattern.dots(unit, unit))

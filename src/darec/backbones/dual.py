@@ -1,9 +1,9 @@
-"""Two towers over one graph: ids and text, propagated apart and scored together.
+"""Two towers over one graph: ids and text are propagated separately and scored together.
 
-``score(u, i) = <id_u, id_i> + <text_u, text_i>``, a single inner product of the towers set side by side. The text
-tower is an MLP of each entity's language embedding. Each tower has a ranking loss of its own by default: under a common
-loss the ids, which learn fastest, leave the text little to learn. Not from a paper; the baseline that an alignment of
-the two sides has to beat.
+``score(u, i) = <id_u, id_i> + <text_u, text_i>``, the inner product of the concatenated towers. The text tower is an
+MLP of each entity's language embedding. By default each tower has its own ranking loss: with a common loss the ids
+learn faster and leave little for the text to learn. This model is not from a paper. It is the baseline that an
+alignment of the two sides has to beat.
 """
 
 from __future__ import annotations
@@ -50,12 +50,12 @@ class Dual(GraphBackbone[DualConfig]):
         self.mlp = mlp(width, config.hidden, config.dim, generator=inputs.generator)
 
     def ego(self) -> Tensor:
-        """Ids beside the MLP of the text, [N, 2 dim]."""
+        """The ids and the MLP of the text, concatenated, [N, 2 dim]."""
         of_text = self.columns.network(self.mlp)(self.text)
         return torch.cat([self.embedding, self.columns.own(of_text)], dim=1)
 
     def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
-        """Both towers propagated; each as the run's loss scores it, so that both weigh alike under cosines."""
+        """Both towers after propagation. With cosines, each has unit rows, so that both have equal weight."""
         layers = self.config.layers
         both = self.split(self.graph.layer_sum(ego, layers) / (layers + 1))
         id_tower, text_tower = (self.ranking.scored(tower, self.columns) for tower in _towers(both))

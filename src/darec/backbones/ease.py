@@ -1,8 +1,8 @@
 """EASE^R (Steck 2019, "Embarrassingly Shallow Autoencoders for Sparse Data", arXiv 1905.03375).
 
-An item-item matrix B that predicts each user's items from all their others, ``min ||X - X B||^2 + ridge ||B||^2`` with
-a zero diagonal; the solution is closed (eq. 8). A structure that language gives enters as in L3AE (arXiv 2508.13500):
-``+ sum_ij lean_i (B - C)_ij^2``, whose solution is closed as well.
+An item-item matrix B predicts each of a user's items from all the others, ``min ||X - X B||^2 + ridge ||B||^2`` with a
+zero diagonal. The solution has a closed form (eq. 8). A structure from the text is added as in L3AE (arXiv 2508.13500):
+``+ sum_ij lean_i (B - C)_ij^2``, which has a closed-form solution too.
 """
 
 from __future__ import annotations
@@ -32,8 +32,8 @@ from darec.progress import counted
 from darec.scoring import MatrixScorer
 from darec.types import FloatArray
 
-_EXACT = 4096  # items up to which float64 costs nothing worth saving
-_TOLERANCE = 1e-2  # of the residual of the inverse, whose entries are about 1
+_EXACT = 4096  # up to this number of items, float64 is cheap enough
+_TOLERANCE = 1e-2  # largest residual of the inverse, whose entries are about 1
 
 
 class EASEConfig(ClosedFormConfig):
@@ -44,11 +44,11 @@ class EASEConfig(ClosedFormConfig):
     name: Literal["ease"] = "ease"
     """Name of the backbone."""
     ridge: Annotated[float | None, Range(1.0, 3000.0, log=True)] = None
-    """Weight of the squared norm of B, lambda; null: 100 or 1000, whichever is better on the validation split (the
-    paper tunes it between 1 and 1000). With a structure that B leans to, it may be negative, as L3AE's paper has it, as
-    long as the two together are positive."""
+    """Weight of the squared norm of B, lambda. With null, 100 or 1000 is chosen on the validation split; the paper
+    tunes it between 1 and 1000. If an alignment pulls B towards a structure, the ridge may be negative, as in L3AE's
+    paper, as long as both weights together are positive."""
     entries: int | None = Field(None, ge=1)
-    """Entries of each column of B that are kept, the largest in absolute value; null: all."""
+    """Number of entries kept in each column of B, the largest in absolute value. With null, all are kept."""
 
 
 class EASE(ClosedForm[EASEConfig]):
@@ -60,7 +60,7 @@ class EASE(ClosedForm[EASEConfig]):
         """Solve for B.
 
         Raises:
-            ConfigError: too little memory, or a system that is singular.
+            ConfigError: there is too little memory, or the system is singular.
         """
         n = inputs.train.n_items
         dtype = torch.float64 if n <= _EXACT else torch.float32
@@ -87,18 +87,18 @@ def solve(
     """The item-item matrix, [I, I] float32.
 
     With R the ridge and W the lean as diagonal matrices, G = X'X (plus the structure's rows) and
-    ``P = (G + R + W)^-1``, the solution without the condition on the diagonal is
-    ``P (G + W C) = I - P (R + W) + P W C``; the condition takes off P times a diagonal matrix.
+    ``P = (G + R + W)^-1``, the solution without the condition on the diagonal is ``P (G + W C) = I - P (R + W) + P W
+    C``. The condition subtracts P times a diagonal matrix.
 
     Args:
         X: [U, I].
-        structure: what B leans to, is stacked beneath X or is mixed with B.
+        structure: a target for B, features stacked below X, or a matrix mixed with B.
         ridge: lambda.
-        dtype: of the computation.
-        device: where it is done.
+        dtype: floating-point type of the computation.
+        device: torch device of the computation.
 
     Raises:
-        ConfigError: a system that is singular, or nearly so in ``dtype``.
+        ConfigError: the system is singular, or nearly singular in ``dtype``.
     """
     n = X.shape[1]
     lean, weight = (part.to(device, dtype) for part in penalties(structure, ridge, n))
@@ -128,7 +128,7 @@ def solve(
 
 
 def _check(P: Tensor, X: sparse.csr_array, rows: Tensor | None, weight: Tensor) -> None:
-    """Whether P is the inverse: by a few of its columns."""
+    """Check on a few columns that P is the inverse."""
     columns = torch.linspace(0, len(P) - 1, min(8, len(P)), device=P.device).long()
     some = P[:, columns]
     back = torch.from_numpy(X.T @ (X @ some.cpu().numpy())).to(P) + weight[:, None] * some
@@ -143,7 +143,7 @@ def _check(P: Tensor, X: sparse.csr_array, rows: Tensor | None, weight: Tensor) 
 
 
 def largest(matrix: FloatArray, entries: int) -> sparse.csr_array:
-    """The entries of largest absolute value of each column, the rest zero."""
+    """The entries with the largest absolute value in each column; the others are zero."""
     n = len(matrix)
     columns = []
     for start in counted(range(0, n, 1024), "keeping the largest entries"):

@@ -1,8 +1,8 @@
-"""EASE over a few hundred candidates for each item, for catalogues that a dense inverse is too large for.
+"""EASE over a few hundred candidates for each item, for catalogues that are too large for a dense inverse.
 
 Each column of EASE's item-item matrix (Steck 2019, arXiv 1905.03375) is a ridge regression of one item on all others.
-Here it is one on those few others that its users have most often, and that are nearest to it in text; so the columns do
-not depend on one another, and time and memory grow in proportion to the number of items.
+Here it uses only a few others: the items that its users have most often, and the items nearest in text. The columns
+then do not depend on one another, and time and memory grow in proportion to the number of items.
 """
 
 from __future__ import annotations
@@ -36,9 +36,9 @@ from darec.progress import counted
 from darec.scoring import MatrixScorer
 from darec.types import FloatArray, IntArray
 
-_BLOCK: Final = 256  # items of a block: what one thread may lose when a run is killed
+_BLOCK: Final = 256  # number of items in a block, which a thread may lose if the run is killed
 
-Columns = dict[str, Tensor]  # of a block: how many entries each has, their rows, their values
+Columns = dict[str, Tensor]  # the columns of a block: numbers of entries, their rows, their values
 
 
 class EASESparseConfig(ClosedFormConfig):
@@ -49,16 +49,16 @@ class EASESparseConfig(ClosedFormConfig):
     name: Literal["ease_sparse"] = "ease_sparse"
     """Name of the backbone."""
     ridge: Annotated[float | None, Range(1.0, 3000.0, log=True)] = None
-    """Weight of the squared norm of B, lambda, as in ``ease``; null: 100 or 1000, whichever is better on the validation
+    """Weight of the squared norm of B, lambda, as in ``ease``. With null, 100 or 1000 is chosen on the validation
     split."""
     candidates: Annotated[int, Choice(100, 200, 500)] = Field(500, ge=1)
-    """Items that may predict an item: those that most of its users have. With as many as there are items the result is
-    that of ``ease``."""
+    """Number of candidates for each item, the items that most of its users have; only these may predict it. If it is
+    the number of items, the result is that of ``ease``."""
     text_candidates: Annotated[int, Choice(20, 50, 100, 200)] = Field(50, ge=0)
-    """Items nearest in text that join where those are fewer than ``candidates`` and the alignment gives a structure.
-    Beyond 32,768 items they are sought among so many with most users."""
+    """If an item has fewer than ``candidates`` candidates and the alignment gives a structure, this many items nearest
+    in text are added. Above 32,768 items, only the 32,768 items with most users are searched."""
     entries: int | None = Field(None, ge=1)
-    """Entries of each column of B that are kept, the largest in absolute value; null: all."""
+    """Number of entries kept in each column of B, the largest in absolute value. With null, all are kept."""
 
 
 class EASESparse(ClosedForm[EASESparseConfig]):
@@ -67,10 +67,10 @@ class EASESparse(ClosedForm[EASESparseConfig]):
     takes_structure = True
 
     def fit(self, inputs: ClosedFormInputs) -> MatrixScorer:
-        """Solve for B, column by column, on all threads; finished blocks are kept in the run's folder.
+        """Solve for B column by column on all threads. Finished blocks are stored in the run's folder.
 
         Raises:
-            ConfigError: too little memory, or a system that is singular.
+            ConfigError: there is too little memory, or a system is singular.
         """
         X = matrix_of(inputs.train)
         structure = inputs.structure or Structure()
@@ -82,7 +82,7 @@ class EASESparse(ClosedForm[EASESparseConfig]):
         return MatrixScorer(_assembled(list(found), X.shape[1]), X, inputs.ties)
 
     def _require_memory(self, X: sparse.csr_array, structure: Structure, threads: int) -> None:
-        """Refuse what cannot fit: X'X and the columns while they are put together, and the systems of the threads."""
+        """Refuse a problem if X'X, the columns while they are joined, and the threads' systems exceed the memory."""
         n, config = X.shape[1], self.config
         counts, most = gram_bytes(X), min(config.candidates, n)
         near = config.text_candidates if structure.nearness else 0
@@ -97,7 +97,7 @@ class EASESparse(ClosedForm[EASESparseConfig]):
 
 
 class _Problem:
-    """What all columns are solved from; threads read it at once."""
+    """The inputs of all columns, which all threads read."""
 
     def __init__(self, config: EASESparseConfig, X: sparse.csr_array, structure: Structure) -> None:
         self.n, self.entries, self.structure = X.shape[1], config.entries, structure
@@ -108,7 +108,7 @@ class _Problem:
         )
 
     def columns(self, items: range) -> Columns:
-        """Those of some items."""
+        """Solve the columns of some items."""
         places = np.full(self.n, -1, np.int32)
         rows, values = [], []
         for item, (candidates, shared) in zip(items, self.candidates.of(items), strict=True):
@@ -131,7 +131,7 @@ class _Problem:
         counts: FloatArray,
         places: NDArray[np.int32],
     ) -> NDArray[np.float64]:
-        """The column's entries at its candidates."""
+        """The entries of a column at its candidates."""
         if not len(candidates):
             return np.zeros(0)
         at = torch.from_numpy(candidates)
@@ -158,7 +158,7 @@ class _Problem:
 
 
 def _on_threads(problem: _Problem, blocks: Blocks, threads: int) -> Iterator[Columns]:
-    """The columns block by block: those of an earlier run as they are, the others solved by so many at once."""
+    """The columns block by block: blocks of an earlier run are read, and the others are solved by several threads."""
     starts = range(0, problem.n, _BLOCK)
 
     def one(start: int) -> Columns:
@@ -181,7 +181,7 @@ def _on_threads(problem: _Problem, blocks: Blocks, threads: int) -> Iterator[Col
 
 
 def _assembled(blocks: list[Columns], n: int) -> sparse.csr_array:
-    """[n, n] the columns as one matrix of compressed rows."""
+    """The columns as one [n, n] matrix in compressed sparse row format."""
     counts, rows, values = (
         np.concatenate([block[name].numpy() for block in blocks])
         for name in ("counts", "rows", "values")

@@ -1,9 +1,9 @@
 """LR-GCCF (Chen et al. 2020, AAAI, "Revisiting graph based collaborative filtering").
 
 ``E^(l+1) = S E^(l)`` with ``S = D~^-1/2 (A + I) D~^-1/2``, without non-linearity, and the residual preference
-prediction ``y_ui = sum_l <e_u^(l), e_i^(l)>``: an inner product of the layers set side by side, so E_C is L + 1 times
-as wide as the ego table. The paper has a matrix W^(l) a layer; the RLMRec code, on which DaRec's experiments build,
-leaves it out, and so does this.
+prediction ``y_ui = sum_l <e_u^(l), e_i^(l)>``: an inner product of the concatenated layers, so E_C is L + 1 times as
+wide as the ego table. The paper has a matrix W^(l) in each layer. The RLMRec code, on which DaRec's experiments build,
+has none, and neither has this class.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ class GCCFConfig(BackboneConfig):
     layers: Annotated[int, Choice(1, 2, 3)] = Field(2, ge=0, le=MOST_LAYERS)
     """Propagation steps L."""
     self_loops: bool = True
-    """Join every entity to itself, as in the paper; the RLMRec code does not."""
+    """Add a self-loop to every entity, as in the paper; the RLMRec code does not."""
 
 
 class GCCF(GraphBackbone[GCCFConfig]):
@@ -47,7 +47,7 @@ class GCCF(GraphBackbone[GCCFConfig]):
         self.out_dim = config.dim * (config.layers + 1)
 
     def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
-        """All layers side by side."""
+        """All layers, concatenated."""
         layers = [ego]
         for _ in range(self.config.layers):
             layers.append(self.graph.propagate(layers[-1]))

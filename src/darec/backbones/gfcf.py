@@ -1,7 +1,7 @@
 """GF-CF (Shen et al. 2021, "How Powerful is Graph Convolution for Recommendation?", CIKM, arXiv 2108.07567).
 
-Two low-pass filters on the graph of items, added: a linear one, which sums over the items tied to the user's, and an
-ideal one, which keeps the smoothest directions whole. Nothing is trained.
+The score is the sum of two low-pass filters on the graph of items. The linear filter sums over the items connected to
+the user's items. The ideal filter keeps the smoothest directions unchanged. Nothing is trained.
 """
 
 from __future__ import annotations
@@ -26,21 +26,21 @@ class GFCFConfig(ClosedFormConfig):
     name: Literal["gfcf"] = "gfcf"
     """Name of the backbone."""
     width: Annotated[int, Choice(64, 128, 256, 512)] = Field(256, ge=1)
-    """Directions that the ideal filter keeps; no more are taken than one less than users and items."""
+    """Number of directions that the ideal filter keeps; at most one less than the numbers of users and of items."""
     ideal: Annotated[float, Range(0.0, 1.0)] = Field(0.3, ge=0)
-    """Weight of the ideal filter, alpha in the paper, beside the linear one, whose weight is 1."""
+    """Weight of the ideal filter, alpha in the paper. The linear filter has weight 1."""
 
 
 class GFCF(ClosedForm[GFCFConfig]):
     """A linear and an ideal low-pass filter on the graph of items."""
 
-    deterministic: ClassVar[bool] = False  # the singular vectors are found by random projections
+    deterministic: ClassVar[bool] = False  # the singular vectors are computed by random projections
 
     def fit(self, inputs: ClosedFormInputs) -> AddedScorer:
-        """Build the two filters; both are linear in a history, so users who are only a list of items are exact.
+        """Build the two filters. Both are linear in a history, so the scores of new users are exact.
 
         Raises:
-            ConfigError: too little memory.
+            ConfigError: there is too little memory.
         """
         X = matrix_of(inputs.train)
         width = self.config.width

@@ -1,7 +1,7 @@
-"""iALS (Hu, Koren & Volinsky 2008) as Rendle et al. tune it (arXiv 2110.14037, RecSys 2022).
+"""iALS (Hu, Koren & Volinsky 2008) in the form of Rendle et al. (arXiv 2110.14037, RecSys 2022).
 
-Matrix factorization by least squares over *all* pairs: observed ones are to score 1, and every score is pulled to 0 by
-the weight ``unobserved``. Users and items are solved for in turn, each in closed form, by the library `implicit`.
+Matrix factorization by least squares over *all* pairs: the target of an observed pair is 1, and every score is pulled
+to 0 with the weight ``unobserved``. Users and items are solved alternately in closed form, by the library `implicit`.
 """
 
 from __future__ import annotations
@@ -24,22 +24,23 @@ from darec.types import FloatArray, IntArray, Tables
 
 
 class IALSConfig(ClosedFormConfig):
-    """Settings of :class:`IALS`; defaults lie among those tried on toys, and were not themselves run there."""
+    """Settings of :class:`IALS`. The defaults lie within the range tried on toys, but were not themselves run there."""
 
     name: Literal["ials"] = "ials"
     """Name of the backbone."""
     dim: Annotated[int, Choice(64, 128, 256)] = Field(128, ge=1)
-    """Columns of the tables."""
+    """Number of columns of the tables."""
     unobserved: Annotated[float, Range(2.0, 200.0, log=True)] = Field(20.0, gt=0)
-    """Weight of all pairs together, relative to that of the training pairs together. The paper's alpha_0, the weight of
-    one pair, is this times the share of pairs that are training pairs: its 0.1 on MovieLens-20M is about 28 here."""
+    """Total weight of all pairs, relative to the total weight of the training pairs. The paper's alpha_0, the weight of
+    one pair, is this value times the share of pairs that are training pairs. The paper's 0.1 on MovieLens-20M is about
+    28 here."""
     ridge: Annotated[float, Range(1e-3, 0.1, log=True)] = Field(0.01, gt=0)
     """Weight of the squared norm of the rows, lambda in the paper."""
     frequency: Annotated[float, Range(0.0, 1.0)] = Field(1.0, ge=0, le=2)
-    """Exponent nu of the frequency by which a row's ridge is multiplied: 0 penalises all rows alike, 1 as if every pair
-    had its own penalty."""
+    """Exponent nu of the frequency by which a row's ridge is multiplied. With 0, all rows have the same penalty; with
+    1, the penalty is proportional to the number of pairs."""
     rounds: Annotated[int, Choice(8, 16, 32)] = Field(16, ge=1)
-    """How often items and users are solved for."""
+    """Number of times that items and users are solved."""
 
 
 class IALS(ClosedForm[IALSConfig]):
@@ -49,26 +50,26 @@ class IALS(ClosedForm[IALSConfig]):
     sum_all (x_u y_i)^2`` plus, for each user, ``ridge (|I_u| + alpha I)^frequency ||x_u||^2``, and likewise for each
     item (eqs. 3 and 6 of the paper).
 
-    `implicit` knows neither a ridge of each row's own nor this form of the loss. So rows of the same frequency are
-    solved for together, each group with its own ridge. Its loss weighs observed pairs ``1 + 1 / alpha`` and others 1;
-    its solution is ``1 + alpha`` times the one wanted, and is divided by that.
+    `implicit` has neither a ridge for each row nor this form of the loss. So rows of the same frequency are solved
+    together, each group with its own ridge. Its loss weights observed pairs by ``1 + 1 / alpha`` and others by
+    1. Its solution is ``1 + alpha`` times the wanted one and is divided by that factor.
     """
 
     deterministic: ClassVar[bool] = False
 
     @classmethod
     def check_installed(cls) -> None:
-        """Whether `implicit` is there."""
+        """Raise ``ConfigError`` if `implicit` is not installed."""
         if find_spec("implicit") is None:
             raise ConfigError(
                 "backbone 'ials' needs implicit, which is not installed: pip install 'darec[als]'."
             )
 
     def fit(self, inputs: ClosedFormInputs) -> TableScorer:
-        """Alternate; users come last, so that their rows are what folding in makes of their items.
+        """Solve alternately. Users come last, so that their rows equal those that folding in computes from their items.
 
         Raises:
-            ConfigError: too little memory for the tables, or `implicit` is not installed.
+            ConfigError: there is too little memory for the tables, or `implicit` is not installed.
         """
         self.check_installed()
         from implicit.cpu.als import AlternatingLeastSquares
@@ -92,7 +93,7 @@ class IALS(ClosedForm[IALSConfig]):
 
         with threadpool_limits(
             1, "blas"
-        ):  # else BLAS and implicit, which solves row by row, fight for the cores
+        ):  # otherwise the threads of BLAS and of implicit, which solves row by row, compete for the cores
             model = AlternatingLeastSquares(config.dim, alpha=1.0, num_threads=inputs.threads)
             model.user_factors, model.item_factors = initial(train.n_users), initial(train.n_items)
             sides = (
@@ -111,7 +112,7 @@ class IALS(ClosedForm[IALSConfig]):
 
 
 def _groups(observed: sparse.csr_array) -> list[tuple[IntArray, int]]:
-    """Rows by their number of entries."""
+    """Group the rows by their number of entries."""
     frequency = np.diff(observed.indptr)
     order = np.argsort(frequency, kind="stable")
     values, starts = np.unique(frequency[order], return_index=True)

@@ -1,6 +1,6 @@
 """ItemKNN (Sarwar et al. 2001, "Item-based collaborative filtering recommendation algorithms").
 
-An item's score is the sum of its cosines with the user's items, of which those count that are among its nearest.
+An item's score is the sum of its cosines with those of the user's items that are among its nearest neighbours.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from darec.dimensions import Choice, Range
 from darec.progress import counted
 from darec.scoring import MatrixScorer
 
-_BLOCK = 2048  # items whose cosines with all others are held at once
+_BLOCK = 2048  # number of items whose cosines with all others are in memory at once
 
 
 class ItemKNNConfig(ClosedFormConfig):
@@ -25,9 +25,9 @@ class ItemKNNConfig(ClosedFormConfig):
     name: Literal["itemknn"] = "itemknn"
     """Name of the backbone."""
     neighbours: Annotated[int, Choice(20, 50, 100, 200)] = Field(100, ge=1)
-    """Nearest items that count, for each item."""
+    """Number of nearest neighbours of each item."""
     shrink: Annotated[float, Range(0.1, 100.0, log=True)] = Field(10.0, ge=0)
-    """Added to the product of the lengths, so that items that few users share are not near by chance."""
+    """Number added to the product of the lengths, so that items with few common users are not near by chance."""
 
 
 class ItemKNN(ClosedForm[ItemKNNConfig]):
@@ -51,7 +51,7 @@ class ItemKNN(ClosedForm[ItemKNNConfig]):
 
 
 def _nearest(rows: sparse.csr_array, count: int) -> sparse.csr_array:
-    """The ``count`` largest positive entries of each row; those that are equal to the last by column."""
+    """The ``count`` largest positive entries of each row. Entries equal to the last one are chosen by column."""
     counts = np.diff(rows.indptr)
     of = np.arange(rows.shape[0]).repeat(counts)
     order = np.lexsort((rows.indices, -rows.data, of))

@@ -2,7 +2,7 @@
 
 ``E^(l+1) = D^-1/2 A D^-1/2 E^(l)`` (eq. 3) and ``E_C = sum_l alpha_l E^(l)`` (eq. 4). The paper takes
 alpha_l = 1 / (L + 1), the mean; the RLMRec code, on which DaRec's experiments build, takes the sum. Under BPR the two
-differ by the scale of the scores, and so in how the learning rate and the L2 term act.
+differ in the scale of the scores, and therefore in the effect of the learning rate and the L2 term.
 """
 
 from __future__ import annotations
@@ -27,9 +27,9 @@ class LightGCNConfig(BackboneConfig):
     layers: Annotated[int, Choice(1, 2, 3)] = Field(3, ge=0, le=MOST_LAYERS)
     """Propagation steps L; 3 in RLMRec for Amazon-book and Yelp, 2 for Steam."""
     combine: Literal["sum", "mean"] = "sum"
-    """How the layers' outputs are combined."""
+    """How the layers' outputs are combined: sum, or mean as in the paper."""
     edge_keep: float = Field(0.8, gt=0, le=1)
-    """Probability that an edge is kept in a training step; 1 turns dropout off, as LightGCN's paper has it."""
+    """Probability that an edge is kept in a training step. 1 turns edge dropout off, as in LightGCN's paper."""
     rescale: bool = False
     """Divide kept edges by ``edge_keep``. The RLMRec code does not."""
     stored: Literal["float32", "bf16"] = "float32"

@@ -23,7 +23,7 @@ class MFConfig(BackboneConfig):
 
 
 class MF(Backbone[MFConfig]):
-    """Free embeddings, scored as they are."""
+    """Free embeddings without propagation."""
 
     by_columns: ClassVar[bool] = True
 

@@ -1,7 +1,7 @@
 """MM-GF (Roh, Kim, Park & Shin 2025, "Training-Free Graph Filtering", arXiv 2503.04406), on text.
 
-Turbo-CF's linear filter on the graph of interactions, plus that on a graph of the items' text, whose features are
-refined first: scaled robustly, and shifted until none is negative. Nothing is trained.
+The score is Turbo-CF's linear filter on the graph of interactions, plus the same filter on a graph of the items' text.
+The text features are first refined: scaled robustly, and shifted until none is negative. Nothing is trained.
 """
 
 from __future__ import annotations
@@ -29,16 +29,16 @@ class MMGFConfig(ClosedFormConfig):
     name: Literal["mmgf"] = "mmgf"
     """Name of the backbone."""
     users: Annotated[float, Range(0.3, 1.0)] = Field(0.8, ge=0, le=1)
-    """Exponent of the degrees of users, and of the sums of an item's features, alpha in the paper; that of the other
-    side is 1 less this."""
+    """Exponent of the degrees of users, and of the sums of an item's features, alpha in the paper. The exponent of the
+    other side is 1 minus this."""
     power: Annotated[float, Range(0.2, 1.6)] = Field(0.5, gt=0)
     """Power of the weights of both graphs, s in the paper."""
     text: Annotated[float, Range(0.1, 30.0, log=True)] = Field(3.0, ge=0)
-    """Weight of the text's graph beside that of interactions, both brought to the same spread."""
+    """Weight of the text's graph relative to the graph of interactions, after both are scaled to the same spread."""
 
 
 class MMGF(ClosedForm[MMGFConfig]):
-    """A linear low-pass filter on two graphs of items, of interactions and of text."""
+    """A linear low-pass filter on two graphs of items, one of interactions and one of text."""
 
     needs_text: ClassVar[bool] = True
 
@@ -46,7 +46,7 @@ class MMGF(ClosedForm[MMGFConfig]):
         """Build the filter.
 
         Raises:
-            ConfigError: too little memory, or no language embeddings.
+            ConfigError: there is too little memory, or there are no language embeddings.
         """
         if inputs.text is None:
             raise ConfigError(
@@ -70,18 +70,18 @@ class MMGF(ClosedForm[MMGFConfig]):
 
 
 def text_graph(features: FloatArray, power: float) -> FloatArray:
-    """[I, I] inner products of refined features raised to a power, brought to a mean of 0 and a spread of 1.
+    """[I, I] inner products of refined features, raised to a power and standardised to mean 0 and spread 1.
 
-    The products are nearly alike, since no feature is negative. Their mean is the same for all pairs, so taking it off
-    changes no ranking; the spread makes the graph's weight mean the same for any encoder.
+    The products are nearly equal, because no feature is negative. Subtracting their mean changes no ranking. Dividing
+    by the spread gives the graph's weight the same meaning for every encoder.
     """
     n = len(features)
     graph = np.empty((n, n), np.float32)
     sums = np.zeros(2)
     first = (
         float(features[0] @ features.mean(0)) ** power
-    )  # near the mean, so that squares lose no digits
-    for start in counted(range(0, n, _BLOCK), "tying items by text"):
+    )  # shifted near to the mean, so that squares lose no digits
+    for start in counted(range(0, n, _BLOCK), "connecting items by text"):
         block = graph[start : start + _BLOCK]
         np.matmul(features[start : start + _BLOCK], features.T, out=block)
         np.power(block, power, out=block)
@@ -90,15 +90,16 @@ def text_graph(features: FloatArray, power: float) -> FloatArray:
     mean, square = sums / n**2
     graph -= mean
     spread = np.sqrt(max(square - mean**2, 0.0))
-    graph *= 1 / spread if spread > 1e-6 * abs(first) else 0.0  # else all texts say the same
+    graph *= 1 / spread if spread > 1e-6 * abs(first) else 0.0  # otherwise all texts are equal
     return graph
 
 
 def refined(text: TextTable, items: float) -> FloatArray:
     """[I, d_L] features of the items with text, none negative; zeros for items without.
 
-    Each is centred on its median and divided by its interquartile range; all are shifted by the least of them. Rows are
-    then divided by their sum to the power of ``items``, columns to the power of 1 less that.
+    Each feature is centred on its median and divided by its interquartile range, and the smallest value is subtracted
+    from all. Rows are then divided by their sum to the power ``items``, and columns by their sum to the power 1 minus
+    that.
     """
     features = np.zeros(text.items.shape, np.float32)
     if not text.item_mask.any():

@@ -1,4 +1,7 @@
-"""Popularity: every user gets the items that most training users have. The floor of every comparison."""
+"""Popularity: every user gets the items that most training users have.
+
+It is the simplest baseline of every comparison.
+"""
 
 from __future__ import annotations
 
@@ -11,14 +14,14 @@ from darec.scoring import PopularityScorer
 
 
 class PopularConfig(ClosedFormConfig):
-    """Settings of :class:`Popular`: there are none."""
+    """Settings of :class:`Popular`, which has none."""
 
     name: Literal["popular"] = "popular"
     """Name of the backbone."""
 
 
 class Popular(ClosedForm[PopularConfig]):
-    """The number of training users of each item, for everybody."""
+    """The number of training users of each item, as the score for every user."""
 
     def fit(self, inputs: ClosedFormInputs) -> PopularityScorer:
         """Count."""

@@ -1,8 +1,9 @@
 """SGL (Wu et al. 2021, "Self-supervised graph learning for recommendation").
 
-LightGCN on the whole graph for the recommendation, and on two randomly thinned graphs for two views, between which
-every node is told from all others: ``L = L_main + lambda_1 (L_ssl^user + L_ssl^item)`` (eq. 10 and 11). The graph is
-thinned by dropping nodes with their edges, edges, or other edges in each layer, a random walk (eq. 6 to 8).
+LightGCN encodes the whole graph for the recommendation, and two randomly thinned graphs for two views. Between the
+views every node is contrasted with all others: ``L = L_main + lambda_1 (L_ssl^user + L_ssl^item)`` (eq. 10 and 11). A
+graph is thinned by dropping nodes with their edges, by dropping edges, or by dropping other edges in each layer, which
+is a random walk (eq. 6 to 8).
 """
 
 from __future__ import annotations
@@ -22,13 +23,14 @@ class SGLConfig(TwoViewsConfig):
     name: Literal["sgl"] = "sgl"
     """Name of the backbone."""
     augmentation: Literal["node_dropout", "edge_dropout", "random_walk"] = "edge_dropout"
-    """What thins the graph of a view."""
+    """How the graph of a view is thinned."""
     keep: float = Field(0.8, gt=0, le=1)
     """Share of nodes or edges that a view keeps."""
     renormalise: bool = False
     """Normalise a thinned graph by its own degrees. The authors' code does; the RLMRec code does not."""
     candidates: Candidates = "all"
-    """Tell an entity from all others, as in the paper, or from those of the batch, which is several times faster."""
+    """Contrast an entity with all others, as in the paper, or with those of the batch, which is several times
+    faster."""
 
 
 class SGL(TwoViews[SGLConfig]):
@@ -37,7 +39,7 @@ class SGL(TwoViews[SGLConfig]):
     by_columns: ClassVar[bool] = True
 
     def view(self, ego: Tensor, generator: torch.Generator) -> Tensor:
-        """The layers of a thinned graph; of another one in each layer for a random walk."""
+        """The layers on a thinned graph. For a random walk, each layer has another graph."""
         layers = self.config.layers
         if self.config.augmentation != "random_walk":
             return self.graph.layer_sum(ego, layers, self._thin(generator))

@@ -1,7 +1,7 @@
 """Turbo-CF (Park, Shin & Shin 2024, "Turbo-CF: Matrix Decomposition-Free Graph Filtering", arXiv 2404.14243).
 
-Polynomial low-pass filters on the graph of items, whose weights are raised to a power. Nothing is trained, and nothing
-is decomposed.
+Polynomial low-pass filters on the graph of items, whose weights are raised to a power. Nothing is trained, and no
+matrix is decomposed.
 """
 
 from __future__ import annotations
@@ -26,11 +26,12 @@ class TurboCFConfig(ClosedFormConfig):
     name: Literal["turbocf"] = "turbocf"
     """Name of the backbone."""
     users: Annotated[float, Range(0.3, 1.0)] = Field(0.8, ge=0, le=1)
-    """Exponent of the users' degrees, alpha in the paper; that of the items' degrees is 1 less this."""
+    """Exponent of the users' degrees, alpha in the paper. The exponent of the items' degrees is 1 minus this."""
     power: Annotated[float, Range(0.2, 1.6)] = Field(0.5, gt=0)
-    """Power of the graph's weights, s in the paper: below 1 it brings them closer together."""
+    """Power of the graph's weights, s in the paper. Below 1, the weights become more equal."""
     order: Annotated[int, Choice(1, 2, 3)] = Field(1, ge=1, le=3)
-    """Of the polynomial: 1 is the linear filter, 2 and 3 pass less of what is not smooth, by a dense matrix."""
+    """Order of the polynomial. 1 is the linear filter. 2 and 3 suppress more of the non-smooth part, and need a dense
+    matrix."""
 
 
 class TurboCF(ClosedForm[TurboCFConfig]):

@@ -20,7 +20,7 @@ Candidates = Literal["all", "batch"]
 
 
 class ContrastSettings(Protocol):
-    """What the config of a model that contrasts views has."""
+    """The settings of a contrast between views."""
 
     @property
     def contrast(self) -> float:
@@ -28,11 +28,11 @@ class ContrastSettings(Protocol):
 
     @property
     def temperature(self) -> float:
-        """Divides the cosines."""
+        """Temperature by which the cosines are divided."""
 
     @property
     def candidates(self) -> Candidates:
-        """Tell an entity from all others (SGL, eq. 10), or from those of the batch (SimGCL, eq. 4)."""
+        """Contrast an entity with all others (SGL, eq. 10), or with those of the batch (SimGCL, eq. 4)."""
 
 
 class TwoViewsConfig(BackboneConfig):
@@ -47,21 +47,21 @@ class TwoViewsConfig(BackboneConfig):
     temperature: Annotated[float, Range(0.1, 0.5, log=True)] = Field(0.2, gt=0)
     """Temperature of the contrast."""
     candidates: Candidates = "batch"
-    """Tell an entity from those of the batch, or from all others, which takes several times as long."""
+    """Contrast an entity with those of the batch, or with all others, which takes several times as long."""
 
 
 V = TypeVar("V", bound=TwoViewsConfig)
 
 
 class TwoViews(GraphBackbone[V], ABC):
-    """LightGCN with a contrast between two views of the graph, drawn anew in every step."""
+    """LightGCN with a contrast between two views of the graph, which are drawn again in every step."""
 
     @abstractmethod
     def view(self, ego: Tensor, generator: torch.Generator) -> Tensor:
         """[N, d], the sum of the layers of one view."""
 
     def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
-        """E_C as LightGCN has it; in training also two views."""
+        """E_C as in LightGCN and, in training, two views."""
         encoded = self._combined(self.graph.layer_sum(ego, self.config.layers))
         if generator is None or not self.config.contrast:
             return encoded
@@ -69,7 +69,7 @@ class TwoViews(GraphBackbone[V], ABC):
         return Encoded(encoded.users, encoded.items, views)
 
     def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
-        """The ranking loss and, where there are views, their weighted contrast."""
+        """The ranking loss and, with views, their weighted contrast."""
         terms = {"ranking": self.ranking(encoded, batch)}
         if encoded.views:
             first, second = encoded.views
@@ -90,12 +90,12 @@ def contrast_views(
 ) -> Tensor:
     """Weighted InfoNCE from the batch's users in one view to the users of the other, plus the same for its items.
 
-    An entity counts as often as the batch holds it, and is computed once.
+    An entity counts as often as it occurs in the batch, but is computed once.
 
     Args:
         first: [U, d] and [I, d].
-        second: the same entities, otherwise encoded.
-        batch: whose users and positives are contrasted.
+        second: the same entities in the other view.
+        batch: the batch whose users and positives are contrasted.
         config: weight, temperature and candidates.
         columns: how the tables are divided among processes.
     """
@@ -157,12 +157,12 @@ def contrast_rows(
 def perturbed(
     x: Tensor, eps: float, generator: torch.Generator, columns: Columns = WHOLE
 ) -> Tensor:
-    """Add to each row noise of length ``eps`` that leaves every sign as it is (Yu et al. 2022, eq. 7 and 8).
+    """Add to each row noise of length ``eps`` that changes no sign (Yu et al. 2022, eq. 7 and 8).
 
     Args:
         x: [N, d].
         eps: length of the noise.
-        generator: its source.
+        generator: source of the noise.
         columns: how ``x`` is divided among processes; each draws the noise of all.
     """
     shape = (len(x), columns.whole_width(x.shape[1]))

@@ -1,7 +1,7 @@
 """XSimGCL (Yu et al. 2023, "XSimGCL: Towards extremely simple graph contrastive learning for recommendation").
 
-SimGCL in a single propagation: the recommendation is learned on the noisy encoding itself, and the contrast is across
-layers, between that encoding and the output of layer l* (eq. 8). As in the paper, the combination starts at layer 1.
+SimGCL with a single propagation. The recommendation is learned on the noisy encoding itself, and the contrast is
+between that encoding and the output of layer l* (eq. 8). As in the paper, the combination starts at layer 1.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ class XSimGCLConfig(BackboneConfig):
     layers: Annotated[int, Choice(2, 3)] = Field(2, ge=1, le=MOST_LAYERS)
     """Propagation steps L."""
     contrast_layer: int = Field(1, ge=1)
-    """Layer l* that the final encoding is contrasted with; at most ``layers``."""
+    """Layer l* with which the final encoding is contrasted; at most ``layers``."""
     eps: Annotated[float, Range(0.05, 1.0, log=True)] = Field(0.2, ge=0)
     """Length of the noise vector added to each row."""
     contrast: Annotated[float, Range(0.01, 1.0, log=True)] = Field(0.2, ge=0)
@@ -36,7 +36,7 @@ class XSimGCLConfig(BackboneConfig):
     temperature: Annotated[float, Range(0.1, 0.5, log=True)] = Field(0.2, gt=0)
     """Temperature of the contrast."""
     candidates: Candidates = "batch"
-    """Tell an entity from those of the batch, as in the paper, or from all others."""
+    """Contrast an entity with those of the batch, as in the paper, or with all others."""
 
     @model_validator(mode="after")
     def _layer_exists(self) -> XSimGCLConfig:
@@ -48,12 +48,12 @@ class XSimGCLConfig(BackboneConfig):
 
 
 class XSimGCL(GraphBackbone[XSimGCLConfig]):
-    """Noisy propagation, contrasted with one of its own layers."""
+    """Noisy propagation whose result is contrasted with one of its layers."""
 
     by_columns: ClassVar[bool] = True
 
     def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
-        """The mean of layers 1 to L; in training with noise, and with layer l* as a view."""
+        """The mean of layers 1 to L. In training it has noise, and layer l* is returned as a view."""
         layers = [ego]
         for _ in range(self.config.layers):
             layer = self.graph.propagate(layers[-1])
@@ -67,7 +67,7 @@ class XSimGCL(GraphBackbone[XSimGCLConfig]):
         return Encoded(encoded.users, encoded.items, (view,))
 
     def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
-        """The ranking loss and, where there is a view, the weighted contrast with it."""
+        """The ranking loss and, with a view, the weighted contrast with it."""
         terms = {"ranking": self.ranking(encoded, batch)}
         for view in encoded.views:
             terms["contrast"] = contrast_views(encoded, view, batch, self.config, self.columns)

@@ -1,6 +1,7 @@
 """Language embeddings: encoders, the store of their vectors, and E_L for every user and item.
 
-The public names are loaded when first used: an encoder by itself needs no dataset, as where a bundle is served.
+The public names are loaded at their first use, because an encoder needs no dataset, for example when a bundle is
+served.
 """
 
 from __future__ import annotations

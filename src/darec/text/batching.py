@@ -1,4 +1,4 @@
-"""Which texts a model reads at once."""
+"""Batches of texts for a model."""
 
 from __future__ import annotations
 
@@ -10,16 +10,16 @@ from darec.types import IntArray
 def token_batches(
     tokens: IntArray, budget: int, most: int, *, padded: bool = False
 ) -> list[IntArray]:
-    """Rows to read at once, longest first, as few batches as a budget of tokens allows.
+    """Divide rows into batches, longest texts first, with as few batches as a budget of tokens allows.
 
     Args:
-        tokens: [n] tokens of each text, as the model reads it.
-        budget: tokens in a batch, padding included; a longer text goes by itself.
-        most: texts in a batch.
-        padded: whether texts of different lengths may share one, padded to its longest.
+        tokens: [n] number of tokens of each text, as the model reads it.
+        budget: largest number of tokens in a batch, including padding; a longer text gets its own batch.
+        most: largest number of texts in a batch.
+        padded: whether texts of different lengths may share a batch, padded to the longest.
 
     Returns:
-        arrays of rows, each row in one of them.
+        one array of rows for each batch; every row is in exactly one of them.
     """
     order = np.argsort(-tokens, kind="stable")
     batches, start = [], 0

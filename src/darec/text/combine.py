@@ -1,13 +1,13 @@
-"""Several sources of text side by side: one E_L of tables that come from titles, profiles, files.
+"""Combine several sources of text, such as titles, profiles and files, into one E_L.
 
-Each source's table is standardised: the mean of its rows (users and items that have text) is taken away, and one factor
-brings their root mean square length to 1, so that no source counts more for being longer, and directions within a
-source stay what they are. Then the tables are
+Each source's table is standardised. The mean of its rows (users and items that have text) is subtracted, and one factor
+scales their root mean square length to 1. No source then has more weight because its vectors are longer, and directions
+within a source do not change. Then the tables are
 
 - *concatenated*, divided by the root of their number: an inner product is the mean of the sources' inner products;
 - or *averaged* over the sources that an entity has, which needs one encoder, and so one space, for all.
 
-An entity that a source lacks has zeros there, which is that source's mean.
+An entity that has no text in a source has zeros there, which is the mean of that source.
 """
 
 from __future__ import annotations
@@ -25,14 +25,14 @@ Combine = Literal["concat", "mean"]
 
 
 def combine_tables(tables: Sequence[TextTable], combine: Combine) -> TextTable:
-    """One table of several; a single one is given back as it is.
+    """Combine several tables into one. A single table is returned unchanged.
 
     Args:
-        tables: of the same users and items, one a source.
+        tables: one table for each source, with the same users and items.
         combine: ``"concat"`` or ``"mean"``.
 
     Raises:
-        TextError: tables of different widths cannot be averaged.
+        TextError: tables of different widths are to be averaged.
     """
     if len(tables) == 1:
         return tables[0]

@@ -1,7 +1,8 @@
-"""Encode a dataset's texts: what is new or changed goes through the encoder, the rest comes from the store.
+"""Encode a dataset's texts. Only new and changed texts are encoded; the other vectors are read from the store.
 
-Distinct texts are encoded once. Encoders that read each text by itself get them longest first, in batches of similar
-length, and every finished batch is kept at once; encoders that are fitted on the whole corpus get all at once.
+Distinct texts are encoded once. Encoders that read each text separately get them longest first, in batches of similar
+length, and every finished batch is stored immediately. Encoders that are fitted on the whole corpus get all texts at
+once.
 """
 
 from __future__ import annotations
@@ -56,42 +57,41 @@ def encode_dataset(
     ray: int | None = None,
     progress: bool = True,
 ) -> EncodeReport:
-    """Make the language vectors of a dataset and keep them in its ``text`` folder.
+    """Turn the texts of a dataset into language vectors and store them in its ``text`` folder.
 
-    Only texts that are new or changed are encoded; a call that was killed goes on where it stopped. Vectors stored
-    before stay in force until the new ones are complete. A dataset in memory keeps them in memory, and writes them when
-    it is saved.
+    Only texts that are new or changed are encoded. If a call was killed, the next call continues where it stopped.
+    Earlier vectors remain in use until the new ones are complete. A dataset in memory keeps the vectors in memory, and
+    writes them when it is saved.
 
     Args:
         dataset: a dataset or its folder.
         encoder: ``tfidf``, ``minilm``, ``sentence-transformers:MODEL``, ``openai:MODEL`` or ``file:VECTORS.npy``.
-        source: what is encoded: the items' ``text``, their ``titles``, ``profiles`` (or ``profiles:NAME``) of items and
-            users by ``darec profile``, or a JSONL file with ``item_id`` and ``text``.
+        source: the texts to encode: the items' ``text``, their ``titles``, the ``profiles`` (or ``profiles:NAME``) of
+            items and users that ``darec profile`` made, or a JSONL file with ``item_id`` and ``text``.
         options: settings of the encoder.
-        users: texts about users, by user id or as JSONL with ``user_id`` and ``text``; None: users are pooled from the
-            items they have in training, when the vectors are loaded.
-        ids: for ``file:``, the ids of its rows.
-        device: where a neural encoder runs.
-        precision: of the numbers on disk; None: float16 for neural encoders, else float32.
-        dimensions: readers get only the first so many coordinates, renormalised: for models trained for that.
-        pca: readers get only so many principal components, fitted on the items' texts.
-        shard: encode only this part of the texts, as ``2/8``, into a store of its own.
-        merge: encode nothing, but put all shards together.
-        ray: encode with so many Ray workers (:mod:`darec.text.ray_job`); None: in this process.
+        users: texts about users, by user id or as a JSONL file with ``user_id`` and ``text``. With None, a user's
+            vector is pooled from their training items when the vectors are loaded.
+        ids: for the encoder ``file:``, the ids of its rows.
+        device: device of a neural encoder.
+        precision: precision of the stored vectors. With None, float16 for neural encoders and float32 for others.
+        dimensions: keep only this number of first coordinates, renormalised. This is for models trained for it.
+        pca: keep only this number of principal components, fitted on the vectors of the items' texts.
+        shard: encode only this part of the texts, such as ``2/8``, into its own store.
+        merge: encode nothing, and join all shards.
+        ray: encode with this number of Ray workers (:mod:`darec.text.ray_job`). With None, encode in this process.
         progress: show progress on standard error.
 
     Raises:
-        ConfigError: unknown encoder or setting, or options that do not go together.
-        DataError: no dataset there.
-        TextError: texts or vectors that cannot be used, a store that another process is writing, or shards that do not
-            make one whole.
+        ConfigError: the encoder or a setting is unknown, or options cannot be combined.
+        DataError: there is no dataset.
+        TextError: texts or vectors cannot be used, another process writes the store, or the shards are not complete.
     """
     started = time.perf_counter()
     if not isinstance(dataset, Dataset):
         dataset = Dataset.load(dataset)
     if ids is not None:
         if encoder.partition(":")[0] != "file":
-            raise ConfigError(f"ids go with file:VECTORS.npy, not with encoder {encoder!r}.")
+            raise ConfigError(f"ids are only for file:VECTORS.npy, not for encoder {encoder!r}.")
         options = {**(options or {}), "ids": Path(ids)}
     part, config = make_encoder(encoder, options, device=device)
     reduction = Reduction.choose(dimensions, pca)
@@ -140,7 +140,7 @@ def embed(
     pooling: UserPooling = "mean",
     **arguments: Any,
 ) -> TextTable:
-    """E_L without a trace on disk: :func:`encode_dataset` in memory, then users and missing texts filled in.
+    """E_L without any file: :func:`encode_dataset` in memory, and vectors for users and for missing texts.
 
     Args:
         dataset: a dataset or its folder, which is only read.
@@ -161,11 +161,12 @@ def _store(dataset: Dataset, name: str, shard: Shard | None) -> TextStore:
 
 
 class _Texts(NamedTuple):
-    """What is to be encoded.
+    """The texts to encode.
 
     Attributes:
-        groups: the items, and the users where there are texts about them.
-        fingerprint: of the dataset, where the texts tell what was training: they do not fit another split.
+        groups: the items and, if there are texts about users, the users.
+        fingerprint: fingerprint of the dataset, if the texts depend on the training split. They must not be used with
+            another split.
         notices: sentences for the report.
     """
 
@@ -206,7 +207,7 @@ def _texts(
 def _meta(
     encoder: str, part: Encoder[Any], config: EncoderConfig, encoding: Encoding
 ) -> dict[str, Any]:
-    """What a store says of its vectors: all that they depend on, and their form."""
+    """The metadata of a store: everything on which its vectors depend, and their form."""
     origin = origin_of("encoder", encoder.partition(":")[0])
     return {
         "reads": part.reads,
@@ -236,7 +237,9 @@ def _user_texts(
         group = user_inputs(dataset, texts, str(users))
     unknown = sum(user not in dataset.users for user in texts)
     if unknown:
-        notices.append(f"{unknown} of {len(texts)} user texts belong to no user of the dataset.")
+        notices.append(
+            f"{unknown} of {len(texts)} user texts are about users who are not in the dataset."
+        )
     return group
 
 
@@ -259,10 +262,12 @@ def _check_shards(
     reduction: Reduction | None,
 ) -> None:
     if only and merge:
-        raise ConfigError("--shard and --merge exclude each other: merge when every shard is done.")
+        raise ConfigError(
+            "--shard and --merge cannot be combined: merge when every shard is finished."
+        )
     if not part.incremental:
         raise ConfigError(f"encoder {encoder!r} needs all texts at once: run it without shards.")
     if dataset.path is None:
-        raise ConfigError("this dataset is in memory and has no place for shards: save it first.")
+        raise ConfigError("this dataset is in memory and has no folder for shards: save it first.")
     if only and reduction:
         raise ConfigError("dimensions are reduced with --merge, not in a shard.")

@@ -1,4 +1,4 @@
-"""One encoding: the distinct texts of some entities in, one matrix of vectors out, by way of a store or not."""
+"""One encoding: from the distinct texts of some entities to one matrix of vectors, with or without a store."""
 
 from __future__ import annotations
 
@@ -23,37 +23,37 @@ from darec.text.users import TextVectors
 from darec.types import FloatArray, IntArray
 
 KEPT_AT_ONCE: Final = 256
-"""Texts in a batch that is kept: what a kill costs at most."""
+"""Number of texts in a stored batch, which is the most that is lost if the process is killed."""
 COUNTED_AT_ONCE: Final = 4096
 MANY: Final = 20_000
-"""Texts whose tokens take seconds to count."""
+"""Number of texts above which counting tokens takes seconds."""
 
 
 EncodeBatches = Callable[[Sequence[Sequence[str]]], Iterator[tuple[int, FloatArray]]]
 
 
 class Encoding:
-    """Finds out what has to be encoded, and has it encoded.
+    """Finds the texts that have no vector yet and encodes them.
 
     Args:
-        encoder: what encodes.
-        config: its settings.
+        encoder: the encoder.
+        config: the settings of the encoder.
         groups: the items, and the users if there are texts about them.
-        progress: where progress goes.
-        precision: of the vectors; None: the encoder's.
-        part: whether this is a shard, in which there may be nothing to find.
-        encode_batches: gives each batch's number and vectors, in any order; None: this process makes them.
+        progress: receiver of progress.
+        precision: precision of the vectors; None is that of the encoder.
+        part: whether this is a shard, which may contain no text.
+        encode_batches: yields each batch's number and vectors, in any order. With None, this process computes them.
 
     Attributes:
-        identity: hash of all that a vector depends on beside its own text.
-        rows: row of each distinct text in ``matrix``, by its hash.
-        dtype: of the vectors.
-        matrix: [n, d] of ``dtype``, set by :meth:`run`; None where there is no text at all.
-        reduced: [n, d'] of ``dtype``, set by :meth:`reduce`; None without it; ``reduction`` tells of it.
-        tokens: [n] tokens of each text before any cut; -1 where not counted.
-        limit: tokens after which texts are cut; None: never, or not counted.
-        truncated: texts that are; None: not counted.
-        n_new: distinct texts that were encoded.
+        identity: hash of everything except its text on which a vector depends.
+        rows: row of each distinct text in ``matrix``, by the hash of the text.
+        dtype: type of the vectors.
+        matrix: [n, d] of ``dtype``, set by :meth:`run`; None if there is no text at all.
+        reduced: [n, d'] of ``dtype``, set by :meth:`reduce`, else None; ``reduction`` describes it.
+        tokens: [n] number of tokens of each text before it is cut; -1 if not counted.
+        limit: number of tokens after which texts are cut; None if they are not cut or not counted.
+        truncated: number of texts that are cut; None if not counted.
+        n_new: number of distinct texts that were encoded.
         seconds: time spent in encoding.
         notices: sentences for the report.
     """
@@ -107,11 +107,12 @@ class Encoding:
         """Fill ``matrix``.
 
         Args:
-            store: whose vectors are reused and where finished batches are kept; None: nothing is kept.
-            blocks: vectors to use in place of what the store holds.
+            store: store whose vectors are reused and in which finished batches are stored. With None, nothing is
+                stored.
+            blocks: vectors to use instead of those in the store.
 
         Raises:
-            TextError: vectors that cannot be used, or nothing found in any item's text.
+            TextError: vectors cannot be used, or the encoder found nothing in the text of any item.
         """
         if blocks is None:
             blocks = self._known(store) if store else []
@@ -134,9 +135,9 @@ class Encoding:
             self._report_nothing_found()
 
     def _take(self, block: Block) -> None:
-        """Put the vectors that are wanted into their rows."""
+        """Copy the needed vectors into their rows."""
         if block.vectors.dtype.itemsize < self.dtype.itemsize:
-            return  # kept in a lower precision than is asked for now
+            return  # stored with a lower precision than is wanted now
         places = [(n, self.rows[key]) for n, key in enumerate(block.keys) if key in self.rows]
         if not places:
             return
@@ -150,7 +151,7 @@ class Encoding:
         self._done[rows] = True
 
     def _known(self, store: TextStore) -> list[Block]:
-        """What the store holds under this identity."""
+        """The vectors that the store has for this identity."""
         blocks, damaged = store.pending(self.identity)
         if blocks:
             n = sum(len(block.keys) for block in blocks)
@@ -191,14 +192,14 @@ class Encoding:
             yield n, self.encoder.encode(batch)
 
     def _count(self, keys: list[str]) -> IntArray:
-        """Tokens of each text; -1 where the encoder does not count."""
+        """Number of tokens of each text; -1 if the encoder does not count."""
         counts = []
         progress = self.progress.doing_else("counting the tokens of", show=len(keys) > MANY)
         with progress.counting(len(keys), 0) as advance:
             for start in range(0, len(keys), COUNTED_AT_ONCE):
                 some = [self.texts[key] for key in keys[start : start + COUNTED_AT_ONCE]]
                 counted = self.encoder.count_tokens(some)
-                if counted is None:  # nor will it count the others
+                if counted is None:  # then it does not count the others either
                     return np.full(len(keys), -1, np.int64)
                 counts.append(counted)
                 advance(len(some))
@@ -217,11 +218,11 @@ class Encoding:
         if bad.any():
             raise TextError(
                 f"the encoder made NaN or infinity of the text of {self.owners[block.keys[int(bad.argmax())]]}: "
-                "mend the text or the model."
+                "correct the text or the model."
             )
 
     def _round(self, block: Block) -> Block:
-        """In the precision that is kept, so that what is in memory is what a later run reads."""
+        """Round to the stored precision, so that vectors in memory equal those that a later run reads."""
         with np.errstate(over="ignore"):
             vectors = block.vectors.astype(self.dtype)
         if not np.isfinite(vectors).all():
@@ -231,7 +232,7 @@ class Encoding:
         return Block(block.keys, vectors, block.tokens)
 
     def _report_truncated(self) -> None:
-        """How many texts the encoder's own tokenizer cuts."""
+        """Number of texts that the encoder's tokenizer cuts."""
         unknown = [key for key, row in self.rows.items() if self.tokens[row] < 0]
         if unknown and self.encoder.incremental:  # vectors of an earlier darec, or no counter
             self.tokens[[self.rows[key] for key in unknown]] = self._count(unknown)
@@ -251,33 +252,34 @@ class Encoding:
         self.reduced, self.reduction = reduction.apply(self.full, of_items)
         if reduction.kind == "first":
             self.notices.append(
-                f"the first {reduction.dim} of {self.full.shape[1]} dimensions are used, which only models trained for "
-                "it stand well (Matryoshka); --pca suits the others."
+                f"the first {reduction.dim} of {self.full.shape[1]} dimensions are used. Only models trained for "
+                "it (Matryoshka) keep their quality; use --pca for others."
             )
 
     @property
     def full(self) -> NDArray[Any]:
-        """[n, d] what the encoder made, rounded to ``dtype``."""
+        """[n, d] the encoder's vectors, rounded to ``dtype``."""
         return np.empty((0, 0), self.dtype) if self.matrix is None else self.matrix
 
     @property
     def table(self) -> NDArray[Any]:
-        """What readers get: the reduced vectors, else the full ones."""
+        """The vectors for readers: the reduced ones if there are any, else the full ones."""
         return self.full if self.reduced is None else self.reduced
 
     def _report_nothing_found(self) -> None:
-        """Texts that are there, but in which the encoder found nothing, have rows of zeros and count as missing."""
+        """Texts in which the encoder found nothing have rows of zeros and count as missing."""
         nothing = ~not_zero(self.full)
         if not self.vectors().item_mask.any():
             raise TextError("the encoder found nothing in the text of any item: check the texts.")
         if nothing.any() and self.encoder.reads == "text":
             first = next(key for key, row in self.rows.items() if nothing[row])
             self.notices.append(
-                f"nothing is found in {nothing.sum()} texts (first: {self.owners[first]}): they count as missing."
+                f"the encoder found nothing in {nothing.sum()} texts (first: {self.owners[first]}): they count as "
+                "missing."
             )
 
     def index(self) -> pl.DataFrame:
-        """Each entity's text hash, row and tokens, as the store keeps them."""
+        """The hash, the row and the number of tokens of each entity's text, in the form of the store."""
         frames = []
         for group in self.groups:
             rows = self._rows_of(group)
@@ -293,7 +295,7 @@ class Encoding:
         return pl.concat(frames)
 
     def vectors(self) -> TextVectors:
-        """The table, spread over the entities' rows."""
+        """The table with one row for each entity."""
         tables = [spread(self.table, self._rows_of(group)) for group in self.groups]
         return TextVectors(*tables[0], *(tables[1] if len(tables) > 1 else ()))
 

@@ -1,7 +1,7 @@
-"""An OpenAI-compatible server (OpenAI, vLLM, Ollama, llama.cpp, TGI, ...), by the official client.
+"""An OpenAI-compatible server (OpenAI, vLLM, Ollama, llama.cpp, TGI, ...), used through the official client.
 
-The key is read from the environment when the client is made. It is kept in the client alone, and taken out of every
-message of the server's before that is shown or stored; so are user, password and query of the base URL.
+The key is read from the environment when the client is made. Only the client has it. It is removed from every message
+of the server before that message is shown or stored. The same holds for user, password and query of the base URL.
 """
 
 from __future__ import annotations
@@ -32,16 +32,16 @@ INSTALL: Final = "pip install 'darec[llm]'"
 
 @dataclass(frozen=True)
 class Endpoint:
-    """Where to ask, and how patiently.
+    """Address of the server, time limit and retries.
 
     Attributes:
-        base_url: up to and with ``/v1``; None: the environment's ``OPENAI_BASE_URL``, else OpenAI's. A user and a
-            password in it are sent in place of a key, a query with every request.
+        base_url: address up to and including ``/v1``. With None, ``OPENAI_BASE_URL`` from the environment, or OpenAI. A
+            user and a password in it are sent instead of a key, and a query is sent with every request.
         key_env: name of the environment variable that holds the key.
-        timeout: seconds without a byte from the server.
-        retries: after 408, 409, 429, 5xx, time-outs and cut connections: half a second, then twice as long each time
-            up to eight seconds, less up to a quarter at random; or as long as the server says in Retry-After, up to
-            two minutes.
+        timeout: longest time without a byte from the server, in seconds.
+        retries: number of retries after 408, 409, 429, 5xx, time-outs and lost connections. The waiting time is half a
+            second, then twice as long each time up to eight seconds, less a random part of up to a quarter; or the time
+            that the server gives in Retry-After, up to two minutes.
     """
 
     base_url: str | None = field(default=None, repr=False)
@@ -51,11 +51,11 @@ class Endpoint:
 
     @property
     def url(self) -> str:
-        """The base URL in force, with its credentials. Raises ``ConfigError`` if it is none."""
+        """The base URL in use, with its credentials. Raises ``ConfigError`` if it is not a URL."""
         environment = os.environ.get("OPENAI_BASE_URL")
         url = self.base_url or environment or OPENAI
         if environment and url == without_credentials(environment):
-            url = environment  # what was stored has no credentials
+            url = environment  # a stored URL has no credentials
         try:
             parts = urlsplit(url)
             usable = parts.scheme in ("http", "https") and bool(parts.hostname)
@@ -74,10 +74,10 @@ class Endpoint:
         return url
 
     def client(self) -> AsyncOpenAI:
-        """A client, to be used as an asynchronous context.
+        """A client, to be used as an asynchronous context manager.
 
         Raises:
-            ConfigError: the ``llm`` extra is missing, there is no key, or it cannot be one.
+            ConfigError: the ``llm`` extra is missing, there is no key, or the key is not valid.
         """
         if importlib.util.find_spec("openai") is None:
             raise ConfigError(f"this needs openai: {INSTALL}")
@@ -86,8 +86,8 @@ class Endpoint:
         key, parts = self._key(), urlsplit(self.url)
         if not key and parts.hostname == urlsplit(OPENAI).hostname:
             raise ConfigError(
-                f"no key: set {self.key_env} in the environment, or name another variable with --key-env "
-                "(servers of your own, named with --base-url, need none)."
+                f"no key: set {self.key_env} in the environment, or name another variable with --key-env (your own "
+                "servers, named with --base-url, need none)."
             )
         quiet_logs("httpx", "httpx2")
         return AsyncOpenAI(
@@ -105,8 +105,8 @@ class Endpoint:
         """Ask for the list of models, so that a wrong host or key is found before the first prompt.
 
         Raises:
-            EndpointError: nothing listens there, or the key is refused. Other refusals say nothing: not every server
-                has such a list.
+            EndpointError: no server answers, or the key is refused. Other refusals are ignored, because not every
+                server has such a list.
         """
         import openai
 
@@ -120,7 +120,7 @@ class Endpoint:
             return
 
     def judge(self, error: Exception, model: str) -> tuple[Reach, str]:
-        """How far an error of the client's reaches, and what to say of it."""
+        """The extent of an error from the client, and its message."""
         import openai
 
         place, said = without_credentials(self.url), self._said(error)
@@ -154,7 +154,7 @@ class Endpoint:
         return "all", f"{place} does not know a setting ({said}): {remedy}."
 
     def hide(self, text: str) -> str:
-        """The text without the key and without what the base URL holds of secrets."""
+        """The text without the key and without the secrets in the base URL."""
         parts = urlsplit(self.url)
         # A user without a password is a token.
         password = parts.password or parts.username or ""
@@ -177,12 +177,12 @@ class Endpoint:
     def _key(self) -> str:
         key = os.environ.get(self.key_env, "").strip()
         if not (key.isascii() and key.isprintable()):
-            raise ConfigError(f"{self.key_env} holds characters that no key has: set it again.")
+            raise ConfigError(f"{self.key_env} has characters that no key has: set it again.")
         return key
 
 
 def _basic(parts: SplitResult) -> dict[str, str]:
-    """The header that a URL's user and password come to."""
+    """The Authorization header for the user and the password of a URL."""
     if not parts.username and not parts.password:
         return {}
     pair = f"{unquote(parts.username or '')}:{unquote(parts.password or '')}"
@@ -190,7 +190,7 @@ def _basic(parts: SplitResult) -> dict[str, str]:
 
 
 def run_async(work: Coroutine[Any, Any, T]) -> T:
-    """The coroutine's result, also where a loop is running already, as in a notebook."""
+    """The result of a coroutine, also if an event loop is already running, as in a notebook."""
     try:
         asyncio.get_running_loop()
     except RuntimeError:

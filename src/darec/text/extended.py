@@ -1,4 +1,4 @@
-"""The language vectors of a dataset that has grown: those that are stored, and those of the new items beside them."""
+"""The language vectors of a dataset with added items: the stored vectors, followed by those of the new items."""
 
 from __future__ import annotations
 
@@ -17,33 +17,33 @@ from darec.text.store import INDEX_SCHEMA, Stored
 def extended_vectors(
     dataset: Dataset, grown: Dataset, encoder: str, source: str = TEXT, *, device: str = "cpu"
 ) -> tuple[str, Stored]:
-    """Encode the items that are new, as the encoder encoded the others.
+    """Encode the new items in the same way as the others.
 
-    An encoder that is fitted on the whole corpus (``tfidf``) stays fitted on the corpus that it had, and so does a
-    reduction of dimensions: a model that has learned from old vectors reads the new ones in the same space.
+    An encoder that is fitted on the whole corpus (``tfidf``) remains fitted on its first corpus, and so does a
+    reduction of dimensions. The new vectors are therefore in the same space as those from which the model learned.
 
-    Texts that no dataset holds (profiles, files of texts) are not there for new items, which get no vectors of these.
+    New items have no profiles and no texts from files, so they get no vectors for these sources.
 
     Args:
-        dataset: encoded.
-        grown: the same with new users and items behind (:mod:`darec.data.growth`).
+        dataset: the encoded dataset.
+        grown: the same dataset with new users and items at the end (:mod:`darec.data.growth`).
         encoder: as given to ``darec encode``.
-        source: likewise.
-        device: where a neural encoder runs.
+        source: as given to ``darec encode``.
+        device: device of a neural encoder.
 
     Returns:
-        The name of the store's folder, and what is to be in it.
+        The name of the store's folder, and its new content.
 
     Raises:
-        TextError: nothing stored, or the encoder no longer makes the vectors that are stored.
+        TextError: there are no stored vectors, or the encoder no longer makes the stored vectors.
     """
     _, store = find_store(dataset, encoder, source)
     stored = store.read()
-    assert stored is not None  # find_store has read what it says
+    assert stored is not None  # find_store has read the metadata
     meta = {FITTED: dataset.n_items, **stored.meta}
     if (
         meta.get("fingerprint") is not None
-    ):  # users' texts were made of less, and tell nothing that is held out
+    ):  # users' texts were made from fewer interactions, so they cannot reveal held-out ones
         meta["fingerprint"] = grown.fingerprint()
     new = Entities.make(
         "item", grown.items.texts[dataset.n_items :], _texts(dataset, grown, source, meta["reads"])
@@ -79,7 +79,7 @@ def extended_vectors(
 
 
 def _texts(dataset: Dataset, grown: Dataset, source: str, reads: str) -> list[str | None]:
-    """What the encoder reads of each new item; nothing where the source is texts that no dataset holds."""
+    """The text of each new item that the encoder reads; empty if the source is not part of a dataset."""
     if source not in (TEXT, "titles"):
         return [None] * (grown.n_items - dataset.n_items)
     return item_inputs(grown, reads, source).texts[dataset.n_items :]

@@ -1,4 +1,4 @@
-"""What an encoder is given for a dataset: an encoder by its name, and each entity's text with its hash."""
+"""Inputs of an encoding: the encoder, found by its name, and the text of each entity with its hash."""
 
 from __future__ import annotations
 
@@ -19,16 +19,17 @@ from darec.text.sources import read_texts
 
 TEXT: Final = "text"
 SOURCES: Final = (TEXT, "titles", "profiles")
-"""Where texts come from, beside files: the items' text, their titles, what a language model wrote."""
+"""Sources of text that are not files: the items' text, their titles, and profiles written by a language model."""
 
 
 def make_encoder(
     spec: str, options: Mapping[str, Any] | None = None, *, device: str = "cpu"
 ) -> tuple[Encoder[Any], EncoderConfig]:
-    """The encoder that ``NAME`` or ``NAME:ARGUMENT`` stands for, and its settings.
+    """The encoder for ``NAME`` or ``NAME:ARGUMENT``, and its settings.
 
     Raises:
-        ConfigError: an unknown name or setting (with the nearest one), or an argument missing or too many.
+        ConfigError: the name or a setting is unknown (the error names the nearest one), or the argument is missing or
+            not allowed.
     """
     name, colon, argument = spec.partition(":")
     part: type[Encoder[Any]] = ENCODERS.get(name)
@@ -49,7 +50,7 @@ def store_name(encoder: str, source: str = TEXT) -> str:
 
 
 def slug(spec: str) -> str:
-    """A folder name for an encoder: its name, with the end and a hash of its argument where it has one."""
+    """A folder name for an encoder: its name and, if it has an argument, the argument's end and hash."""
     name, _, argument = spec.partition(":")
     if not argument:
         return name
@@ -64,8 +65,8 @@ class Entities:
     Attributes:
         kind: ``"item"`` or ``"user"``.
         ids: in the dataset's row order.
-        texts: what the encoder is given; None where there is nothing.
-        keys: SHA-256 of each text in hexadecimal; None likewise.
+        texts: the texts for the encoder; None for an entity without text.
+        keys: SHA-256 of each text in hexadecimal; None for an entity without text.
     """
 
     kind: Literal["item", "user"]
@@ -79,7 +80,7 @@ class Entities:
     ) -> Entities:
         """Hash the texts; blank ones count as missing."""
         present = [text if text and text.strip() else None for text in texts]
-        # Unpaired surrogates can come out of JSON; they are hashed as they are.
+        # JSON may contain unpaired surrogates; they are hashed unchanged.
         keys = [
             None
             if text is None
@@ -89,14 +90,14 @@ class Entities:
         return cls(kind, list(ids), present, keys)
 
     def keep(self, wanted: Callable[[str], bool]) -> Entities:
-        """Those whose text's hash is wanted."""
+        """The entities whose text has one of these hashes."""
         rows = [n for n, key in enumerate(self.keys) if key is not None and wanted(key)]
         columns = ([column[n] for n in rows] for column in (self.ids, self.texts, self.keys))
         return Entities(self.kind, *columns)  # type: ignore[arg-type]
 
 
 def item_inputs(dataset: Dataset, reads: str, source: str = TEXT) -> Entities:
-    """What an encoder reads of each item: its id, or its ``text`` or ``titles`` in the dataset."""
+    """The input of the encoder for each item: its id, or its ``text`` or ``titles`` in the dataset."""
     if reads == "id":
         texts = dataset.items.texts
     else:
@@ -105,14 +106,14 @@ def item_inputs(dataset: Dataset, reads: str, source: str = TEXT) -> Entities:
 
 
 def source_inputs(dataset: Dataset, source: str) -> list[Entities]:
-    """Items, and users if the source tells of them, with texts that a dataset does not hold itself.
+    """Items and, if the source has texts about them, users, with texts that are not part of the dataset.
 
     Args:
-        dataset: whose entities.
+        dataset: the dataset with the entities.
         source: ``profiles``, ``profiles:NAME``, or a JSONL file with ``item_id`` and ``text``.
 
     Raises:
-        TextError: no such source, or one that tells of none of the items.
+        TextError: the source does not exist, or has no text about any item.
     """
     kind, _, name = source.partition(":")
     if kind == "profiles":
@@ -132,7 +133,7 @@ def source_inputs(dataset: Dataset, source: str) -> list[Entities]:
         if kind in texts
     ]
     if not any(groups[0].keys):
-        raise TextError(f"{source} tells of none of the items of the dataset: check its ids.")
+        raise TextError(f"{source} has no text about any item of the dataset: check its ids.")
     return groups
 
 

@@ -18,7 +18,7 @@ from darec.types import TextTable
 
 
 def stored_encoders(dataset: Dataset) -> list[str]:
-    """The encoders whose vectors of the items' text a dataset has, the most recently written first."""
+    """The encoders whose vectors of the items' text are stored in a dataset, the most recent first."""
     return [name for name, source, _ in _stores(dataset, None) if source == TEXT]
 
 
@@ -30,19 +30,19 @@ def load_text(
     combine: Combine = "concat",
     pooling: UserPooling = "mean",
 ) -> TextTable:
-    """E_L as ``darec encode`` left it, with users' vectors from their own texts or from their training items.
+    """Load E_L as ``darec encode`` stored it, with users' vectors from their own texts or from their training items.
 
     Args:
         dataset: a dataset, or its folder.
-        encoder: as given to ``darec encode``; None: the one that encoded the first source last.
-        sources: as given to ``darec encode``; several are put side by side.
-        combine: how several sources make one table (see :mod:`darec.text.combine`).
-        pooling: how training items make a user's vector (see :mod:`darec.text.users`); not used where the
-            vectors were made with texts about users.
+        encoder: as given to ``darec encode``. With None, the encoder with the most recent vectors of the first source.
+        sources: as given to ``darec encode``; several are combined.
+        combine: how several sources are combined (see :mod:`darec.text.combine`).
+        pooling: how a user's vector is made from training items (see :mod:`darec.text.users`). It is not used if there
+            are texts about users.
 
     Raises:
-        TextError: nothing stored for this encoder and source, damaged files, items whose text has changed since, or
-            users' profiles that were made for another split.
+        TextError: there are no vectors for this encoder and source, files are damaged, the text of items has changed
+            since, or the users' profiles were made for another split.
     """
     dataset = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
     tables: list[TextTable] = []
@@ -54,7 +54,7 @@ def load_text(
 
 
 def find_store(dataset: Dataset, encoder: str | None, source: str) -> tuple[str, TextStore]:
-    """The store of an encoder and source; the latest, if no encoder is named."""
+    """The store of an encoder and source. Without an encoder, the most recent one."""
     folder = None if encoder is None else store_name(encoder, source)
     stores = _stores(dataset, folder)
     for name, of, store in stores:
@@ -83,7 +83,7 @@ def _how_to_encode(dataset: Dataset, encoder: str, source: str) -> str:
 
 
 def _stores(dataset: Dataset, wanted: str | None) -> list[tuple[str, str, TextStore]]:
-    """Encoders, sources and their stores, latest first. A damaged store that is not wanted is passed over."""
+    """Encoders, sources and their stores, the most recent first. A damaged store that is not needed is skipped."""
     found = []
     stores: list[TextStore] = [MemoryStore(dataset.vectors, name) for name in dataset.vectors]
     if dataset.path is not None:
@@ -105,13 +105,13 @@ def _stores(dataset: Dataset, wanted: str | None) -> list[tuple[str, str, TextSt
 def _read(dataset: Dataset, name: str, source: str, store: TextStore) -> TextVectors:
     stored = store.read()
     if stored is None or store_name(name, source) != store.folder.name:
-        raise TextError(f"{store.folder} does not hold encoder {name!r}: encode again.")
+        raise TextError(f"{store.folder} has no vectors of encoder {name!r}: encode again.")
     again = _how_to_encode(dataset, name, source)
     known = dataset.fingerprint(), dataset.manifest.get("merged_from")
     if stored.meta.get("fingerprint") not in (None, *known):
         raise TextError(
-            f"the vectors in {store.folder} are of users' profiles that were made from other training items: run "
-            f"'darec profile' again, and {again} again."
+            f"the vectors in {store.folder} come from users' profiles that were made from other training items: "
+            f"run 'darec profile' again, and {again} again."
         )
     if source in (TEXT, "titles"):
         items = item_inputs(dataset, stored.meta["reads"], source)
@@ -122,7 +122,7 @@ def _read(dataset: Dataset, name: str, source: str, store: TextStore) -> TextVec
                 f"{len(changed)} items of {dataset.path or 'this dataset'} are new or have other text since {name!r} "
                 f"was encoded (first: {items.ids[changed[0]]!r}): {again} again."
             )
-    else:  # texts that the dataset does not hold: what was encoded counts
+    else:  # texts that are not part of the dataset: the encoded ones are used
         item_rows = stored.find("id", dataset.items.texts, "item")
     tables = spread(stored.vectors, item_rows)
     if not stored.meta["user_texts"]:

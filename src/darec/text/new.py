@@ -1,4 +1,4 @@
-"""Vectors of texts that a dataset does not have, by an encoder that has encoded the dataset."""
+"""Vectors of new texts, by the encoder that has encoded a dataset."""
 
 from __future__ import annotations
 
@@ -18,33 +18,34 @@ from darec.types import FloatArray
 
 WITNESSES = 3
 FITTED: Final = "fitted_items"
-"""In a store's ``meta.json``: how many of the dataset's first items an encoder of the whole corpus was fitted on."""
+"""Key in a store's ``meta.json``: the number of first items on which an encoder of the whole corpus was fitted."""
 AGREEMENT = 0.999
-"""Least cosine of a stored vector and the same text encoded now; batches of other lengths move the last digits only."""
+"""Smallest accepted cosine between a stored vector and the same text encoded now. Other batches change only the last
+digits."""
 
 
 class NewTexts:
-    """An encoder as ``darec encode`` used it on a dataset, for texts that came later.
+    """The encoder that ``darec encode`` used on a dataset, for new texts.
 
     Encoders that are fitted on the whole corpus (``tfidf``) are fitted again on the dataset's own texts, which gives
-    the vocabulary that they had; new terms count for nothing. Some stored texts are encoded along, and their vectors
-    have to come out as they are stored.
+    the same vocabulary. New terms are ignored. Some stored texts are encoded again as a check: their vectors must equal
+    the stored ones.
 
     Args:
-        dataset: encoded, on disk.
-        encoder: as given to ``darec encode``; None: the latest.
+        dataset: an encoded dataset on disk.
+        encoder: as given to ``darec encode``; None is the most recent one.
         source: ``text`` or ``titles``.
-        device: where a neural encoder runs.
-        looks_up: take encoders that look vectors up by id too; what is encoded are then ids.
+        device: device of a neural encoder.
+        looks_up: also accept encoders that look vectors up by id; they get ids instead of texts.
 
     Attributes:
-        name: of the encoder.
+        name: name of the encoder.
         encoder: the encoder.
-        meta: what the store says of it.
+        meta: metadata of the store.
 
     Raises:
-        TextError: nothing stored; vectors of ids or of profiles, which new texts cannot have.
-        ConfigError: an encoder that needs what is not installed, or that is not where it was.
+        TextError: there are no stored vectors, or they are vectors of ids or of profiles, which new texts do not have.
+        ConfigError: the encoder needs a package that is not installed, or its files have moved.
     """
 
     def __init__(
@@ -58,20 +59,20 @@ class NewTexts:
     ) -> None:
         if source not in (TEXT, "titles"):
             raise TextError(
-                f"the vectors of {source!r} cannot be made for new items: they are of texts that neither the dataset "
-                f"nor a file of new items holds. Train on {SOURCES[0]} or {SOURCES[1]}."
+                f"the vectors of {source!r} cannot be made for new items, because such texts are neither in the "
+                f"dataset nor in a file of new items. Train on {SOURCES[0]} or {SOURCES[1]}."
             )
         self.name, self._store = find_store(dataset, encoder, source)
         stored = self._store.read()
-        if stored is None:  # another process is writing it anew
-            raise TextError(f"{self._store.folder} holds no vectors: run 'darec encode' first.")
+        if stored is None:  # another process is replacing it
+            raise TextError(f"{self._store.folder} has no vectors: run 'darec encode' first.")
         if stored.meta["reads"] != "text" and not looks_up:
             raise TextError(
                 f"encoder {self.name!r} looks vectors up and cannot encode new texts: add the new items' vectors to "
                 "its file and import them, or encode with tfidf, minilm or another model of text."
             )
         known = item_inputs(dataset, stored.meta["reads"], source)
-        # What came later was encoded by what the first items taught: see darec.text.extended.
+        # Items that were added later were encoded with the encoder fitted on the first items: see darec.text.extended.
         n = stored.meta.get(FITTED, len(known.ids))
         self._known = Entities("item", known.ids[:n], known.texts[:n], known.keys[:n])
         self._stored = stored
@@ -87,30 +88,30 @@ class NewTexts:
 
     @property
     def reduced_from(self) -> tuple[NDArray[Any], NDArray[np.bool_]]:
-        """[n, d] the stored vectors before a reduction, and [n] those that it was fitted on."""
+        """[n, d] the stored vectors before a reduction, and [n] whether the reduction was fitted on each."""
         rows = self._stored.find("sha256", self._known.keys)
         fit_on = np.zeros(len(self._stored.full), np.bool_)
         fit_on[rows[rows >= 0]] = True
         return self._stored.full, fit_on
 
     def encode(self, texts: Sequence[str | None]) -> tuple[FloatArray, NDArray[np.bool_]]:
-        """Vectors of some texts.
+        """The vectors of some texts.
 
         Args:
-            texts: n texts; None or blank where there is none.
+            texts: n texts; None or blank for a missing one.
 
         Returns:
-            [n, d_L] float32 and [n] bool: False (and zeros) where there is no text or the encoder found nothing in it.
+            [n, d_L] float32 and [n] bool: False (and zeros) if there is no text or the encoder found nothing in it.
 
         Raises:
-            TextError: the encoder no longer makes the vectors that are stored.
+            TextError: the encoder no longer makes the stored vectors.
         """
         _, vectors = self.both(texts)
         found: NDArray[np.bool_] = np.any(vectors, axis=1)
         return vectors, found
 
     def both(self, texts: Sequence[str | None]) -> tuple[FloatArray, FloatArray]:
-        """The vectors as the encoder makes them, [n, d], and in the dimensions that readers get, [n, d_L]."""
+        """The encoder's vectors, [n, d], and the same after a reduction, [n, d_L]."""
         new = Entities.make("item", [""] * len(texts), texts).texts
         present = [row for row, text in enumerate(new) if text is not None]
         stored = self._stored
@@ -133,7 +134,7 @@ class NewTexts:
         return full, vectors
 
     def _reduced(self, made: FloatArray) -> FloatArray:
-        """In the dimensions that are stored."""
+        """Reduce vectors to the stored dimensions."""
         about = self.meta.get("reduction")
         if not about:
             return made
@@ -148,5 +149,5 @@ class NewTexts:
         if not same:
             raise TextError(
                 f"encoder {self.name!r} no longer makes the vectors that are stored in {self._store.folder} (other "
-                "weights, texts or version): encode the dataset again and train anew."
+                "weights, texts or version): encode the dataset again and train again."
             )

@@ -1,8 +1,8 @@
-"""Encode over a Ray cluster (extra ``ray``): Ray Data hands batches to workers, each with an encoder of its own.
+"""Encode over a Ray cluster (extra ``ray``): Ray Data sends batches to workers, and each worker has its own encoder.
 
-Texts, batches and the store are those of a single process, which stays the only writer: what comes back is checked and
-kept batch by batch, so that a killed job goes on where it stopped. The cluster is that of ``RAY_ADDRESS``, else one is
-started on this machine for the time of the job. Every worker needs darec and the model, with the same weights.
+One process has the texts, the batches and the store, and is the only writer. It checks and stores every finished batch,
+so that a killed job continues where it stopped. The cluster is that of ``RAY_ADDRESS``. Without it, one is started on
+this machine for the duration of the job. Every worker needs darec and the model, with the same weights.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from darec.types import FloatArray
 
 
 class Worker:
-    """What runs on a Ray worker: loads the encoder once, then encodes one batch a call."""
+    """The code on a Ray worker: it loads the encoder once, then encodes one batch in each call."""
 
     def __init__(
         self,
@@ -37,24 +37,25 @@ class Worker:
         self.encoder, _ = make_encoder(spec, options, device=device)
         if self.encoder.revision != revision:
             raise TextError(
-                f"a worker has {spec} as {self.encoder.revision}, but the job as {revision}: give all the same."
+                f"a worker has {spec} in revision {self.encoder.revision}, but the job has {revision}: install the "
+                "same on all."
             )
 
     def __call__(self, row: dict[str, Any]) -> dict[str, Any]:
-        """From the number of a batch and its texts to the number and its vectors."""
+        """Encode the texts of a batch; return its number and its vectors."""
         vectors = np.ascontiguousarray(self.encoder.encode(list(row["texts"])), np.float32)
         return {"batch": row["batch"], "dim": vectors.shape[1], "vectors": vectors.tobytes()}
 
 
 class RayBatches:
-    """Encodes batches on Ray, in whatever order they are done.
+    """Encodes batches on Ray and yields them in the order in which they finish.
 
     Args:
-        spec: the encoder, as given to ``darec encode``; likewise ``options`` and ``device``.
+        spec: the encoder, as given to ``darec encode``.
         options: its settings.
-        device: where it runs; any but ``cpu`` takes a GPU for each worker.
-        revision: of its weights here.
-        workers: how many work at a time, one CPU each.
+        device: its device; any device except ``cpu`` reserves a GPU for each worker.
+        revision: revision of its weights in this process.
+        workers: number of workers, with one CPU each.
 
     Raises:
         ConfigError: Ray is not installed.
@@ -66,7 +67,7 @@ class RayBatches:
         if importlib.util.find_spec("ray") is None:
             raise ConfigError("--ray needs Ray: pip install 'darec[ray]'")
         if workers < 1:
-            raise ConfigError(f"--ray {workers}: give at least one worker.")
+            raise ConfigError(f"--ray {workers}: give at least 1 worker.")
         origin = origin_of("encoder", spec.partition(":")[0])
         part = Parcel.of(origin) if origin else None
         self.arguments = (spec, dict(options), device, revision, part)
@@ -76,7 +77,7 @@ class RayBatches:
         )
 
     def __call__(self, batches: Sequence[Sequence[str]]) -> Iterator[tuple[int, FloatArray]]:
-        """Number of each batch and its vectors. Raises ``TextError`` if a worker fails."""
+        """Yield the number and the vectors of each batch. Raises ``TextError`` if a worker fails."""
         import ray
 
         started = not ray.is_initialized()
@@ -87,7 +88,7 @@ class RayBatches:
         try:
             rows = [{"batch": n, "texts": list(texts)} for n, texts in enumerate(batches)]
             done = ray.data.from_items(rows, override_num_blocks=min(len(rows), 10_000)).map(
-                cast(Any, Worker),  # Ray's types know functions alone
+                cast(Any, Worker),  # Ray's types allow only functions
                 fn_constructor_args=self.arguments,
                 compute=ray.data.ActorPoolStrategy(size=min(self.workers, len(rows))),
                 **self.resources,
@@ -98,8 +99,8 @@ class RayBatches:
         except ray.exceptions.RayError as error:
             lines = [line for line in str(error).splitlines() if line.strip()]
             raise TextError(
-                f"a Ray worker failed ({lines[-1].strip() if lines else type(error).__name__}). Finished batches are "
-                "kept: mend it and run the same command again."
+                f"a Ray worker failed ({lines[-1].strip() if lines else type(error).__name__}). Finished batches "
+                "are kept: solve the problem and run the same command again."
             ) from error
         finally:
             if started:
@@ -111,7 +112,7 @@ class RayBatches:
         if os.environ.get("RAY_ADDRESS"):
             ray.init(log_to_driver=False, logging_level=logging.ERROR)
             return
-        # Actors beyond the CPUs would wait for ever.
+        # More actors than CPUs would wait for ever.
         cpus = max(self.workers + 1, os.cpu_count() or 1)
         ray.init(
             num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR

@@ -1,12 +1,11 @@
-"""Fewer dimensions: the first ones of a model trained for that, or the principal components of the items' texts.
+"""Reduce the number of dimensions: keep the first coordinates, or principal components of the items' text vectors.
 
-- *first*: the first N coordinates, scaled to the length that the row had. Only models trained so that their leading
-  coordinates suffice (Matryoshka representation learning, Kusupati et al. 2022) keep their quality; others lose more
-  than by PCA.
-- *pca*: ``(x - mean) @ W``, W the N leading eigenvectors of the covariance of the distinct item texts' vectors. Rows
-  keep the lengths that come of it.
+- *first*: the first N coordinates, scaled to the original length of the row. Only models trained for this (Matryoshka
+  representation learning, Kusupati et al. 2022) keep their quality; other models lose more than with PCA.
+- *pca*: ``(x - mean) @ W``, W the N leading eigenvectors of the covariance of the distinct item texts' vectors. The
+  rows are not rescaled.
 
-Rows of zeros (nothing found in the text) stay what they are and are not fitted on.
+Rows of zeros (the encoder found nothing in the text) stay zero and are left out of the fit.
 """
 
 from __future__ import annotations
@@ -22,23 +21,26 @@ from darec.errors import ConfigError
 from darec.types import FloatArray
 
 BLOCK: Final = 65_536
-"""Rows that are worked on at once, so that a table too large for the memory can be read from its file."""
+"""Number of rows processed at once, so that a table larger than the memory can be read from its file."""
 
 
 @dataclass(frozen=True)
 class Reduction:
-    """What to keep: ``dim`` coordinates, chosen by ``kind``."""
+    """A reduction to ``dim`` coordinates by the method ``kind``."""
 
     kind: Literal["first", "pca"]
     dim: int
 
     @classmethod
     def choose(cls, dimensions: int | None, pca: int | None) -> Reduction | None:
-        """Of the two options at most one. Raises ``ConfigError`` for both, or for none at all of a table."""
+        """The reduction of one of the two options, or None.
+
+        Raises ``ConfigError`` for both, or for less than one dimension.
+        """
         if dimensions is not None and pca is not None:
-            raise ConfigError("--dimensions and --pca exclude each other: choose one.")
+            raise ConfigError("--dimensions and --pca cannot be combined: choose one.")
         if min(dimensions or 1, pca or 1) < 1 or 0 in (dimensions, pca):
-            raise ConfigError("at least 1 dimension has to stay: raise --dimensions or --pca.")
+            raise ConfigError("at least 1 dimension must remain: raise --dimensions or --pca.")
         if dimensions is not None:
             return cls("first", dimensions)
         return None if pca is None else cls("pca", pca)
@@ -46,18 +48,18 @@ class Reduction:
     def apply(
         self, matrix: NDArray[Any], fit_on: NDArray[np.bool_]
     ) -> tuple[NDArray[Any], dict[str, Any]]:
-        """The reduced table and what the store's manifest says of it.
+        """The reduced table and its description for the store's metadata.
 
         Args:
             matrix: [n, d] float16 or float32.
             fit_on: [n] True for texts of items.
 
         Returns:
-            [n, dim] of the same type; kind, dim and for PCA the share of the variance that is explained, in all
-            (``explained``) and by each component (``ratios``).
+            [n, dim] of the same type; kind, dim and, for PCA, the explained share of the variance, in total
+            (``explained``) and for each component (``ratios``).
 
         Raises:
-            ConfigError: more dimensions than there are, or for PCA than the texts span.
+            ConfigError: there are fewer dimensions than wanted or, for PCA, the texts span fewer.
         """
         reduced, about = self.fit(matrix, fit_on)
         table = np.zeros((len(matrix), self.dim), matrix.dtype)
@@ -68,7 +70,7 @@ class Reduction:
     def fit(
         self, matrix: NDArray[Any], fit_on: NDArray[np.bool_]
     ) -> tuple[Callable[[FloatArray], FloatArray], dict[str, Any]]:
-        """The map from [m, d] to [m, dim] float64 rows, whatever their number; else as :meth:`apply`."""
+        """The map from [m, d] to [m, dim] float64 rows, for any m; otherwise like :meth:`apply`."""
         d = matrix.shape[1]
         if self.dim > d:
             raise ConfigError(f"{self.dim} dimensions of {d}: keep {d} at most.")
@@ -98,8 +100,8 @@ def principal_axes(
 ) -> tuple[NDArray[np.float64], NDArray[np.float64], NDArray[np.float64]]:
     """Mean [d], eigenvalues [d] and eigenvectors [d, d] (columns) of the covariance, largest first, exactly.
 
-    One pass for the mean and one for the covariance, in float64. Of the two signs of an axis the one is taken that
-    makes its largest coordinate positive.
+    One pass computes the mean and one the covariance, in float64. The sign of each axis makes its largest coordinate
+    positive.
     """
     d = matrix.shape[1]
     total, count, cross = np.zeros(d), 0, np.zeros((d, d))

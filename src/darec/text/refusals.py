@@ -1,4 +1,4 @@
-"""What a server sends in place of an answer, and what that means for the other requests."""
+"""Refusals of a server, and their meaning for the other requests."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import re
 from typing import Any, Final, Literal
 
 Reach = Literal["all", "one", "content", "later"]
-"""How far a refusal reaches.
+"""The extent of a refusal.
 
-- ``all``: nothing will work: the key, the address, the model, the quota or a setting is refused.
-- ``one``: this request will never be answered; whether another will is not said.
-- ``content``: a content filter refuses what this request is about; others will be answered.
+- ``all``: no request will work: the key, the address, the model, the quota or a setting is refused.
+- ``one``: this request will never be answered; others may be.
+- ``content``: a content filter refuses the content of this request; others will be answered.
 - ``later``: the server did not answer this time.
 """
 
@@ -19,22 +19,22 @@ _LATER: Final = (408, 409, 425, 429)
 _ALL: Final = (401, 402, 403, 404, 405)
 _SETTING: Final = ("unsupported_parameter", "unsupported_value", "unknown_parameter")
 _FILTERS: Final = (400, 403, 422, 451, None)
-"""Statuses that content filters answer with; None: an error in place of a completion, without a status."""
+"""Statuses of refusals by content filters; None is an error instead of a completion, without a status."""
 _CONTENT: Final = re.compile(
     r"content.{0,3}(filter|polic|management|moderation|violat)|responsible.?ai|moderation|flagged|invalid_prompt"
     r"|data_inspection|inappropriate|usage polic|safety|prohibited.content|harmful|high risk|sensitive content|敏感",
     re.IGNORECASE,
 )
-"""Words of the filters of OpenAI, Azure, OpenRouter, Mistral, Gemini, DashScope, Moonshot and Zhipu."""
+"""Words in the messages of the filters of OpenAI, Azure, OpenRouter, Mistral, Gemini, DashScope, Moonshot and Zhipu."""
 _ACCOUNT: Final = re.compile(r"\b(account|organi[sz]ation|api key|subscription)\b", re.IGNORECASE)
 
 
 class BodyError(ValueError):
-    """An error that came with status 200 in place of an answer, as some proxies send it.
+    """An error that was sent with status 200 instead of an answer, as some proxies do.
 
     Attributes:
         status: the HTTP status that it names; None if it names none.
-        code: its code, empty where there is none.
+        code: its code; empty if it has none.
     """
 
     def __init__(self, error: Any) -> None:
@@ -47,11 +47,11 @@ class BodyError(ValueError):
 
 
 def read_answer(text: str) -> Any:
-    """What a server sent with status 200, as JSON.
+    """The body of a response with status 200, as JSON.
 
     Raises:
-        BodyError: it is an object with an error and nothing else of worth.
-        ValueError: it is no JSON; the message has its first words.
+        BodyError: it is an object with an error and no useful content.
+        ValueError: it is not JSON; the message has its first words.
     """
     try:
         body = json.loads(text)
@@ -67,12 +67,12 @@ def read_answer(text: str) -> Any:
 
 
 def reach(status: int | None, code: str, message: str) -> Reach:
-    """How far a refusal reaches.
+    """The extent of a refusal.
 
     Args:
-        status: of HTTP; None if none came.
-        code: of the error, as OpenAI names them; empty if there is none.
-        message: of the error.
+        status: HTTP status; None if there was none.
+        code: code of the error, as OpenAI names them; empty if there is none.
+        message: message of the error.
     """
     if code == "insufficient_quota" or code in _SETTING:
         return "all"

@@ -1,4 +1,4 @@
-"""What an encoding tells."""
+"""The report of an encoding."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from darec.text.users import TextVectors
 
 @dataclass(frozen=True, repr=False)
 class EncodeReport:
-    """What an encoding did. Counts of texts are of distinct ones.
+    """The result of an encoding. Counts of texts are counts of distinct texts.
 
     Attributes:
         encoder: as given.
@@ -20,21 +20,21 @@ class EncodeReport:
         revision: of the encoder's weights.
         path: the store's folder; None for a dataset that is not on disk.
         items: I.
-        users: users looked for in the user texts; 0 where users are pooled from their items.
-        texts: distinct texts that have a vector.
-        new: of these, encoded now.
-        reused: of these, taken from the store or from an interrupted run.
-        missing_items: items without a vector, which get the mean.
-        missing_users: users without text, where there are user texts.
+        users: number of users for whom user texts were read; 0 if users are pooled from their items.
+        texts: number of distinct texts with a vector.
+        new: how many of these were encoded now.
+        reused: how many of these came from the store or from an interrupted run.
+        missing_items: number of items without a vector, which get the mean.
+        missing_users: number of users without text, if there are user texts.
         dim: d_L.
-        precision: of the numbers on disk.
-        truncated: texts that the encoder cuts; None: it does not count tokens.
-        limit: tokens after which it does; None: never, or not counted.
+        precision: precision of the stored vectors.
+        truncated: number of texts that the encoder cuts; None if it does not count tokens.
+        limit: number of tokens after which it cuts; None if it does not cut or does not count.
         explained: share of the variance that PCA keeps; None without PCA.
-        shard: as ``2/8``; None: the whole.
-        seconds: time of the whole call.
-        texts_per_second: new texts over the time spent in encoding.
-        notices: what was dropped, capped or assumed, one sentence each.
+        shard: the part, such as ``2/8``; None for all texts.
+        seconds: duration of the whole call.
+        texts_per_second: new texts per second of encoding.
+        notices: sentences about dropped or cut texts and about assumptions.
         vectors: the vectors, rows in the dataset's order.
     """
 
@@ -64,7 +64,7 @@ class EncodeReport:
         return f"<EncodeReport of {self.encoder}: {self.texts:,} texts, {self.new:,} new, {self.dim} dimensions>"
 
     def to_dict(self) -> dict[str, Any]:
-        """All but the vectors, fit for JSON."""
+        """All attributes except the vectors, as values for JSON."""
         values = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "vectors"}
         return {
             **values,
@@ -82,7 +82,7 @@ def report_of(
     shard: str | None,
     seconds: float,
 ) -> EncodeReport:
-    """The report of an encoding that is done; arguments as in :class:`EncodeReport`."""
+    """The report of a finished encoding; arguments as in :class:`EncodeReport`."""
     items, *users = encoding.groups
     vectors = encoding.vectors()
     return EncodeReport(

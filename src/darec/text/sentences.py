@@ -1,10 +1,11 @@
-"""What the encoders that run a sentence-transformers model share: settings, loading, encoding, revision.
+"""Base of the encoders that run a sentence-transformers model: settings, loading, encoding, revision.
 
-On a CPU a batch holds texts of one token length only, so that nothing is padded. No product is spent on padding, and a
-text's vector does not depend on which others were in its batch: the rows of a matrix product are each computed alike,
-whatever their number, if there are not too few. With MKL that holds to the last bit, also over numbers of threads; it
-is what makes shards, resumed runs and Ray jobs give the vectors of a single run. On other devices, where a small batch
-leaves the device idle, batches are filled with neighbours in length and padded, and vectors agree to about 1e-6.
+On a CPU, all texts of a batch have the same number of tokens, so that there is no padding. No time is spent on padding,
+and a text's vector does not depend on the other texts of its batch: each row of a matrix product is computed in the
+same way for any number of rows, unless there are too few. With MKL this holds to the last bit, also for different
+numbers of threads. Shards, resumed runs and Ray jobs therefore give the same vectors as a single run. On other devices
+a small batch would leave the device idle. There, batches are filled with texts of similar length and padded, and
+vectors agree to about 1e-6.
 """
 
 from __future__ import annotations
@@ -26,9 +27,9 @@ from darec.types import FloatArray, IntArray
 
 INSTALL: Final = "pip install 'darec[text]'"
 _FEW_TOKENS: Final = 64
-"""Products of fewer rows than a handful go through other kernels, which round otherwise: such batches are repeated."""
+"""Products of very few rows use other kernels, which round differently. The rows of such batches are repeated."""
 _AT_ONCE: Final = 1024
-"""Texts whose tokens are counted at once, for the sake of memory."""
+"""Number of texts whose tokens are counted at once, to limit memory."""
 
 
 class SentenceConfig(EncoderConfig):
@@ -37,20 +38,20 @@ class SentenceConfig(EncoderConfig):
     RUN_ONLY: ClassVar[frozenset[str]] = frozenset({"batch_size", "batch_tokens"})
 
     batch_tokens: int | None = Field(None, ge=1)
-    """Tokens the model reads at once, unless a single text has more; null: 1,024 on a CPU, where more no longer fit
-    into its cache, and 32,768 elsewhere."""
+    """Largest number of tokens in a batch, unless a single text has more. With null, 1,024 on a CPU, where more do not
+    fit into its cache, and 32,768 on other devices."""
     batch_size: int = Field(256, ge=1)
-    """Texts the model reads at once, at most."""
+    """Largest number of texts in a batch."""
     max_tokens: int | None = Field(None, ge=1)
-    """Tokens after which a text is cut; null: the model's own limit."""
+    """Number of tokens after which a text is cut; null is the model's own limit."""
     prompt: str = ""
-    """Put before every text, for models trained with one ("passage: ")."""
+    """Prefix of every text, for models trained with one ("passage: ")."""
     normalize: bool = True
     """Scale the rows to unit length."""
 
 
 def require(*packages: str) -> None:
-    """Refuse at once if a package of the ``text`` extra is not installed. Raises ``ConfigError``."""
+    """Raise ``ConfigError`` if a package of the ``text`` extra is not installed."""
     for package in packages:
         if importlib.util.find_spec(package) is None:
             raise ConfigError(f"this encoder needs {package.replace('_', '-')}: {INSTALL}")
@@ -62,7 +63,7 @@ def hash_folder(folder: Path) -> str:
     for file in sorted(path for path in folder.rglob("*") if path.is_file()):
         name = file.relative_to(folder).as_posix()
         if name.startswith(".") or file.suffix.lower() == ".md":
-            continue  # no part of the model
+            continue  # not part of the model
         with file.open("rb") as handle:
             content = hashlib.file_digest(handle, "sha256").hexdigest()
         digest.update(f"{name}\0{content}\n".encode())
@@ -70,9 +71,9 @@ def hash_folder(folder: Path) -> str:
 
 
 class SentenceEncoder(Encoder[SentenceConfig]):
-    """Base of the encoders that run a sentence-transformers model; a subclass says which.
+    """Base class of the encoders that run a sentence-transformers model; a subclass names the model.
 
-    Weights are read from safetensors only: the older pickled format is refused.
+    Weights are read only from safetensors; the older pickled format is refused.
     """
 
     precision: ClassVar[Precision] = "float16"
@@ -95,7 +96,7 @@ class SentenceEncoder(Encoder[SentenceConfig]):
         return f"commit {commit}"
 
     def encode(self, texts: Sequence[str], corpus: Sequence[str] | None = None) -> FloatArray:
-        """One row a text, [n, d]."""
+        """One row for each text, [n, d]."""
         model, cpu = self.model(), self.device == "cpu"
         tokens = self.count_tokens(texts)
         if tokens is None:
@@ -132,7 +133,7 @@ class SentenceEncoder(Encoder[SentenceConfig]):
             return None
         logging: Any = importlib.import_module("transformers.utils.logging")
         before = logging.get_verbosity()
-        logging.set_verbosity_error()  # it warns of every text that is longer than the model's limit
+        logging.set_verbosity_error()  # it warns about every text that is longer than the model's limit
         try:
             lengths = [
                 len(ids)
@@ -150,12 +151,12 @@ class SentenceEncoder(Encoder[SentenceConfig]):
 
     @property
     def limit(self) -> int | None:
-        """Tokens after which the model's tokenizer cuts a text; None: never."""
+        """Number of tokens after which the model's tokenizer cuts a text; None if it does not cut."""
         limit = self.model().max_seq_length
         return int(limit) if limit is not None and np.isfinite(limit) else None
 
     def model(self) -> Any:
-        """The ``SentenceTransformer``, loaded when it is first asked for."""
+        """The ``SentenceTransformer``, loaded at its first use."""
         if self._loaded is None:
             location = self.locate()
             self._loaded = _load(location, self.device)
@@ -165,7 +166,10 @@ class SentenceEncoder(Encoder[SentenceConfig]):
 
 
 def _load(location: str, device: str) -> Any:
-    """A model from its folder, else from the Hub's cache on this machine, else from the Hub. Raises ``TextError``."""
+    """A model from its folder, from the Hub's cache on this machine, or from the Hub, in this order.
+
+    Raises ``TextError``.
+    """
     from huggingface_hub import HfApi
     from sentence_transformers import SentenceTransformer
 
@@ -182,19 +186,19 @@ def _load(location: str, device: str) -> Any:
     try:
         try:
             return load(local_files_only=True)
-        except Exception as error:  # its clients raise many kinds
+        except Exception as error:  # its clients raise many kinds of errors
             if local:
                 raise TextError(
-                    f"{location} is no sentence-transformers model with safetensors weights ({_line(error)})."
+                    f"{location} is not a sentence-transformers model with safetensors weights ({_line(error)})."
                 ) from error
         try:
-            # Asked first, since loading retries for more than a minute before it gives up.
+            # The Hub is asked first, because loading retries for more than a minute before it fails.
             name = location if "/" in location else f"sentence-transformers/{location}"
             return load(revision=HfApi().model_info(name, timeout=10).sha)
         except Exception as error:
             raise TextError(
-                f"no model {location!r}: it is no folder, is not cached, and cannot be fetched from the Hugging Face "
-                f"Hub ({_line(error)}). Check the name and the network, or give a folder."
+                f"no model {location!r}: it is not a folder, is not cached, and cannot be fetched from the Hugging "
+                f"Face Hub ({_line(error)}). Check the name and the network, or give a folder."
             ) from error
     finally:
         logging.enable_progress_bar()

@@ -1,8 +1,8 @@
-"""One encoding in n parts, on machines that need not know of each other, and one whole of them.
+"""Encode in n parts, on machines that do not communicate, and join the parts.
 
-A text belongs to the shard that its own SHA-256 says, so a shard can be found without the others, equal texts are
-encoded once, and a new text changes no other's shard. Shard 2 of 8 of ``text/minilm`` is a store of the same format in
-``text/minilm.shards/2-of-8``, resumable like any other; machines without a common disk copy that folder.
+The SHA-256 of a text decides its shard. So a shard can be computed without the others, equal texts are encoded once,
+and a new text does not change the shard of any other. Shard 2 of 8 of ``text/minilm`` is a store of the same format in
+``text/minilm.shards/2-of-8``, and can be resumed like any other. Machines without a common disk copy that folder.
 """
 
 from __future__ import annotations
@@ -29,29 +29,29 @@ class Shard:
 
     @classmethod
     def parse(cls, text: str) -> Shard:
-        """From ``2/8``. Raises ``ConfigError``."""
+        """Parse ``2/8``. Raises ``ConfigError``."""
         match = re.fullmatch(r"(\d{1,9})/(\d{1,9})", text)
         if match:
             number, of = map(int, match.groups())
             if 1 <= number <= of:
                 return cls(number, of)
-        raise ConfigError(f"shard {text!r}: write it as 2/8, the second of eight.")
+        raise ConfigError(f"shard {text!r}: write it like 2/8, the second of eight.")
 
     def __str__(self) -> str:
         return f"{self.number}/{self.of}"
 
     @property
     def name(self) -> str:
-        """Of its folder."""
+        """Name of its folder."""
         return f"{self.number}-of-{self.of}"
 
     def holds(self, key: str) -> bool:
-        """Whether what has this SHA-256 (hexadecimal) belongs to it."""
+        """Whether a text with this SHA-256 (hexadecimal) belongs to the shard."""
         return int(key[:16], 16) % self.of == self.number - 1
 
 
 def shards_of(folder: Path) -> Path:
-    """Where the shards of a store lie."""
+    """Folder of the shards of a store."""
     return folder.with_name(f"{folder.name}.shards")
 
 
@@ -59,11 +59,11 @@ def found_shards(folder: Path, file: str) -> list[tuple[Shard, Path]]:
     """The folders of all shards of a store, in order.
 
     Args:
-        folder: of the store.
-        file: what a shard's folder holds as soon as there is something to merge.
+        folder: folder of the store.
+        file: a file that a shard's folder has when it can be merged.
 
     Raises:
-        TextError: none, some missing, or shards of different numbers.
+        TextError: there are no shards, some are missing, or they have different numbers of parts.
     """
     place = shards_of(folder)
     found = {}
@@ -75,7 +75,7 @@ def found_shards(folder: Path, file: str) -> list[tuple[Shard, Path]]:
     numbers = sorted({shard.of for shard in found})
     if len(numbers) > 1:
         raise TextError(
-            f"{place} holds shards of {' and of '.join(map(str, numbers))}: they overlap. Delete one set."
+            f"{place} has shards of {' and of '.join(map(str, numbers))}, which overlap: delete one set."
         )
     every = [Shard(number, numbers[0]) for number in range(1, numbers[0] + 1)]
     missing = [str(shard) for shard in every if shard not in found]
@@ -92,16 +92,16 @@ def gather(folder: Path, encoding: Encoding) -> Sequence[Block]:
     """The vectors of all shards of an encoding.
 
     Raises:
-        TextError: a shard is missing, damaged, of other texts or settings, or holds what belongs to another.
+        TextError: a shard is missing, is damaged, has other texts or settings, or has texts of another shard.
     """
     blocks = []
     for shard, place in found_shards(folder, "meta.json"):
         stored = TextStore(place).read()
-        assert stored is not None  # its meta.json has been found
+        assert stored is not None  # its meta.json exists
         again = f"run the same command with --shard {shard} again."
         if stored.meta.get("shard") != str(shard):
             raise TextError(
-                f"{place} holds shard {stored.meta.get('shard')}, so that two overlap: {again}"
+                f"{place} has shard {stored.meta.get('shard')}, so two shards overlap: {again}"
             )
         if stored.meta["identity"] != encoding.identity:
             raise TextError(

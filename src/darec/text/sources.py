@@ -1,4 +1,4 @@
-"""Texts and id lists from a user's own files. What cannot be used is refused with file and line."""
+"""Texts and id lists from a user's own files. Bad input is refused with file and line."""
 
 from __future__ import annotations
 
@@ -10,26 +10,31 @@ from darec.files import json_value
 
 
 def read_texts(path: Path, kind: Literal["item", "user"]) -> dict[str, str | None]:
-    """Text by id from JSONL: ``{"user_id": "U1", "text": "..."}`` a line (or ``item_id``), other keys ignored.
+    """Text by id from JSONL, with ``{"user_id": "U1", "text": "..."}`` (or ``item_id``) on each line.
+
+    Other keys are ignored.
 
     Raises:
-        TextError: no such file, not UTF-8, not JSONL, no id, a text that is no string, a repeated id.
+        TextError: the file does not exist, is not UTF-8 or is not JSONL, an id is missing or repeated, or a text is not
+            a string.
     """
     texts: dict[str, str | None] = {}
     for line, row in read_jsonl(path):
         identifier = _identifier(row.get(f"{kind}_id"), f"{kind}_id", path, line)
         if identifier in texts:
             raise TextError(
-                f"{path}, line {line}: {kind} {identifier!r} has a line already: keep one."
+                f"{path}, line {line}: {kind} {identifier!r} already has a line: keep one."
             )
         texts[identifier] = _text(row, path, line)
     if not texts:
-        raise TextError(f"{path} is empty: write one JSON object with {kind}_id and text a line.")
+        raise TextError(
+            f"{path} is empty: write one JSON object with {kind}_id and text on each line."
+        )
     return texts
 
 
 def read_reviews(path: Path) -> dict[tuple[str, str], str]:
-    """What users wrote about items, by user and item id, from JSONL with ``user_id``, ``item_id`` and ``text``.
+    """Reviews by user and item id, from JSONL with ``user_id``, ``item_id`` and ``text``.
 
     Raises:
         TextError: as :func:`read_texts`; of several reviews of one pair the last is kept.
@@ -44,10 +49,10 @@ def read_reviews(path: Path) -> dict[tuple[str, str], str]:
 
 
 def read_ids(path: Path) -> list[str]:
-    """Ids in row order: ``.txt`` (one a line), ``.json`` (an array) or ``.jsonl`` (each line's ``item_id``).
+    """Ids in row order: ``.txt`` (one on each line), ``.json`` (an array) or ``.jsonl`` (each line's ``item_id``).
 
     Raises:
-        TextError: no such file, another format, no id, or an id twice.
+        TextError: the file does not exist, has another format or no ids, or an id is repeated.
     """
     if path.suffix == ".jsonl":
         ids = [_identifier(row.get("item_id"), "item_id", path, n) for n, row in read_jsonl(path)]
@@ -59,14 +64,16 @@ def read_ids(path: Path) -> list[str]:
     elif path.suffix == ".txt":
         ids = _read_text(path).splitlines()
     else:
-        raise TextError(f"{path}: give the ids as .txt (one a line), .json (array) or .jsonl.")
+        raise TextError(
+            f"{path}: give the ids as .txt (one on each line), .json (array) or .jsonl."
+        )
     if not ids:
-        raise TextError(f"{path} holds no ids.")
+        raise TextError(f"{path} has no ids.")
     first: dict[str, int] = {}
     for n, identifier in enumerate(ids, 1):
         if first.setdefault(identifier, n) != n:
             raise TextError(
-                f"{path}: id {identifier!r} stands in places {first[identifier]} and {n}."
+                f"{path}: id {identifier!r} occurs at positions {first[identifier]} and {n}."
             )
     return ids
 
@@ -76,12 +83,12 @@ def _text(row: dict[str, Any], path: Path, line: int) -> str | None:
     if not isinstance(text, str | None):
         raise TextError(f"{path}, line {line}: 'text' must be a string or null, not {text!r}.")
     if text is not None and not _is_unicode(text):
-        raise TextError(f"{path}, line {line}: 'text' holds half of a surrogate pair: mend it.")
+        raise TextError(f"{path}, line {line}: 'text' has half of a surrogate pair: correct it.")
     return text
 
 
 def _is_unicode(text: str) -> bool:
-    r"""JSON can spell what no text holds: ``"\ud800"``."""
+    r"""Whether a string has an unpaired surrogate, which JSON can contain: ``"\ud800"``."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -101,7 +108,7 @@ def _read_text(path: Path) -> str:
 def read_jsonl(path: Path) -> list[tuple[int, dict[str, Any]]]:
     """The objects of a JSONL file, each with its line. Raises ``TextError`` naming file and line."""
     rows = []
-    # Not splitlines(): JSON strings may hold U+2028 and the like unescaped.
+    # Not splitlines(): JSON strings may contain U+2028 and similar characters unescaped.
     for number, line in enumerate(_read_text(path).split("\n"), 1):
         if line.strip():
             row = _parse(line, f"{path}, line {number}")
@@ -119,7 +126,7 @@ def _parse(text: str, place: str) -> Any:
 
 
 def _identifier(value: object, key: str, path: Path, line: int) -> str:
-    """An id as the importer writes it: whole numbers are ids too, as their digits."""
+    """An id as the importer writes it. A whole number is an id too, written in digits."""
     if isinstance(value, str) and value:
         return value
     if isinstance(value, int) and not isinstance(value, bool):

@@ -1,4 +1,4 @@
-"""Where the vectors of one encoder live: a folder that a kill at any moment leaves whole.
+"""The store of one encoder's vectors: a folder that stays valid if the process is killed at any moment.
 
 ::
 
@@ -11,11 +11,11 @@
       pending-IDENTITY/       finished batches of a run that has not ended, one .safetensors each
       .lock                   there while a process writes (darec.lock)
 
-A finished batch appears by one rename. At the end the new vectors and index are written under names of their own, one
-rename of ``meta.json`` puts them in force, and only then are the old ones and the batches deleted. *Identity* is a hash
-of everything but its own text on which a vector depends; what was made under another identity is never reused. The
-full vectors stay beside reduced ones, so that neither a new text nor another choice of dimensions costs an encoding.
-Format 1 had no ``reduced``, no ``tokens`` and float32 alone; it is read as well.
+A finished batch appears by one rename. At the end, the new vectors and the index are written under new names, one
+rename of ``meta.json`` makes them current, and only then the old ones and the batches are deleted. *Identity* is a hash
+of everything except its text on which a vector depends. Vectors of another identity are never reused. The full vectors
+are kept together with reduced ones, so that neither a new text nor another number of dimensions makes it necessary to
+encode again. Format 1 had no ``reduced``, no ``tokens`` and only float32; it can be read as well.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ class Block:
     Attributes:
         keys: SHA-256 of each text, in hexadecimal.
         vectors: [len(keys), d] float16 or float32.
-        tokens: [len(keys)] tokens of each text before any cut; -1 where not counted.
+        tokens: [len(keys)] number of tokens of each text before it is cut; -1 if not counted.
     """
 
     keys: Sequence[str]
@@ -68,13 +68,13 @@ class Block:
 
 @dataclass(frozen=True)
 class Stored:
-    """What a finished run left.
+    """The result of a finished run.
 
     Attributes:
         meta: the content of ``meta.json``.
-        index: one row an entity: kind, id, sha256, row, tokens.
-        full: [n, d] float16 or float32, one row a distinct text; the file itself, mapped into memory.
-        vectors: the reduced ones, likewise, where there are any; else ``full``.
+        index: one row for each entity: kind, id, sha256, row, tokens.
+        full: [n, d] float16 or float32, one row for each distinct text; the memory-mapped file.
+        vectors: the reduced vectors if there are any, memory-mapped as well; else ``full``.
     """
 
     meta: dict[str, Any]
@@ -85,7 +85,7 @@ class Stored:
     def find(
         self, column: Literal["sha256", "id"], values: Sequence[str | None], kind: str | None = None
     ) -> IntArray:
-        """[len(values)] rows of the texts with these hashes, or of the entities of a kind with these ids; -1: none."""
+        """[len(values)] rows of the texts with these hashes, or of the entities with these ids; -1 if there is none."""
         index = self.index if kind is None else self.index.filter(kind=kind)
         known = index.select(column, "row").drop_nulls().unique(column)
         wanted = pl.DataFrame({column: values}, schema={column: pl.String}).with_row_index("place")
@@ -93,7 +93,7 @@ class Stored:
         return np.asarray(rows.cast(pl.Int64).fill_null(-1).to_numpy(), np.int64)
 
     def save(self, folder: Path) -> None:
-        """Write it as the store of that folder."""
+        """Write it as the store in a folder."""
         reduced = None if self.vectors is self.full else self.vectors
         store = TextStore(folder)
         with store.writing():
@@ -114,7 +114,7 @@ class TextStore:
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Keep other writers out. Raises ``FolderError`` while another process writes."""
+        """Lock the store for writing. Raises ``FolderError`` while another process writes."""
         with locked(self.folder):
             yield
 
@@ -134,7 +134,7 @@ class TextStore:
         return dict(meta)
 
     def read(self) -> Stored | None:
-        """What the last finished run left; None before the first. Raises ``TextError`` if damaged."""
+        """The result of the last finished run; None before the first. Raises ``TextError`` if it is damaged."""
         meta = self.meta()
         if meta is None:
             return None
@@ -144,7 +144,7 @@ class TextStore:
                     if hashlib.file_digest(handle, "sha256").hexdigest() != expected:
                         raise TextError(f"{self.folder / name} is damaged: encode again.")
             names = {name.partition("-")[0]: self.folder / name for name in meta["files"]}
-            # Mapped, "c" for copy-on-write: what reads it as it is needs no memory for it, and none can write to it.
+            # Memory-mapped with "c" for copy-on-write: readers need no memory for it, and no one can change the file.
             arrays = {
                 stem: np.load(path, mmap_mode="c", allow_pickle=False)
                 for stem, path in names.items()
@@ -161,7 +161,7 @@ class TextStore:
         return Stored(meta, index, full, arrays.get("reduced", full))
 
     def add(self, identity: str, block: Block) -> None:
-        """Keep one finished batch; identity: see the head of this file."""
+        """Store one finished batch. For identity, see the top of this file."""
         folder = self._pending(identity)
         folder.mkdir(parents=True, exist_ok=True)
         hashes = np.frombuffer(bytes.fromhex("".join(block.keys)), np.uint8).reshape(-1, 32)
@@ -201,7 +201,7 @@ class TextStore:
         vectors: NDArray[Any],
         reduced: NDArray[Any] | None = None,
     ) -> None:
-        """Put new vectors in force, then delete the old ones and all pending batches."""
+        """Make new vectors current, then delete the old ones and all pending batches."""
         arrays = {"vectors": vectors} | ({} if reduced is None else {"reduced": reduced})
         files = {}
         for stem in (*arrays, "index"):
@@ -239,7 +239,7 @@ class TextStore:
 
 
 class MemoryStore(TextStore):
-    """The vectors of one encoder for a dataset that is not on disk; nothing of it outlives the process.
+    """The vectors of one encoder for a dataset in memory; they are lost when the process ends.
 
     Args:
         kept: the dataset's vectors by the name that their folder would have.
@@ -252,7 +252,7 @@ class MemoryStore(TextStore):
 
     @contextmanager
     def writing(self) -> Iterator[None]:
-        """Nobody else can write."""
+        """Do nothing: no other process can write."""
         yield
 
     def meta(self) -> dict[str, Any] | None:
@@ -265,7 +265,7 @@ class MemoryStore(TextStore):
         return self._kept.get(self._name)
 
     def add(self, identity: str, block: Block) -> None:
-        """A batch is not kept: what is killed here is lost as a whole."""
+        """Do nothing: an encoding in memory cannot be resumed."""
 
     def pending(self, identity: str) -> tuple[list[Block], int]:
         """None."""
@@ -278,7 +278,7 @@ class MemoryStore(TextStore):
         vectors: NDArray[Any],
         reduced: NDArray[Any] | None = None,
     ) -> None:
-        """Put new vectors in place of the old ones."""
+        """Replace the old vectors by new ones."""
         self._kept[self._name] = Stored(
             meta, index, vectors, vectors if reduced is None else reduced
         )

@@ -12,10 +12,10 @@ from darec.types import FloatArray, IntArray
 
 
 def spread(matrix: NDArray[Any], rows: IntArray) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """Rows of a matrix by number, zeros for -1, and a mask that is False where a row is all zeros.
+    """Rows of a matrix by number, zeros for -1, and a mask that is False for rows of zeros.
 
-    A float32 matrix whose rows are wanted just as they are is given back itself, so that a mapped file stays one; half
-    precision is widened in blocks.
+    If all rows of a float32 matrix are wanted in order, the matrix itself is returned, so that a memory-mapped file
+    stays mapped. Half precision is converted in blocks.
     """
     if matrix.dtype == np.float32 and np.array_equal(rows, np.arange(len(matrix))):
         return matrix, not_zero(matrix)
@@ -27,5 +27,5 @@ def spread(matrix: NDArray[Any], rows: IntArray) -> tuple[FloatArray, NDArray[np
 
 
 def not_zero(table: NDArray[Any]) -> NDArray[np.bool_]:
-    """[n] whether each row holds anything but zeros."""
+    """[n] whether each row has a value that is not zero."""
     return np.asarray(table.any(axis=1), np.bool_)

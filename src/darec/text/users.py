@@ -1,15 +1,16 @@
-"""From vectors of texts to E_L: a vector for every user and item, whatever was missing.
+"""From text vectors to E_L: every user and every item gets a vector, also if texts are missing.
 
-A user's vector is made of the items in ``train`` alone; no function here is ever shown another split.
+A user's vector is made only from the items in ``train``; no function here reads another split.
 
 - *mean*: the mean of the vectors of the user's training items.
-- *idf*: their mean weighted by ``log((1 + U) / (1 + n_i)) + 1``, where n_i of the U users with training items have
-  item i: scikit-learn's smoothed inverse document frequency with users as documents. What everybody has says little.
+- *idf*: their mean weighted by ``log((1 + U) / (1 + n_i)) + 1``, where n_i of the U users with training items have item
+  i. This is scikit-learn's smoothed inverse document frequency with users as documents. Items that everybody has say
+  little about a user.
 
-The mean of several directions is shorter than each of them, the more so the more items a user has. Users' rows are
-therefore scaled to the mean length of the items' rows (1 for every encoder that makes unit rows), so that both halves
-of E_L have one scale and no row's length tells how active its user was. Entities without a vector get the plain mean
-of their table's other rows.
+The mean of several directions is shorter than each of them, and shorter for users with more items. Users' rows are
+therefore scaled to the mean length of the items' rows (1 for every encoder that makes unit rows). Both halves of E_L
+then have the same scale, and the length of a row does not show how active its user was. Entities without a vector get
+the plain mean of the other rows of their table.
 """
 
 from __future__ import annotations
@@ -31,13 +32,13 @@ _ROWS: Final = 65_536
 
 @dataclass(frozen=True)
 class TextVectors:
-    """Vectors of the texts that there are, rows in the dataset's order; zeros where the mask is False.
+    """Vectors of the existing texts, with rows in the dataset's order; zeros where the mask is False.
 
     Attributes:
         items: [I, d] float32.
         item_mask: [I] bool.
-        users: [U, d] float32, from texts about users; None: users are pooled from their items.
-        user_mask: [U] bool, or None likewise.
+        users: [U, d] float32, from texts about users. With None, users are pooled from their items.
+        user_mask: [U] bool, or None if ``users`` is None.
     """
 
     items: FloatArray
@@ -52,11 +53,11 @@ def pool_users(
     train: Interactions,
     pooling: UserPooling = "mean",
 ) -> tuple[FloatArray, NDArray[np.bool_]]:
-    """Users' vectors from those of their training items; formula in the head of this file.
+    """Users' vectors from those of their training items; the formula is at the top of this file.
 
     Args:
         items: [I, d].
-        item_mask: [I], False for items that have no vector and count for nothing.
+        item_mask: [I] bool, False for items without a vector, which are ignored.
         train: the training pairs.
         pooling: ``"mean"`` or ``"idf"``.
 
@@ -71,12 +72,12 @@ def pool_users(
         (weight[train.items], train.items, train.indptr), shape=(train.n_users, train.n_items)
     )
     pooled = np.empty((train.n_users, items.shape[1]))
-    for start in range(0, items.shape[1], _COLUMNS):  # never the whole table in float64
+    for start in range(0, items.shape[1], _COLUMNS):  # never converts the whole table to float64
         some = slice(start, start + _COLUMNS)
         pooled[:, some] = matrix @ items[:, some].astype(np.float64)
     total = np.asarray(matrix.sum(axis=1), np.float64)
     lengths = np.linalg.norm(pooled, axis=1)
-    # Opposite vectors can cancel out: what rounding leaves of them is no direction.
+    # Opposite vectors can cancel out: the remaining rounding error is not a direction.
     mask = lengths > 1e-6 * total
     norms = [np.linalg.norm(items[n : n + _ROWS], axis=1) for n in range(0, len(items), _ROWS)]
     scale = np.concatenate(norms)[item_mask].mean() if item_mask.any() else 0.0
@@ -85,7 +86,7 @@ def pool_users(
 
 
 def fill_missing(table: FloatArray, mask: NDArray[np.bool_]) -> FloatArray:
-    """The table with the mean of the rows in the mask in place of the others, [n, d] float32."""
+    """The table with the other rows replaced by the mean of the rows in the mask, [n, d] float32."""
     if mask.all():
         return table
     mean = table[mask].mean(axis=0, dtype=np.float64).astype(np.float32) if mask.any() else 0.0
@@ -100,10 +101,10 @@ def make_table(
     """E_L for every user and item.
 
     Raises:
-        TextError: another pooling, or no user has a training item with text.
+        TextError: the pooling is unknown, or no user has a training item with text.
     """
     if pooling not in ("mean", "idf"):
-        raise TextError(f"no user pooling {pooling!r}: choose from mean, idf.")
+        raise TextError(f"unknown user pooling {pooling!r}: choose from mean, idf.")
     users, user_mask = vectors.users, vectors.user_mask
     if users is None or user_mask is None:
         users, user_mask = pool_users(vectors.items, vectors.item_mask, train, pooling)

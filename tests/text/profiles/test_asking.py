@@ -358,7 +358,7 @@ def test_no_server_no_key_wrong_key(
         profiler({"key_env": "MY_KEY"}).run(progress=False)
     assert secret not in str(caught.value) and "***" in str(caught.value)
     monkeypatch.setenv("MY_KEY", "a\nb")
-    with pytest.raises(ConfigError, match="MY_KEY holds characters that no key has"):
+    with pytest.raises(ConfigError, match="MY_KEY has characters that no key has"):
         profiler({"key_env": "MY_KEY"}).run(progress=False)
     server.keys = {secret}
     monkeypatch.setenv("MY_KEY", secret)

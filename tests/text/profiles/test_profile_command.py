@@ -235,7 +235,7 @@ def test_a_password_in_the_url_is_shown_and_written_nowhere(
         (["--set", "max_token=3"], "unknown setting 'max_token': did you mean 'max_tokens'?"),
         (["--set", "max_tokens=many"], "setting 'max_tokens': input should be a valid integer"),
         (["--json", "xml"], "setting 'json_mode'"),
-        (["--dry-run", "--batch-out", "x"], "exclude each other"),
+        (["--dry-run", "--batch-out", "x"], "cannot be combined"),
         (["--item-template", "absent.j2"], "no template absent.j2"),
         (["--reviews", "absent.jsonl"], "no file absent.jsonl"),
         (["--batch-in", "absent.jsonl"], "no file absent.jsonl"),

@@ -36,7 +36,7 @@ def test_merged_shards_are_the_single_run(profiler: Callable[..., Profiler], sho
         (lambda place, make: shutil.rmtree(place / "2-of-2"), "lacks shard 2/2"),
         (
             lambda place, make: shutil.copytree(place / "1-of-2", place / "1-of-3"),
-            "shards of 2 and of 3: they overlap",
+            "shards of 2 and of 3, which overlap",
         ),
         (
             lambda place, make: shutil.copy(

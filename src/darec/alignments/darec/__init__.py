@@ -1,34 +1,37 @@
 """DaRec: disentangled structure alignment (Yang et al., arXiv 2408.08231, ICDE 2025).
 
-Four projectors split each side, E_C and E_L, into a shared and a specific part. Four losses, pure functions of tensors
-and one file each, shape them: orthogonality keeps a row's two parts apart, uniformity keeps the specific parts from
-emptying, global structure matches the pairwise similarities of the shared parts, local structure the centres of their
-preference clusters.
+Four projectors split each side, E_C and E_L, into a shared and a specific part. Four losses shape the parts. Each is a
+pure function of tensors in its own file. Orthogonality keeps a row's two parts apart. Uniformity keeps information in
+the specific parts. Global structure matches the pairwise similarities of the shared parts. Local structure matches the
+centres of their preference clusters.
 
-Departures from the paper, each a setting of :class:`DaRecConfig`; ``preset="paper"`` undoes them all:
+The defaults depart from the paper as follows. Each departure is a setting of :class:`DaRecConfig`, and
+``preset="paper"`` undoes them all:
 
-- Structure is aligned where encoding starts, and not by losses alone (docs/studies/structure.md). The backbone's ids
-  start as the coordinates of their text (``start``): at the first step the similarities of E_C are those of E_L. Each
-  item then enters the backbone averaged with its nearest neighbours in text (``smoothing``), so that what is
-  near in text stays near in E_C while ids learn what is specific to clicks, and an item with few clicks is told by its
-  neighbours'. How much is averaged is in proportion to how well, by the training interactions, an item's neighbours
-  stand in for its own users (``reliability``, docs/studies/reliability.md). Both read the shared part of the language
-  alone, found in closed form (``text_part``, :func:`darec.graph.shared_text`, docs/studies/shared-text.md). Nothing
-  but E_C is scored, unless ``text_width`` puts a table of the text alone beside it (docs/studies/parts.md).
-- The projectors are linear (``hidden``) and global structure weighs 10 (``w_glo``). With MLPs and weights of one, as
-  in the paper, the shared parts agree by emptying themselves: in a planted world the shared factors fade from C_sh,
-  which the defaults recover in full (tests/alignments/test_darec_alignment.py).
-- The shared parts are centred (``centre``). Without it, rows that all point one way make both structure terms vanish;
-  training on games ended there (docs/studies/collapse.md).
-- Users and items are aligned apart (``entities``): neither side's structure compares a user with an item.
-  ``together`` is the paper's one set of N entities.
-- The push on E_C is balanced against the recommendation gradient (``balance``, see darec.alignments.base), since
-  these losses do not change with the scale of E_C and so their gradient grows as E_C shrinks. ``fixed`` is the paper's
-  lambda.
-- Clusters are matched at least cost (``matching``); the paper's adaptive matching is ``greedy``.
-- One step in four aligns (``every``), on 1,024 rows: an epoch then costs about what the backbone's does.
+- Structure is also aligned at the backbone's input, and not only by losses (docs/studies/structure.md). The ids start
+  as the coordinates of their text (``start``), so the first similarities of E_C are those of E_L. Each item then enters
+  the backbone averaged with its nearest neighbours in text (``smoothing``). Items that are near in text therefore stay
+  near in E_C, while the ids learn what is specific to clicks. An item with few clicks learns from its neighbours'
+  clicks. The share of the neighbours is proportional to their ``reliability``, which the training interactions measure:
+  how well an item's neighbours predict its users (docs/studies/reliability.md). Both ``start`` and ``smoothing`` read
+  only the shared part of the language, which is found in closed form (``text_part``, :func:`darec.graph.shared_text`,
+  docs/studies/shared-text.md). Only E_C is scored, unless ``text_width`` adds a table of the text
+  (docs/studies/parts.md).
+- The projectors are linear (``hidden``) and the weight of global structure is 10 (``w_glo``). With MLPs and weights of
+  one, as in the paper, the shared parts agree because they lose their content. In a planted world the shared factors
+  disappear from C_sh, while the defaults recover them in full (tests/alignments/test_darec_alignment.py).
+- The shared parts are centred (``centre``). Without it, both structure terms are zero if all rows point in one
+  direction; training on games ended in that state (docs/studies/collapse.md).
+- Users and items are aligned separately (``entities``), so no user is compared with an item. ``together`` is the
+  paper's single set of N entities.
+- The alignment's gradient on E_C is scaled relative to the recommendation gradient (``balance``, see
+  darec.alignments.base). These losses do not depend on the scale of E_C, so their gradient grows when E_C shrinks.
+  ``fixed`` is the paper's lambda.
+- Clusters are matched by the assignment of least cost (``matching``). The paper's adaptive matching is ``greedy``.
+- Only every fourth step aligns (``every``), on 1,024 rows. An epoch then takes about as long as that of the backbone
+  without alignment.
 
-docs/studies/first-darec.md measures both forms.
+docs/studies/first-darec.md compares the paper's form with the defaults of that time.
 """
 
 from darec.alignments.darec.alignment import DaRec

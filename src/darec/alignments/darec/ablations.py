@@ -1,4 +1,4 @@
-"""What ``darec ablate`` switches off or turns back in DaRec: its start, its terms, each departure from the paper."""
+"""The ablations of DaRec for ``darec ablate``: its start, its terms, and each departure from the paper."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""DaRec (Yang et al., arXiv 2408.08231): four projectors, four losses on them, and what to watch while they work."""
+"""DaRec (Yang et al., arXiv 2408.08231): four projectors, four losses on their outputs, and diagnostics."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ class DaRec(Alignment[DaRecConfig]):
         inputs: sizes, E_L, the generator of initial values, and the model's services (unused here).
 
     Raises:
-        ConfigError: more clusters than entities, or than rows drawn for a step.
+        ConfigError: there are more clusters than entities, or than rows drawn for a step.
     """
 
     closed_form: ClassVar[bool] = True
@@ -81,18 +81,21 @@ class DaRec(Alignment[DaRecConfig]):
     def structure(
         cls, config: DaRecConfig, text: TextTable, train: Interactions
     ) -> Structure | None:
-        """Over a closed-form backbone: see :func:`darec.alignments.darec.item_structure.item_structure`."""
+        """For a closed-form backbone: see :func:`darec.alignments.darec.item_structure.item_structure`."""
         return item_structure(config, text, train)
 
     @classmethod
     def idle(cls, *, closed_form: bool, has_ids: bool) -> frozenset[str]:
-        """In closed form what :func:`item_structure` does not read; else what it alone reads, and ``start``."""
+        """With closed-form backbones, the settings that :func:`item_structure` does not read.
+
+        With trained backbones, the settings that only it reads, and without ids also ``start``.
+        """
         if closed_form:
             return frozenset(cls.Config.model_fields) - {"name"} - READ
         return CLOSED_FORM_ALONE | (frozenset() if has_ids else {"start"})
 
     def initial_ids(self, ids: Tensor) -> Tensor:
-        """Where ids start: see :meth:`TextInput.start`."""
+        """The initial id table: see :meth:`TextInput.start`."""
         return self.text_input.start(ids, self.text)
 
     def fuse(self, ego: Tensor, generator: torch.Generator | None) -> Tensor:
@@ -100,16 +103,16 @@ class DaRec(Alignment[DaRecConfig]):
         return self.text_input.smooth(ego)
 
     def represent(self, encoded: Encoded) -> Tables:
-        """E_C as the run's loss scores it and, with ``text_width``, the text's own table beside it."""
+        """E_C as the run's loss scores it and, with ``text_width``, the columns of the text's own table."""
         return self.text_input.beside(super().represent(encoded))
 
     @property
     def _n_drawn(self) -> int | None:
-        """Rows drawn of each set of entities."""
+        """Number of rows drawn from each set of entities."""
         return self.config.n_sampled and max(2, self.config.n_sampled // len(self.sizes))
 
     def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
-        """The four terms, weighted, each averaged over the sets of entities; none between aligned steps."""
+        """The four weighted terms, each averaged over the sets of entities; empty in steps that do not align."""
         totals: dict[str, Tensor] = {}
         if batch.step % self.config.every:
             return totals
@@ -127,7 +130,7 @@ class DaRec(Alignment[DaRecConfig]):
     def terms(
         self, C_sh: Tensor, C_sp: Tensor, L_sh: Tensor, L_sp: Tensor, index: int, batch: Batch
     ) -> Iterator[tuple[str, Tensor]]:
-        """The weighted terms of one set of entities; those of weight zero cost nothing."""
+        """The weighted terms of one set of entities. Terms of weight zero are not computed."""
         config = self.config
         if config.w_or:
             yield "orthogonality", config.w_or * orthogonality_loss(C_sh, C_sp, L_sh, L_sp)
@@ -142,7 +145,7 @@ class DaRec(Alignment[DaRecConfig]):
             yield "local", config.w_loc * self.local_term(C_sh, L_sh, index, batch)
 
     def local_term(self, C_sh: Tensor, L_sh: Tensor, index: int, batch: Batch) -> Tensor:
-        """Cluster both sides, warm-started, match the clusters and compare the centres."""
+        """Cluster both sides from the last centres, match the clusters and compare their centres."""
         config = self.config
         clusters = [
             kmeans(
@@ -206,15 +209,15 @@ class DaRec(Alignment[DaRecConfig]):
         return C_sh, self.specific["C"](E_C), L_sh, self.specific["L"](E_L)
 
     def _sets(self, encoded: Encoded) -> list[tuple[Tensor, Tensor]]:
-        """(E_C, E_L) of each set of entities that is aligned by itself."""
+        """(E_C, E_L) of each set of entities that is aligned separately."""
         if self.config.entities == "together":
             return [(encoded.entities, torch.cat([self.text.users, self.text.items]))]
         return [(encoded.users, self.text.users), (encoded.items, self.text.items)]
 
     def _draw(self, n: int, generator: torch.Generator) -> Tensor | None:
-        """Distinct rows for a step, at a cost that does not grow with ``n``; None for all.
+        """Distinct rows for a step, drawn at a cost that does not grow with ``n``; None for all rows.
 
-        Drawn with replacement and then made distinct, so a little fewer than asked for.
+        Rows are drawn with replacement and duplicates are removed, so there are slightly fewer than asked for.
         """
         if self._n_drawn is None or self._n_drawn >= n:
             return None

@@ -1,21 +1,21 @@
-r"""Global structure: both sides' shared rows should be similar to each other in the same places.
+r"""Global structure: the pairwise similarities of the shared rows should be equal on both sides.
 
 The loss is ``(1/n^2) ||S_C - S_L||_F^2`` with the n x n cosine similarities ``S_C = A A^T`` and ``S_L = B B^T``, A and
-B the unit rows of C_sh and L_sh. It is computed exactly in O(n d^2) time, never building an n x n matrix.
-Expanded, it is ``||A^T A||^2 + ||B^T B||^2 - 2 ||A^T B||^2``, a small difference of large numbers once the sides agree.
-With the sum P = A + B and the difference D = A - B the same thing reads
+B the unit rows of C_sh and L_sh. It is computed exactly in O(n d^2) time, without an n x n matrix. Expanded, it is
+``||A^T A||^2 + ||B^T B||^2 - 2 ||A^T B||^2``, a small difference of large numbers once the sides agree. With the sum P
+= A + B and the difference D = A - B, the same quantity is
 
     S_C - S_L = (P D^T + D P^T) / 2
     ||S_C - S_L||_F^2 = (<P^T P, D^T D> + <P^T D, D^T P>) / 2
 
-where every product shrinks with D, so that value and gradient keep their leading digits however close A and B are.
-Three d x d matrices again, hence sums over rows: they add over chunks and over processes.
+where every product shrinks with D, so value and gradient keep their leading digits however close A and B are. Again
+there are three d x d matrices that are sums over rows, so they can be added over chunks and over processes.
 
-Error, measured with float32 input (d = 32 and 64, n = 10^4 to 10^6) against float64: relative 2e-6 or better where rows
-of A and B nearly coincide; absolute 2e-9 elsewhere, also where the similarities coincide but the rows do not (B a
-rotation of A); absolute 3e-7 where all rows of a side are equal to the last bit and so all round the same way. A value
-of zero may thus come out negative by that much: it is not clamped, since a clamp would hide a larger negative, which
-would be a bug.
+Error, measured with float32 input (d = 32 and 64, n = 10^4 to 10^6) against float64: relative 2e-6 or better if the
+rows of A and B nearly coincide; absolute 2e-9 otherwise, also if the similarities coincide but the rows do not (B is a
+rotation of A); absolute 3e-7 if all rows of a side are equal to the last bit, so that all are rounded in the same way.
+A value of zero may therefore be negative by that amount. It is not clamped, because a clamp would hide a larger
+negative value, which would be a bug.
 """
 
 from __future__ import annotations
@@ -41,10 +41,10 @@ from darec.numerics.rows import (
 
 @dataclass(frozen=True)
 class StructureProducts:
-    """Sums over rows from which the global structure loss follows.
+    """Sums over rows from which the global structure loss is computed.
 
-    Add up those of disjoint sets of rows, from chunks or processes, then call :meth:`loss`. Differentiable: after an
-    all-reduce of the three matrices, each process's gradient is that of the whole loss.
+    Add the sums of disjoint sets of rows, from chunks or processes, then call :meth:`loss`. The sums are
+    differentiable: after an all-reduce of the three matrices, each process has the gradient of the whole loss.
 
     Attributes:
         total: [d, d] float64, P^T P.
@@ -80,8 +80,8 @@ def structure_products(C_sh: Tensor, L_sh: Tensor) -> StructureProducts:
 
     Args:
         C_sh: [n, d1] float, rows of any length.
-        L_sh: [n, d2] float, the same entities in the same order. Where widths differ the narrower side is padded
-            with zeros, which leaves its similarities as they are; d is the larger width.
+        L_sh: [n, d2] float, the same entities in the same order. If the widths differ, the narrower side is padded with
+            zeros, which does not change its similarities; d is the larger width.
 
     Raises:
         ValueError: the numbers of rows differ.
@@ -102,16 +102,16 @@ def global_structure_loss(
 ) -> Tensor:
     """``(1/n^2) ||S_C - S_L||_F^2`` over the rows' cosine similarities (DaRec, the global structure term).
 
-    Scale of a row does not matter. Time O(n d^2); memory O(d^2) beside the gradients, since unit rows are made anew
-    in the backward pass.
+    The scale of a row has no effect. Time is O(n d^2). Memory is O(d^2) in addition to the gradients, because the
+    backward pass computes the unit rows again.
 
     Args:
         C_sh: [n, d1] float.
         L_sh: [n, d2] float, the same entities in the same order.
-        n_sampled: N-hat, the number of rows to draw without replacement in place of all n, as the paper does; all
-            rows are taken where n is no larger. Its expectation is the loss over all rows times
-            ``(1 - 1/N-hat) / (1 - 1/n)``, since the zero diagonal is a larger part of a smaller matrix.
-        generator: source of that draw; None is torch's global generator.
+        n_sampled: N-hat, the number of rows to draw without replacement, as the paper does; all rows are used if n is
+            not larger. The expected value is the loss over all rows times ``(1 - 1/N-hat) / (1 - 1/n)``, because the
+            zero diagonal is a larger part of a smaller matrix.
+        generator: source of the random draw; None is torch's global generator.
 
     Returns:
         Scalar in [0, 4]; see the head of this file for its rounding error.
@@ -167,7 +167,7 @@ def _products_grad(
     g_gap: Tensor,
     g_mixed: Tensor,
 ) -> tuple[Tensor, Tensor]:
-    """Gradients of C and L, with unit rows made anew: no table beside the gradients is ever whole."""
+    """Gradients of C and L. Unit rows are computed again in chunks, so that no other full table is stored."""
     by_total, by_gap = ((g + g.T).to(C.dtype) for g in (g_total, g_gap))
     by_mixed = g_mixed.to(C.dtype)
     grad_C, grad_L = torch.empty_like(C), torch.empty_like(L)
@@ -183,7 +183,7 @@ def _products_grad(
 
 
 def _sum_and_difference(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
-    """P and D of some rows, padded to the larger width."""
+    """P and D of a chunk of rows, padded to the larger width."""
     width = max(a.shape[1], b.shape[1])
     a, b = (F.pad(x, (0, width - x.shape[1])) if x.shape[1] < width else x for x in (a, b))
     return a + b, a - b
@@ -191,7 +191,7 @@ def _sum_and_difference(a: Tensor, b: Tensor) -> tuple[Tensor, Tensor]:
 
 @torch.no_grad()
 def structure_gap(C_sh: Tensor, L_sh: Tensor) -> float:
-    """The global structure loss over all rows: 0 when both sides' similarities agree, wherever their rows lie.
+    """The global structure loss over all rows. It is 0 if both sides' similarities agree, even if their rows differ.
 
     Args:
         C_sh: [n, d1] float.

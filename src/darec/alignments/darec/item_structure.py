@@ -1,9 +1,9 @@
-"""DaRec over a closed-form backbone: its item-item matrix leans to that of the shared part of the text.
+"""DaRec over a closed-form backbone: its item-item matrix is pulled towards that of the shared part of the text.
 
-The paper's claim is that the framework goes with any collaborative model. A linear one has no representations to split
-and no gradient to push with, but global structure alignment has a counterpart there: the structure that the language's
-shared part gives is what the matrix is drawn to, as far as the training interactions say that it can be trusted. Not
-from a paper; the form of the ridge is that of L3AE (arXiv 2508.13500).
+The paper claims that the framework works with any collaborative model. A linear model has no representations to split
+and no gradient to change, but global structure alignment has a counterpart: the matrix is pulled towards the structure
+of the text's shared part, in proportion to the reliability that the training interactions measure. This is not from a
+paper; the penalty has the form of L3AE (arXiv 2508.13500).
 """
 
 from __future__ import annotations
@@ -21,19 +21,20 @@ from darec.types import Interactions, TextTable
 
 CLOSED_FORM_ALONE: Final = frozenset({"lean", "text_ridge"})
 READ: Final = CLOSED_FORM_ALONE | {"text_part", "reliability", "neighbours", "temperature"}
-"""The settings that :func:`item_structure` reads, and those of them that nothing else does."""
+"""The settings that :func:`item_structure` reads, and those that only it reads."""
 
 
 def item_structure(config: DaRecConfig, text: TextTable, train: Interactions) -> Structure | None:
-    """The matrix that the text's shared part gives, and how much to lean to it.
+    """The matrix solved from the text's shared part, and the weight of the squared distance to it.
 
     Args:
-        config: of which :data:`READ` is read; all but ``lean`` and ``text_ridge`` as over trained backbones.
+        config: the settings; those in :data:`READ` are read. All but ``lean`` and ``text_ridge`` mean the same as with
+            trained backbones.
         text: E_L.
         train: the training interactions.
 
     Returns:
-        None where the text's part has no direction, or is not to be trusted at all.
+        None if the text's part has no direction or a reliability of zero.
     """
     items, mask = torch.from_numpy(text.items), torch.from_numpy(text.item_mask)
     graph = Graph(train)

@@ -1,4 +1,4 @@
-"""Local structure: each side's clusters should lie where their partners on the other side lie."""
+"""Local structure: the centres of matched clusters of both sides should be close."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ def local_structure_loss(
 ) -> Tensor:
     """``(1/K) sum_k ||c_k - l_pi(k)||^2`` over matched cluster centres (DaRec, the local structure term).
 
-    The assignments are given (from :func:`~darec.numerics.kmeans`, without gradient); the centres c and l
-    are made anew from their members, so that the gradient reaches every row. Rows are taken as they are, not at
-    unit length: this term, unlike the global one, also aligns lengths.
+    The assignments are given (from :func:`~darec.numerics.kmeans`, without gradient); the centres c and l are computed
+    again from their members, so that the gradient reaches every row. Rows are not scaled to unit length: this term,
+    unlike the global one, also aligns lengths.
 
     Args:
         C_sh: [n, d] float.
         L_sh: [m, d] float, of the same width.
         clusters_C: [n] long, the cluster of each row of C_sh, in 0..K-1.
-        clusters_L: [m] long, likewise of L_sh.
+        clusters_L: [m] long, the cluster of each row of L_sh.
         matching: [K] long, pi: partner of each C cluster (from :func:`~darec.alignments.darec.match_clusters`).
 
     Returns:
         Scalar, at least 0.
 
     Raises:
-        ValueError: widths differ, or a cluster has no row and thus no centre.
+        ValueError: the widths differ, or a cluster has no row and therefore no centre.
     """
     if C_sh.ndim != 2 or L_sh.ndim != 2 or C_sh.shape[1] != L_sh.shape[1]:
         raise ValueError(f"shapes {list(C_sh.shape)} and {list(L_sh.shape)}: expected one width.")

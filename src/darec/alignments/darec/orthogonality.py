@@ -1,4 +1,4 @@
-"""Orthogonality: what a side shares and what is specific to it should say different things."""
+"""Orthogonality: the shared part and the specific part of a side should be perpendicular."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ from darec.numerics.rows import (
 def orthogonality_loss(C_sh: Tensor, C_sp: Tensor, L_sh: Tensor, L_sp: Tensor) -> Tensor:
     """``mean_i cos^2(C_sh_i, C_sp_i) + mean_i cos^2(L_sh_i, L_sp_i)`` (DaRec, the orthogonality term).
 
-    Squared, so that its minimum is the perpendicular and not the opposite. A pair with a row of zeros counts as
-    perpendicular and gets no gradient.
+    The cosine is squared, so that the minimum is at perpendicular and not at opposite rows. A pair with a row of zeros
+    counts as perpendicular and gets no gradient.
 
     Args:
         C_sh: [n, d] shared part of the collaborative side.
@@ -45,7 +45,10 @@ def _mean_squared_cosine(a: Tensor, b: Tensor) -> Tensor:
 
 
 class _Cosines(torch.autograd.Function):
-    """[n, 1] cosines of rows. Written out because autograd keeps and fills a table for each of its many steps."""
+    """[n, 1] cosines of rows.
+
+    The gradient is written by hand, because autograd would store a table for each of many steps.
+    """
 
     @staticmethod
     def forward(ctx: Any, a: Tensor, b: Tensor) -> Tensor:

@@ -1,6 +1,6 @@
-"""What DaRec takes from the text in closed form: where ids start, whom an item is averaged with, a table beside E_C.
+"""Closed-form inputs that DaRec computes from the text: initial ids, neighbours for smoothing, and a table of its own.
 
-None of it is trained, and none of it is in the paper (docs/studies/structure.md, docs/studies/parts.md).
+None of them is trained, and none is in the paper (docs/studies/structure.md, docs/studies/parts.md).
 """
 
 from __future__ import annotations
@@ -16,19 +16,19 @@ from darec.numerics.components import principal_directions, replace_columns
 from darec.types import Tables
 
 PENALTY = 1.0
-"""Of both ridges, in units of the mean eigenvalue of the profiles' second moments."""
+"""Both ridges, in units of the mean eigenvalue of the profiles' second moments."""
 
 
 class TextInput(nn.Module):
-    """The closed forms that a run's settings ask for.
+    """The closed-form inputs that a run's settings need.
 
     Args:
         config: DaRec's settings.
-        inputs: E_L, who has text, and the training graph.
+        inputs: E_L, the mask of items with text, and the training graph.
 
     Attributes:
-        shared: the part of the text that is shared with the interactions; None where nothing reads it.
-        neighbours: the items' neighbours in text; None where nothing is averaged over them.
+        shared: the part of the text that is shared with the interactions; None if no setting reads it.
+        neighbours: the items' neighbours in text; None without smoothing.
         smoothing: the setting times the neighbours' reliability; 0 without neighbours.
         told: figures on the neighbours for a run's diagnostics.
         content: the text's own tables; None without ``text_width``.
@@ -68,10 +68,10 @@ class TextInput(nn.Module):
             self.content = ContentTables(tables, config.text_weight * near.reliability)
 
     def start(self, ids: Tensor, text: Tables) -> Tensor:
-        """[N, dim] random values to the text's coordinates on the leading directions of ``text_part``.
+        """Replace [N, dim] random values by the text's coordinates on the leading directions of ``text_part``.
 
-        One basis for users and items, so that their inner products mean something from the first step; each side keeps
-        the length that its random values had.
+        Users and items have the same basis, so that their inner products have a meaning from the first step. Each side
+        keeps the length of its random values.
         """
         if self.config.start == "random":
             return ids
@@ -82,19 +82,19 @@ class TextInput(nn.Module):
         return torch.cat([replace_columns(rows, basis.part(E_L, count)) for rows, E_L in sides])
 
     def smooth(self, ego: Tensor) -> Tensor:
-        """[N, d] with items as ``(I + s M) ego``, M the mean over neighbours in text, s the smoothing; users as is."""
+        """[N, d] with the items as ``(I + s M) ego``, M the mean over neighbours in text, s the smoothing."""
         if self.neighbours is None:
             return ego
         users, items = ego.split(self.sides)
         return torch.cat([users, self.neighbours.smooth(items, self.smoothing)])
 
     def beside(self, tables: Tables) -> Tables:
-        """The tables and, with ``text_width``, the text's own beside them."""
+        """The tables and, with ``text_width``, the columns of the text's own table."""
         return tables if self.content is None else self.content.beside(tables)
 
 
 def content_tables(items: Tensor, mask: Tensor, graph: Graph, width: int) -> Tables:
-    """Users and items by the text of the items they meet, as wide as asked for; nothing is trained.
+    """Tables of users and items that are computed from the text of the items they interact with, without training.
 
     With S the normalised adjacency and T the items' text, centred, of unit length, zero where an item has none, a
     user's profile is the direction of ``S T`` and an item's is that of its own text plus its users' mean profile.
@@ -102,18 +102,19 @@ def content_tables(items: Tensor, mask: Tensor, graph: Graph, width: int) -> Tab
 
         M = (P_u' P_u + a I)^-1 P_u' S P_i (P_i' P_i + b I)^-1,
 
-    cut to its ``width`` leading singular directions, half of each singular value on either side. Not from a paper; the
-    language's part that E_C leaves out, scored as the theorem of the information gap asks (docs/studies/parts.md).
+    cut to its ``width`` leading singular directions, with the square root of each singular value on either side. This
+    is not from a paper. It scores the part of the language that E_C leaves out, which the theorem of the information
+    gap suggests (docs/studies/parts.md).
 
     Args:
         items: [I, d_L].
-        mask: [I] False where an item has no text.
-        graph: of U users and I items, without self-loops.
-        width: at most d_L columns are there to give.
+        mask: [I] bool, False if an item has no text.
+        graph: the graph of U users and I items, without self-loops.
+        width: number of columns; at most d_L are returned.
 
     Returns:
-        [U, k] and [I, k], k the smaller of ``width`` and d_L. Scores of a user spread by one over the items, in the
-        root mean square over users; all zero where there is no text or nothing was taken.
+        [U, k] and [I, k], k the smaller of ``width`` and d_L. The spread of a user's scores over the items is 1, in
+        root mean square over users. All values are zero if there is no text or no interaction.
     """
     known = mask.to(items.device)
     T = torch.zeros_like(items, dtype=torch.float64)
@@ -140,7 +141,7 @@ def content_tables(items: Tensor, mask: Tensor, graph: Graph, width: int) -> Tab
 
 
 def _ridge(rows: Tensor, target: Tensor) -> Tensor:
-    """``(rows' rows + a I)^-1 target``; zero where all rows are."""
+    """``(rows' rows + a I)^-1 target``; zero if all rows are zero."""
     moments = rows.T @ rows
     unit = moments.diagonal().mean().clamp_min(torch.finfo(torch.float64).tiny)
     eye = torch.eye(len(moments), dtype=rows.dtype, device=rows.device)
@@ -149,13 +150,13 @@ def _ridge(rows: Tensor, target: Tensor) -> Tensor:
 
 
 def score_spread(tables: Tables) -> Tensor:
-    """Standard deviation of a user's scores over all items, the root of its mean square over users.
+    """Standard deviation of a user's scores over all items, in root mean square over users.
 
     Args:
         tables: [U, d] and [I, d].
 
     Returns:
-        A scalar, at the cost of two [d, d] products rather than of all scores.
+        A scalar. It is computed from two [d, d] products, without computing all scores.
     """
     items = tables.items - tables.items.mean(0)
     spread: Tensor = (
@@ -166,7 +167,7 @@ def score_spread(tables: Tables) -> Tensor:
 
 
 class ContentTables(nn.Module):
-    """:func:`content_tables` beside the tables of a model.
+    """The tables of :func:`content_tables` as further columns of a model's tables.
 
     Args:
         tables: [U, k] and [I, k].
@@ -183,10 +184,10 @@ class ContentTables(nn.Module):
         self.register_buffer("items", tables.items, persistent=False)
 
     def beside(self, tables: Tables) -> Tables:
-        """[U, d] and [I, d] tables with these as k more columns, so that scores add up.
+        """[U, d] and [I, d] tables with these k columns added, so that the scores are sums.
 
-        The items' columns have the weight's share of the squared length of a row of ``tables.items``, on average, so
-        that the text weighs as much between two items as it does between a user and an item.
+        The squared length of an item's new columns is, on average, the weight's share of that of its row in
+        ``tables.items``. The text therefore has the same weight between two items as between a user and an item.
         """
         tiny = torch.finfo(tables.items.dtype).tiny
         lengths = (torch.linalg.vector_norm(rows) for rows in (tables.items, self.items))

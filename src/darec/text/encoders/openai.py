@@ -1,10 +1,10 @@
 """Embeddings by any OpenAI-compatible server, ``openai:MODEL`` (extra ``llm``): OpenAI, vLLM, TEI, Ollama, llama.cpp.
 
-Texts go out in requests of so many tokens, several at a time. Without ``tokenizer`` tokens are estimated from
-characters, at three to a token, and long texts are cut by that estimate.
+Texts are sent in requests of limited tokens, several requests at the same time. Without ``tokenizer``, the number of
+tokens is estimated from characters, three for a token, and long texts are cut by that estimate.
 
-A request that the server refuses for its content is halved until the refused texts stand alone. These count as missing,
-with a notice, and are not asked again as long as the vectors are stored; all the others get their vectors.
+If the server refuses a request because of its content, the request is halved until the refused texts are found. These
+count as missing, with a notice, and are not sent again as long as the vectors are stored. All other texts get vectors.
 """
 
 from __future__ import annotations
@@ -31,12 +31,12 @@ if TYPE_CHECKING:
 
 _CHARACTERS: Final = 3
 _REFUSED: Final = 20
-"""Texts refused one by one while none has a vector, after which the settings are taken to be refused."""
+"""If this many single texts are refused and no text has a vector, the settings are assumed to be the reason."""
 _HINT: Final[dict[Reach, str]] = {
     "all": "",
     "content": "",
     "one": " Is a text too long? Lower max_tokens, or name the model's tokenizer.json as tokenizer.",
-    "later": " Run again when the server is well: finished batches are kept.",
+    "later": " Run again when the server works: finished batches are kept.",
 }
 
 
@@ -48,42 +48,43 @@ class OpenAIConfig(EncoderConfig):
     )
 
     base_url: str | None = Field(None, repr=False)
-    """The server, up to and with ``/v1``; null: the environment's ``OPENAI_BASE_URL``, else OpenAI's."""
+    """Address of the server, up to and including ``/v1``. With null, ``OPENAI_BASE_URL`` from the environment, or
+    OpenAI."""
     key_env: str = "OPENAI_API_KEY"
-    """Name of the environment variable that holds the key."""
+    """Name of the environment variable with the API key."""
     dimensions: int | None = Field(None, ge=1)
-    """d_L, for models that can be asked for fewer dimensions; null: the model's own."""
+    """d_L, for models that can return fewer dimensions; null is the model's own number."""
     max_tokens: int = Field(8000, ge=1)
-    """Tokens after which a text is cut."""
+    """Number of tokens after which a text is cut."""
     tokenizer: Path | None = None
-    """The model's ``tokenizer.json``; null: tokens are estimated."""
+    """The model's ``tokenizer.json``. With null, the number of tokens is estimated."""
     prompt: str = ""
-    """Put before every text, for models trained with one ("passage: ")."""
+    """Prefix of every text, for models trained with one ("passage: ")."""
     normalize: bool = True
     """Scale the rows to unit length."""
     batch_tokens: int = Field(32_000, ge=1)
-    """Tokens a request, unless a single text has more."""
+    """Largest number of tokens in a request, unless a single text has more."""
     batch_size: int = Field(64, ge=1)
-    """Texts a request, at most."""
+    """Largest number of texts in a request."""
     in_flight: int = Field(4, ge=1)
-    """Requests at a time."""
+    """Number of requests sent at the same time."""
     timeout: float = Field(120.0, gt=0)
-    """Seconds without a byte from the server."""
+    """Longest time without a byte from the server, in seconds."""
     retries: int = Field(6, ge=0)
-    """Of a request that the server does not answer (see :class:`darec.text.endpoint.Endpoint`)."""
+    """Number of retries of a request that the server does not answer (see :class:`darec.text.endpoint.Endpoint`)."""
 
     @field_serializer("base_url")
     def _bare(self, url: str | None) -> str | None:
-        """A password is used and never written."""
+        """A password is used but never written."""
         return url and without_credentials(url)
 
 
 class OpenAIEncoder(Encoder[OpenAIConfig]):
-    """Asks a server for vectors.
+    """Gets vectors from a server.
 
     Raises:
         ConfigError: the ``llm`` extra, the key or the tokenizer is missing.
-        EndpointError: the server cannot be reached, refuses, or sends something else than one vector a text.
+        EndpointError: the server cannot be reached, refuses, or does not send one vector for each text.
     """
 
     argument_name: ClassVar[str | None] = "MODEL"
@@ -100,11 +101,11 @@ class OpenAIEncoder(Encoder[OpenAIConfig]):
 
     @property
     def revision(self) -> str:
-        """A server does not say which weights it runs: the model's name has to do."""
+        """The name of the model, because a server does not tell which weights it runs."""
         return f"model {self.argument}, as served"
 
     def encode(self, texts: Sequence[str], corpus: Sequence[str] | None = None) -> FloatArray:
-        """One row a text, [n, d]."""
+        """One row for each text, [n, d]."""
         cut = [self._cut(text) for text in texts]
         vectors = run_async(self._encode([text for text, _ in cut], self._batches(cut)))
         self.notices[:] = self._tell()
@@ -121,13 +122,13 @@ class OpenAIEncoder(Encoder[OpenAIConfig]):
         if self._refused:
             n, first = len(self._refused), self._refused[0]
             notices.append(
-                f"{n} texts are refused by the server and count as missing (first: {first})."
+                f"the server refused {n} texts, which count as missing (first: {first})."
             )
         return notices
 
     def _cut(self, text: str) -> tuple[str, int]:
-        """The text as sent, and how many tokens it has."""
-        # Half a surrogate pair can come out of JSON, and no server takes it.
+        """The text that is sent, and its number of tokens."""
+        # JSON may contain half a surrogate pair, which no server accepts.
         text = (self.config.prompt + text).encode("utf-8", "ignore").decode()
         limit = self.config.max_tokens
         if self._tokenizer is None:
@@ -142,7 +143,7 @@ class OpenAIEncoder(Encoder[OpenAIConfig]):
         return text[:end], limit
 
     def _batches(self, cut: Sequence[tuple[str, int]]) -> list[slice]:
-        """Neighbours that fit into one request; they come sorted by length."""
+        """Consecutive texts that fit into one request; the texts are sorted by length."""
         batches, start, tokens = [], 0, 0
         for row, (_, n) in enumerate(cut):
             full = tokens + n > self.config.batch_tokens or row - start == self.config.batch_size
@@ -181,17 +182,17 @@ class OpenAIEncoder(Encoder[OpenAIConfig]):
         try:
             return np.array([row or nothing for row in rows], np.float32)
         except (ValueError, TypeError):
-            raise EndpointError(f"{self.argument!r} sent vectors that are no numbers.") from None
+            raise EndpointError(f"{self.argument!r} sent vectors that are not numbers.") from None
 
     async def _ask(self, client: AsyncOpenAI, texts: list[str]) -> list[list[float]]:
-        """One vector a text; an empty list for a text that is refused."""
+        """One vector for each text; an empty list for a refused text."""
         import openai
 
         more: dict[str, Any] = (
             {"dimensions": self.config.dimensions} if self.config.dimensions else {}
         )
         try:
-            # Read by ourselves: the client trusts a server to send nothing but embeddings.
+            # The body is parsed here, because the client trusts a server to send only embeddings.
             raw = await client.embeddings.with_raw_response.create(
                 model=self.argument, input=texts, encoding_format="float", **more
             )
@@ -213,7 +214,7 @@ class OpenAIEncoder(Encoder[OpenAIConfig]):
                 ]
             self._refused.append(said)
             return [[]]
-        except (KeyError, TypeError):  # something else than embeddings
+        except (KeyError, TypeError):  # not embeddings
             raise EndpointError(
                 f"{self.argument!r} did not send one vector for each of {len(texts)} texts: is it a model of "
                 "embeddings?"
@@ -238,5 +239,5 @@ class OpenAIEncoder(Encoder[OpenAIConfig]):
 
         try:
             return Tokenizer.from_file(str(path))
-        except Exception as error:  # the library raises no other kind
-            raise ConfigError(f"{path} is no tokenizer.json ({error}).") from None
+        except Exception as error:  # the library raises no other kind of error
+            raise ConfigError(f"{path} is not a tokenizer.json ({error}).") from None

@@ -1,8 +1,7 @@
 """TF-IDF and truncated SVD (latent semantic analysis, Deerwester et al. 1990): no download, seconds on a CPU.
 
-Terms are words and pairs of characters, in any script (:mod:`darec.terms`). They are fitted on the texts of all
-items, so that one new text changes every vector. The same texts, settings and version of scikit-learn give the same
-vectors.
+Terms are words and pairs of characters, in any script (:mod:`darec.terms`). The encoder is fitted on the texts of all
+items, so one new text changes every vector. Equal texts, settings and versions of scikit-learn give equal vectors.
 """
 
 from __future__ import annotations
@@ -23,22 +22,23 @@ from darec.text.encoders.base import Encoder, EncoderConfig
 from darec.types import FloatArray
 
 TERMS: Final = 2
-"""Counts the changes to what a term is."""
+"""Version of the definition of a term."""
 
 
 class TfidfConfig(EncoderConfig):
     """Settings of :class:`TfidfEncoder`."""
 
     dim: int = Field(128, ge=1)
-    """d_L, capped by the number of texts and of distinct terms."""
+    """d_L, at most the number of texts and of distinct terms."""
     max_terms: int = Field(50_000, ge=1)
-    """Terms kept, the most frequent ones."""
+    """Number of terms kept, the most frequent ones."""
     min_texts: int = Field(1, ge=1)
-    """A term is kept if at least so many texts hold it."""
+    """A term is kept if at least this many texts have it."""
     pairs: bool = True
-    """Whether pairs of neighbouring characters are terms beside the words; scripts without blanks have them anyway."""
+    """Whether pairs of neighbouring characters are terms in addition to words. In scripts without blanks they always
+    are."""
     seed: int = Field(0, ge=0)
-    """Seeds the randomised SVD."""
+    """Seed of the randomised SVD."""
 
 
 class TfidfEncoder(Encoder[TfidfConfig]):
@@ -51,26 +51,26 @@ class TfidfEncoder(Encoder[TfidfConfig]):
 
     @property
     def revision(self) -> str:
-        """The version of what a term is, and of scikit-learn."""
+        """The versions of the definition of a term and of scikit-learn."""
         return f"terms {TERMS}, scikit-learn {version('scikit-learn')}"
 
     def encode(self, texts: Sequence[str], corpus: Sequence[str] | None = None) -> FloatArray:
-        """Fit on ``corpus`` and project ``texts``; zeros where a text holds no term of the corpus.
+        """Fit on ``corpus`` and project ``texts``; zeros for a text without any term of the corpus.
 
         Raises:
-            TextError: the corpus holds no term at all, or none frequent enough.
+            TextError: the corpus has no term, or no term that is frequent enough.
         """
         vectorizer, axes = self._fit(texts if corpus is None else corpus)
         vectors = vectorizer.transform(texts) @ axes
         lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
-        # Below this a row is rounding error of the SVD: scaling it up would make a direction of noise.
+        # Below this length a row is a rounding error of the SVD, and scaling it up would make a direction from noise.
         vectors = np.where(lengths > 1e-6, vectors / np.maximum(lengths, 1e-6), 0.0)
         return np.asarray(vectors, np.float32)
 
     def learned(
         self, corpus: Sequence[str]
     ) -> tuple[list[str], NDArray[np.float64], NDArray[np.float64]]:
-        """What it learns of a corpus: [T] terms, [T] their inverse document frequencies and [T, d] axes."""
+        """The fitted state: [T] terms, [T] their inverse document frequencies and [T, d] axes."""
         vectorizer, axes = self._fit(corpus)
         return list(vectorizer.get_feature_names_out()), vectorizer.idf_, axes
 
@@ -88,7 +88,7 @@ class TfidfEncoder(Encoder[TfidfConfig]):
         )
         try:
             counts = vectorizer.fit_transform(corpus)
-        except ValueError as error:  # an empty vocabulary; the settings are checked already
+        except ValueError as error:  # the vocabulary is empty; the settings are already checked
             raise TextError(
                 f"tfidf finds no term in {len(corpus)} texts (no letters or digits, or none that {config.min_texts} of "
                 "them hold): check the texts, or lower min_texts."
@@ -103,17 +103,17 @@ class TfidfEncoder(Encoder[TfidfConfig]):
         return vectorizer, _axes(counts, dim, config.seed)
 
     def _tell_what_texts_share(self, corpus: Sequence[str], counts: sparse.csr_matrix) -> None:
-        """Whether the texts can be told apart, and whether any two are alike."""
+        """Warn if all texts are equal, or if almost no two texts are similar."""
         with_terms = int((counts.getnnz(axis=1) > 0).sum())
         if with_terms > 1 and (counts.getnnz(axis=0) == with_terms).all():
             self.notices.append(
-                f"all {with_terms} texts hold the same terms: their vectors tell no two items apart."
+                f"all {with_terms} texts have the same terms, so their vectors cannot distinguish items."
             )
         share = share_of_texts_with_common_words(corpus)
         if len(corpus) > 1 and share < FEW:
             self.notices.append(
-                f"only {share:.0%} of the texts share a word with another one: tfidf can tell little of which items "
-                "are alike. An encoder that knows what words mean (minilm, sentence-transformers:MODEL) may tell more."
+                f"only {share:.0%} of the texts share a word with another one, so tfidf finds few similar items. "
+                "An encoder that knows the meaning of words (minilm, sentence-transformers:MODEL) may find more."
             )
 
 
@@ -125,6 +125,6 @@ def _axes(counts: sparse.csr_matrix, dim: int, seed: int) -> NDArray[np.float64]
         return np.ones((1, 1))
     with np.errstate(
         divide="ignore", invalid="ignore"
-    ):  # shares of a variance that is zero where all texts are equal
+    ):  # shares of a variance that is zero if all texts are equal
         svd = TruncatedSVD(dim, random_state=seed).fit(counts)
     return np.asarray(svd.components_.T, np.float64)
