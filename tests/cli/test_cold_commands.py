@@ -116,7 +116,7 @@ def test_refusals(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     (tmp_path / "blank.jsonl").write_text(line({"item_id": "x", "text": " "}))
     assert "no file" in no(*user, tmp_path / "none.jsonl")
     assert "is empty" in no(*user, tmp_path / "empty.jsonl")
-    assert "is in the catalogue already" in no(*user, tmp_path / "known.jsonl")
+    assert "is already in the catalogue" in no(*user, tmp_path / "known.jsonl")
     assert "line 1: item 'x' has no text in 'text'" in no(*user, tmp_path / "blank.jsonl")
     assert "no column 'sku'" in no(*user, new, "--item-id", "sku")
     assert "did you mean 'neighbours'" in no(*user, new, "--how", "neighbour")
@@ -133,7 +133,7 @@ def test_refusals(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "say in words what the user likes" in no("--about", " ")
     assert "--text-weight needs --about" in no("--user", "u1", "--text-weight", 0.5)
     assert "give a number from 0 to 1" in no("--about", "theme1", "--text-weight", 2)
-    assert "finds nothing that it knows in 'xyzzy'" in no("--about", "xyzzy")
+    assert "finds no known word in 'xyzzy'" in no("--about", "xyzzy")
     assert "no liked items" in no("--liked", ",")
     assert "is for the split 'cold-items'" in refused(
         capsys, "import", shop / "log.csv", "--out", tmp_path / "d", "--cold-share", "0.2"

@@ -88,7 +88,7 @@ def bad_vectors(folder: Path, value: float, rows: int = 4) -> list[str]:
     ("case", "message"),
     [
         ("nan", "v.npy, row 1 (id 'b') holds NaN or infinity"),
-        ("zero", "v.npy, row 1 (id 'b') holds zeros alone"),
+        ("zero", "v.npy, row 1 (id 'b') has only zeros"),
         ("rows", "has 3 rows and"),
         ("absent", "no vectors at"),
         ("encoder", "unknown encoder 'minlm': did you mean 'minilm'?"),

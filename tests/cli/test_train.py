@@ -337,7 +337,7 @@ def test_auto_prints_what_it_tried_and_why_it_chose(
         (["--auto", "--minutes", "-1"], "--minutes=-1: give a time above 0"),
         (["--auto", "--minutes", "0.0001"], "--minutes=0.0001: too short for one model"),
         (["--minutes", "3"], "--minutes is only for a search: add --auto"),
-        (["--keep-candidates"], "--keep-candidates is for a search"),
+        (["--keep-candidates"], "--keep-candidates is only for a search"),
     ],
 )
 def test_what_a_search_does_not_take_is_refused(

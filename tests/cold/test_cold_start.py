@@ -143,7 +143,7 @@ def test_new_items_are_named_by_title_too(run: Run) -> None:
 def test_refusals(run: Run) -> None:
     with pytest.raises(ConfigError, match="did you mean 'ridge'"):
         ColdStart(run, how="rigde")
-    with pytest.raises(TextError, match="finds nothing that it knows in 'xyzzy'"):
+    with pytest.raises(TextError, match="finds no known word in 'xyzzy'"):
         ColdStart(run).fit(pl.DataFrame({"item_id": ["x"], "text": ["xyzzy"]}))
     cold = ColdStart(run).fit(NEW)
     with pytest.raises(ConfigError, match="at least 1"):

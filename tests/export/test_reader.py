@@ -44,7 +44,7 @@ def test_it_reads_as_the_run_does(kind: str, reduced: dict[str, int], tmp_path: 
     weights = reader.weights(vectors).toarray()
     np.testing.assert_allclose(weights, cold._weights(expected).toarray(), atol=1e-4)
     np.testing.assert_allclose(weights.sum(axis=1), 1, atol=1e-5)
-    with pytest.raises(TextError, match=r"finds nothing that it knows in '\.\.\.'"):
+    with pytest.raises(TextError, match=r"finds no known word in '\.\.\.'"):
         reader.encode(["word1", "..."])
     with pytest.raises(TextError, match="finds nothing"):
         reader.encode([""])

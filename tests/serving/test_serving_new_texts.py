@@ -108,11 +108,11 @@ def test_a_log_that_goes_away_or_is_edited_ends_nothing(
 @pytest.mark.parametrize(
     ("change", "status", "says"),
     [
-        ({"item_id": "i3"}, 409, "'i3' is in the catalogue already"),
+        ({"item_id": "i3"}, 409, "'i3' is already in the catalogue"),
         ({"fields": {"prize": 3}}, 422, "did you mean 'price'"),
         ({"fields": {"price": "cheap"}}, 422, "field 'price'"),
         ({"fields": {"tags": 3}}, 422, "field 'tags'"),
-        ({"text": "..."}, 422, "finds nothing that it knows"),
+        ({"text": "..."}, 422, "finds no known word"),
         ({"text": ""}, 422, "text: "),
         ({"item_id": ""}, 422, "item_id"),
     ],

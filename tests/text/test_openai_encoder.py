@@ -150,9 +150,7 @@ def test_a_refused_text_counts_as_missing_and_the_others_get_their_vectors(
     expected = [vector(text) for text in texts if text not in bad]
     np.testing.assert_allclose(vectors[vectors.any(axis=1)], expected, rtol=1e-6)
     (notice,) = encoder.notices
-    assert notice.startswith(
-        "4 texts are refused by the server and count as missing (first: refused"
-    )
+    assert notice.startswith("the server refused 4 texts, which count as missing (first: refused")
     encoder.encode(["t13"])  # in a later batch, with nothing to take the width from
     assert encoder.notices[0].startswith("5 texts")
 
@@ -181,7 +179,7 @@ def test_a_filter_leaves_the_rest_of_a_dataset_alone(
     options = {"base_url": server.url}
     report = encode_dataset(data, "openai:m", options=options, progress=False)
     assert (report.new, report.missing_items) == (4, 3)  # two of them have no text
-    assert "1 texts are refused by the server" in " ".join(report.notices)
+    assert "the server refused 1 texts" in " ".join(report.notices)
     assert load_text(data, "openai:m").item_mask.tolist() == [True] * 3 + [False] * 3
 
 

@@ -1,7 +1,7 @@
-"""Items that have only text, and users who have only liked items or words: recommended by a finished run.
+"""Recommendations of a finished run for items that have only text, and for users known by liked items or words.
 
-:class:`ColdStart` fits, on the warm items of a run, a map from their text to the rows that the run scores, and gives
-rows to new items by it. See docs/cold-start.md, and docs/studies/cold-start.md for what it is worth.
+:class:`ColdStart` fits a map from text to item vectors on the warm items of a run, and computes the vectors of new
+items with it. See docs/cold-start.md for its use and docs/studies/cold-start.md for its accuracy.
 """
 
 from darec.cold.evaluate import evaluate_cold

@@ -1,4 +1,4 @@
-"""How well cold items are told apart: each user's held-out ones ranked among all cold items of a part."""
+"""Accuracy on cold items: each user's held-out cold items are ranked among all cold items of a split."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ def cold_part(dataset: Dataset, split: str) -> HeldOut:
     """The cold items of ``valid`` or ``test``.
 
     Raises:
-        ConfigError: another split.
-        DataError: a dataset that holds no items out.
+        ConfigError: the split is neither of them.
+        DataError: the dataset has no held-out items.
     """
     if split not in PARTS:
         raise ConfigError(f"no cold items for {split!r}: choose valid or test.")
     if split not in dataset.cold:
         raise DataError(
-            f"the dataset {dataset.path or 'in memory'} holds no items out: import it with --split=cold-items."
+            f"the dataset {dataset.path or 'in memory'} has no cold items: import it with --split=cold-items."
         )
     return dataset.cold[split]
 
 
 def evaluate_cold(scorer: Scorer, part: HeldOut, ks: Sequence[int] = KS) -> Evaluation:
-    """Accuracy over the users who have one of the cold items; all of these items are candidates.
+    """Accuracy over the users who have one of the cold items. All cold items are candidates.
 
     Args:
-        scorer: of all users for the part's items.
-        part: the cold items and who has them.
+        scorer: scorer of all users for these items.
+        part: the cold items and the users who have them.
         ks: cut-offs.
     """
     nothing = np.zeros(0, np.int64)

@@ -1,4 +1,4 @@
-"""From text to the rows that a run scores: three maps, fitted on warm items, in the manner of scikit-learn."""
+"""Three maps from text to item vectors of a run, fitted on warm items, with the interface of scikit-learn."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from darec.graph.text_neighbours import COUNT, TEMPERATURE
 from darec.types import FloatArray
 
 PENALTIES: Final = np.logspace(-3, 5, 33)
-"""Tried, in units of the mean eigenvalue of the centred X^T X."""
+"""Candidate penalties, in units of the mean eigenvalue of the centred X^T X."""
 _TINY: Final = float(np.finfo(np.float64).tiny)
 
 
@@ -23,13 +23,14 @@ class TextMap(Protocol):
     """A map from text vectors to rows of the item table.
 
     Attributes:
-        explained_: share of the warm rows' variance that the map tells, each from the others (leave one out).
+        explained_: share of the variance of the warm rows that the map explains; each row is predicted from the others
+            (leave one out).
     """
 
     explained_: float
 
     def fit(self, X: FloatArray, Y: FloatArray) -> Self:
-        """Learn from warm items.
+        """Fit the map on warm items.
 
         Args:
             X: [n, d_L] their text vectors.
@@ -37,16 +38,16 @@ class TextMap(Protocol):
         """
 
     def predict(self, X: FloatArray) -> FloatArray:
-        """[m, d_L] text vectors to [m, d] rows, float32."""
+        """Map [m, d_L] text vectors to [m, d] rows, float32."""
 
 
 class RidgeMap:
     """Ridge regression of the rows on the text, with an intercept (Hoerl & Kennard 1970).
 
-    The penalty has the least squared error of leaving one item out, which has a closed form (Allen's PRESS, 1974).
+    The penalty is chosen by the squared error of leave-one-out, which has a closed form (Allen's PRESS, 1974).
 
     Attributes:
-        penalty_: the chosen one.
+        penalty_: the chosen penalty.
         coef_: [d, d_L].
         intercept_: [d].
     """
@@ -76,10 +77,10 @@ class RidgeMap:
 class NeighbourMap:
     """The mean of the rows of the nearest warm items in text, weighted by a softmax of cosines.
 
-    The neighbours are found as DaRec finds those that it averages an item with (:mod:`darec.graph.text_neighbours`).
+    The neighbours are the same as those of DaRec's smoothing (:mod:`darec.graph.text_neighbours`).
 
     Attributes:
-        explained_: 1 - squared error / total sum of squares, each item from its neighbours without itself.
+        explained_: 1 - squared error / total sum of squares; each item is predicted from its neighbours without itself.
     """
 
     def __init__(self, neighbours: int = COUNT, temperature: float = TEMPERATURE) -> None:
@@ -109,10 +110,10 @@ class NeighbourMap:
 
 
 class SharedNeighbourMap(NeighbourMap):
-    """The same, with neighbours by cosines of what the text shares with the interactions, as DaRec finds its own.
+    """The same, with neighbours by cosines of the part of the text that is shared with the interactions, as in DaRec.
 
     Args:
-        shared: of the run's training interactions (:func:`darec.graph.shared_text`).
+        shared: the shared part of the text (:func:`darec.graph.shared_text`) for the run's training interactions.
     """
 
     def __init__(
@@ -122,7 +123,7 @@ class SharedNeighbourMap(NeighbourMap):
         self.shared = shared
 
     def fit(self, X: FloatArray, Y: FloatArray) -> Self:
-        """See :class:`TextMap`. Where text and interactions share nothing, all items are alike."""
+        """See :class:`TextMap`. If text and interactions share nothing, all items get the same row."""
         if not self.shared.directions.shape[1]:
             self.neighbours = len(X)
         return super().fit(self._part(X), Y)
@@ -140,4 +141,4 @@ MAPS: Final[Mapping[str, Callable[[Callable[[], SharedText]], TextMap]]] = {
     "neighbours": lambda shared: NeighbourMap(),
     "shared": lambda shared: SharedNeighbourMap(shared()),
 }
-"""Name -> map, made with what gives the shared part of the text to those that read it."""
+"""Name -> constructor of the map, which gets the function that computes the shared part of the text."""

@@ -1,4 +1,4 @@
-"""A finished run for items that it has never met, and for users who are known by items or words alone."""
+"""Recommendations of a finished run for new items, and for new users who are known by liked items or by words."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from darec.scoring.extending import extended, folded, new_items, tables_of, text
 from darec.scoring.mixing import WORDS, mixed, unit
 from darec.types import FloatArray, IntArray, Interactions
 
-LEAST: Final = 3  # warm items that a map can be fitted on
+LEAST: Final = 3  # least number of warm items to fit a map
 NAMES: Final = ("text", "title")
 
 
@@ -35,38 +35,39 @@ class ColdRecommendation(Recommendation):
     """One recommended item, new or not.
 
     Attributes:
-        new: whether the run has never met it.
+        new: whether the item is new to the run.
     """
 
     new: bool
 
 
 class ColdStart:
-    """Gives new items rows by their text.
+    """Computes the vectors of new items from their text.
 
-    Where a run scores by tables, a map from text to their rows is fitted on the warm items: those with text and with
-    training interactions (:mod:`darec.cold.maps`). It is made alike for every backbone and alignment. Where all warm
-    rows are equally long (a run that scores by cosine), so are the new ones. In an item-item matrix, alone or beside
-    tables, a new item's entries are the weighted means of those of its nearest warm items in text
-    (:mod:`darec.scoring.extending`). What is asked before :meth:`fit` is answered as after ``fit()``, without new
-    items.
+    If a run scores by tables, a map from text to the item vectors is fitted on the warm items, which have text and
+    training interactions (:mod:`darec.cold.maps`). The map is fitted in the same way for every backbone and alignment.
+    If all warm rows have the same length (a run that scores by cosine), the new rows get this length. If a run has an
+    item-item matrix, a new item's entries are weighted means of those of its nearest warm items in text
+    (:mod:`darec.scoring.extending`). If a method is called before :meth:`fit`, ``fit()`` without new items is called
+    first.
 
     Args:
-        run: finished, on a dataset that is encoded; the text read is that of the run.
-        how: ``ridge``, ``neighbours`` or ``shared``, see :mod:`darec.cold.maps`; in a matrix, ``shared`` finds
-            neighbours by the shared part of the text, and the other two by all of it.
-        device: where a neural encoder runs.
+        run: a finished run on an encoded dataset. Its own text sources are read.
+        how: ``ridge``, ``neighbours`` or ``shared``, see :mod:`darec.cold.maps`. For a matrix, ``shared`` finds
+            neighbours by the shared part of the text, and the other two by the whole text.
+        device: device of a neural encoder.
 
     Attributes:
         items_: the new items.
-        rows_: [n, d] float32, their rows in the run's tables; [n, 0] where it has none.
-        map_: the fitted map; ``map_.explained_`` tells how much of the warm rows text explains. None without tables.
-        relative_length_: mean length of the new rows over that of the warm ones; 1 without tables.
-        notices_: what was assumed, one sentence each.
-        names_: finds items, old and new, by id or title.
+        rows_: [n, d] float32, their rows for the run's tables; [n, 0] if it has no tables.
+        map_: the fitted map; ``map_.explained_`` is the share of the warm rows' variance that text explains. None
+            without tables.
+        relative_length_: mean length of the new rows divided by that of the warm rows; 1 without tables.
+        notices_: sentences about assumptions.
+        names_: finds items, warm and new, by id or title.
         text_: the text that the run reads.
         warm_: rows of the warm items.
-        length_: of every row, where all warm ones are equally long; else None.
+        length_: length of every row if all warm rows have the same length; else None.
     """
 
     text_: RunText
@@ -81,7 +82,9 @@ class ColdStart:
 
     def __init__(self, run: Run, *, how: str = "ridge", device: str = "cpu") -> None:
         if how not in MAPS:
-            raise ConfigError(f"no map {how!r} from text to rows: {did_you_mean(how, MAPS)}")
+            raise ConfigError(
+                f"unknown map {how!r} from text to item vectors: {did_you_mean(how, MAPS)}"
+            )
         self.run, self.how, self.device = run, how, device
         self._shared: SharedText | None = None
 
@@ -91,16 +94,17 @@ class ColdStart:
         *,
         id_column: str | None = None,
     ) -> Self:
-        """Fit the map on the warm items and give the new ones rows.
+        """Fit the map on the warm items and compute the rows of new items.
 
         Args:
-            items: file or table of new items (see :func:`read_new_items`); None for none, to recommend the catalogue.
-            id_column: name of the id's column, where it is not the import's.
+            items: file or table of new items (see :func:`read_new_items`). With None there are no new items, and the
+                catalogue is recommended.
+            id_column: name of the id's column, if it is not that of the import.
 
         Raises:
-            DataError: new items that cannot be used.
-            TextError: no stored language vectors, or an encoder that cannot encode new texts.
-            RunError: too few warm items with text.
+            DataError: new items cannot be used.
+            TextError: there are no stored language vectors, or the encoder cannot encode new texts.
+            RunError: there are too few warm items with text.
         """
         data = self.run.dataset
         new = NewItems("", [], [], [])
@@ -110,8 +114,8 @@ class ColdStart:
         warm = np.flatnonzero(text.known & (data.train.item_degree > 0))
         if len(warm) < LEAST:
             raise RunError(
-                f"{len(warm)} items of {data.path or 'the dataset'} have both text and training interactions: too few "
-                "to learn what text says of an item's row."
+                f"{len(warm)} items of {data.path or 'the dataset'} have both text and training interactions: too "
+                "few to learn a map from text to item vectors."
             )
         self.text_, self.warm_, self._shared, self.map_ = text, warm, None, None
         self.length_ = None
@@ -148,14 +152,14 @@ class ColdStart:
     def transform(
         self, texts: Sequence[str | None], titles: Sequence[str | None] | None = None
     ) -> FloatArray:
-        """[n, d] float32 rows for texts of items, as the catalogue's own are written.
+        """[n, d] float32 rows for texts in the form of the catalogue's texts.
 
         Args:
             texts: n texts.
-            titles: n titles, for runs that read titles; None: the texts.
+            titles: n titles, for runs that read titles; None uses the texts.
 
         Raises:
-            TextError: a text in which the encoder finds nothing.
+            TextError: the encoder finds nothing in a text.
         """
         self._fitted()
         return self._mapped(self._vectors(texts, titles))
@@ -163,30 +167,30 @@ class ColdStart:
     def _vectors(
         self, texts: Sequence[str | None], titles: Sequence[str | None] | None
     ) -> FloatArray:
-        """[n, d_L] of the texts. Raises ``TextError`` on one in which the encoder finds nothing."""
+        """[n, d_L] vectors of the texts. Raises ``TextError`` if the encoder finds nothing in one."""
         if not len(texts):
             return np.zeros((0, self.text_.items.shape[1]), np.float32)
         vectors, found = self.text_.encode(texts, texts if titles is None else titles)
         empty = np.flatnonzero(~found)
         if len(empty):
             raise TextError(
-                f"the encoder finds nothing that it knows in {texts[empty[0]]!r} ({len(empty)} such texts): leave such "
-                "items out, or write words that the catalogue's texts use."
+                f"the encoder finds no known word in {texts[empty[0]]!r} ({len(empty)} such texts): leave such "
+                "items out, or write words that occur in the catalogue's texts."
             )
         return vectors
 
     def evaluate(self, split: str = "test", ks: Sequence[int] | None = None) -> Evaluation:
-        """Rank the cold items that the split ``cold-items`` held out, for every user who has one.
+        """Rank the held-out items of a ``cold-items`` split for every user who has one of them.
 
-        A held-out item without text is given the mean of the catalogue's.
+        A held-out item without text gets the mean text vector of the catalogue.
 
         Args:
             split: ``test``, or ``valid`` to choose settings by.
-            ks: cut-offs; None: the run's, as far as there are so many cold items.
+            ks: cut-offs. With None, those of the run that are not above the number of cold items.
 
         Raises:
-            ConfigError: a cut-off above the number of cold items.
-            DataError: a dataset that holds no items out.
+            ConfigError: a cut-off is above the number of cold items.
+            DataError: the dataset has no held-out items.
         """
         self._fitted()
         part = cold_part(self.run.dataset, split)
@@ -199,19 +203,19 @@ class ColdStart:
         return evaluate_cold(new_items(self.run.scorer, rows, weights, ids.tie_order), part, ks)
 
     def _fitted(self) -> None:
-        """Fit without new items, unless that or another fit was made."""
+        """Fit without new items, if nothing was fitted yet."""
         if not hasattr(self, "map_"):
             self.fit()
 
     def _shared_text(self) -> SharedText:
-        """What the run's text shares with its training interactions."""
+        """The part of the run's text that is shared with its training interactions."""
         if self._shared is None:
             items, known = (torch.from_numpy(rows) for rows in (self.text_.items, self.text_.known))
             self._shared = shared_text(items, known, Graph(self.run.dataset.train))
         return self._shared
 
     def _mapped(self, vectors: FloatArray) -> FloatArray:
-        """Text vectors to rows, as long as the warm ones where these are equally long."""
+        """Map text vectors to rows, scaled to the length of the warm rows if these have the same length."""
         if self.map_ is None:
             return np.zeros((len(vectors), 0), np.float32)
         if not len(vectors):
@@ -224,7 +228,7 @@ class ColdStart:
         return np.asarray(rows, np.float32)
 
     def _weights(self, vectors: FloatArray) -> sparse.csr_array:
-        """[n, I] how much each warm item counts for texts, in a matrix."""
+        """[n, I] weights of the warm items for texts, for a matrix."""
         warm, new = torch.from_numpy(self.text_.items[self.warm_]), torch.from_numpy(vectors)
         if self.how == "shared" and (shared := self._shared_text()).directions.shape[1]:
             warm, new = shared.part(warm).float(), shared.part(new).float()
@@ -237,14 +241,14 @@ class ColdStart:
 
         Args:
             user: the user's id.
-            k: how many at most.
-            with_warm: rank the new items among the catalogue. Both kinds are scored by the same user's row, but a
-                map's rows lie closer to the mean than learned ones: see ``relative_length_``.
-            exclude_seen: leave out what the user has in any split.
+            k: largest number of items.
+            with_warm: rank the new items together with the catalogue. Both are scored by the same user's row, but rows
+                from a map are closer to the mean than learned rows: see ``relative_length_``.
+            exclude_seen: leave out items that the user has in any split.
 
         Raises:
-            DataError: an unknown user.
-            ConfigError: ``k`` below 1, or above the number of items where the catalogue is ranked.
+            DataError: the user is unknown.
+            ConfigError: ``k`` is below 1, or above the number of items if the catalogue is ranked.
         """
         self._fitted()
         row = self.run.dataset.users.row(user)
@@ -261,9 +265,9 @@ class ColdStart:
         with_warm: bool = False,
         exclude_seen: bool = True,
     ) -> RecommendationList[ColdRecommendation]:
-        """The ``k`` best new items for a user known only by items they like, of the catalogue or new.
+        """The ``k`` best new items for a new user who is known by liked items, from the catalogue or new.
 
-        How that is scored depends on the scorer, as in :meth:`darec.run.Run.recommend_for`.
+        The scores depend on the scorer, as in :meth:`darec.run.Run.recommend_for`.
 
         Args:
             liked: ids or titles of items, at least one.
@@ -282,20 +286,20 @@ class ColdStart:
     def recommend_about(
         self, text: str, k: int = 10, *, with_warm: bool = False, text_weight: float = WORDS
     ) -> RecommendationList[ColdRecommendation]:
-        """The ``k`` best new items for a user known only by words.
+        """The ``k`` best new items for a new user who is known by words.
 
-        The words are taken for one liked item with that text, and what is learned of such a user is added to the cosine
+        The words are treated as the text of one liked item. The learned scores of such a user are mixed with the cosine
         of each item's text with the words (:func:`darec.scoring.mixing.mixed`).
 
         Args:
-            text: what the user likes, in the words of the catalogue's texts.
+            text: words that say what the user likes, as in the catalogue's texts.
             k: how many at most.
             with_warm: see :meth:`recommend`.
-            text_weight: of the cosines, 0 to 1; see docs/studies/about.md.
+            text_weight: weight of the cosines, 0 to 1; see docs/studies/about.md.
 
         Raises:
-            TextError: words in which the encoder finds nothing.
-            ConfigError: a weight that is none, or as :meth:`recommend`.
+            TextError: the encoder finds nothing in the words.
+            ConfigError: the weight is not in [0, 1], or as in :meth:`recommend`.
         """
         if not 0 <= text_weight <= 1:
             raise ConfigError(f"text_weight {text_weight:g}: give a number from 0 to 1.")
@@ -312,7 +316,7 @@ class ColdStart:
     def _ranked(
         self, scorer: Scorer, user: int, exclude: IntArray, k: int, with_warm: bool
     ) -> RecommendationList[ColdRecommendation]:
-        """New items, or all; the catalogue where there are no new ones."""
+        """The new items or all items; the catalogue if there are no new items."""
         n_warm, n_new = self.run.dataset.n_items, len(self.items_)
         alone = bool(n_new) and not with_warm
         check_k(k, max(k, 1))

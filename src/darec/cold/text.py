@@ -1,4 +1,4 @@
-"""The text that a run reads: vectors of its warm items as they are stored, and of new texts by the same encoders."""
+"""The text vectors of a run: the stored vectors of its warm items, and vectors of new texts by the same encoders."""
 
 from __future__ import annotations
 
@@ -14,21 +14,21 @@ from darec.types import FloatArray
 
 
 class RunText:
-    """Vectors of items old and new in one space, the run's sources side by side as the encoders made them.
+    """Vectors of warm and new items in one space, with the run's sources concatenated.
 
-    A run without text is taken to read what was encoded last.
+    A run without text uses the most recent embeddings.
 
     Args:
-        run: on a dataset that is on disk and encoded.
-        device: where a neural encoder runs.
+        run: a run on an encoded dataset on disk.
+        device: device of a neural encoder.
 
     Attributes:
-        items: [I, d_L] float32; the mean where an item has no text.
-        known: [I] bool, False where an item lacks one of the sources.
-        encoders: of new texts, one a source.
+        items: [I, d_L] float32; the mean for an item without text.
+        known: [I] bool, False if an item has no text in one of the sources.
+        encoders: encoders of new texts, one for each source.
 
     Raises:
-        TextError: nothing stored, or an encoder or source that new texts cannot go through.
+        TextError: there are no stored vectors, or the encoder or source cannot be used for new texts.
     """
 
     def __init__(self, run: Run, *, device: str = "cpu") -> None:
@@ -48,11 +48,11 @@ class RunText:
     def encode(
         self, texts: Sequence[str | None], titles: Sequence[str | None]
     ) -> tuple[FloatArray, NDArray[np.bool_]]:
-        """[n, d_L] float32, and [n] bool: False where no source says anything, and the row is the mean.
+        """[n, d_L] float32 and [n] bool: False if no source has text, and the row is then the mean.
 
         Args:
-            texts: of n items, None where missing.
-            titles: likewise.
+            texts: texts of n items, None for a missing one.
+            titles: titles of n items, None for a missing one.
         """
         made, found = [], np.zeros(len(texts), bool)
         for encoder, mean, source in zip(self.encoders, self._means, self.sources, strict=True):

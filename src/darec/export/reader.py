@@ -71,7 +71,7 @@ class TextReader:
         empty = np.flatnonzero(~vectors.any(axis=1))
         if len(empty):
             raise TextError(
-                f"the encoder finds nothing that it knows in {texts[empty[0]]!r}: write words that the catalogue's "
+                f"the encoder finds no known word in {texts[empty[0]]!r}: write words that the catalogue's "
                 "texts use."
             )
         return vectors

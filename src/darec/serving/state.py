@@ -105,7 +105,7 @@ class Shop:
             now = self.now()
             if item_id in now.shown.named.items:
                 raise RefusalError(
-                    409, f"item_id: {item_id!r} is in the catalogue already: give another id."
+                    409, f"item_id: {item_id!r} is already in the catalogue: give another id."
                 )
             most = self.settings.max_items
             if len(now.new) >= most:

@@ -1,4 +1,4 @@
-"""Choosing settings by validation: Optuna over the search space that configs declare (extra ``tune``)."""
+"""Search for settings on validation data: Optuna over the search space that configs declare (extra ``tune``)."""
 
 from darec.tuning.study import Tuning
 from darec.tuning.table import Tuned

@@ -1,4 +1,4 @@
-"""What tuning shows while it works: a live line on a terminal, and a line a trial everywhere."""
+"""Progress of tuning: a live line on a terminal, and one line for each trial everywhere."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from rich.progress import BarColumn, Progress
 from darec.progress import span
 from darec.terminal import Console, TextColumn
 
-_QUIET_SECONDS = 30.0  # between two lines about the same trial, on a plain stream
+_QUIET_SECONDS = (
+    30.0  # seconds between two lines about the same trial, if the output is not a terminal
+)
 
 
 class TuningReporter:
-    """Progress on standard error, over all trials of one study.
+    """Shows the progress of all trials of one study on standard error.
 
     Args:
-        label: the pair.
+        label: name of the pair.
         metric: the validation metric.
-        trials: the budget.
-        epochs: the most epochs a trial can have.
-        shown: False shows nothing.
+        trials: number of trials of the study.
+        epochs: largest number of epochs of a trial.
+        shown: whether to show anything.
     """
 
     def __init__(self, label: str, metric: str, trials: int, epochs: int, *, shown: bool) -> None:
@@ -50,7 +52,7 @@ class TuningReporter:
         self.progress.stop()
 
     def trial(self, done: int, parameters: Mapping[str, Any], best: float | None) -> None:
-        """A trial begins; ``done`` trials of the budget are behind or in other hands."""
+        """A trial begins; ``done`` trials are finished or run in other processes."""
         self.done, self.current = done, done + 1
         self.best = "" if best is None else f", best so far {best:.4f}"
         self.said = time.monotonic()
@@ -58,7 +60,7 @@ class TuningReporter:
         self.step(1, 0, 1)
 
     def step(self, epoch: int, done: int, total: int) -> None:
-        """Move the bar: one length for all trials."""
+        """Move the bar, which covers all trials."""
         share = min(1.0, ((epoch - 1) * total + done) / (self.epochs * total))
         self.progress.update(
             self.task,
@@ -98,7 +100,7 @@ class TuningReporter:
 
 
 def shown(parameters: Mapping[str, Any]) -> str:
-    """Settings as one would write them, numbers to four digits."""
+    """Settings in the form of the command line, with numbers to four digits."""
     if not parameters:
         return "the starting settings"
     return " ".join(

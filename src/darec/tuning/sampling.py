@@ -1,4 +1,4 @@
-"""From a search space to the settings of a trial: how they are drawn."""
+"""Draw the settings of a trial from a search space."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ def sampler(space: Mapping[str, Dimension], *, random: int, seed: int) -> BaseSa
     """A multivariate tree-structured Parzen estimator.
 
     Args:
-        space: what is searched; where dimensions depend on others, they are modelled in groups.
-        random: trials drawn at random before the estimator is asked.
-        seed: of the draws of one trial.
+        space: the search space. If some dimensions depend on others, they are modelled in groups.
+        random: number of random trials before the estimator is used.
+        seed: seed of the draws of one trial.
     """
     from optuna.samplers import TPESampler
 
-    with warnings.catch_warnings():  # grouping is marked experimental
+    with warnings.catch_warnings():  # Optuna marks grouping as experimental
         warnings.simplefilter("ignore")
         return TPESampler(
             n_startup_trials=max(1, random),
             multivariate=True,
             group=len(always(space)) < len(space),
-            constant_liar=True,  # what others are at work on now is kept clear of
+            constant_liar=True,  # avoids settings on which other processes are working
             warn_independent_sampling=False,
             seed=seed % 2**32,
         )
@@ -43,12 +43,12 @@ def always(space: Mapping[str, Dimension]) -> list[str]:
 
 
 def suggest(trial: Trial, space: Mapping[str, Dimension], config: RunConfig) -> dict[str, Any]:
-    """The settings of a trial, by dotted key; dimensions whose condition does not hold are not drawn.
+    """The settings of a trial, by dotted key. Dimensions whose condition is false are not drawn.
 
     Args:
         trial: from ``study.ask()``.
-        space: conditions come before what depends on them.
-        config: holds what is not searched.
+        space: dimensions; conditions come before the dimensions that depend on them.
+        config: has the settings that are not searched.
     """
     values: dict[str, Any] = {}
     for key, dimension in space.items():

@@ -1,4 +1,4 @@
-"""What a study was begun with, so that nobody goes on with it on other terms."""
+"""The setup of a study, which is compared before a study is continued."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def setup_of(
     space: Mapping[str, Dimension],
     epochs: int,
 ) -> dict[str, Any]:
-    """Everything that trials must have in common to be comparable, ready for JSON.
+    """Everything that must be equal for trials to be comparable, as values for JSON.
 
     Device and threads are left out, so that different machines can work on one study.
     """
@@ -40,7 +40,7 @@ def setup_of(
 
 
 def difference(begun: Mapping[str, Any], now: Mapping[str, Any]) -> str | None:
-    """The first thing in which two setups differ, in words; None where they agree."""
+    """The first difference between two setups, in words; None if they agree."""
     if begun["data"] != now["data"]:
         return "another dataset"
     if begun["text"] != now["text"]:

@@ -1,8 +1,8 @@
-"""Where a study is kept, and which of its trials are still being worked on.
+"""The storage of a study, and the running trials of other processes.
 
-A study lives in a journal file or an SQL database, and any number of processes on any machines may work on it. Each
-trial carries the process that runs it and the time of its last sign of life, so that what a kill left behind is
-recognised: at once on the machine where it ran, and after :data:`SILENCE` from elsewhere.
+A study is stored in a journal file or an SQL database, and any number of processes on any machines may work on it. Each
+trial records the process that runs it and the time of its last heartbeat. A trial whose process was killed is therefore
+recognised: immediately on the same machine, and after :data:`SILENCE` on other machines.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ if TYPE_CHECKING:
     from optuna.trial import FrozenTrial
 
 SILENCE = 900.0
-"""Seconds without a sign of life after which a trial of another machine counts as dead."""
+"""Seconds without a heartbeat after which a trial of another machine counts as dead."""
 BEAT = 60.0
-"""Seconds between signs of life."""
+"""Seconds between two heartbeats."""
 NEED_EXTRA = "darec tune needs an extra: pip install 'darec[tune]'."
 
 
 def open_storage(where: str | Path) -> BaseStorage:
-    """Open or begin the storage of studies.
+    """Open or create the storage of studies.
 
     Args:
         where: an SQL URL such as ``postgresql://host/db`` or ``sqlite:///file.db``, or the path of a journal file.
@@ -60,7 +60,7 @@ def open_storage(where: str | Path) -> BaseStorage:
     try:
         if path.is_file() and path.stat().st_size:
             with path.open() as file:
-                json_value(file.readline())["op_code"]  # before anything is changed in it
+                json_value(file.readline())["op_code"]  # before it is changed
             lock.acquire()
             lock.release()
         storage = JournalStorage(
@@ -68,18 +68,23 @@ def open_storage(where: str | Path) -> BaseStorage:
         )
         storage.get_all_studies()
         return storage
-    except (ValueError, KeyError, TypeError, RecursionError) as error:  # Optuna reads later lines
+    except (
+        ValueError,
+        KeyError,
+        TypeError,
+        RecursionError,
+    ) as error:  # Optuna reads the later lines
         raise RunError(f"{path} is not a journal of studies: choose another file.") from error
 
 
 class _JournalLock:
-    """Optuna's interface to the lock that guards the journal's lines."""
+    """Optuna's interface to the lock of the journal."""
 
     def __init__(self, journal: Path) -> None:
         self.journal, self.lock = journal, Lock(journal.with_name(f".{journal.name}.lock"))
 
     def acquire(self) -> bool:
-        """Wait for the lock, then drop the half line of a process that was killed while it wrote."""
+        """Wait for the lock, then remove the incomplete line of a process that was killed while it wrote."""
         self.lock.acquire(wait=math.inf)
         with self.journal.open("rb+") as file:
             if file.seek(0, os.SEEK_END):
@@ -90,17 +95,17 @@ class _JournalLock:
         return True
 
     def release(self) -> None:
-        """Give the lock back."""
+        """Release the lock."""
         self.lock.release()
 
 
 def this_worker() -> str:
-    """Name of this process: host, process id and when it was started, since ids are used again."""
+    """Name of this process: host, process id and start time, because ids are used again."""
     return f"{socket.gethostname()}:{os.getpid()}:{_started(os.getpid())}"
 
 
 def alive(trial: FrozenTrial) -> bool:
-    """Whether somebody is at work on a running trial."""
+    """Whether a process is working on a running trial."""
     host, _, process = str(trial.user_attrs.get("worker", "")).partition(":")
     if host == socket.gethostname():
         pid, _, started = process.partition(":")
@@ -110,14 +115,14 @@ def alive(trial: FrozenTrial) -> bool:
 
 
 def _started(pid: int) -> str | None:
-    """When a process was started, in the system's own terms; None if it is no more."""
+    """Start time of a process in units of the system; None if it has ended."""
     try:
-        # proc(5): the command, in brackets, may hold anything; field 3 is the state, field 22 the start.
+        # proc(5): the command, in brackets, may contain any character; field 3 is the state, field 22 the start time.
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     except OSError:
         if Path("/proc/self/stat").exists():
             return None
-        try:  # no /proc, as on macOS: the id alone has to do
+        try:  # without /proc, as on macOS, only the id is compared
             os.kill(pid, 0)
         except ProcessLookupError:
             return None

@@ -1,10 +1,10 @@
-"""The search for one pair's settings: trials proposed by Optuna, judged by validation alone.
+"""The search for one pair's settings: Optuna proposes trials, and validation alone judges them.
 
-A trial is a training run that keeps nothing but its best validation value; the test split is not looked at. The first
-trial has the settings that the search starts from, about a third of the budget is drawn at random, and the rest by a
-tree-structured Parzen estimator over all settings together (Bergstra et al. 2011; Falkner et al. 2018). A trial that
-is below the median of the others at the same epoch is pruned. Draws depend on the seed and the trials so far, so that
-one process alone repeats to the digit, also after an interruption between trials.
+A trial is a training run of which only the best validation value is kept; the test split is not used. The first trial
+has the settings from which the search starts. About a third of the trials are drawn at random, and the others by a
+tree-structured Parzen estimator over all settings together (Bergstra et al. 2011; Falkner et al. 2018). A trial that is
+below the median of the others at the same epoch is pruned. Draws depend on the seed and the trials so far, so a single
+process gives identical results each time, also after an interruption between trials.
 """
 
 from __future__ import annotations
@@ -34,28 +34,29 @@ if TYPE_CHECKING:
     from optuna.study import Study
     from optuna.trial import FrozenTrial, Trial
 
-SPENT = ("finished", "pruned", "diverged")  # states of the trials that the budget counts
-_RETRIES = 1  # for a trial whose process died: more could mean that its settings are what kills
+SPENT = ("finished", "pruned", "diverged")  # states of the trials that count towards the budget
+_RETRIES = 1  # for a trial whose process died: if it dies again, its settings may be the cause
 
 
 class Tuning:
-    """A study of one pair: begun, or taken up where it stands.
+    """A study of one pair, which is begun or continued.
 
     Args:
-        dataset: what to train and validate on.
-        config: where the search starts; what is not searched stays as it is here.
-        space: what is searched, from :func:`darec.search.narrowed`.
+        dataset: the dataset for training and validation.
+        config: settings from which the search starts; settings that are not searched keep these values.
+        space: the search space, from :func:`darec.search.narrowed`.
         out: folder for ``BACKBONE+ALIGNMENT.yaml`` and ``BACKBONE+ALIGNMENT.trials.csv``.
-        trials: the budget; trials that finished, were pruned or diverged count, whoever ran them.
-        epochs: the most epochs of a trial; None for those of ``config``. The settings written keep the latter.
+        trials: number of trials. Finished, pruned and diverged trials of all processes count.
+        epochs: largest number of epochs of a trial; None for that of ``config``. The written settings keep that of
+            ``config``.
         also: another file for the best settings.
         storage: journal file or SQL URL; ``out/study.journal`` by default.
-        prune: stop trials that are below the median.
+        prune: stop trials early that are below the median.
         text: language embeddings, instead of those stored by ``darec encode``.
         progress: show progress on standard error.
 
     Raises:
-        ConfigError: optuna is not installed, or settings that do not fit the data.
+        ConfigError: optuna is not installed, or settings do not fit the data.
         RunError: the study was begun with other data or settings.
     """
 
@@ -76,7 +77,7 @@ class Tuning:
     ) -> None:
         self.dataset, self.prune, self.also = dataset, prune, also
         self.config, self.text = _checked(dataset, config, text)
-        # What depends on another searched setting comes after it.
+        # A setting that depends on another searched setting comes after it.
         first = always(space)
         self.space = {key: space[key] for key in [*first, *(k for k in space if k not in first)]}
         self.trials = trials if space else 1
@@ -92,7 +93,7 @@ class Tuning:
         )
         if self.out.exists() and not self.out.is_dir():
             raise ConfigError(f"{self.out} is a file: choose another --out.")
-        # What cannot be trained is refused here, and leaves no study behind.
+        # Settings that cannot be trained are refused here, before a study is created.
         with using_threads(self.config.options.threads):
             make_trainer(self._settings({}, self.epochs), dataset, self.text)
         self.out.mkdir(parents=True, exist_ok=True)
@@ -100,7 +101,7 @@ class Tuning:
         self._resume()
 
     def _open(self, warmup: int) -> Study:
-        """The study in its storage, made where there is none; nothing is pruned before so many trials."""
+        """The study in its storage, created if there is none. Nothing is pruned before this number of trials."""
         import optuna
 
         optuna.logging.set_verbosity(optuna.logging.ERROR)
@@ -115,10 +116,10 @@ class Tuning:
         )
 
     def run(self) -> Tuned:
-        """Work on the study until its budget is spent, here or elsewhere.
+        """Work on the study until all its trials are done, by this process or others.
 
         Raises:
-            KeyboardInterrupt: passed on once the trial at hand has been put back for later.
+            KeyboardInterrupt: passed on after the current trial has been put back for later.
         """
         with self.progress, using_threads(self.config.options.threads):
             while self._spent() < self.trials:
@@ -129,7 +130,7 @@ class Tuning:
         return self.result()
 
     def result(self) -> Tuned:
-        """What the study has found so far."""
+        """The current result of the study."""
         trials = self.study.trials
         counts = {state: sum(state_of(t) == state for t in trials) for state in (*SPENT, "running")}
         starts = [t.value for t in trials if t.user_attrs.get("start") and t.value is not None]
@@ -152,7 +153,7 @@ class Tuning:
         )
 
     def _trial(self) -> bool:
-        """Ask for a trial, run it and write what is known then; False if others had spent the budget by then."""
+        """Ask for a trial, run it and write the results. False if other processes have done all trials."""
         from optuna.trial import TrialState
 
         trial = self._ask()
@@ -178,8 +179,8 @@ class Tuning:
         return True
 
     def _ask(self) -> Trial:
-        """A trial of this process's, drawn with a seed that depends on the trials so far."""
-        # Studies with a given sampler repeat; only processes side by side must differ in their draws.
+        """A trial of this process, drawn with a seed that depends on the trials so far."""
+        # A study of one process must be repeatable; only parallel processes need different draws.
         beside = any(state_of(trial) == "running" for trial in self.study.trials)
         draw = 1000 * self.config.options.seed + len(self.study.trials)
         draw += hash(self.worker) % 2**20 if beside else 0
@@ -189,14 +190,14 @@ class Tuning:
         return trial
 
     def _resume(self) -> None:
-        """Begin the study, or make sure that it is the one that was begun."""
+        """Begin the study, or check that an existing study has the same setup."""
         setup = setup_of(self.dataset, self.text, self.config, self.space, self.epochs)
         begun = self.study.user_attrs.get("setup")
         if begun is None:
             self.study.set_user_attr("setup", setup)
         elif (other := difference(begun, setup)) is not None:
             raise RunError(
-                f"the study {self.name} in {self.where} was begun with {other}: go on as it was begun, or "
+                f"the study {self.name} in {self.where} was begun with {other}: continue with the same options, or "
                 "choose another --out or --storage."
             )
         if not any(trial.user_attrs.get("start") for trial in self.study.trials):
@@ -208,7 +209,7 @@ class Tuning:
             self.study.enqueue_trial(values, user_attrs={"start": True})
 
     def _requeue(self) -> None:
-        """Fail the trials whose processes are no more, and put each back for another attempt."""
+        """Mark the trials of ended processes as failed, and queue each for another attempt."""
         from optuna.exceptions import OptunaError
         from optuna.trial import TrialState
 
@@ -222,14 +223,14 @@ class Tuning:
             attempt = int(trial.user_attrs.get("attempt", 0)) + 1
             again = attempt <= _RETRIES
             self.progress.say(
-                f"trial {trial.number} was cut short by the end of its process; "
-                + ("it is run again." if again else "left out, since that was its second time.")
+                f"trial {trial.number} was interrupted by the end of its process; "
+                + ("it is run again." if again else "left out, because it was its second attempt.")
             )
             if again:
                 put_back(self.study, trial, attempt=attempt)
 
     def _spent(self, before: int | None = None) -> int:
-        """Trials that count towards the budget, of those with smaller numbers than ``before``."""
+        """Number of trials that count towards the budget and have smaller numbers than ``before``."""
         return sum(
             state_of(trial) in SPENT or (state_of(trial) == "running" and alive(trial))
             for trial in self.study.get_trials(deepcopy=False)
@@ -245,7 +246,7 @@ class Tuning:
         return resolve_config({**self.config.model_dump(mode="json"), **parameters, **cap})
 
     def _write(self) -> None:
-        """The best settings and the table of trials, as they stand."""
+        """Write the current best settings and table of trials."""
         write_trials(self.out / f"{self.name}.trials.csv", self.study.trials, list(self.space))
         best = self._best()
         if best is None:
@@ -264,9 +265,9 @@ class Tuning:
 def _checked(
     dataset: Dataset, config: RunConfig, text: TextTable | None
 ) -> tuple[RunConfig, TextTable | None]:
-    """Settings and text of a study, or why there can be none."""
+    """Settings and text of a study. Raises an error if the study is not possible."""
     if importlib.util.find_spec("optuna") is None:
         raise ConfigError(NEED_EXTRA)
     if not len(dataset.valid):
-        raise ConfigError("the dataset has no validation split: there is nothing to tune by.")
+        raise ConfigError("the dataset has no validation split, which tuning needs.")
     return resolve_runtime(config, dataset, text)

@@ -1,4 +1,4 @@
-"""What a study has found: its result, and the files it leaves for people and for the other commands."""
+"""The result of a study, and its files for people and for other commands."""
 
 from __future__ import annotations
 
@@ -26,20 +26,20 @@ class Tuned:
         backbone: name of the backbone.
         alignment: name of the alignment.
         metric: the validation metric that was maximised.
-        trials: the budget, in trials.
-        finished: trials that trained to their end.
-        pruned: trials stopped early because others were better by then.
-        diverged: trials whose loss left the numbers.
-        running: trials that other processes are still at work on.
-        start: validation value of the settings that the search began from; None where they diverged.
-        best: the best validation value; None where no trial finished.
+        trials: largest number of trials.
+        finished: number of trials that trained to their end.
+        pruned: number of trials that were stopped early because others were better at that epoch.
+        diverged: number of trials whose loss became infinite or NaN.
+        running: number of trials that other processes are running.
+        start: validation value of the settings from which the search started; None if they diverged.
+        best: the best validation value; None if no trial finished.
         best_trial: number of that trial, from 0; trial 0 has the starting settings.
         parameters: the best trial's searched settings, by dotted key.
-        importance: share of each searched setting in the variance of the values, adding up to 1 (functional ANOVA,
-            Hutter et al. 2014); empty where too few trials finished to say.
-        seconds: time spent in trials, all workers together.
-        config: the best settings, whole; None where no trial finished.
-        path: the file with them.
+        importance: share of each searched setting in the variance of the values; the shares add up to 1 (functional
+            ANOVA, Hutter et al. 2014). Empty if too few trials finished.
+        seconds: time spent in trials, summed over all workers.
+        config: the best settings, complete; None if no trial finished.
+        path: the file with the best settings.
     """
 
     backbone: str
@@ -60,19 +60,19 @@ class Tuned:
     path: Path
 
     def row(self) -> dict[str, Any]:
-        """Everything but the whole configuration, ready for JSON."""
+        """Everything except the configuration, as values for JSON."""
         fields = {name: value for name, value in vars(self).items() if name != "config"}
         return fields | {"path": str(self.path)}
 
 
 def settings_yaml(config: RunConfig, note: str) -> str:
-    """A configuration as ``--config`` reads it, without run options: how to run is not what was tuned."""
+    """A configuration for ``--config``, without run options, because these were not tuned."""
     tree = config.model_dump(mode="json", exclude={"options"})
     return f"# {note}\n" + yaml.safe_dump(tree, sort_keys=False)
 
 
 def write_trials(path: Path, trials: list[FrozenTrial], keys: list[str]) -> None:
-    """A CSV row a trial: number, state, value, epochs, best epoch, seconds, then a column a searched setting."""
+    """Write one CSV row for each trial: number, state, value, epochs, best epoch, seconds and searched settings."""
     buffer = io.StringIO()
     writer = csv.writer(buffer, lineterminator="\n")
     writer.writerow(["trial", "state", "value", "epochs", "best_epoch", "seconds", *keys])
@@ -96,7 +96,7 @@ def state_of(trial: FrozenTrial) -> str:
 
 
 def importances(study: Study) -> dict[str, float]:
-    """Share of each setting in the variance of the values, largest first; empty where there is too little to say."""
+    """Share of each setting in the variance of the values, largest first; empty if there are too few trials."""
     from optuna.importance import FanovaImportanceEvaluator, get_param_importances
 
     finished = [trial for trial in study.trials if state_of(trial) == "finished"]

@@ -1,4 +1,4 @@
-"""One trial of a study: train, report validation values on the way, and tell the study what came of it."""
+"""One trial of a study: train, report validation values during training, and report the result."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ if TYPE_CHECKING:
 
 
 class TrialReporter(Reporter):
-    """Passes validation values on to the study, and ends a trial that is not worth going on with.
+    """Passes validation values to the study, and prunes a trial that is worse than others.
 
     Args:
-        trial: of the study.
-        progress: shows the same to people.
-        epochs: the most that the trial can have.
+        trial: a trial of the study.
+        progress: display of progress.
+        epochs: largest number of epochs of the trial.
         prune: whether the study may end it early.
 
     Attributes:
-        epoch: of the last evaluation.
+        epoch: epoch of the last evaluation.
         best: best validation value so far.
     """
 
@@ -37,7 +37,7 @@ class TrialReporter(Reporter):
         self._last_beat = 0.0
 
     def step(self, epoch: int, done: int, total: int) -> None:
-        """Give a sign of life every minute."""
+        """Record a heartbeat every minute."""
         if time.monotonic() - self._last_beat > BEAT:
             self._last_beat = time.monotonic()
             self.trial.set_user_attr("beat", time.time())
@@ -46,7 +46,7 @@ class TrialReporter(Reporter):
     def evaluated(
         self, epoch: int, losses: Mapping[str, float], metric: str, value: float, best: float
     ) -> None:
-        """Report the best value so far, which is what the trial will be judged by."""
+        """Report the best value so far, by which the trial is judged."""
         from optuna import TrialPruned
 
         self.epoch, self.best = epoch, best
@@ -63,20 +63,20 @@ def run_trial(
     reporter: TrialReporter,
     best: float | None,
 ) -> str:
-    """Train, and tell the study the best validation value, or that the trial was pruned or diverged.
+    """Train, and report to the study the best validation value, or that the trial was pruned or diverged.
 
     Args:
         study: the study.
-        trial: asked of it.
-        make_trainer: makes the trainer, with ``reporter``.
-        reporter: of this trial.
-        best: the study's best value so far; None: there is none.
+        trial: a trial of the study.
+        make_trainer: makes the trainer with ``reporter``.
+        reporter: the reporter of this trial.
+        best: the study's best value so far, or None.
 
     Returns:
         The outcome in words.
 
     Raises:
-        BaseException: whatever else ends the training, once the trial has been put back for later.
+        BaseException: any other error that ends the training, after the trial has been put back for later.
     """
     from optuna import TrialPruned
     from optuna.trial import TrialState
@@ -101,13 +101,13 @@ def run_trial(
         if best is None or value > best:
             outcome += ", the best so far"
     trial.set_user_attr("seconds", round(time.monotonic() - begun, 2))
-    # A trial that diverged is pruned rather than failed, so that the sampler learns to keep away.
+    # A diverged trial is marked as pruned and not as failed, so that the sampler learns to avoid its settings.
     study.tell(trial, value, state=TrialState.PRUNED if value is None else None)
     return outcome
 
 
 def put_back(study: Study, trial: Trial | FrozenTrial, **attributes: Any) -> None:
-    """Queue the settings of a trial that failed for another attempt."""
+    """Queue the settings of a failed trial for another attempt."""
     kept = {
         name: trial.user_attrs[name] for name in ("start", "attempt") if name in trial.user_attrs
     }
