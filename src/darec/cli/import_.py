@@ -24,9 +24,9 @@ def command(
     source: Annotated[
         Path,
         typer.Argument(
-            help="Interactions as .csv, .tsv, .jsonl, .json, .parquet or .inter, also compressed (.gz, .zst); a folder "
-            "of parts of such a table, or a quoted pattern of these ('part-*.parquet'); or a RecBole, MovieLens or "
-            "RLMRec folder."
+            help="Interactions: a .csv, .tsv, .jsonl, .json, .parquet or .inter file, also compressed (.gz, .zst); "
+            "a folder of such files that make one table, or a quoted pattern of them ('part-*.parquet'); or a "
+            "RecBole, MovieLens or RLMRec folder."
         ),
     ],
     out: Annotated[Path, typer.Option(help="Folder of the new dataset.")],

@@ -96,8 +96,8 @@ def command(
         int | None,
         typer.Option(
             min=1,
-            help="Train in so many processes on this machine, each of which holds its share of the columns of every "
-            "table.",
+            help="Train in this number of processes on this machine. Each process has a share of the columns of "
+            "every table.",
         ),
     ] = None,
     resume: Annotated[
@@ -178,7 +178,7 @@ def command(
                 changed = [parse_override(one, example="train.epochs=5") for one in set_ or ()]
                 file = config or (stored_config(out) if resume else None)
                 machine = {key: given[key] for key in given if key.startswith("options.")}
-                resolve_config(machine)  # refused before any data is read
+                resolve_config(machine)  # refuses bad values before any data is read
                 if file is None and not names_parts({**given, **dict(changed)}):
                     run = fit(data, settings={**given, **dict(changed)}, **how)
                 else:
