@@ -495,7 +495,7 @@ def index_auto(path: Path, monkeypatch: pytest.MonkeyPatch, **recalls: float | N
         ({"hnsw": 0.99}, "hnsw", "hnsw: recall@20 0.9900 at effort "),
         ({"hnsw": 0.7, "ivf": 0.985}, "ivf", "below 0.98; ivf: recall@20 0.9850 at effort "),
         ({"hnsw": 0.7, "ivf": 0.9}, "flat", "ivf: recall@20 0.9000 at effort 64, below 0.98"),
-        ({"hnsw": None, "ivf": None}, "flat", "hnsw: nobody to measure it on"),
+        ({"hnsw": None, "ivf": None}, "flat", "hnsw: no user to measure it on"),
         (
             {"hnsw": 0.99, "ivf": 0.99, "slow": ("hnsw",)},
             "ivf",

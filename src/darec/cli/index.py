@@ -46,7 +46,11 @@ def command(
     ] = 0,
     format: Annotated[Format, typer.Option(help="Output format of the result.")] = Format.TABLE,
 ) -> None:
-    """Index the items of a bundle by inner product, measure it against exact lists, and put it into the bundle."""
+    """Add a nearest-neighbour index to a bundle.
+
+    The items are indexed by inner product. The index is compared with exact lists before it is written into the
+    bundle.
+    """
     from darec.export.indexing import index_bundle
 
     with stages() as stage:
@@ -81,7 +85,7 @@ def _tell(what: str, about: dict[str, Any], name: str) -> None:
     measured = about["recall"]
     found = measured["found"][name]
     said = f"recall@{measured['k']} {found} against exact lists, at effort {about['effort'][name]}"
-    echo(f"{what}: {'nobody to measure it on' if found is None else said}.")
+    echo(f"{what}: {'no user to measure it on' if found is None else said}.")
     if found is not None and found < measured["wanted"]:
         echo(
             f"darec: note: that is below --recall={measured['wanted']}, and no effort reached it: --kind auto takes a "

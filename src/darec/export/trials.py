@@ -30,7 +30,7 @@ class Measured:
 
     Attributes:
         index: with the least effort that reaches the recall that was asked for, or else with the most there is.
-        recall: share of the exact lists that it finds, at :data:`K`; None where there is nobody to measure it on.
+        recall: share of the exact lists that it finds, at :data:`K`; None if there is no user to measure it on.
         pays: whether a search is quicker than to score all items.
     """
 
@@ -45,7 +45,7 @@ class Measured:
     def said(self, recall: float) -> str:
         """What was found, in words."""
         if self.recall is None:
-            return "nobody to measure it on"
+            return "no user to measure it on"
         found = f"recall@{K} {self.recall:.4f} at effort {self.index.effort}"
         if not self.reaches(recall):
             return f"{found}, below {recall}"
