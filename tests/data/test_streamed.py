@@ -330,6 +330,9 @@ def test_a_pattern_names_parts(tmp_path: Path) -> None:
 def test_it_is_saved_and_loaded_and_leaves_nothing_else(tmp_path: Path) -> None:
     frame = pl.DataFrame({"user": [i % 7 for i in range(60)], "item": [i % 11 for i in range(60)]})
     source = write(frame, tmp_path / "log", "parquet", 5)
+    left = tmp_path / "data/.log.partial/rows/parts"  # by an import that was killed
+    left.mkdir(parents=True)
+    (left / "part-0").write_bytes(b"odd")
     heard: list[tuple[str, int, int]] = []
     with listening(lambda *told: heard.append(told)):
         data = import_dataset(source, out=tmp_path / "data/log", k_core=2)

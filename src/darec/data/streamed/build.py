@@ -5,10 +5,10 @@ from __future__ import annotations
 import shutil
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, Final
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -27,9 +27,8 @@ from darec.data.streamed import passes
 from darec.data.streamed.rows import Rows, deal, deal_again
 from darec.data.streamed.staging import Codes, stage
 from darec.files import partial_of, writing
+from darec.lock import locked
 from darec.types import IntArray, Interactions, row_type
-
-_FOLDER: Final = "darec-import"
 
 
 def import_streamed(path: Path, items: Any, options: ImportOptions, out: Path | None) -> Dataset:
@@ -50,16 +49,24 @@ def import_streamed(path: Path, items: Any, options: ImportOptions, out: Path | 
 
 @contextmanager
 def _workplace(out: Path | None) -> Iterator[Path]:
-    """A folder that is there meanwhile: a hidden one beside the dataset's, which another import does not share."""
-    parent = None if out is None else out.absolute().parent
-    if parent is not None:
-        parent.mkdir(parents=True, exist_ok=True)
-    prefix = _FOLDER if out is None else partial_of(out).name
-    folder = Path(tempfile.mkdtemp(prefix=f"{prefix}-", dir=parent))
-    try:
-        yield folder
-    finally:
+    """A folder that is there meanwhile: a hidden one beside the dataset's, or among temporary files.
+
+    What a killed import has left in it is removed, and two imports into one dataset are not begun.
+    """
+    if out is None:
+        with tempfile.TemporaryDirectory(prefix="darec-import-") as name:
+            yield Path(name)
+        return
+    with locked(partial_of(out)) as lock:
+        folder = lock.file.parent / "rows"
         shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir()
+        try:
+            yield folder
+        finally:
+            shutil.rmtree(folder, ignore_errors=True)
+    with suppress(OSError):  # it is gone, or another import has begun
+        partial_of(out).rmdir()
 
 
 def _import(path: Path, items: Any, chosen: ImportOptions, folder: Path) -> Dataset:

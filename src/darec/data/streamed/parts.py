@@ -27,7 +27,7 @@ from darec.data.ingest.tabular import (
 from darec.data.streamed.blocks import Blocks, holds, in_blocks
 from darec.errors import DataError
 
-LARGE: Final = 2**27
+LARGE: Final = 2**26
 """Bytes of files from which on an import is streamed."""
 ROWS: Final = 2**20
 """Rows of a piece."""
