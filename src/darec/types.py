@@ -6,6 +6,7 @@ Nothing here computes anything that a part owns; a part that needs more keeps it
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -69,6 +70,12 @@ class Interactions:
     def keys(self) -> IntArray:
         """[E] ``user * I + item`` in ascending order: membership by binary search."""
         return self.users.astype(np.int64) * self.n_items + self.items
+
+    def blocks(self, size: int = 2**22) -> Iterator[tuple[IntArray, RowArray, RowArray]]:
+        """Keys, users and items of ``size`` pairs after the other: what need not be in memory together."""
+        for start in range(0, len(self), size):
+            users, items = (rows[start : start + size] for rows in (self.users, self.items))
+            yield users.astype(np.int64) * self.n_items + items, users, items
 
     @cached_property
     def user_degree(self) -> IntArray:

@@ -25,7 +25,7 @@ import numpy as np
 import polars as pl
 
 from darec.data.cold import HeldOut, read_cold, write_cold
-from darec.data.stored_pairs import blocks, read_pairs, stamps, unchanged, write_pairs
+from darec.data.stored_pairs import read_pairs, stamps, unchanged, write_pairs
 from darec.errors import DataError
 from darec.files import DAMAGE, is_free, parse_json, write_json, write_parquet
 from darec.ids.idmap import IdMap
@@ -179,7 +179,7 @@ class Dataset:
         for ids in (self.users.texts, self.items.texts):
             digest.update("\n".join(ids).encode() + b"\0")
         for name in SPLITS:
-            for keys, _, _ in blocks(self.split(name)):
+            for keys, _, _ in self.split(name).blocks():
                 digest.update(keys)
             digest.update(b"\0")
         return digest.hexdigest()

@@ -9,7 +9,6 @@ import numpy as np
 
 from darec.data.cold import PARTS, HeldOut
 from darec.data.dataset import Dataset
-from darec.data.stored_pairs import blocks
 from darec.ids.idmap import IdMap
 from darec.types import IntArray, Interactions
 
@@ -43,7 +42,7 @@ def _among(pairs: Interactions, rows: IntArray) -> Interactions:
     place = np.full(pairs.n_items, -1, pairs.items.dtype)
     place[rows] = np.arange(len(rows))
     users, items = [pairs.users[:0]], [pairs.items[:0]]
-    for _, of_users, of_items in blocks(pairs):
+    for _, of_users, of_items in pairs.blocks():
         places = place[of_items]
         there = places >= 0
         users.append(of_users[there])

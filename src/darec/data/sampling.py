@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Final
 
 import numpy as np
 import torch
@@ -11,8 +10,6 @@ from torch import Tensor, nn
 
 from darec.errors import DataError
 from darec.types import IntArray, Interactions, RowArray
-
-_BLOCK: Final = 2**22  # pairs that are looked at together
 
 
 class Sampler(nn.Module):
@@ -135,10 +132,10 @@ def _gaps(train: Interactions) -> RowArray:
     # In 32 bits where they fit: half the memory that a search walks through.
     small = train.n_users * width < 2**31
     gaps: RowArray = np.empty(len(train), np.int32 if small else np.int64)
-    for start in range(0, len(train), _BLOCK):
-        users = train.users[start : start + _BLOCK].astype(np.int64)
-        place = np.arange(start, start + len(users)) - train.indptr[users]
-        gaps[start : start + len(users)] = (
-            users * width + train.items[start : start + _BLOCK] - place
-        )
+    start = 0
+    for _, users, items in train.blocks():
+        stop = start + len(users)
+        place = np.arange(start, stop) - train.indptr[users]
+        gaps[start:stop] = users.astype(np.int64) * width + items - place
+        start = stop
     return gaps

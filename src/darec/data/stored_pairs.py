@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from darec.files import writing
 from darec.types import Interactions
 
 _MAPPED: Final = 2**20  # bytes from which a file is mapped; smaller ones are read
-_BLOCK: Final = 2**22  # pairs that are looked at together
+_BLOCK: Final = 2**22  # rows that are written together
 
 
 def write_pairs(path: Path, pairs: Interactions) -> None:
@@ -60,20 +60,13 @@ def read_pairs(path: Path, n_users: int, n_items: int, *, trusted: bool) -> Inte
 def _check(path: Path, pairs: Interactions) -> None:
     """Raise ``ValueError`` where rows are out of range or not in order."""
     before = -1
-    for keys, users, items in blocks(pairs):
+    for keys, users, items in pairs.blocks():
         for rows, size in ((users, pairs.n_users), (items, pairs.n_items)):
             if rows.min() < 0 or rows.max() >= size:
                 raise ValueError(f"{path.name} holds a row outside 0..{size - 1}")
         if keys[0] <= before or (keys[1:] <= keys[:-1]).any():
             raise ValueError(f"{path.name} is not sorted")
         before = keys[-1]
-
-
-def blocks(pairs: Interactions) -> Iterable[tuple[Any, Any, Any]]:
-    """Keys (see :attr:`Interactions.keys`), users and items of some pairs after the other."""
-    for start in range(0, len(pairs), _BLOCK):
-        users, items = (rows[start : start + _BLOCK] for rows in (pairs.users, pairs.items))
-        yield users.astype(np.int64) * pairs.n_items + items, users, items
 
 
 def stamps(folder: Path, names: Iterable[str]) -> dict[str, list[int]]:
