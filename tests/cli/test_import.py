@@ -138,3 +138,12 @@ def test_time_cuts() -> None:
     for wrong in ("10", "1,2,3", "soon,later"):
         with pytest.raises(ConfigError, match="two numbers or ISO dates"):
             _time_cuts(wrong)
+
+
+def test_a_pattern_in_quotes(
+    shop: Path, call: Callable[..., int], capsys: pytest.CaptureFixture[str]
+) -> None:
+    for name in ("part-0.csv", "part-1.csv"):
+        Path(name).write_text(LOG)
+    assert call("part-*.csv", "--out", "d", "--format", "json") == 0
+    assert json.loads(capsys.readouterr().out)["tally"] == {"read": 10, "repeats_merged": 6}

@@ -180,7 +180,7 @@ class Dataset:
             digest.update("\n".join(ids).encode() + b"\0")
         for name in SPLITS:
             for keys, _, _ in self.split(name).blocks():
-                digest.update(keys)
+                digest.update(keys.data)
             digest.update(b"\0")
         return digest.hexdigest()
 

@@ -268,5 +268,5 @@ def _digest(target: Interactions, exclude: Interactions) -> str:
     digest = hashlib.sha256(f"{target.n_users} {target.n_items} {len(target)}".encode())
     for pairs in (target, exclude):
         for keys, _, _ in pairs.blocks():
-            digest.update(keys)
+            digest.update(keys.data)
     return digest.hexdigest()[:16]
