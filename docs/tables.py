@@ -42,6 +42,21 @@ def grid() -> str:
     return "\n".join(lines)
 
 
+def divided() -> str:
+    """Which parts several processes can train."""
+    lines = ["| | by several processes | by one process alone |", "|---|---|---|"]
+    for kind, registry in FOLDERS.items():
+        names: dict[bool, list[str]] = {True: [], False: []}
+        for name in sorted(registry.own):
+            names[getattr(registry.get(name), "by_columns", False)].append(name)
+        cells = [
+            ", ".join(f"[{name}]({kind}s/{name}.md)" for name in names[yes])
+            for yes in (True, False)
+        ]
+        lines.append(f"| {kind}s | {cells[0]} | {cells[1]} |")
+    return "\n".join(lines)
+
+
 def parts(kind: str, registry: Registry) -> str:
     """Each part in one line: what it is, where from, whether it needs text."""
     lines = [f"| {kind} | what it is | from | needs text |", "|---|---|---|---|"]
@@ -101,6 +116,8 @@ def pages() -> dict[Path, str]:
     """Every page that has a part made from the code, as it should read."""
     theory = DOCS / "theory.md"
     found = {theory: replaced(theory.read_text(), "sweep", swept())}
+    many = DOCS / "scale-out.md"
+    found[many] = replaced(many.read_text(), "divided", divided())
     overview = DOCS / "grid.md"
     text = replaced(overview.read_text(), "grid", grid())
     for kind, registry in FOLDERS.items():

@@ -172,6 +172,7 @@ def test_processes_with_different_vectors_or_versions_are_refused(
         ({"backbone": {"name": "autocf", "dim": 8}}, "backbone 'autocf'"),
         ({"backbone": "ease"}, "closed form"),
         ({"backbone": {"name": "mf", "dim": 1}}, "a column at least"),
+        ({"options.device": "cuda:0"}, "would share one GPU"),
     ],
 )
 def test_what_cannot_be_divided_is_refused_first(

@@ -66,6 +66,11 @@ def check_divided(config: RunConfig, processes: int) -> None:
     reason = indivisible(config.backbone.name, config.alignment.name)
     if reason:
         raise ConfigError(reason)
+    device = config.options.device
+    if device.startswith("cuda:"):
+        raise ConfigError(
+            f"options.device {device!r}: {processes} processes would share one GPU: write cuda, and each takes its own."
+        )
     dim = getattr(config.backbone, "dim", 0)
     if dim < processes:
         raise ConfigError(
