@@ -63,8 +63,8 @@ class Interactions:
     @cached_property
     def indptr(self) -> IntArray:
         """[U + 1] user u's items are ``items[indptr[u]:indptr[u + 1]]``, in ascending order."""
-        counts = np.bincount(self.users, minlength=self.n_users)
-        return np.concatenate([[0], np.cumsum(counts)]).astype(np.int64)
+        bounds = np.arange(self.n_users + 1, dtype=self.users.dtype)
+        return np.searchsorted(self.users, bounds).astype(np.int64)
 
     @cached_property
     def keys(self) -> IntArray:
@@ -85,7 +85,10 @@ class Interactions:
     @cached_property
     def item_degree(self) -> IntArray:
         """[I] number of users of each item."""
-        return np.bincount(self.items, minlength=self.n_items).astype(np.int64)
+        degree = np.zeros(self.n_items, np.int64)
+        for _, _, items in self.blocks():
+            degree += np.bincount(items, minlength=self.n_items)
+        return degree
 
     def of_user(self, user: int) -> RowArray:
         """The items of one user, in ascending order."""

@@ -304,6 +304,20 @@ def test_types_that_differ(tmp_path: Path) -> None:
     assert "4.parquet is not a whole Parquet file" in outcome(folder)[1]
 
 
+def test_what_is_streamed(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(parts, "LARGE", 800)
+    for name, size in {"a.csv": 799, "b.csv": 800, "c.csv.gz": 100, "d.parquet": 900}.items():
+        (tmp_path / name).write_bytes(b"\0" * size)
+    large = [file.name for file in sorted(tmp_path.iterdir()) if parts.is_large(file)]
+    assert large == ["b.csv", "c.csv.gz", "d.parquet"]
+    assert not parts.is_large(tmp_path)  # several kinds
+    assert parts.is_large(str(tmp_path / "[ab].csv")) and not parts.is_large(tmp_path / "e*")
+    for name in ("log.jsonl", "log.inter", "log.pkl"):
+        (tmp_path / name).write_bytes(b"\0" * 10**4)
+        assert not parts.is_large(tmp_path / name)
+    assert not parts.is_large(pl.DataFrame()) and not parts.is_large(tmp_path)  # a .inter file
+
+
 def test_empty_inputs(tmp_path: Path) -> None:
     folder = tmp_path / "log"
     folder.mkdir()

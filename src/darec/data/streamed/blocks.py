@@ -33,6 +33,8 @@ from darec.errors import DataError
 
 BLOCK: Final = 2**26
 """Bytes of text that are read together, and of files that are read whole."""
+UNPACKED: Final = 8
+"""Times that a log is larger than its compressed file."""
 _OPEN: Final[dict[str, Callable[[IO[bytes]], Any]]] = {
     ".gz": gzip.open,
     ".bz2": bz2.open,
@@ -41,9 +43,15 @@ _OPEN: Final[dict[str, Callable[[IO[bytes]], Any]]] = {
 }
 
 
+def text_size(path: Path) -> int:
+    """Bytes of a file; of a compressed one what is to be expected of them unpacked."""
+    packed = unpacked_name(path) != path
+    return path.stat().st_size * (UNPACKED if packed else 1)
+
+
 def in_blocks(path: Path, reading: Reading) -> bool:
     """Whether a file can be read in blocks: it is large and in UTF-8, and what quotes mean in it is known at once."""
-    if path.stat().st_size < BLOCK or reading.encoding not in (None, "utf-8"):
+    if text_size(path) < BLOCK or reading.encoding not in (None, "utf-8"):
         return False
     with _unpacked(path) as stream:
         start = stream.read(4)

@@ -24,11 +24,11 @@ from darec.data.ingest.tabular import (
     read_file,
     unreadable,
 )
-from darec.data.streamed.blocks import Blocks, holds, in_blocks
+from darec.data.streamed.blocks import Blocks, holds, in_blocks, text_size
 from darec.errors import DataError
 
 LARGE: Final = 2**26
-"""Bytes of files from which on an import is streamed."""
+"""Bytes of files, compressed ones as they are unpacked, from which on an import is streamed."""
 ROWS: Final = 2**20
 """Rows of a piece."""
 
@@ -46,7 +46,7 @@ def is_large(source: object) -> bool:
     files = _files(path)
     kinds = {unpacked_name(file).suffix.lower() for file in files}
     one_kind = any(kinds <= set(kind) for kind in ((*COMMAS,), (".tsv", ".tab"), PARQUET))
-    return bool(files) and one_kind and sum(file.stat().st_size for file in files) >= LARGE
+    return bool(files) and one_kind and sum(map(text_size, files)) >= LARGE
 
 
 def _files(path: Path) -> list[Path]:
