@@ -60,6 +60,7 @@ LAYERS = (
     "run_folder",
     "run",
     "fitting",
+    "together",
     "refitting",
     "recommended",
     "api",

@@ -3,22 +3,22 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from contextlib import ExitStack
 from pathlib import Path
 from typing import Any, Unpack
 
 from darec.config import RunConfig, resolve_config
 from darec.data.dataset import Dataset, is_dataset
 from darec.errors import ConfigError, DataError, RunError
-from darec.fitting import Job, train
+from darec.fitting import Job
 from darec.keywords import Keywords, dotted
 from darec.model import Model
 from darec.processes import current
 from darec.recommended import names_parts, recommended
 from darec.run import Run
-from darec.run_folder import RunFolder, describe, run_folder, stored_config
+from darec.run_folder import RunFolder, describe, stored_config
 from darec.runtime import resolve_runtime
 from darec.text import stored_encoders
+from darec.together import train_together
 from darec.training.checks import check_divided
 from darec.types import TextTable
 
@@ -95,81 +95,22 @@ def fit(
         RunError: ``out`` holds another run, or training diverged.
         FolderError: another process writes ``out``, or it cannot be written.
     """
-    group = current()
-    with group.agreeing():
+    with current().agreeing():
         dataset = as_dataset(data)
         named = {"backbone": backbone, "alignment": alignment}
         given = {key: name for key, name in named.items() if name is not None}
         given |= dotted(keywords) | dict(settings or {})
         if config is not None and given:
             raise ConfigError("give either config or backbone, alignment and settings, not both.")
-        if out is None and group.size > 1:
-            raise ConfigError(
-                "several processes train into a folder, from which all of them read the run: give --out."
-            )
-    with ExitStack() as stack:
-        with group.agreeing():
-            folder = stack.enter_context(run_folder(out)) if group.leads else None
-        with group.agreeing():
-            job, plan = None, None
-            if group.leads:
-                resumes = folder is not None and folder.admit(resume=resume, overwrite=overwrite)
-                job = _resolve(
-                    dataset, given, config, text, folder, resumes=resumes, progress=progress
-                )
-                plan = _plan(job)
-        plan = group.told(plan)
-        with group.agreeing():
-            if job is None:
-                job = _followed(plan, dataset, text)
-        if plan["finished"]:
-            return Run.load(folder.path if folder else plan["folder"], dataset=job.dataset)
-        return train(job, progress=progress, tensorboard=tensorboard)
 
+    def resolve(folder: RunFolder | None) -> Job:
+        resumes = folder is not None and folder.admit(resume=resume, overwrite=overwrite)
+        return _resolve(dataset, given, config, text, folder, resumes=resumes, progress=progress)
 
-def _plan(job: Job) -> dict[str, Any]:
-    """What the leader of several processes tells the others of a job."""
-    folder = job.folder
-    return {
-        "config": job.config.model_dump(mode="json"),
-        "about": job.about,
-        "resumes": job.resumes,
-        "finished": folder is not None and job.resumes and folder.finished,
-        "folder": str(folder.path.resolve()) if folder else None,
-        "refit": bool(job.about.get("refit")),
-        "fingerprint": job.dataset.fingerprint() if job.group.size > 1 else None,
-    }
-
-
-def _followed(plan: Mapping[str, Any], dataset: Dataset, text: TextTable | str | None) -> Job:
-    """The leader's job, with this process's own data.
-
-    Raises:
-        ConfigError: another version of darec or torch.
-        DataError: another dataset, or other language vectors.
-    """
-    group, about = current(), plan["about"]
-    where = f"process {group.rank} of {group.size}"
-    config = resolve_config(plan["config"])
-    if plan["refit"]:
-        dataset = dataset.merged()
-    given = text if isinstance(text, TextTable) else None
-    config, text = resolve_runtime(config, dataset, given)
-    own = describe(config, text)
-    for name in ("darec", "torch"):
-        if own[name] != about[name]:
-            raise ConfigError(
-                f"{where} has {name} {own[name]}, and process 0 has {about[name]}: install one version everywhere."
-            )
-    if dataset.fingerprint() != plan["fingerprint"]:
-        raise DataError(
-            f"{where} has another dataset at {dataset.path} than process 0: ids or splits differ. Copy one to all."
-        )
-    if own["text"] != about["text"]:
-        raise DataError(
-            f"{where} has other language vectors {config.text.encoder!r} than process 0: encode once and copy."
-        )
-    return Job(config, dataset, text, None, plan["resumes"], about, group=group)
+    own_text = text if isinstance(text, TextTable) else None
+    return train_together(
+        out, resolve, dataset, own_text, progress=progress, tensorboard=tensorboard
+    )
 
 
 def as_dataset(data: Any) -> Dataset:

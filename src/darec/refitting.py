@@ -8,12 +8,15 @@ from typing import Any
 from darec.config import BesideConfig, RunConfig, RunOptions
 from darec.data.dataset import Dataset
 from darec.errors import RunError
-from darec.fitting import Job, train
+from darec.fitting import Job
+from darec.processes import current
 from darec.registry import BACKBONES
 from darec.run import Run
-from darec.run_folder import describe, run_folder
+from darec.run_folder import RunFolder, describe
 from darec.runtime import resolve_runtime, stored_text
 from darec.settings import validated
+from darec.together import train_together
+from darec.training.checks import check_divided
 from darec.training.closed_form import with_chosen
 from darec.training.fold_in import CHOSEN
 from darec.types import TextTable
@@ -57,7 +60,40 @@ def refit(
         DataError: a dataset that holds items out altogether.
         FolderError: another process writes ``out``, or it cannot be written.
     """
-    source = run if isinstance(run, Run) else Run.load(run, dataset=data)
+    group = current()
+    with group.agreeing():
+        source = run if isinstance(run, Run) else Run.load(run, dataset=data)
+        _check_source(source, out)
+        options = {"seed": seed, "device": device, "threads": threads}
+        config = chosen_settings(
+            source, {name: given for name, given in options.items() if given is not None}
+        )
+        if text is None:
+            check_text(source)
+
+    def resolve(folder: RunFolder | None) -> Job:
+        resumes = folder is not None and folder.admit(resume=resume, overwrite=overwrite)
+        about: dict[str, Any] = {"refit": _origin(source)}
+        settings, dataset, vectors = config, source.dataset.merged(), text
+        if folder is not None and resumes:
+            if folder.about().get("refit") != about["refit"]:
+                raise RunError(
+                    f"{out} holds another run than a refit of {source.path or 'this one'}: choose another --out."
+                )
+            settings, dataset, vectors = folder.resume(settings, dataset, vectors)
+        else:
+            settings, vectors = resolve_runtime(settings, dataset, vectors)
+        check_divided(settings, group.size)
+        about = describe(settings, vectors, group.size) | about
+        return Job(settings, dataset, vectors, folder, resumes, about, group=group)
+
+    return train_together(
+        out, resolve, source.dataset, text, progress=progress, tensorboard=tensorboard
+    )
+
+
+def _check_source(source: Run, out: str | Path | None) -> None:
+    """Raise ``RunError`` unless a run can be refitted into a folder."""
     if source.refit is not None:
         raise RunError(
             f"{source.path or 'this run'} was refitted on every split already: use it as it is."
@@ -69,28 +105,6 @@ def refit(
         )
     if out is not None and source.path is not None and same_place(out, source.path):
         raise RunError(f"{out} holds the run that is to be refitted: choose another --out.")
-    options = {"seed": seed, "device": device, "threads": threads}
-    config = chosen_settings(
-        source, {name: given for name, given in options.items() if given is not None}
-    )
-    dataset = source.dataset.merged()
-    if text is None:
-        check_text(source)
-    with run_folder(out) as folder:
-        resumes = folder is not None and folder.admit(resume=resume, overwrite=overwrite)
-        about: dict[str, Any] = {"refit": _origin(source)}
-        if folder is not None and resumes:
-            if folder.about().get("refit") != about["refit"]:
-                raise RunError(
-                    f"{out} holds another run than a refit of {source.path or 'this one'}: choose another --out."
-                )
-            config, dataset, text = folder.resume(config, dataset, text)
-            if folder.finished:
-                return Run.load(folder.path, dataset=dataset)
-        else:
-            config, text = resolve_runtime(config, dataset, text)
-        job = Job(config, dataset, text, folder, resumes, describe(config, text) | about)
-        return train(job, progress=progress, tensorboard=tensorboard)
 
 
 def same_place(one: str | Path, other: Path) -> bool:

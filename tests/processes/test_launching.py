@@ -183,8 +183,6 @@ def test_options_that_do_not_go_together_are_refused(
     tiny_dataset().save(data)
     words = ("train", data, "--out", tmp_path / "r")
     assert "--auto works in one process" in refused(capsys, *words, "--auto", "--processes", "2")
-    refit = (*words, "--refit", tmp_path / "no", "--processes", "2")
-    assert "--refit works in one process" in refused(capsys, *refit)
     assert "--processes" in refused(capsys, *words, "--processes", "0")
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "3")

@@ -12,6 +12,7 @@ import torch
 from safetensors.torch import load_file
 
 import darec
+import darec.together
 from darec.config import RunConfig, resolve_config
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError, DataError, FolderError
@@ -71,6 +72,20 @@ def test_a_run_of_two_is_that_of_one(tmp_path: Path) -> None:
     assert weights[0].keys() == weights[1].keys()
     ids = [table["backbone.embedding"] for table in weights]
     torch.testing.assert_close(*ids, rtol=1e-3, atol=1e-3)
+
+
+def test_a_refit_of_two_is_that_of_one(tmp_path: Path) -> None:
+    dataset = tiny_dataset()
+    source = darec.fit(dataset, settings=SETTINGS, out=tmp_path / "source", progress=False)
+
+    def work(group: Group) -> Run:
+        with within(group):
+            return darec.refit(source, out=tmp_path / f"refit-{group.size}", progress=False)
+
+    one, (two, _) = work(ALONE), together(work)
+    assert two.refit == one.refit is not None
+    assert (two.metrics["processes"], two.metrics["epochs"]) == (2, one.metrics["epochs"])
+    torch.testing.assert_close(two.tables.items, one.tables.items, rtol=1e-3, atol=1e-3)
 
 
 def trained(config: RunConfig, dataset: Dataset, folder: Path, size: int, epochs: int) -> None:
@@ -155,13 +170,13 @@ def test_processes_with_different_vectors_or_versions_are_refused(
 
     assert "has other language vectors" in str(together_refused(work)[1])
     texts[1] = texts[0]
-    describe = darec.api.describe
+    describe = darec.together.describe
 
     def older(config: RunConfig, text: Any = None, processes: int = 1) -> dict[str, Any]:
         about = describe(config, text, processes)
         return {**about, "darec": "0.0.1"} if processes == 1 else about
 
-    monkeypatch.setattr("darec.api.describe", older)
+    monkeypatch.setattr("darec.together.describe", older)
     assert "process 1 of 2 has darec 0.0.1" in str(together_refused(work)[1])
     assert not (tmp_path / "r").exists()
 

@@ -157,7 +157,7 @@ def command(
         {"--minutes": minutes is not None, "--keep-candidates": keep_candidates},
     )
     try:
-        start_others(processes, alone="--auto" if auto else "--refit" if refit else None)
+        start_others(processes, alone="--auto" if auto else None)
         with taking_part():
             if auto:
                 del how["tensorboard"]
