@@ -126,7 +126,7 @@ def rows(*vectors: object, index: list[int] | None = None) -> Reply:
             Reply({"error": {"message": "no", "code": "content_filter"}}, 400),
             "every text is refused",
         ),
-        (Reply({"error": {"message": "oops"}}, 500), "500: oops. Run again when the server is"),
+        (Reply({"error": {"message": "oops"}}, 500), "500: oops. Run again when the server works"),
     ],
 )
 def test_wrong_answers(reply: Reply, message: str, encode: Encode, server: ScriptedServer) -> None:

@@ -128,7 +128,7 @@ def test_refusals(data: Dataset, fake: type, server: ScriptedServer, tmp_path: P
     profiled(data, server)
     with (data.path / "profiles/m/items.jsonl").open("a") as file:
         file.write(json.dumps({"item_id": "i9", "text": "by hand"}) + "\n")
-    with pytest.raises(TextError, match="is not as 'darec profile' wrote it"):
+    with pytest.raises(TextError, match="has been changed since 'darec profile' wrote it"):
         encode_dataset(data, "fake", source="profiles", progress=False)
 
 

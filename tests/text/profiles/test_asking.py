@@ -222,7 +222,7 @@ def test_prompts_that_all_come_to_nothing_are_not_asked_to_the_end(
 ) -> None:
     monkeypatch.setattr("darec.text.profiles.asking.HOPELESS", 4)
     server.script = lambda body, n: Reply({"error": {"message": "bad thing"}}, 400)
-    with pytest.raises(EndpointError, match=r"first 4 prompts all came to nothing.*400: bad thing"):
+    with pytest.raises(EndpointError, match=r"first 4 prompts all failed.*400: bad thing"):
         profiler({"in_flight": 1}).run(progress=False)
     assert len(server.requests) == 4
     server.script = lambda body, n: chat("Hm.")
@@ -302,7 +302,7 @@ def test_a_server_that_breaks_down_is_left_alone(profiler: Make, server: Scripte
     server.script = script
     report = profiler({"in_flight": 1, "retries": 0}).run(progress=False)
     assert (report.new, len(report.unanswered), report.left) == (3, 5, 4)
-    assert "5 requests in a row brought no answer, the last one: 500: out of" in str(report.stopped)
+    assert "5 requests in a row got no answer, the last one: 500: out of" in str(report.stopped)
     assert len(server.requests) == 8
 
 

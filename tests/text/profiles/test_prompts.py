@@ -136,7 +136,7 @@ def test_the_key_changes_with_what_is_asked_and_with_nothing_else() -> None:
 @pytest.mark.parametrize(
     ("source", "message"),
     [
-        ("Say\n{{ genre }}", "line 2: 'genre' is undefined; it may use title, text"),
+        ("Say\n{{ genre }}", "line 2: 'genre' is undefined; the template may use title, text"),
         ("{{ title", "line 1: unexpected end of template"),
         ("{{ title.__class__ }}", "line 1: access to attribute '__class__' of"),
         ("{% if false %}x{% endif %}", "empty prompt"),

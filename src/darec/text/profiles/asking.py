@@ -1,16 +1,17 @@
-"""Asking: so many requests in flight, answers kept as they come, and a stop as soon as asking makes no sense.
+"""Send prompts to a server: several requests at once, every answer stored immediately, and a stop if more are useless.
 
-The client repeats what the server does not answer; see :class:`darec.text.endpoint.Endpoint`. What stays without an
-answer is not recorded: the next run asks again. An answer of the wrong form is asked for again with what was wrong, and
-recorded as failed when the attempts are used up.
+The client repeats requests that the server does not answer; see :class:`darec.text.endpoint.Endpoint`. A prompt without
+an answer is not recorded, so the next run sends it again. If an answer has the wrong form, the prompt is sent again
+together with the error. It is recorded as failed when all attempts are used.
 
-What a content filter or the model refuses is that prompt's own result: recorded as failed, and asking goes on. Any
-other refusal of one request (status 400 and its like) may be the prompt's doing or the settings'. It is the prompt's as
-soon as the server has answered another one; until then it is kept back, and asked again by the next run.
+A refusal by a content filter or by the model is the result of that prompt: it is recorded as failed, and the run
+continues. Any other refusal of one request (status 400 and similar) may be caused by the prompt or by the settings. It
+is attributed to the prompt as soon as the server has answered another one. Until then it is not recorded, and the next
+run sends the prompt again.
 
-Asking stops when :data:`STOP_AFTER` requests in a row bring no answer (the server is out of order), when the first
-:data:`HOPELESS` prompts all come to nothing (model, prompt or settings do not fit), and when key, model, address or
-quota are refused: at once where nothing has been answered yet, else the second time in a row.
+The run stops when :data:`STOP_AFTER` requests in a row get no answer (the server is out of order), when the first
+:data:`HOPELESS` prompts all fail (the model, the prompt or the settings do not fit), and when key, model, address or
+quota are refused: immediately if nothing has been answered yet, otherwise at the second refusal in a row.
 """
 
 from __future__ import annotations
@@ -33,33 +34,33 @@ if TYPE_CHECKING:
     from openai import AsyncOpenAI
 
 STOP_AFTER: Final = 5
-"""Requests in a row that bring no answer, after which the server is taken to be out of order."""
+"""Number of requests in a row without an answer after which the server is considered out of order."""
 HOPELESS: Final = 20
-"""Prompts from the start that come to nothing, after which no more are asked; refusals of content do not count."""
+"""Number of first prompts that all fail after which no more are sent. Refusals of content do not count."""
 
 
 Costs = tuple[int, int, int]
-"""Tokens read, tokens written and attempts of one prompt."""
+"""Numbers of tokens read, tokens written and attempts of one prompt."""
 
 
 class BudgetReached(Exception):  # noqa: N818, not an error
-    """Nothing more fits into the budget."""
+    """No further request fits into the budget."""
 
 
 class Asker:
-    """Asks prompts of one server and keeps the answers.
+    """Sends prompts to one server and stores the answers.
 
     Args:
-        config: model, server, patience.
-        store: where answers are kept; its lock is the caller's.
-        ledger: counts tokens and keeps the budget.
+        config: model, server, time limit and retries.
+        store: where answers are stored; the caller holds its lock.
+        ledger: counts tokens and checks the budget.
         proven: whether the server has answered such prompts before.
 
     Attributes:
-        new: profiles made.
-        kept: answers recorded, usable or not.
-        unanswered: prompts that the server did not answer, with the reason.
-        out_of_budget: whether the budget ended the asking.
+        new: number of new profiles.
+        kept: number of stored answers, usable or not.
+        unanswered: prompts that the server did not answer, with reasons.
+        out_of_budget: whether the run ended because of the budget.
     """
 
     def __init__(
@@ -77,20 +78,21 @@ class Asker:
         self._returned = asyncio.Condition()
 
     async def ask(self, prompts: Iterable[Prompt], advance: Callable[[int], None]) -> None:
-        """Ask them all, in order.
+        """Send all prompts in order.
 
         Args:
-            prompts: what to ask.
-            advance: told of every prompt that is done with.
+            prompts: the prompts.
+            advance: called for every finished prompt.
 
         Raises:
             ConfigError: no key.
-            EndpointError: asking makes no sense. What was in flight has been waited for and kept.
+            EndpointError: further requests are useless. The requests in flight have been awaited and their answers
+                stored.
         """
         queue = iter(prompts)
 
         async def worker() -> None:
-            for prompt in queue:  # shared: each prompt goes to whoever is free first
+            for prompt in queue:  # shared, so that the first free worker gets the next prompt
                 await self._settle(client, prompt)
                 advance(1)
                 if self._error or self.out_of_budget:
@@ -102,14 +104,14 @@ class Asker:
                 async with asyncio.TaskGroup() as group:
                     for _ in range(self.config.in_flight):
                         group.create_task(worker())
-            except ExceptionGroup as several:  # the disk is full, say
+            except ExceptionGroup as several:  # for example, the disk is full
                 raise several.exceptions[0] from None
         self.unanswered += [(prompt, said) for prompt, said, _ in self._kept_back]
         if self._error:
             raise self._error
 
     async def _settle(self, client: AsyncOpenAI, prompt: Prompt) -> None:
-        """One prompt, until there is a profile or no hope of one."""
+        """Send one prompt until there is a profile or all attempts have failed."""
         import openai
 
         body = self.config.request(prompt.kind, prompt.messages)
@@ -135,7 +137,7 @@ class Asker:
             body = {**body, "messages": _again(prompt, completion)}
 
     def _take_as_proven(self) -> None:
-        """The server answers and takes the settings: what it refused so far was those prompts' doing."""
+        """The server answers and accepts the settings, so its refusals so far were caused by the prompts."""
         self._silent = self._denied = 0
         self._proven = True
         kept_back, self._kept_back = self._kept_back, []
@@ -143,15 +145,15 @@ class Asker:
             self._keep(prompt, None, said, costs)
 
     def _refused(self, prompt: Prompt, error: Exception, costs: Costs) -> None:
-        """Record a refusal, or that there is no answer."""
+        """Record a refusal or a missing answer."""
         how_far, said = self.endpoint.judge(error, self.config.model)
         if how_far == "later":
             self.unanswered.append((prompt, said))
             self._silent += 1
             if self._silent >= STOP_AFTER:
                 self._stop(
-                    f"{self._silent} requests in a row brought no answer, the last one: {said.rstrip('.')}. Run again "
-                    "when the server is well: what is answered is kept."
+                    f"{self._silent} requests in a row got no answer, the last one: {said.rstrip('.')}. Run again "
+                    "when the server works: all answers are kept."
                 )
         elif how_far == "all":
             self.unanswered.append((prompt, said))
@@ -171,8 +173,8 @@ class Asker:
         self._hopeless += 1
         if self._hopeless >= HOPELESS and not self.new:
             self._stop(
-                f"the first {self._hopeless} prompts all came to nothing, the last one: {said.rstrip('.')}. Look at "
-                "the model, the prompts and the settings, then run again."
+                f"the first {self._hopeless} prompts all failed, the last one: {said.rstrip('.')}. Check the "
+                "model, the prompts and the settings, then run again."
             )
 
     def _stop(self, said: str) -> None:
@@ -189,7 +191,10 @@ class Asker:
     async def _request(
         self, client: AsyncOpenAI, prompt: Prompt, body: dict[str, Any]
     ) -> tuple[Completion, tuple[int, int]]:
-        """One request within the budget; the completion with its tokens, estimated where the server is silent."""
+        """Send one request within the budget.
+
+        Returns the completion with its tokens, estimated if the server does not count.
+        """
         length = sum(len(message["content"]) for message in body["messages"])
         async with self._returned:
             while not self.ledger.fits(length):
@@ -201,7 +206,7 @@ class Asker:
         read = written = 0
         try:
             rest = {k: v for k, v in body.items() if k not in ("model", "messages")}
-            # Read by ourselves: the client trusts a server to send nothing but completions.
+            # The body is parsed here, because the client trusts a server to send only completions.
             raw = await client.chat.completions.with_raw_response.create(
                 model=body["model"], messages=body["messages"], extra_body=rest
             )
@@ -219,7 +224,7 @@ class Asker:
 def make_answer(
     prompt: Prompt, model: str, profile: Profile | None, reason: str | None, costs: Costs
 ) -> Answer:
-    """A record of now."""
+    """A record with the current time."""
     said = cut(reason, 300) if reason else None
     made = profile.model_dump() if profile else None
     now = datetime.now(UTC).isoformat(timespec="seconds")
@@ -227,7 +232,7 @@ def make_answer(
 
 
 def _again(prompt: Prompt, completion: Completion) -> list[dict[str, str]]:
-    """The prompt, the answer that cannot be used, and what is wrong with it; an empty one is not sent back."""
+    """The prompt, the unusable answer and its error. An empty answer is not sent back."""
     if not completion.content.strip():
         return prompt.messages
     return [

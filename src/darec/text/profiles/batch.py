@@ -1,4 +1,4 @@
-"""The vendors' batch mode: requests out as one file, answers in as another, each known by its key.
+"""The vendors' batch mode: one file of requests and one file of answers, matched by keys.
 
 A line of requests is ``{"custom_id": KEY, "method": "POST", "url": "/v1/chat/completions", "body": ...}``; a line of
 answers ``{"custom_id": KEY, "response": {"status_code": 200, "body": COMPLETION}, "error": null}``.
@@ -22,7 +22,7 @@ from darec.text.sources import read_jsonl
 
 
 def write_requests(path: Path, prompts: Iterable[Prompt], config: ProfileConfig) -> None:
-    """Write the requests of some prompts, a line each."""
+    """Write the requests of some prompts, one on each line."""
     lines = (
         {
             "custom_id": prompt.key,
@@ -41,14 +41,14 @@ def read_answers(path: Path, prompts: Mapping[str, Prompt], model: str) -> tuple
 
     Args:
         path: the vendor's file of answers, or of errors.
-        prompts: of now, by their keys.
-        model: as asked.
+        prompts: the current prompts, by their keys.
+        model: name of the model.
 
     Returns:
-        The answers, usable or not, and how many lines answer none of the prompts.
+        The answers, usable or not, and the number of lines that belong to none of the prompts.
 
     Raises:
-        TextError: no such file, or a line that is no answer.
+        TextError: the file does not exist, or a line is not an answer.
     """
     answers, strange = [], 0
     for line, row in read_jsonl(path):

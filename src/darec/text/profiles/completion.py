@@ -1,4 +1,4 @@
-"""What a chat completion holds, whoever brought it: a server just now, or a file of a batch."""
+"""Check a chat completion, which comes from a server or from a batch file."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from darec.text.profiles.schema import Kind, Profile, parse
 
 _CUT: Final = "cut off at max_tokens"
 _FILTERED: Final = ("content_filter", "safety", "refusal", "prohibited", "blocklist", "sensitive")
-"""How the reasons begin by which servers end an answer that a filter stopped."""
+"""Prefixes of the finish reasons of answers that a content filter stopped."""
 
 
 @dataclass(frozen=True)
@@ -17,12 +17,12 @@ class Completion:
     """One answer of a model.
 
     Attributes:
-        content: its words; empty where there are none.
-        reason: why it cannot be used; None where it can.
-        profile: what it says, in the form asked for; None where it cannot be used.
-        refused: whether the model or a content filter refuses, so that asking again makes no sense.
-        tokens_in: tokens of the prompt, as the server counts them; None where it does not say.
-        tokens_out: tokens of the answer, likewise.
+        content: its text; may be empty.
+        reason: why it cannot be used; None if it can.
+        profile: the parsed profile; None if the answer cannot be used.
+        refused: whether the model or a content filter refuses, so that it is useless to send the prompt again.
+        tokens_in: number of tokens of the prompt, as counted by the server; None if it does not count.
+        tokens_out: number of tokens of the answer; None if the server does not count.
     """
 
     content: str
@@ -34,7 +34,7 @@ class Completion:
 
 
 def read_completion(kind: Kind, body: Any) -> Completion:
-    """Check a completion, trusting nothing in it. Raises ``ValueError`` if it is none at all."""
+    """Check a completion without trusting its content. Raises ``ValueError`` if it is not a completion."""
     usage, choices = _get(body, "usage"), _get(body, "choices")
     tokens = (_count(_get(usage, "prompt_tokens")), _count(_get(usage, "completion_tokens")))
     if not isinstance(choices, list):
@@ -49,7 +49,7 @@ def read_completion(kind: Kind, body: Any) -> Completion:
         return Completion("", said, None, True, *tokens)
     content = _words(_get(message, "content"))
     if not content.strip() and ended != "length":
-        # Some servers take the whole answer of a model that does not think for its thinking.
+        # Some servers treat the whole answer of a model without thinking as its thinking.
         content = _words(_get(message, "reasoning_content") or _get(message, "reasoning"))
     try:
         profile = parse(kind, content, whole=ended != "length")
@@ -60,7 +60,7 @@ def read_completion(kind: Kind, body: Any) -> Completion:
 
 
 def _words(content: Any) -> str:
-    """The text of a message's content: a string, or a list of parts, of which those of thinking do not count."""
+    """The text of a message's content, which is a string or a list of parts. Parts of thinking are ignored."""
     if isinstance(content, str):
         return content
     parts = content if isinstance(content, list) else []

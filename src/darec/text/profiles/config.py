@@ -1,4 +1,4 @@
-"""Settings of a set of profiles, and the request that they come to."""
+"""Settings of a set of profiles, and the request that is built from them."""
 
 from __future__ import annotations
 
@@ -23,42 +23,45 @@ class ProfileConfig(Settings):
     """Settings of :func:`darec.text.profiles.profile_dataset`."""
 
     model: str = Field(min_length=1)
-    """The model's name, as the server knows it."""
+    """Name of the model on the server."""
     base_url: str | None = Field(None, repr=False)
-    """The server, up to and with ``/v1``; null: the environment's ``OPENAI_BASE_URL``, else OpenAI's."""
+    """Address of the server, up to and including ``/v1``. With null, ``OPENAI_BASE_URL`` from the environment, or
+    OpenAI."""
     key_env: str = "OPENAI_API_KEY"
-    """Name of the environment variable that holds the key."""
+    """Name of the environment variable with the API key."""
     item_template: Path | None = None
-    """Jinja2 file for the prompts of items; null: the shipped one."""
+    """Jinja2 template of the items' prompts; null is the built-in one."""
     user_template: Path | None = None
-    """Jinja2 file for the prompts of users; null: the shipped one."""
+    """Jinja2 template of the users' prompts; null is the built-in one."""
     reviews: Path | None = None
-    """JSONL with ``user_id``, ``item_id`` and ``text``; only reviews of training pairs are used."""
+    """JSONL file with ``user_id``, ``item_id`` and ``text`` of reviews. Only reviews of training pairs are used."""
     max_characters: int = Field(4000, ge=1)
-    """Characters of an item's text; the rest is cut."""
+    """Largest number of characters of an item's text; longer texts are cut."""
     max_items: int = Field(20, ge=1)
-    """Training items shown of a user, drawn by a hash."""
+    """Largest number of training items of a user in a prompt, drawn by a hash."""
     max_item_characters: int = Field(300, ge=1)
-    """Characters of each of them, and of a review."""
+    """Largest number of characters of each of these items, and of a review."""
     max_tokens: int = Field(500, ge=1)
-    """Tokens of an answer, at most."""
+    """Largest number of tokens of an answer."""
     temperature: float = Field(0.0, ge=0)
-    """Of the answers."""
+    """Sampling temperature of the answers."""
     json_mode: Literal["schema", "object", "none"] = "schema"
-    """How the server is held to JSON: by the schema, by ``json_object``, or not at all. All answers are checked."""
+    """How the server is made to answer in JSON: by the schema, by ``json_object``, or not at all. All answers are
+    checked."""
     body: dict[str, Any] = Field(default_factory=dict)
-    """Further fields of the request; null takes one out, as ``temperature`` for models that refuse it."""
+    """Further fields of the request. The value null removes a field, such as ``temperature`` for models that refuse
+    it."""
     in_flight: int = Field(8, ge=1)
-    """Requests at a time."""
+    """Number of requests sent at the same time."""
     timeout: float = Field(120.0, gt=0)
-    """Seconds without a byte from the server."""
+    """Longest time without a byte from the server, in seconds."""
     retries: int = Field(6, ge=0)
-    """Of a request that the server does not answer (see :class:`darec.text.endpoint.Endpoint`)."""
+    """Number of retries of a request that the server does not answer (see :class:`darec.text.endpoint.Endpoint`)."""
     attempts: int = Field(3, ge=1)
-    """How often a model is asked until its answer has the right form."""
+    """Largest number of times a prompt is sent until its answer has the right form."""
 
     def endpoint(self) -> Endpoint:
-        """Where to ask."""
+        """The server."""
         return Endpoint(self.base_url, self.key_env, self.timeout, self.retries)
 
     def request(self, kind: Kind, messages: list[dict[str, str]]) -> dict[str, Any]:
@@ -78,7 +81,7 @@ class ProfileConfig(Settings):
         return {name: value for name, value in body.items() if value is not None}
 
     def key(self, kind: Kind, messages: list[dict[str, str]]) -> str:
-        """What a request is known by: SHA-256 of all that it asks, but not of how long the answer may get."""
+        """The key of a request: SHA-256 of everything in it, except the largest length of the answer."""
         body = self.request(kind, messages)
         asked = {
             name: value
@@ -89,7 +92,7 @@ class ProfileConfig(Settings):
         return hashlib.sha256(facts.encode()).hexdigest()
 
     def folder_name(self, name: str | None) -> str:
-        """Name of the set's folder: the one given, else the model's made fit. Raises ``ConfigError``."""
+        """Name of the set's folder: the given one, or one made from the model's name. Raises ``ConfigError``."""
         if name is None:
             end = re.sub(r"[^A-Za-z0-9_-]+", "-", self.model.rpartition("/")[2]).strip("-")[:60]
             return end if end == self.model else f"{end}-{_short(self.model)}".strip("-")
@@ -99,7 +102,7 @@ class ProfileConfig(Settings):
 
 
 def make_config(settings: Mapping[str, Any]) -> ProfileConfig:
-    """Validate settings. Raises ``ConfigError`` naming the first that does not fit."""
+    """Validate settings. Raises ``ConfigError`` that names the first invalid one."""
     return validated(ProfileConfig, settings)
 
 

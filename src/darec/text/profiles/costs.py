@@ -1,7 +1,7 @@
-"""Tokens and money: what a run will cost, has cost, and may cost.
+"""Tokens and money: the expected, actual and largest cost of a run.
 
-No model's tokenizer is at hand, so tokens are estimated from characters and the estimate is mended by what the server
-has counted so far. Prices are the user's to give, since a list of them would be wrong within weeks.
+There is no tokenizer of the model, so tokens are estimated from characters, and the estimate is corrected by the counts
+of the server. The user gives the prices, because a list of them would be wrong within weeks.
 """
 
 from __future__ import annotations
@@ -13,28 +13,28 @@ from typing import Final
 from darec.errors import ConfigError
 
 CHARACTERS_PER_TOKEN: Final = 3.0
-"""Of English it is about four; before the server has counted, rather too many tokens than too few."""
+"""Characters per token. English has about four; a smaller number estimates too many tokens rather than too few."""
 ANSWER_TOKENS: Final = 150
-"""What an answer is taken to have, until there are some."""
+"""Assumed number of tokens of an answer, until there are answers."""
 
 
 @dataclass(frozen=True)
 class Price:
-    """US dollars for a million tokens read and a million tokens written."""
+    """Price in US dollars per million tokens read and per million tokens written."""
 
     read: float
     written: float
 
     @classmethod
     def parse(cls, text: str) -> Price:
-        """From ``IN:OUT``, as ``0.15:0.60``. Raises ``ConfigError``."""
+        """Parse ``IN:OUT``, such as ``0.15:0.60``. Raises ``ConfigError``."""
         try:
             read, written = (float(part) for part in text.split(":"))
         except ValueError:
             read = written = math.nan
         if not (0 <= read < math.inf and 0 <= written < math.inf):
             raise ConfigError(
-                f"--price {text!r}: write dollars for a million tokens read and written, as 0.15:0.60."
+                f"--price {text!r}: write dollars per million tokens read and written, such as 0.15:0.60."
             )
         return cls(read, written)
 
@@ -44,25 +44,25 @@ class Price:
 
 
 class Ledger:
-    """Counts tokens, and says whether another request fits into the budget.
+    """Counts tokens, and decides whether another request fits into the budget.
 
-    A request is admitted if everything spent, everything that the requests in flight may still cost, and the most
-    that it may cost itself stay within the budget. So the budget can be passed only by as much as the tokens of the
-    prompts in flight were estimated too low.
+    A request is admitted if the money spent, the largest cost of the requests in flight and the largest cost of the
+    request together stay within the budget. The budget can therefore be exceeded only if the tokens of the prompts in
+    flight were estimated too low, and only by that amount.
 
     Args:
-        price: None: money is not counted.
-        budget: dollars of this run; None: without limit.
-        max_tokens: of an answer, at most.
+        price: the price; with None, money is not counted.
+        budget: most dollars of this run; None is no limit.
+        max_tokens: largest number of tokens of an answer.
 
     Attributes:
-        tokens_in: read so far; ``tokens_out``, written so far.
-        in_flight: requests that are out.
+        tokens_in: number of tokens read so far; ``tokens_out``, written so far.
+        in_flight: number of requests that are not answered yet.
     """
 
     def __init__(self, price: Price | None, budget: float | None, max_tokens: int) -> None:
         if budget is not None and price is None:
-            raise ConfigError("--budget needs --price IN:OUT, dollars for a million tokens.")
+            raise ConfigError("--budget needs --price IN:OUT, in dollars per million tokens.")
         self.price, self.budget, self.max_tokens = price, budget, max_tokens
         self.tokens_in = self.tokens_out = self.in_flight = 0
         self._reserved = 0.0
@@ -74,7 +74,7 @@ class Ledger:
         return self.price.of(self.tokens_in, self.tokens_out) if self.price else None
 
     def learn(self, characters: int, tokens_in: int, tokens_out: int) -> None:
-        """Take into the estimates what an answer had."""
+        """Update the estimates with the tokens of an answer."""
         if tokens_in and tokens_out:
             self._characters += characters
             self._counted += tokens_in
@@ -82,19 +82,19 @@ class Ledger:
             self._written += tokens_out
 
     def estimate(self, characters: float) -> int:
-        """Tokens of so many characters."""
+        """Estimated number of tokens of a number of characters."""
         rate = self._counted / self._characters if self._counted else 1 / CHARACTERS_PER_TOKEN
         return math.ceil(characters * rate)
 
     @property
     def answer_tokens(self) -> float:
-        """Tokens that an answer has on average."""
+        """Average number of tokens of an answer."""
         return (
             self._written / self._answers if self._answers else min(ANSWER_TOKENS, self.max_tokens)
         )
 
     def most(self, characters: int) -> float:
-        """Dollars that a request may cost."""
+        """Largest cost of a request in dollars."""
         return self.price.of(self.estimate(characters), self.max_tokens) if self.price else 0.0
 
     def fits(self, characters: int) -> bool:
@@ -104,14 +104,14 @@ class Ledger:
         return self.spent + self._reserved + self.most(characters) <= self.budget
 
     def sent(self, characters: int) -> float:
-        """A request is out; gives what to hand to :meth:`back`."""
+        """Note that a request was sent. Returns the value for :meth:`back`."""
         self.in_flight += 1
         most = self.most(characters)
         self._reserved += most
         return most
 
     def back(self, reserved: float, tokens_in: int, tokens_out: int) -> None:
-        """A request is back, with what it cost."""
+        """Note that a request was answered, with its cost."""
         self.in_flight -= 1
         self._reserved = self._reserved - reserved if self.in_flight else 0.0
         self.tokens_in += tokens_in

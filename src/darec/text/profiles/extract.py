@@ -1,10 +1,10 @@
-"""Finding JSON objects in what a language model says: behind its thinking, among prose and fences.
+"""Find JSON objects in the output of a language model: after its thinking, among prose and fences.
 
 Models think aloud before they answer, put fences and prose with braces around the answer, answer twice, wrap the object
-in a list or in another object, and write Python instead of JSON. All of that is passed over or mended here; whether an
-object says what was asked for is for :mod:`darec.text.profiles.schema` to judge.
+in a list or in another object, and write Python instead of JSON. All of this is skipped or repaired here.
+:mod:`darec.text.profiles.schema` decides whether an object has the wanted form.
 
-Reading takes time linear in the length of the text, whatever it holds.
+The time is linear in the length of any text.
 """
 
 from __future__ import annotations
@@ -14,9 +14,9 @@ import re
 from typing import Any, Final
 
 _END: Final = 1_000_000
-"""Characters that are looked at, from the end: an answer comes last."""
+"""Number of characters that are searched, from the end, because the answer comes last."""
 _WORK: Final = 20
-"""Characters that may be read behind braces that begin no object, as a multiple of the text's length."""
+"""Number of characters that may be read after braces that begin no object, as a multiple of the text's length."""
 
 _NAMES: Final = "(?:seed:)?(?:think|thinking|thoughts?|reasoning|reflection|analysis)"
 _TAG: Final = re.compile(
@@ -26,7 +26,8 @@ _TAG: Final = re.compile(
     r"|<\|channel\|>\s*final\b[^<{]*(?:<\|constrain\|>[^<{]*)?<\|message\|>",
     re.IGNORECASE,
 )
-"""Where thinking begins and ends: tags of DeepSeek, Qwen, Seed, Magistral and Kimi; channels of Harmony (gpt-oss)."""
+"""Markers of the beginning and the end of thinking: tags of DeepSeek, Qwen, Seed, Magistral and Kimi; channels of
+Harmony (gpt-oss)."""
 _OPENING: Final = re.compile(r'\{(?=\s*["}])')
 _TRAILING_COMMA: Final = re.compile(r",(?=\s*[}\]])")
 _PYTHON: Final = re.compile(r"\{\s*'")
@@ -37,12 +38,12 @@ _WORDS: Final = {"None": "null", "True": "true", "False": "false"}
 
 
 def without_thinking(text: str) -> tuple[str, str]:
-    """What a model says and what it only thinks.
+    """Separate a model's answer from its thinking.
 
-    Thinking that is closed but was never opened began with the prompt: it is everything before.
+    If thinking is closed but was never opened, it began in the prompt, and is everything before the end marker.
 
     Returns:
-        What stands outside of thinking, and thinking at the end that was never closed.
+        The text outside of thinking, and thinking at the end that was never closed.
     """
     text = text[-_END:]
     said: list[str] = []
@@ -60,10 +61,10 @@ def without_thinking(text: str) -> tuple[str, str]:
 
 
 def json_objects(text: str) -> tuple[list[dict[str, Any]], str]:
-    """The JSON objects in a text, in order, those inside others not among them.
+    """The JSON objects in a text, in order, without those inside other objects.
 
     Returns:
-        The objects, and what was wrong behind the first brace that begins none; empty where there is no such brace.
+        The objects, and the error after the first brace that begins no object; empty if there is no such brace.
     """
     decoder = json.JSONDecoder(strict=False)  # line breaks in strings are common and harmless
     objects: list[dict[str, Any]] = []
@@ -82,7 +83,7 @@ def json_objects(text: str) -> tuple[list[dict[str, Any]], str]:
 
 
 def mended(text: str) -> str:
-    """The text with what is nearly JSON made JSON: Python's quotes and names, escaped quotes, commas at the end."""
+    """Repair text that is nearly JSON: Python's quotes and names, escaped quotes, trailing commas."""
     python = _PYTHON.search(text)
     if python:
         text = _PYTHON_TOKEN.sub(_as_json, text[python.start() :])

@@ -1,4 +1,4 @@
-"""Profiles of a dataset's items and users: find out what is missing, have it asked, leave it where encoders look."""
+"""Profiles of a dataset's items and users: find missing ones, get them from a model, and write them for encoders."""
 
 from __future__ import annotations
 
@@ -28,23 +28,23 @@ KINDS: Final[tuple[Kind, ...]] = ("item", "user")
 
 
 class Profiler:
-    """Profiles of one dataset by one model.
+    """The profiles of one dataset by one model.
 
     Args:
         dataset: a dataset on disk, or its folder.
-        model: the model's name, as the server knows it.
-        kinds: what to profile, ``("item", "user")``.
-        settings: those of :class:`darec.text.profiles.config.ProfileConfig`.
-        name: of the set, the folder below ``profiles``; None: the model's.
-        only_failed: ask what has failed, and nothing else.
-        limit: prompts to ask, at most.
-        price: dollars for a million tokens read and written.
-        budget: dollars of this run.
-        shard: only this part of the prompts, as ``2/8``, kept apart from the others until :meth:`merge`.
+        model: name of the model on the server.
+        kinds: the entities to describe, ``("item", "user")``.
+        settings: settings of :class:`darec.text.profiles.config.ProfileConfig`.
+        name: name of the set, which is its folder in ``profiles``; None is the model's name.
+        only_failed: send only prompts that failed before.
+        limit: largest number of prompts to send.
+        price: dollars per million tokens read and written.
+        budget: most dollars of this run.
+        shard: only this part of the prompts, such as ``2/8``, stored separately until :meth:`merge`.
 
     Raises:
-        ConfigError: settings, templates or options that do not fit.
-        TextError: reviews or a store that cannot be used, or nothing to ask about.
+        ConfigError: settings, templates or options are not valid.
+        TextError: reviews or a store cannot be used, or there is nothing to describe.
     """
 
     def __init__(
@@ -63,9 +63,11 @@ class Profiler:
     ) -> None:
         self.dataset = dataset if isinstance(dataset, Dataset) else Dataset.load(dataset)
         if self.dataset.path is None:
-            raise ConfigError("this dataset is in memory: save it first, so that answers are kept.")
+            raise ConfigError(
+                "this dataset is in memory: save it first, so that answers can be stored."
+            )
         self.config = make_config({**(settings or {}), "model": model})
-        self.config.endpoint().url  # noqa: B018, a URL that is none is refused before anything else
+        self.config.endpoint().url  # noqa: B018, an invalid URL is refused first
         self.folder = self.dataset.path / FOLDER / self.config.folder_name(name)
         self.only_failed, self.limit = only_failed, limit
         self.ledger = Ledger(price, budget, self.config.max_tokens)
@@ -83,7 +85,7 @@ class Profiler:
             }
 
     def estimate(self) -> CostEstimate:
-        """What :meth:`run` would ask; nothing is asked or written."""
+        """What :meth:`run` would send. Nothing is sent or written."""
         store = AnswerStore(self.folder)
         todo, ledger = self._todo(store), self.ledger
         read = sum(ledger.estimate(prompt.characters) for prompt in todo)
@@ -102,11 +104,11 @@ class Profiler:
         )
 
     def run(self, *, progress: bool = True) -> ProfileReport:
-        """Ask for what is missing. A call that was killed goes on where it stopped.
+        """Get the missing profiles. If a call was killed, the next call continues where it stopped.
 
         Raises:
-            ConfigError: no key.
-            EndpointError: nothing could be asked: no server, no such model, a wrong key.
+            ConfigError: there is no key.
+            EndpointError: no request could be answered: no server, no such model, a wrong key.
             TextError: another process writes the same set.
         """
         started = time.perf_counter()
@@ -132,13 +134,13 @@ class Profiler:
         return self._report(store, reused, asker.new, started, stopped, asker.unanswered)
 
     def batch_out(self, path: str | Path) -> int:
-        """Write the requests for what is missing as a vendor's batch file; gives their number."""
+        """Write the requests for missing profiles to a vendor's batch file. Returns their number."""
         todo = self._todo(AnswerStore(self.folder))
         write_requests(Path(path), todo, self.config)
         return len(todo)
 
     def batch_in(self, path: str | Path) -> ProfileReport:
-        """Keep the answers of a batch. Raises ``TextError`` if the file is none, and then keeps nothing."""
+        """Store the answers of a batch. Raises ``TextError``, and stores nothing, if the file is not valid."""
         started = time.perf_counter()
         report, strange = self._take_in(
             started, lambda: read_answers(Path(path), self._by_key(), self.config.model)
@@ -146,13 +148,13 @@ class Profiler:
         if not strange:
             return report
         notice = (
-            f"{strange} answers of {path} belong to no prompt of now: they were asked of another model, with another "
-            "template, or of other texts."
+            f"{strange} answers of {path} belong to no current prompt: they come from another model, another "
+            "template or other texts."
         )
         return replace(report, notices=(*report.notices, notice))
 
     def merge(self) -> ProfileReport:
-        """Keep the answers of all shards. Raises ``TextError`` if they make no whole, and then keeps nothing."""
+        """Store the answers of all shards. Raises ``TextError``, and stores nothing, if they are not complete."""
         started = time.perf_counter()
         answers = gather_answers(self.folder, self._by_key().keys())
         return self._take_in(started, lambda: (answers, 0))[0]
@@ -160,7 +162,7 @@ class Profiler:
     def _take_in(
         self, started: float, read: Callable[[], tuple[Iterable[Answer], int]]
     ) -> tuple[ProfileReport, int]:
-        """Keep answers that come from elsewhere; a profile that is there stays."""
+        """Store answers from a file. Existing profiles are kept."""
         with locked(self.folder):
             store = AnswerStore(self.folder)
             store.begin()
@@ -181,7 +183,7 @@ class Profiler:
         return {prompt.key: prompt for prompts in self.prompts.values() for prompt in prompts}
 
     def _todo(self, store: AnswerStore) -> list[Prompt]:
-        """What to ask: equal prompts once. On the way the ledger learns from the answers that there are."""
+        """The prompts to send; equal prompts are sent once. The ledger is updated with the existing answers."""
         todo = []
         for key, prompt in self._by_key().items():
             answer = store.answers.get(key)
@@ -201,7 +203,7 @@ class Profiler:
         )
 
     def _publish(self, store: AnswerStore) -> None:
-        if not store.answers:  # nothing has come of it yet
+        if not store.answers:  # it has no result yet
             return
         for kind, prompts in self.prompts.items():
             rows = ((p.id, store.answers[p.key]) for p in prompts if p.key in store.answers)

@@ -1,12 +1,12 @@
-"""What a language model is asked about each item and each user.
+"""The prompts about each item and each user.
 
-A prompt is a system message of ours (the form of the answer, and that texts are data) and a user message, which a
-Jinja2 template makes of these fields:
+A prompt has a system message, which gives the form of the answer and says that texts are data. It also has a user
+message, which a Jinja2 template makes from these fields:
 
-- items: ``title`` and ``text``, empty strings where there is none;
-- users: ``liked``, a list of items with ``title``, ``text`` and ``review``, and ``n_liked``, how many there are in all.
+- items: ``title`` and ``text``, empty strings if missing;
+- users: ``liked``, a list of items with ``title``, ``text`` and ``review``, and ``n_liked``, their total number.
 
-Users are described by their *training* items alone: nothing here reads another split. No id goes into a prompt.
+Users are described only by their *training* items; nothing here reads another split. A prompt contains no ids.
 """
 
 from __future__ import annotations
@@ -52,16 +52,16 @@ class Prompt:
 
     @property
     def characters(self) -> int:
-        """Of both messages."""
+        """Number of characters of both messages."""
         return sum(len(message["content"]) for message in self.messages)
 
 
 def make_prompts(config: ProfileConfig, dataset: Dataset, kind: Kind) -> list[Prompt]:
-    """The prompts of all items or users about which there is something to say.
+    """The prompts of all items or users that have a title or text.
 
     Raises:
-        ConfigError: a template that cannot be read, parsed or filled, with file, line and field.
-        TextError: reviews that cannot be used, or no entity with a title or text.
+        ConfigError: a template cannot be read, parsed or filled; the error names file, line and field.
+        TextError: reviews cannot be used, or no entity has a title or text.
     """
     template = _Template(kind, config.item_template if kind == "item" else config.user_template)
     fields = json_schema(kind)["properties"]
@@ -109,7 +109,7 @@ def _users(config: ProfileConfig, dataset: Dataset) -> Iterator[tuple[str, dict[
         if not len(rows):
             continue
         ids = {dataset.items.texts[row]: items[row] for row in rows}
-        # By a hash of ids, which other users and items do not change: what was asked stays asked.
+        # Drawn by a hash of ids, which other users and items do not change, so that old prompts stay the same.
         drawn = sorted(ids, key=partial(_draw, identifier))[: config.max_items]
         liked = [
             {**ids[item], "review": cut(reviews.get((identifier, item), ""), limit)}
@@ -152,11 +152,11 @@ class _Template:
     def render(self, fields: Mapping[str, Any]) -> str:
         try:
             text = self.template.render(fields)
-        # A template is a program of its user's: it may raise anything.
+        # A template is the user's program and may raise any error.
         except Exception as error:
             line = _line(error)
             raise ConfigError(
-                f"{self.name}{line}: {error}; it may use {', '.join(self.fields)}."
+                f"{self.name}{line}: {error}; the template may use {', '.join(self.fields)}."
             ) from None
         if not text.strip():
             raise ConfigError(f"{self.name} makes an empty prompt: use {', '.join(self.fields)}.")
@@ -164,7 +164,7 @@ class _Template:
 
 
 def _line(error: Exception) -> str:
-    """Where in the template: the innermost frame of its compiled code."""
+    """The place in the template: the innermost frame of its compiled code."""
     place, trace = "", error.__traceback__
     while trace is not None:
         if trace.tb_frame.f_code.co_filename == "<template>":

@@ -1,4 +1,4 @@
-"""The profiles that ``darec profile`` left for encoders to read."""
+"""Read the profiles that ``darec profile`` has written for encoders."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from darec.text.sources import read_texts
 
 
 def read_profiles(dataset: Dataset, name: str | None) -> dict[Kind, Mapping[str, str | None]]:
-    """Text by id, of items and, where they have been profiled, of users.
+    """Text by id, of items and, if they have profiles, of users.
 
     Args:
         dataset: a dataset on disk.
-        name: of the set; None: the only one.
+        name: name of the set; None if there is only one.
 
     Raises:
-        TextError: no such set, several to choose from, damaged files, or users whose profiles were made from other
-            training items than the dataset has now.
+        TextError: the set does not exist, there are several sets, files are damaged, or the users' profiles were made
+            from other training items than the dataset has now.
     """
     if dataset.path is None:
         raise TextError("this dataset is in memory and has no profiles: save it first.")
@@ -46,7 +46,7 @@ def read_profiles(dataset: Dataset, name: str | None) -> dict[Kind, Mapping[str,
         if kind == "user" and about.get("dataset") != dataset.fingerprint():
             raise TextError(
                 f"the users' profiles in {folder} were made from other training items than {dataset.path} has now, "
-                "and would show items held out: run 'darec profile' again."
+                "and would reveal held-out items: run 'darec profile' again."
             )
         texts[kind] = _read(folder / f"{kind}s.jsonl", kind, str(about.get("sha256")))
     if "item" not in texts:
@@ -57,6 +57,7 @@ def read_profiles(dataset: Dataset, name: str | None) -> dict[Kind, Mapping[str,
 def _read(path: Path, kind: Kind, expected: str) -> Mapping[str, str | None]:
     if not path.is_file() or hashlib.sha256(path.read_bytes()).hexdigest() != expected:
         raise TextError(
-            f"{path} is not as 'darec profile' wrote it: run that again, or pass your own file as the source."
+            f"{path} has been changed since 'darec profile' wrote it: run that again, or pass your own file as the "
+            "source."
         )
     return read_texts(path, kind)

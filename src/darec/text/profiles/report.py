@@ -1,4 +1,4 @@
-"""What profiling tells: beforehand what it would cost, afterwards what it did."""
+"""Reports of profiling: an estimate of the cost before it, and the result after it."""
 
 from __future__ import annotations
 
@@ -12,24 +12,24 @@ from darec.text.profiles.schema import Kind
 
 @dataclass(frozen=True)
 class ProfileReport:
-    """What a run did.
+    """The result of a run.
 
     Attributes:
-        model: as asked.
+        model: name of the model.
         path: the folder of the set.
-        items: items that have something to be said about them; likewise ``users``. 0 if not asked for.
-        profiles: of these, how many have a profile now.
-        new: made now.
-        reused: taken from the store.
-        failed: that the model answered, but not usably: kind, id and reason; ``--only-failed`` asks again.
-        unanswered: that the server did not answer: kind, id and reason; the next run asks again.
-        left: not asked, for the limit, the budget or a stop.
-        tokens_in: tokens read in this run; estimated where the server does not count.
-        tokens_out: tokens written.
+        items: number of items with a title or text; ``users`` likewise. 0 if they are not described.
+        profiles: how many of these have a profile now.
+        new: number of new profiles.
+        reused: number of profiles from the store.
+        failed: entities with an unusable answer: kind, id and reason. ``--only-failed`` sends them again.
+        unanswered: entities without an answer: kind, id and reason. The next run sends them again.
+        left: number of prompts that were not sent because of the limit, the budget or a stop.
+        tokens_in: number of tokens read in this run; estimated if the server does not count.
+        tokens_out: number of tokens written.
         cost: dollars of this run; None without a price.
-        stopped: why the run ended before everything was asked; None if it did not.
-        seconds: time of the whole call.
-        notices: what was cut, passed over or assumed, one sentence each.
+        stopped: why the run ended before all prompts were sent; None if it did not.
+        seconds: duration of the whole call.
+        notices: sentences about cut or skipped texts and about assumptions.
     """
 
     model: str
@@ -50,7 +50,7 @@ class ProfileReport:
     notices: tuple[str, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Fit for JSON."""
+        """The attributes as values for JSON."""
         names = ("kind", "id", "reason")
         lists = {
             key: [dict(zip(names, row, strict=True)) for row in getattr(self, key)]
@@ -61,18 +61,18 @@ class ProfileReport:
 
 @dataclass(frozen=True)
 class CostEstimate:
-    """What a run would ask, and what it would cost.
+    """The prompts and the estimated cost of a run.
 
     Attributes:
-        model: as it would be asked.
-        requests: prompts that would be asked.
-        reused: prompts that are answered already.
-        tokens_in: tokens they have, estimated.
-        tokens_out: tokens of the answers, estimated.
-        most_tokens_out: tokens of the answers if each is as long as it may be.
-        cost: dollars; None without a price.
-        most: dollars if each answer is as long as it may be.
-        prompts: the first three.
+        model: name of the model.
+        requests: number of prompts that would be sent.
+        reused: number of prompts that already have an answer.
+        tokens_in: estimated number of tokens of the prompts.
+        tokens_out: estimated number of tokens of the answers.
+        most_tokens_out: number of tokens of the answers if each has the largest length.
+        cost: estimated dollars; None without a price.
+        most: dollars if each answer has the largest length.
+        prompts: the first three prompts.
     """
 
     model: str
@@ -86,5 +86,5 @@ class CostEstimate:
     prompts: tuple[Prompt, ...]
 
     def to_dict(self) -> dict[str, Any]:
-        """Fit for JSON."""
+        """The attributes as values for JSON."""
         return asdict(self)

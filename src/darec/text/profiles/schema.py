@@ -1,7 +1,7 @@
-"""What a language model is asked to answer, and how its answer is checked.
+"""The form of a language model's answer, and its check.
 
-An answer is only ever read as JSON of one of these two forms: unknown keys are dropped, control characters become
-blanks, and long strings are cut. Whatever a text smuggled into the prompt makes a model say, nothing else comes out.
+An answer is only read as JSON of one of these two forms. Unknown keys are dropped, control characters become blanks,
+and long strings are cut. Even if a text in the prompt contains instructions for the model, nothing else is accepted.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ _WORDS: Final = 60
 
 def cut(text: str, limit: int) -> str:
     """The text without control characters, half surrogates and runs of blanks, cut between words at ``limit``."""
-    # Only so much is cleaned as can be kept: a text may have a hundred thousand words.
+    # Only the part that is kept is cleaned, because a text may have a hundred thousand words.
     clean = one_line(text[: 4 * limit].encode("utf-8", "ignore").decode())
     if len(clean) <= limit:
         return clean
@@ -46,9 +46,9 @@ Keywords = Annotated[list[str], AfterValidator(_keywords)]
 
 
 class Profile(BaseModel):
-    """Base of the two forms."""
+    """Base class of the two forms."""
 
-    # Servers that decode by the schema want it closed; what comes from the others is read leniently.
+    # Servers that decode by the schema need it closed. Answers of other servers are read leniently.
     model_config = ConfigDict(
         extra="ignore", frozen=True, json_schema_extra={"additionalProperties": False}
     )
@@ -81,7 +81,7 @@ FORMS: Final[dict[Kind, type[Profile]]] = {"item": ItemProfile, "user": UserProf
 
 @functools.cache
 def json_schema(kind: Kind) -> dict[str, Any]:
-    """The form as JSON schema: what the server is sent, part of what a request is known by."""
+    """The form as a JSON schema, which is sent to the server and is part of the key of a request."""
     schema = FORMS[kind].model_json_schema()
     properties = {
         name: {key: value for key, value in field.items() if key != "title"}
@@ -96,20 +96,20 @@ def json_schema(kind: Kind) -> dict[str, Any]:
 
 
 def parse(kind: Kind, answer: str, *, whole: bool = True) -> Profile:
-    """Read an answer: the last JSON object of the form asked for, behind the thinking, whatever stands around it.
+    """Read an answer: the last JSON object of the wanted form after the thinking.
 
     Args:
-        kind: which form.
-        answer: what the model said.
-        whole: whether the answer ended by itself. If it was cut off, thinking without an end holds only drafts.
+        kind: the form.
+        answer: the output of the model.
+        whole: whether the answer is complete. If it was cut off, thinking without an end has only drafts.
 
     Raises:
-        ValueError: no such object in it; the message says what is wrong, in a few words.
+        ValueError: there is no such object; the message says what is wrong in a few words.
     """
     said, thinking = without_thinking(answer)
     problem: ValueError | None = None
     for text in (said, thinking) if whole and thinking else (said,):
-        # What is nearly JSON is mended only where nothing fits: mending might change what a string says.
+        # Text that is nearly JSON is repaired only if nothing else fits, because a repair might change a string.
         for form in (text, mended(text)):
             try:
                 return _last_fitting(kind, form)
@@ -120,7 +120,7 @@ def parse(kind: Kind, answer: str, *, whole: bool = True) -> Profile:
 
 
 def _last_fitting(kind: Kind, text: str) -> Profile:
-    """The last object of the form, also inside others. Raises ``ValueError`` with what is wrong with the nearest."""
+    """The last object of the form, also inside others. Raises ``ValueError`` with the error of the nearest one."""
     objects, problem = json_objects(text)
     wanted = json_schema(kind)["properties"].keys()
     found: Profile | None = None
@@ -157,7 +157,7 @@ def _fitting(kind: Kind, value: dict[str, Any]) -> Profile | None:
 
 
 def _misfit(kind: Kind, value: dict[str, Any]) -> str:
-    """Why an object is not of the form."""
+    """Why an object does not have the form."""
     try:
         FORMS[kind].model_validate(value)
     except ValidationError as error:

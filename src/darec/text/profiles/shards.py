@@ -1,6 +1,6 @@
 """The answers of all shards of a set of profiles: ``profiles/NAME.shards/2-of-8`` and so on, each a set by itself.
 
-A prompt belongs to the shard that its own key says (:mod:`darec.text.shards`).
+The key of a prompt decides its shard (:mod:`darec.text.shards`).
 """
 
 from __future__ import annotations
@@ -17,11 +17,11 @@ def gather_answers(folder: Path, keys: Collection[str]) -> list[Answer]:
     """The answers to all prompts.
 
     Args:
-        folder: of the set.
-        keys: of every prompt of now.
+        folder: folder of the set.
+        keys: keys of all current prompts.
 
     Raises:
-        TextError: a shard is missing, unfinished, of other prompts, or holds answers that belong to another.
+        TextError: a shard is missing or unfinished, or has answers of other prompts or of another shard.
     """
     answers = []
     for shard, place in found_shards(folder, "answers.jsonl"):
@@ -31,15 +31,16 @@ def gather_answers(folder: Path, keys: Collection[str]) -> list[Answer]:
         others = sum(not shard.holds(key) for key in held)
         if others:
             raise TextError(
-                f"{place} holds {others} answers that belong to other shards, so that two overlap: delete that "
+                f"{place} holds {others} answers that belong to other shards, so two shards overlap: delete that "
                 f"folder and {again}"
             )
         lacking = len(expected - set(held))
         if lacking:
             foreign = len(set(held) - expected)
             raise TextError(
-                f"{place} lacks {lacking} of its {len(expected)} prompts and holds {foreign} answers to none of them: "
-                f"it is not finished, or was asked of another model, with another template or of other texts; {again}"
+                f"{place} lacks {lacking} of its {len(expected)} prompts and holds {foreign} answers to none of "
+                "them: it is not finished, or was made with another model, another template or other texts; "
+                f"{again}"
             )
         answers += [held[key] for key in expected]
     return answers

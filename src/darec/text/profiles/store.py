@@ -1,4 +1,4 @@
-"""Where answers are kept: one JSONL file that only ever grows, and what it comes to for each kind of entity.
+"""The store of answers: one JSONL file to which answers are appended, and the profiles of each kind of entity.
 
 ::
 
@@ -9,9 +9,8 @@
       meta.json        of these two: model, dataset, counts
       .lock            there while a process writes (darec.lock)
 
-An answer is appended, in one write, and flushed to disk as soon as it is there: a kill loses what is in flight and no
-more. A line that is damaged or cut short is passed over, so what it held is asked again. The last record of a key
-counts.
+An answer is appended in one write and flushed to disk immediately, so a kill loses only the requests in flight. A line
+that is damaged or cut short is skipped, and its prompt is sent again. The last record of a key is used.
 """
 
 from __future__ import annotations
@@ -29,24 +28,24 @@ from darec.files import json_value, write_atomic, write_json
 from darec.text.profiles.schema import Kind
 
 FOLDER: Final = "profiles"
-"""Below a dataset's folder."""
+"""Name of the folder in a dataset's folder."""
 FORMAT: Final = 1
 _HEAD: Final = json.dumps({"darec": "profiles", "format": FORMAT})
 
 
 @dataclass(frozen=True)
 class Answer:
-    """What came of one prompt.
+    """The result of one prompt.
 
     Attributes:
-        key: of the prompt.
+        key: key of the prompt.
         kind: ``"item"`` or ``"user"``.
-        id: of the entity.
-        model: as asked.
-        profile: the checked profile; None where there is none.
-        reason: why there is none.
-        tokens_in: tokens of all attempts, read; likewise ``tokens_out``, written.
-        attempts: how often it was asked.
+        id: id of the entity.
+        model: name of the model.
+        profile: the checked profile, or None.
+        reason: why there is no profile.
+        tokens_in: number of tokens read in all attempts; ``tokens_out``, written.
+        attempts: number of attempts.
         written: time, UTC.
     """
 
@@ -67,10 +66,10 @@ class AnswerStore:
 
     Attributes:
         answers: the last one of each key.
-        damaged: lines that are passed over.
+        damaged: number of damaged lines.
 
     Raises:
-        TextError: a file of another format, or none of ours.
+        TextError: the file has another format, or was not written by darec.
     """
 
     def __init__(self, folder: Path) -> None:
@@ -81,18 +80,18 @@ class AnswerStore:
         self._read()
 
     def add(self, answer: Answer) -> None:
-        """Keep one answer; whole on disk when this returns."""
+        """Store one answer. It is completely on disk when this returns."""
         record = asdict(answer)
         line = json.dumps({"record": record, "sum": _checksum(record)}) + "\n"
         with self.path.open("ab", buffering=0) as file:
             left = memoryview(line.encode())
-            while left:  # a disk that is nearly full takes a part without an error
+            while left:  # a disk that is nearly full writes a part without an error
                 left = left[file.write(left) :]
             os.fsync(file.fileno())
         self.answers[answer.key] = answer
 
     def begin(self) -> None:
-        """Make the file, or end a line that a full disk cut short. For the process that holds the lock."""
+        """Create the file, or end a line that a full disk cut short. Only the process with the lock may call it."""
         if not self.path.exists():
             write_atomic(self.path, _HEAD + "\n")
             return
@@ -105,12 +104,12 @@ class AnswerStore:
     def publish(
         self, kind: Kind, rows: Iterable[tuple[str, Answer]], meta: Mapping[str, Any]
     ) -> int:
-        """Write the profiles of one kind where encoders find them; gives their number.
+        """Write the profiles of one kind for encoders. Returns their number.
 
         Args:
-            kind: of the rows.
-            rows: id and answer; those without a profile are left out.
-            meta: what they are profiles of.
+            kind: kind of the entities.
+            rows: ids and answers; those without a profile are left out.
+            meta: metadata of the profiles.
         """
         from darec.text.profiles.schema import FORMS
 
@@ -164,7 +163,7 @@ class AnswerStore:
 
 
 def read_meta(folder: Path) -> dict[str, Any]:
-    """What ``meta.json`` says of each kind, empty where there is none. Raises ``TextError`` if it is damaged."""
+    """The content of ``meta.json`` for each kind; empty if there is none. Raises ``TextError`` if it is damaged."""
     try:
         return dict(json_value((folder / "meta.json").read_text(encoding="utf-8")))
     except FileNotFoundError:
