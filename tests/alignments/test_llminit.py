@@ -84,6 +84,6 @@ def test_the_models_id_table_starts_there(backbone: str) -> None:
 
 
 def test_a_backbone_without_ids_is_refused_before_anything_runs() -> None:
-    message = "'llminit' works on an id table and backbone 'alpharec' has none"
+    message = "'llminit' needs an id table, but backbone 'alpharec' has none"
     with pytest.raises(ConfigError, match=message):
         resolve_config({"backbone": "alpharec", "alignment": "llminit"})

@@ -328,6 +328,6 @@ def test_folders_of_others_are_left_alone(shop: Path, tmp_path: Path) -> None:
     darec.fit(shop, backbone="popular", out=tmp_path / "run", progress=False)
     with pytest.raises(RunError, match="holds another run"):
         fit_auto(shop, out=tmp_path / "run")
-    with pytest.raises(RunError, match="was not begun as a search"):
+    with pytest.raises(RunError, match="was not started by a search"):
         fit_auto(shop, out=tmp_path / "run", resume=True)
     assert isinstance(Dataset.load(shop), Dataset) and darec.load_run(tmp_path / "run")

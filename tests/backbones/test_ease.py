@@ -116,11 +116,11 @@ def test_what_does_not_fit_into_memory_is_refused_with_the_figure(monkeypatch):
 
 
 def test_pairs_that_make_no_sense_are_refused():
-    with pytest.raises(ConfigError, match="'contrastive' works in training and backbone 'ease'"):
+    with pytest.raises(ConfigError, match="'contrastive' needs training, but backbone 'ease'"):
         darec.fit(tiny_dataset(), backbone="ease", alignment="contrastive")
     with pytest.raises(ConfigError, match=r"'l3ae' shapes an item-item matrix .* 'lightgcn' is tr"):
         darec.fit(tiny_dataset(), backbone="lightgcn", alignment="l3ae")
-    with pytest.raises(ConfigError, match=r"'l3ae' shapes .* backbone 'popular' learns none"):
+    with pytest.raises(ConfigError, match=r"'l3ae' shapes .* backbone 'popular' has none"):
         darec.fit(tiny_dataset(), backbone="popular", alignment="l3ae")
 
 

@@ -63,7 +63,7 @@ def test_a_run_finds_its_file_again(
     with pytest.raises(ConfigError) as gone:
         darec.load_run(tmp_path / "run")
     assert gone.value.command_line == (
-        f"backbone 'linear' of the run at {tmp_path / 'run'} comes from {file}, which is not there any more: give the "
+        f"backbone 'linear' of the run at {tmp_path / 'run'} comes from {file}, which no longer exists: give the "
         "file with --plugin FILE."
     )
     darec.load_plugin(write(tmp_path / "moved" / "renamed.py"))
@@ -78,7 +78,9 @@ def test_a_changed_file_is_not_taken_in_silence(
     trained(data, tmp_path / "run")
     forget()
     write(file, CHANGED)
-    with pytest.raises(ConfigError, match=f"comes from {file}, which has changed since: bring the"):
+    with pytest.raises(
+        ConfigError, match=f"comes from {file}, which has changed since: restore the"
+    ):
         darec.load_run(tmp_path / "run")
     darec.load_plugin(file)
     with pytest.warns(DarecWarning, match=f"came from {file}, which has changed since: the run at"):
@@ -155,7 +157,7 @@ def test_a_part_of_a_module_is_imported_from_there(
     forget()
     home.unlink()
     with pytest.raises(
-        ConfigError, match=r"the module mod_home, .*: install what holds the module"
+        ConfigError, match=r"the module mod_home, .*: install the package with the module"
     ):
         darec.load_run(tmp_path / "run")
 
@@ -257,7 +259,8 @@ def test_vectors_of_an_encoder_from_outside_can_be_made_anew(
     file.unlink()
     forget()
     with pytest.raises(
-        ConfigError, match=r"encoder 'letters' of the vectors in .*letters, which is|not there"
+        ConfigError,
+        match=r"encoder 'letters' of the vectors in .*letters, which is|no longer exists",
     ):
         NewTexts(data)
     assert "letters" not in ENCODERS
@@ -316,8 +319,8 @@ def test_a_run_of_another_does_not_import_a_module_that_lies_about(
         with pytest.raises(ConfigError) as refused:
             darec.load_run(tmp_path / "run")
         assert refused.value.command_line.endswith(
-            f"is code in the module {module} ({tmp_path}/lying_about/__init__.py), which is in no installed package "
-            f"and which you have not given to darec: read it, and if you trust it, give it with --plugin {module}."
+            f"is code in the module {module} ({tmp_path}/lying_about/__init__.py), which is not in an installed "
+            f"package and which you have not given to darec: read it, and if you trust it, give it with --plugin {module}."
         )
 
 

@@ -76,7 +76,7 @@ def test_a_broken_file_is_named_with_the_line_and_changes_nothing(
     ("name", "said"),
     [
         ("nowhere/mine.py", "plugin nowhere/mine.py: there is no such file"),
-        ("./folder", r"plugin \./folder is a folder: give its \.py file"),
+        ("./folder", r"plugin \./folder is a folder: give a \.py file"),
         (
             "no_such_plugin",
             "plugin no_such_plugin: there is no such module: install it, or give a file",
@@ -99,7 +99,7 @@ def test_what_is_not_there_is_refused(
 def test_a_file_that_imports_another_is_told_to_be_a_package(tmp_path: Path) -> None:
     write(tmp_path / "layers.py", "")
     with pytest.raises(
-        ConfigError, match=r"^plugin mine\.py: it imports layers\.py, and a plugin is"
+        ConfigError, match=r"^plugin mine\.py: it imports layers\.py, but a plugin is"
     ):
         darec.load_plugin(write(tmp_path / "mine.py", "import layers\n"))
 

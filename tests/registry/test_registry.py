@@ -178,8 +178,6 @@ def test_an_unknown_name_says_how_a_part_from_outside_comes_in(forget: Callable[
         BACKBONES.get("lihgtgcn")
     with pytest.raises(ConfigError) as refusal:
         ENCODERS.get("qqq")
-    assert refusal.value.command_line.endswith(
-        ", or give the file or module that it is in with --plugin."
-    )
+    assert refusal.value.command_line.endswith(", or give its file or module with --plugin.")
     assert str(refusal.value).endswith("with darec.load_plugin.")
     assert "Letters" in ENCODER

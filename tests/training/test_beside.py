@@ -148,7 +148,7 @@ def test_what_makes_no_sense_is_refused() -> None:
         resolve_config({"beside": "mf"})
     with pytest.raises(ConfigError, match="'ease' is itself solved in closed form"):
         resolve_config({"backbone": "ease", "beside": "ease"})
-    with pytest.raises(ConfigError, match="beside: alignment 'kar' works in training"):
+    with pytest.raises(ConfigError, match="beside: alignment 'kar' needs training"):
         resolve_config({"beside.alignment": "kar"})
     with pytest.raises(ConfigError, match=r"beside\.weight.*less than 1"):
         resolve_config({"beside.weight": 1})

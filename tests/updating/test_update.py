@@ -277,11 +277,11 @@ def test_refusals(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "which it still needs" in refused(
         capsys, *update, "--data-out", home / "data", "--overwrite"
     )
-    assert "holds the run that is to be updated" in refused(
+    assert "holds the run that is being updated" in refused(
         capsys, "update", home / "run", "--out", home / "run", "--interactions", new, "--overwrite"
     )
-    assert "lie in one another" in refused(capsys, *update, "--data-out", out)
-    assert "lie in one another" in refused(capsys, *update, "--data-out", out / "dataset")
+    assert "is inside the other" in refused(capsys, *update, "--data-out", out)
+    assert "is inside the other" in refused(capsys, *update, "--data-out", out / "dataset")
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "file").touch()
     assert "choose another" in refused(capsys, *update, "--data-out", tmp_path / "mine")

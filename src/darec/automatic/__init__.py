@@ -1,4 +1,4 @@
-"""Choosing a model for a dataset: candidates from the cheapest on, judged by the validation split, within a time."""
+"""Choose a model for a dataset: try candidates, the cheapest first, in a time limit, and judge them on validation."""
 
 from darec.automatic.fit import Automatic, fit_auto
 from darec.automatic.record import Record, Tried

@@ -1,4 +1,4 @@
-"""The models that a search tries: floors, closed forms, the recommended settings and what is one change from them."""
+"""The models that a search tries: simple ones, closed forms, the recommended settings, and changes of one setting."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from darec.recommended import recommended
 from darec.registry import BACKBONES
 
 FLOOR: Final = "popular"
-"""Tried first; alone, it is no recommender worth having."""
+"""The model that is tried first. It is not accepted as the only result of a search."""
 RECOMMENDED: Final = "recommended"
 CHANGES: Final[tuple[Mapping[str, Any], ...]] = (
     {"alignment": "none"},
@@ -28,19 +28,19 @@ CHANGES: Final[tuple[Mapping[str, Any], ...]] = (
     {"backbone.layers": 2},
     {"backbone.layers": 3},
 )
-"""What is changed in the recommended settings, one at a time; the second takes language out altogether. What they have
-already, or what was changed before, is left out."""
+"""Changes of the recommended settings, one at a time. The second one removes language. A change that the settings
+already have, or that was tried before, is left out."""
 SEARCHED: Final = ("backbone", "alignment", "loss", "beside")
-"""Sections of settings that the search decides on."""
+"""Sections of settings that the search chooses."""
 
 
 @dataclass(frozen=True)
 class Candidate:
-    """One model that is tried.
+    """One candidate model.
 
     Attributes:
-        name: what it is called: its parts, or ``recommended`` and the change.
-        settings: by dotted key, the parts or what differs from the recommended settings.
+        name: its name: its parts, or ``recommended`` and the change.
+        settings: settings by dotted key: the parts, or the difference from the recommended settings.
         config: every setting.
     """
 
@@ -50,7 +50,7 @@ class Candidate:
 
     @property
     def trained(self) -> bool:
-        """Whether it is trained by epochs, and so can be stopped after each."""
+        """Whether it is trained in epochs, and can therefore be stopped after each."""
         return not BACKBONES.get(self.config.backbone.name).closed_form
 
 
@@ -60,18 +60,18 @@ def make_candidates(
     """All candidates for a dataset, the cheapest first.
 
     Args:
-        dataset: its size decides which linear model can be solved for.
-        given: settings by dotted key that hold for all of them.
+        dataset: its size decides which linear model is used.
+        given: settings by dotted key for all candidates.
         text: whether there are language vectors.
 
     Raises:
-        ConfigError: a setting that the search decides on, or one that does not exist.
+        ConfigError: a setting is chosen by the search, or does not exist.
     """
     for key in given:
         if key.partition(".")[0] in SEARCHED:
             raise ConfigError(
-                f"{key}: the search chooses backbone, alignment, loss and what stands beside them: leave it out, or "
-                "train without a search."
+                f"{key}: the search chooses backbone, alignment, loss and beside: leave this setting out, or train "
+                "without a search."
             )
     linear = MATRIX if dataset.n_items <= LARGEST_DENSE else SPARSE_MATRIX
     pairs = [(FLOOR, "none"), ("itemknn", "none"), (linear, "none")]

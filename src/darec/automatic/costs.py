@@ -1,4 +1,4 @@
-"""How long a candidate will take, as far as that can be told before it is tried."""
+"""Estimate the time of a candidate before it is tried."""
 
 from __future__ import annotations
 
@@ -15,16 +15,20 @@ from darec.config import MATRIX, SPARSE_MATRIX, RunConfig
 from darec.data.dataset import Dataset
 
 _PAIRS_A_SECOND: Final = 3e7  # multiplications of sparse rows by scipy, on one core
-_INVERSE: Final = 2.0  # I^3 of them are an inverse, its product with the lean left out
-_SPARSE: Final = 10.0  # a product with the sparse graph is bound by memory: so much dearer than one of dense tables
-_ENDING: Final = 25.0  # what follows the last epoch, in floors: some forty evaluations, of which the floor has two
+_INVERSE: Final = 2.0  # an inverse needs I^3 of them; its product with the lean is not counted
+_SPARSE: Final = (
+    10.0  # a sparse product is limited by memory, so it costs this factor more than a dense one
+)
+_ENDING: Final = (
+    25.0  # time after the last epoch relative to popularity: some 40 evaluations instead of 2
+)
 
 
 class Costs:
-    """Estimates of seconds, from those that candidates have taken.
+    """Estimates the seconds of candidates from the seconds of earlier ones.
 
     Args:
-        dataset: what they are fitted on.
+        dataset: the dataset on which they are fitted.
         candidates: all of them.
     """
 
@@ -35,11 +39,13 @@ class Costs:
         self._flops = 0.0
 
     def of(self, candidate: Candidate, record: Record) -> float:
-        """Seconds that a candidate will take, at least; of a trained one, the time after its last epoch included.
+        """Least number of seconds that a candidate will take.
+
+        For trained ones, the time after the last epoch is included.
 
         Args:
-            candidate: not tried yet.
-            record: what has been tried.
+            candidate: a candidate that was not tried yet.
+            record: the candidates that were tried.
         """
         if not candidate.trained:
             return self._closed(candidate, record)
@@ -52,7 +58,7 @@ class Costs:
         return self.ending(record) + epochs * rate * self._work(candidate.config)
 
     def ending(self, record: Record) -> float:
-        """Seconds that a trained candidate takes beside its epochs, for its matrix and for weights of what is added.
+        """Seconds of a trained candidate outside of its epochs, for its matrix and for the weights of added scores.
 
         Args:
             record: what has been tried.
@@ -77,31 +83,31 @@ class Costs:
             return evaluation
         alone = record.find(backbone.name)
         if alone is not None and alone.done and alone.name != candidate.name:
-            return alone.seconds  # the structure of language makes it dearer, not cheaper
+            return alone.seconds  # the structure from text makes it slower, not faster
         solutions = max(map(len, backbone.tried.values()), default=1)
-        width = getattr(backbone, "candidates", n_items)  # of the systems that are solved
+        width = getattr(backbone, "candidates", n_items)  # size of the systems that are solved
         systems = 1 if backbone.name == MATRIX else n_items
         flops = _INVERSE * systems * float(min(width, n_items)) ** 3
         return solutions * (evaluation + flops / self._flops_a_second())
 
     def _evaluation(self, record: Record) -> float:
-        """Seconds of an evaluation by all metrics, which is what popularity takes."""
+        """Seconds of an evaluation with all metrics, which is about the time of popularity."""
         floor = record.find(FLOOR)
         return floor.seconds if floor is not None else 0.0
 
     def _trained(self, record: Record) -> list[Tried]:
-        """Those that were trained to a model."""
+        """The candidates that were trained to a model."""
         return [tried for tried in record.candidates if tried.done and tried.name in self.trained]
 
     def _work(self, config: RunConfig) -> float:
-        """What an epoch's steps cost, in an unknown unit: it grows with width, layers and negatives."""
+        """Relative cost of the steps of an epoch, which grows with width, layers and negatives."""
         width = getattr(config.backbone, "dim", 1)
         graph = _SPARSE * getattr(config.backbone, "layers", 1) * 2 * len(self.dataset.train)
         negatives = getattr(config.loss, "n_negatives", 1)
         return float(width * (graph + config.train.batch_size * negatives))
 
     def _flops_a_second(self) -> float:
-        """Measured once, on a product of two tables."""
+        """Multiplications per second, measured once on a product of two tables."""
         if not self._flops:
             table = torch.ones(768, 768)
             table @ table

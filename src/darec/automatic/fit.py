@@ -1,4 +1,4 @@
-"""``darec train --auto``: try candidates within a time, and keep the one that is best on the validation split."""
+"""``darec train --auto``: try candidates within a time limit, and keep the best one on the validation split."""
 
 from __future__ import annotations
 
@@ -24,16 +24,16 @@ from darec.training.checks import check_config
 from darec.types import TextTable
 
 MINUTES: Final = 10.0
-"""What a search may take, where nothing else is said."""
+"""Default time limit of a search in minutes."""
 
 
 @dataclass(frozen=True)
 class Automatic:
-    """What a search has found.
+    """The result of a search.
 
     Attributes:
-        run: the chosen one, evaluated on the test split.
-        record: what was tried, what was chosen and why.
+        run: the chosen run, evaluated on the test split.
+        record: the candidates, the chosen one and the reason.
     """
 
     run: Run
@@ -53,34 +53,33 @@ def fit_auto(
     progress: bool = True,
     **keywords: Unpack[Keywords],
 ) -> Automatic:
-    """Try models from the cheapest on, within a time, and keep the one that is best on the validation split.
+    """Try models from the cheapest on, within a time limit, and keep the best one on the validation split.
 
     Candidates are popularity, ItemKNN, EASE, EASE shaped by text, the recommended settings
-    (:func:`darec.recommended.recommended`), and these changed in one thing at a time. Before one is begun, the time
-    that is left is compared with what it will take. One that is trained ends with the epoch in which the time ends, and
-    keeps its best weights. The test split is read once, for the chosen run.
+    (:func:`darec.recommended.recommended`), and changes of one of these settings at a time. Before a candidate begins,
+    its estimated time is compared with the remaining time. If the time ends during training, training stops after that
+    epoch and keeps its best weights. The test split is read once, for the chosen run.
 
     Args:
         data: a dataset, the folder of one, or interactions in memory as :func:`darec.load_dataset` takes them.
-        minutes: what the search may take, 10 by default. An epoch that is under way and the last evaluation come on
-            top.
-        settings: settings for all candidates by dotted key, ``{"train.monitor": "ndcg@20"}``: of training, evaluation,
-            text and options. Backbone, alignment, loss and what stands beside them are what is searched for.
-        out: the folder; None keeps all in memory. A dataset in memory is written into it too.
-        resume: go on with a search in ``out`` that was cut short. Candidates that are finished are not tried again, and
-            the time that was spent counts. Other ``minutes`` than it was begun with may be given.
+        minutes: time limit of the search, 10 by default. The current epoch and the last evaluation may exceed it.
+        settings: settings for all candidates by dotted key, ``{"train.monitor": "ndcg@20"}``, of the sections train,
+            evaluation, text and options. The search itself chooses backbone, alignment, loss and beside.
+        out: the folder; None keeps everything in memory. A dataset in memory is written into the folder too.
+        resume: continue an interrupted search in ``out``. Finished candidates are not tried again, and the time already
+            used counts. ``minutes`` may differ from the first call.
         overwrite: replace what is in ``out``.
-        keep_candidates: leave the runs of all candidates in ``out/candidates``.
-        text: language embeddings, or the name of an encoder, which then encodes the dataset where it has not done so
-            yet; None: what the dataset was encoded with last.
+        keep_candidates: keep the runs of all candidates in ``out/candidates``.
+        text: language embeddings, or the name of an encoder, which encodes the dataset if necessary. With None, the
+            most recent embeddings of the dataset.
         progress: show progress on standard error.
-        **keywords: see :class:`darec.keywords.Keywords`; ``dim`` and ``loss`` are searched for.
+        **keywords: see :class:`darec.keywords.Keywords`; ``dim`` and ``loss`` are chosen by the search.
 
     Raises:
-        ConfigError: a setting that is searched for, does not exist or does not fit the data, or a time that is too
-            short for one model. What was tried is kept.
-        RunError: ``out`` holds something else, or no candidate could be fitted.
-        DataError: no training or no validation interactions.
+        ConfigError: a setting is chosen by the search, does not exist or does not fit the data; or the time is too
+            short for one model. Finished candidates are kept.
+        RunError: ``out`` has other content, or no candidate could be fitted.
+        DataError: there are no training or no validation interactions.
         FolderError: another process writes ``out``, or it cannot be written.
     """
     started = time.monotonic()
@@ -118,7 +117,7 @@ def fit_auto(
 def _text(
     dataset: Dataset, given: Mapping[str, Any], text: TextTable | str | None, *, progress: bool
 ) -> TextTable | None:
-    """The language vectors that candidates read; None: there are none."""
+    """The language vectors that candidates read, or None."""
     config: RunConfig = resolve_config(given)
     if not has_text(dataset, given, text):
         return None

@@ -1,12 +1,11 @@
-"""The folder of a search, which ends as the folder of the run that it chose.
+"""The folder of a search, which becomes the folder of the chosen run at the end.
 
-While the search goes on::
+During the search::
 
-    auto.json       what was tried, its value on the validation split and its seconds
-    candidates/     their runs, none of which is evaluated on the test split
-    dataset/        the dataset, if it was in memory
+auto.json       the candidates, their values on the validation split and their seconds candidates/     their runs, none
+of which is evaluated on the test split dataset/        the dataset, if it was in memory
 
-At the end it is the folder of an ordinary run (:mod:`darec.run`), with ``auto.json`` beside it.
+At the end it is the folder of an ordinary run (:mod:`darec.run`) that also has ``auto.json``.
 """
 
 from __future__ import annotations
@@ -25,34 +24,34 @@ from darec.run import Run
 from darec.run_folder import CANDIDATES, DATASET, SEARCH, RunFolder
 
 _TAKEN: Final = ("history.jsonl", "model.safetensors", "users-valid.parquet")
-"""Files of a candidate's run that the chosen one has as they are."""
+"""Files of a candidate's run that are kept unchanged in the chosen run."""
 
 
 def admit(folder: RunFolder, *, resume: bool, overwrite: bool) -> Record | None:
-    """The search in a folder that is to be gone on with; None: a new one may be begun.
+    """The search to continue in a folder; None if a new one may begin.
 
     Raises:
-        ConfigError: asked both to go on with it and to replace it.
-        RunError: what is here is not to be touched.
+        ConfigError: both ``resume`` and ``overwrite`` are given.
+        RunError: the folder has content that must not be changed.
     """
     if not (folder.path / SEARCH).is_file():
         if folder.admit(resume=resume, overwrite=overwrite):
             raise RunError(
-                f"{folder.path} holds a run that was not begun as a search: go on with it without --auto."
+                f"{folder.path} holds a run that was not started by a search: continue it without --auto."
             )
         return None
     if resume and overwrite:
-        raise ConfigError("--resume goes on with a search and --overwrite replaces it: choose one.")
+        raise ConfigError("--resume continues a search and --overwrite replaces it: choose one.")
     if not resume and not overwrite:
         raise RunError(
-            f"{folder.path} holds another search: choose another --out, pass --resume to go on with it, or --overwrite "
-            "to replace it."
+            f"{folder.path} holds another search: choose another --out, pass --resume to continue it, or "
+            "--overwrite to replace it."
         )
     return Record.load(folder.path) if resume else None
 
 
 def check_same(path: Path, record: Record, settings: Mapping[str, Any], dataset: Dataset) -> None:
-    """Raise ``RunError`` where other data or settings are given than a search was begun with."""
+    """Raise ``RunError`` if data or settings differ from those at the beginning of a search."""
     if record.fingerprint != dataset.fingerprint():
         raise RunError(
             f"the search in {path} was begun on another dataset, whose ids or splits differ: choose another --out."
@@ -67,13 +66,13 @@ def check_same(path: Path, record: Record, settings: Mapping[str, Any], dataset:
 
 
 def on_disk(folder: RunFolder, record: Record, dataset: Dataset, *, fresh: bool) -> Dataset:
-    """Make place for a search, and write a dataset that is in memory into it.
+    """Prepare the folder of a search, and write a dataset in memory into it.
 
     Args:
-        folder: of the search.
-        record: what it is begun with.
-        dataset: what it is on.
-        fresh: whether it is a new one.
+        folder: folder of the search.
+        record: record of the search.
+        dataset: dataset of the search.
+        fresh: whether the search is a new one.
     """
     home = folder.path / DATASET
     if fresh:
@@ -87,16 +86,16 @@ def on_disk(folder: RunFolder, record: Record, dataset: Dataset, *, fresh: bool)
 def settle(
     run: Run, record: Record, folder: RunFolder | None, of: int, *, keep: bool
 ) -> tuple[Run, Record]:
-    """Evaluate the chosen run on the test split, and have the folder be its.
+    """Evaluate the chosen run on the test split, and make the folder that of the run.
 
-    ``metrics.json`` is written when all else is there; until then a resumed search ends in this once more.
+    ``metrics.json`` is written last. Until it exists, a resumed search repeats this step.
 
     Args:
         run: the chosen candidate.
-        record: what was tried.
-        folder: of the search; None: all is in memory.
+        record: the candidates that were tried.
+        folder: folder of the search; None if everything is in memory.
         of: number of candidates.
-        keep: leave the candidates where they are.
+        keep: keep the runs of the candidates.
     """
     evaluations = run.evaluations(("test",))
     metrics = run.metrics | figures_of(evaluations)

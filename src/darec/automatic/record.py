@@ -1,4 +1,4 @@
-"""What a search has tried and how it went: ``auto.json`` in its folder, and what a resumed search goes on from."""
+"""The record of a search, ``auto.json`` in its folder, from which a resumed search continues."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ State = Literal["begun", "finished", "stopped", "skipped", "failed"]
 
 @dataclass(frozen=True)
 class Tried:
-    """What became of one candidate.
+    """The outcome of one candidate.
 
     Attributes:
         name: its name.
-        settings: its parts, or what differs from the recommended settings.
-        state: ``begun`` and cut short; ``finished``; ``stopped`` by the end of the time, with the best weights until
-            then; ``skipped`` for want of time; ``failed`` by an error.
-        value: of the monitored metric on the validation split; None where there is none.
-        seconds: by the clock.
-        epochs: trained; 1 for a closed form.
-        per_epoch: seconds of training an epoch, without its evaluation.
-        reason: why it was skipped or stopped, or failed.
+        settings: its parts, or the difference from the recommended settings.
+        state: ``begun`` and interrupted; ``finished``; ``stopped`` at the time limit, with the best weights so far;
+            ``skipped`` because of too little time; ``failed`` with an error.
+        value: value of the monitored metric on the validation split, or None.
+        seconds: elapsed time.
+        epochs: number of trained epochs; 1 for a closed form.
+        per_epoch: seconds of training in an epoch, without evaluation.
+        reason: why it was skipped, was stopped or failed.
     """
 
     name: str
@@ -43,23 +43,23 @@ class Tried:
 
     @property
     def done(self) -> bool:
-        """Whether it has a model to choose."""
+        """Whether it has a model."""
         return self.state in ("finished", "stopped")
 
 
 @dataclass(frozen=True)
 class Record:
-    """What a search was begun with, and what it has come to.
+    """The inputs and the results of a search.
 
     Attributes:
-        minutes: what it may take.
+        minutes: time limit.
         monitor: the metric on the validation split by which it chooses.
-        settings: given for all candidates, by dotted key.
-        fingerprint: of the dataset.
-        text: hash of the language vectors; None: there are none.
-        candidates: those that were looked at, in the order of trying.
-        chosen: name of the best; None: not settled yet.
-        why: one sentence.
+        settings: settings of all candidates, by dotted key.
+        fingerprint: fingerprint of the dataset.
+        text: hash of the language vectors, or None.
+        candidates: the outcomes so far, in order.
+        chosen: name of the best candidate; None if it is not chosen yet.
+        why: one sentence with the reason.
     """
 
     minutes: float
@@ -72,7 +72,7 @@ class Record:
     why: str | None = None
 
     def check_text(self, text: TextTable | None) -> None:
-        """Raise ``RunError`` where the language vectors are not those that the search was begun with."""
+        """Raise ``RunError`` if the language vectors have changed since the search began."""
         if self.text != (text.fingerprint() if text else None):
             raise RunError(
                 "the language vectors are not those that the search was begun with: encode as then, or search anew "
@@ -81,22 +81,22 @@ class Record:
 
     @property
     def seconds(self) -> float:
-        """Spent so far."""
+        """Seconds used so far."""
         return sum(tried.seconds for tried in self.candidates)
 
     def find(self, name: str) -> Tried | None:
-        """What became of a candidate; None: it was not looked at."""
+        """The outcome of a candidate, or None."""
         return next((tried for tried in self.candidates if tried.name == name), None)
 
     def noted(self, tried: Tried) -> Self:
-        """With what became of one candidate."""
+        """The record with the outcome of one candidate added."""
         if self.find(tried.name) is None:
             return replace(self, candidates=(*self.candidates, tried))
         noted = (tried if one.name == tried.name else one for one in self.candidates)
         return replace(self, candidates=tuple(noted))
 
     def ranking(self) -> list[Tried]:
-        """Those that have a model, best first; of equals, the one that was tried first."""
+        """The candidates that have a model, best first. Equal ones keep the order in which they were tried."""
         done = [tried for tried in self.candidates if tried.done]
         return sorted(done, key=lambda tried: -(tried.value or 0.0))
 
@@ -110,7 +110,7 @@ class Record:
 
     @classmethod
     def load(cls, folder: Path) -> Self:
-        """Read ``auto.json``. Raises ``RunError`` where it is damaged."""
+        """Read ``auto.json``. Raises ``RunError`` if it is damaged."""
         try:
             stored = read_json(folder / SEARCH)
             del stored["seconds"]
@@ -118,11 +118,11 @@ class Record:
             return cls(**stored, candidates=tried)
         except (OSError, ValueError, KeyError, TypeError) as error:
             raise RunError(
-                f"{folder / SEARCH} is damaged ({error}): search anew with --overwrite."
+                f"{folder / SEARCH} is damaged ({error}): search again with --overwrite."
             ) from error
 
 
 def as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings as they are read back from JSON: lists for tuples."""
+    """Settings in the form that JSON gives: lists for tuples."""
     value: dict[str, Any] = json_value(json.dumps(dict(settings)))
     return value

@@ -1,4 +1,4 @@
-"""The search itself: candidate after candidate, as long as there is time."""
+"""The search: it tries one candidate after the other within the time limit."""
 
 from __future__ import annotations
 
@@ -27,15 +27,15 @@ from darec.types import TextTable
 
 
 class Search:
-    """Tries candidates in their order and remembers what became of them.
+    """Tries candidates in order and records the outcomes.
 
     Args:
-        dataset: what they are fitted on.
-        text: language vectors; None: there are none.
-        candidates: the cheapest first.
-        record: of what was tried already, with the time that there is.
-        folder: of the search, where each candidate has a folder of its own; None keeps the best in memory.
-        started: when it began, by ``time.monotonic()``.
+        dataset: the dataset on which they are fitted.
+        text: language vectors, or None.
+        candidates: the candidates, the cheapest first.
+        record: the record so far, with the time limit.
+        folder: folder of the search, in which each candidate has its own folder. None keeps the best one in memory.
+        started: start of the search, by ``time.monotonic()``.
         shown: show progress on standard error.
     """
 
@@ -59,15 +59,15 @@ class Search:
         self._best: tuple[str, Run] | None = None
 
     def left(self) -> float:
-        """Seconds until the time ends."""
+        """Remaining seconds."""
         return self.end - time.monotonic()
 
     def run(self) -> Run:
-        """Try them all, as far as the time allows; the best.
+        """Try all candidates that the time limit allows. Returns the best one.
 
         Raises:
-            ConfigError: the time is too short for any but the floor.
-            RunError: none could be fitted.
+            ConfigError: the time is too short for any model except popularity.
+            RunError: no candidate could be fitted.
         """
         for place, candidate in enumerate(self.candidates, 1):
             before = self.record.find(candidate.name)
@@ -87,7 +87,7 @@ class Search:
         return self._choose()
 
     def _try(self, place: int, candidate: Candidate, spent: float) -> None:
-        """Fit one candidate and note its value, or why it has none."""
+        """Fit one candidate and record its value, or the reason why it has none."""
         begun = time.monotonic() - spent
         tried = Tried(candidate.name, candidate.settings, "begun", seconds=spent)
         self._note(tried, quiet=True)
@@ -121,7 +121,7 @@ class Search:
         )
 
     def _fit(self, candidate: Candidate, reporter: Reporter) -> Run:
-        """Train a candidate, or go on with it. It is not evaluated on the test split."""
+        """Train a candidate, or continue its training. It is not evaluated on the test split."""
         config, text = resolve_runtime(candidate.config, self.dataset, self.text)
         deadline = self.end
         if candidate.trained:
@@ -146,7 +146,7 @@ class Search:
             return train(job, progress=False, tensorboard=False, reporter=reporter)
 
     def _value(self, run: Run) -> float:
-        """The monitored metric on the whole validation split, of all that is scored together."""
+        """The monitored metric of the complete scores on the whole validation split."""
         known = run.metrics.get(f"valid/{self.record.monitor}")
         if known is not None:
             return float(known)
@@ -162,11 +162,11 @@ class Search:
         self.record = replace(self.record, chosen=best.name, why=why(self.record))
         if self._best is not None and self._best[0] == best.name:
             return self._best[1]
-        assert self.folder is not None  # in memory, nothing was done by an earlier search
+        assert self.folder is not None  # in memory there is no earlier search
         return Run.load(self.folder.path / CANDIDATES / slug(best.name), dataset=self.dataset)
 
     def _refuse(self) -> None:
-        """Raise, since no candidate but the floor has a model."""
+        """Raise an error, because no candidate except popularity has a model."""
         failed = next((one for one in self.record.candidates if one.state == "failed"), None)
         if failed is not None:
             raise RunError(f"no model could be fitted; {failed.name}: {failed.reason}")
@@ -174,14 +174,14 @@ class Search:
             self.costs.of(one, self.record) for one in self.candidates if one.name != FLOOR
         )
         minutes = (self.record.seconds + needed) / 60
-        kept = "; what was tried is kept for --resume" if self.folder else ""
+        kept = "; finished candidates are kept for --resume" if self.folder else ""
         raise ConfigError(
             f"--minutes={self.record.minutes:g}: too short for one model, "
             f"which needs about {minutes:.2g} minutes{kept}."
         )
 
     def _note(self, tried: Tried, *, quiet: bool = False) -> None:
-        """Remember what became of a candidate, on disk too, and show it."""
+        """Record the outcome of a candidate, also on disk, and show it."""
         self.record = self.record.noted(tried)
         if self.folder is not None:
             self.folder.lock.check()
@@ -190,7 +190,7 @@ class Search:
             self.watch.ended(tried)
 
     def _with_cut_short(self, record: Record) -> Record:
-        """With the seconds that a killed candidate's history knows of, where they were not noted."""
+        """The outcome with the seconds in the history of a killed candidate, if they were not recorded."""
         for tried in record.candidates:
             if tried.state == "begun" and self.folder is not None:
                 file = self.folder.path / CANDIDATES / slug(tried.name) / "history.jsonl"
@@ -199,12 +199,12 @@ class Search:
 
 
 def slug(name: str) -> str:
-    """A candidate's name as one of a folder: ``recommended-loss.temperature=0.15``."""
+    """Name of a candidate's folder: ``recommended-loss.temperature=0.15``."""
     return re.sub(r"[^\w.=]+", "-", name)
 
 
 def why(record: Record) -> str:
-    """One sentence on what was chosen."""
+    """One sentence with the reason for the choice."""
     best, *others = record.ranking()
     text = f"{best.name} has the best {record.monitor} on the validation split, {best.value:.4f}"
     if others:

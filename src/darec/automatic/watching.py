@@ -1,4 +1,4 @@
-"""What a search shows while it works: which candidate of how many, how much time is left, what each has come to."""
+"""Progress of a search: the current candidate, the remaining time, and the outcome of each candidate."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class Watch:
 
     Args:
         total: number of candidates.
-        monitor: the metric that is validated.
-        left: seconds that are left.
+        monitor: the metric on the validation split.
+        left: function that returns the remaining seconds.
         shown: whether to show anything.
     """
 
@@ -26,19 +26,19 @@ class Watch:
         self.console = Console(stderr=True, quiet=not shown)
 
     def reporter(self, place: int, candidate: Candidate) -> Reporter:
-        """What shows the training of one candidate, ``place`` counted from 1."""
+        """The display of the training of one candidate; ``place`` is counted from 1."""
         if not self.shown:
             return Reporter()
         label = f"{place} of {self.total}, {candidate.name}"
         return _CandidateReporter(label, candidate.config.train.epochs, self.left)
 
     def ended(self, tried: Tried) -> None:
-        """Print a line on what became of a candidate."""
+        """Print a line with the outcome of a candidate."""
         self.console.print(f"{tried.name}: {told(tried, self.monitor)}", soft_wrap=True)
 
 
 def told(tried: Tried, monitor: str) -> str:
-    """What became of a candidate, in a few words."""
+    """The outcome of a candidate, in a few words."""
     if not tried.done:
         return f"{tried.state}: {tried.reason}"
     ended = f" ({tried.reason})" if tried.reason else ""
@@ -46,7 +46,7 @@ def told(tried: Tried, monitor: str) -> str:
 
 
 class _CandidateReporter(ConsoleReporter):
-    """The usual display, with the time that is left in front."""
+    """The usual display, preceded by the remaining time."""
 
     def __init__(self, label: str, epochs: int, left: Callable[[], float]) -> None:
         self._named, self._left = label, left
@@ -56,6 +56,6 @@ class _CandidateReporter(ConsoleReporter):
         return f"{self._named} ({span(max(self._left(), 0.0))} left)"
 
     def step(self, epoch: int, done: int, total: int) -> None:
-        """Move the bar, and count the time down."""
+        """Move the bar, and show the remaining time."""
         self.label = self._with_time()
         super().step(epoch, done, total)

@@ -1,8 +1,8 @@
-"""The names by which backbones, alignments and encoders are known. Adding a part to the package is one line here.
+"""The registered names of backbones, alignments and encoders. Adding a part to the package is one line here.
 
-Entries are import paths, so that listing the names imports nothing. Parts from outside the package come in by
-:meth:`Registry.add`, which a plugin calls (:mod:`darec.registry.plugins`), or by an entry point of an installed
-package in the group ``darec.backbones``, ``darec.alignments`` or ``darec.encoders``.
+Entries are import paths, so that listing the names imports nothing. Parts from outside the package are added by
+:meth:`Registry.add`, which a plugin calls (:mod:`darec.registry.plugins`), or by an entry point of an installed package
+in the group ``darec.backbones``, ``darec.alignments`` or ``darec.encoders``.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ class Registry:
     """Names of one kind of part, each with the class that implements it.
 
     Args:
-        kind: what the parts are called in messages.
-        bases: ``"module:Class"``, one of which every part inherits.
+        kind: name of the kind in messages.
+        bases: base classes as ``"module:Class"``; every part inherits from one of them.
         paths: name -> ``"module:Class"`` of the package's own parts.
 
     Attributes:
@@ -44,8 +44,8 @@ class Registry:
         """The class registered under ``name``.
 
         Raises:
-            ConfigError: an unknown name (with the nearest one), a name that two packages claim, or a part of an
-                installed package that cannot be imported or is not one.
+            ConfigError: the name is unknown (the error names the nearest one), two packages use the name, or the part
+                of an installed package cannot be imported or is not a part.
         """
         part, entry = self._registered().get(name), self.entry_point(name)
         if part is None and entry is None:
@@ -54,8 +54,8 @@ class Registry:
             return self._of_package(name, cast(EntryPoint, entry))
         if entry is not None and not _same(entry, part):
             raise ConfigError(
-                f"{self.kind} {name!r} of {package(entry)} is {self._owner(name)} already: give it another name "
-                "there, or uninstall that package."
+                f"{self.kind} {name!r} of {package(entry)} has the name of {self._owner(name)}: give it another "
+                "name there, or uninstall that package."
             )
         if isinstance(part, str):
             self._parts[name] = part = cast(type, attribute(part))
@@ -64,7 +64,7 @@ class Registry:
     def add(self, name: str, part: type) -> None:
         """Register a class from outside the package.
 
-        A class that is defined anew, as when the cell of a notebook runs again, replaces the earlier one.
+        A class that is defined again, for example when the cell of a notebook runs again, replaces the earlier one.
 
         Raises:
             ConfigError: the name is taken, or the class is not a part of this kind.
@@ -79,7 +79,7 @@ class Registry:
 
     @property
     def installed(self) -> Mapping[str, list[EntryPoint]]:
-        """The entry points of installed packages, by name; more than one where packages claim the same name."""
+        """The entry points of installed packages, by name; several if packages use the same name."""
         return entry_points_of(f"darec.{self.kind}s")
 
     @property
@@ -96,7 +96,7 @@ class Registry:
         self._parts = {**own, **parts}
 
     def entry_point(self, name: str) -> EntryPoint | None:
-        """The entry point of an installed package. Raises ``ConfigError`` where two packages claim the name."""
+        """The entry point of an installed package. Raises ``ConfigError`` if two packages use the name."""
         entries = self.installed.get(name, [])
         if len({entry.value for entry in entries}) > 1:
             packages = " and ".join(sorted(package(entry) for entry in entries))
@@ -106,19 +106,19 @@ class Registry:
         return entries[0] if entries else None
 
     def _registered(self) -> dict[str, str | type]:
-        """The package's own parts and those that were added, by the plugins of the environment too."""
+        """The package's own parts and the added ones, including those of plugins in ``DAREC_PLUGINS``."""
         from darec.registry.plugins import load_environment
 
         load_environment()
         return self._parts
 
     def _of_package(self, name: str, entry: EntryPoint) -> type:
-        """The class that an entry point stands for."""
+        """Load the class of an entry point."""
         if entry not in self._of_packages:
             try:
                 part = entry.load()
                 check_part(self, name, part)
-            except (Exception, SystemExit) as error:  # a module may raise anything on import
+            except (Exception, SystemExit) as error:  # a module may raise any error on import
                 raise ConfigError(
                     f"{self.kind} {name!r} of {package(entry)}: {explained(error)}"
                 ) from error
@@ -136,7 +136,7 @@ class Registry:
     def _nearest(self, name: str) -> str:
         clause = did_you_mean(name, self)
         if clause.startswith("choose"):
-            clause = f"{clause.removesuffix('.')}, or give the file or module that it is in with --plugin."
+            clause = f"{clause.removesuffix('.')}, or give its file or module with --plugin."
         return clause
 
 
@@ -145,7 +145,7 @@ def _path(part: str | type) -> str:
 
 
 def _same(entry: EntryPoint, part: str | type) -> bool:
-    """Whether a package registers by an entry point what it also adds itself, perhaps from another of its modules."""
+    """Whether a package registers by an entry point the same part that it adds itself, perhaps from another module."""
     module, _, name = _path(part).partition(":")
     return (entry.module.split(".")[0], entry.attr) == (module.split(".")[0], name)
 
@@ -209,32 +209,32 @@ REGISTRIES = {registry.kind: registry for registry in (BACKBONES, ALIGNMENTS, EN
 
 
 def _shaped() -> list[str]:
-    """Names of the backbones that learn an item-item matrix which language can shape."""
+    """Names of the backbones with an item-item matrix that text can shape."""
     return [name for name in BACKBONES if getattr(BACKBONES.get(name), "takes_structure", False)]
 
 
 def inapplicable(backbone: str, alignment: str) -> str | None:
-    """Why two registered parts cannot be combined, in one line; None where they can."""
+    """Why two registered parts cannot be combined, in one line; None if they can."""
     one, other = BACKBONES.get(backbone), ALIGNMENTS.get(alignment)
     if one.closed_form and not other.closed_form:
         return (
-            f"alignment {alignment!r} works in training and backbone {backbone!r} is solved in closed form: choose "
+            f"alignment {alignment!r} needs training, but backbone {backbone!r} is solved in closed form: choose "
             "another backbone or alignment."
         )
     if one.closed_form and other.needs_text and not one.takes_structure:
         return (
-            f"alignment {alignment!r} shapes an item-item matrix and backbone {backbone!r} learns none: choose another "
-            "backbone or alignment."
+            f"alignment {alignment!r} shapes an item-item matrix, but backbone {backbone!r} has none: choose "
+            "another backbone or alignment."
         )
     if not one.closed_form and not other.trained:
         return (
-            f"alignment {alignment!r} shapes an item-item matrix in closed form and backbone {backbone!r} is trained: "
-            f"choose backbone {' or '.join(map(repr, _shaped()))}, or another alignment."
+            f"alignment {alignment!r} shapes an item-item matrix in closed form, but backbone {backbone!r} is "
+            f"trained: choose backbone {' or '.join(map(repr, _shaped()))}, or another alignment."
         )
     if other.needs_ids and not one.has_ids:
         return (
-            f"alignment {alignment!r} works on an id table and backbone {backbone!r} has none: "
-            "choose another backbone or alignment."
+            f"alignment {alignment!r} needs an id table, but backbone {backbone!r} has none: choose another "
+            "backbone or alignment."
         )
     return None
 

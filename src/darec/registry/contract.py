@@ -1,4 +1,4 @@
-"""Whether a class from outside the package is a part: what is looked at when it is registered."""
+"""The check, at registration, that a class from outside the package is a part."""
 
 from __future__ import annotations
 
@@ -12,13 +12,13 @@ if TYPE_CHECKING:
 
 
 def attribute(path: str) -> Any:
-    """What ``"module:name"`` stands for."""
+    """Import the object ``"module:name"``."""
     module, _, name = path.partition(":")
     return getattr(importlib.import_module(module), name)
 
 
 def check_part(registry: Registry, name: str, part: object) -> None:
-    """Raise ``ConfigError`` unless ``part`` is a class of the registry's kind that can be built under that name."""
+    """Raise ``ConfigError`` unless ``part`` is a class of the registry's kind with settings of that name."""
     if not isinstance(part, type):
         raise ConfigError(f"{registry.kind} {name!r} must be a class, not {part!r}.")
     what = f"{registry.kind} {name!r}: {part.__name__}"
@@ -40,6 +40,6 @@ def check_part(registry: Registry, name: str, part: object) -> None:
     field = config.model_fields["name"] if "name" in settings.model_fields else None
     if field and get_origin(field.annotation) is Literal and name not in get_args(field.annotation):
         raise ConfigError(
-            f"{what} is registered as {name!r}, and its {config.__name__} must say so: write there "
-            f"'name: Literal[{name!r}] = {name!r}'."
+            f"{what} is registered as {name!r}, which its {config.__name__} must declare: write there 'name: "
+            f"Literal[{name!r}] = {name!r}'."
         )

@@ -1,7 +1,7 @@
-"""Which code from outside the package its user has run: a run of somebody else's may name any file.
+"""Record which code from outside the package the user has run, because another person's run may name any file.
 
-Whoever gives a plugin, or trains and encodes with a part of a module, has run its code, and that is noted in the user's
-own folder of states. What reads a run later imports that code again by itself, and no other code that a run may name.
+If a user gives a plugin, or trains or encodes with a part of a module, its code has been run. This is recorded in the
+user's state folder. Commands that read a run later import only recorded code, and no other code that a run names.
 """
 
 from __future__ import annotations
@@ -14,32 +14,32 @@ from pathlib import Path
 
 
 def note_file(path: Path, source: bytes) -> None:
-    """Note that the user gave this source, in this file."""
+    """Record that the user gave this source, in this file."""
     _note(_of_file(path, source), path)
 
 
 def is_file_given(path: Path, source: bytes) -> bool:
-    """Whether the user gave this very source, in this file."""
+    """Whether the user gave exactly this source, in this file."""
     return _is_noted(_of_file(path, source))
 
 
 def note_module(name: str) -> None:
-    """Note that the user used a part of this module, from where it is imported now."""
+    """Record that the user used a part of this module, from its current place."""
     if (place := place_of(name)) is not None:
         _note(_of_module(name, place), place)
 
 
 def is_module_given(name: str) -> bool:
-    """Whether the user used a part of this module, from where it would be imported now."""
+    """Whether the user used a part of this module, from its current place."""
     place = place_of(name)
     return place is not None and _is_noted(_of_module(name, place))
 
 
 def place_of(name: str) -> Path | None:
-    """Where a module, or the package that it is in, would be imported from; nothing is run. None: from no file."""
+    """The file from which a module or its package would be imported, or None. No code is run."""
     try:
         spec: ModuleSpec | None = find_spec(_top(name))
-    except (ImportError, ValueError):  # a module that was made by hand has no specification
+    except (ImportError, ValueError):  # a module that was created by hand has no specification
         return None
     if spec is None:
         return None
@@ -61,7 +61,7 @@ def _of_module(name: str, place: Path) -> str:
 
 
 def _note(digest: str, place: Path) -> None:
-    """Where nothing can be kept, the user is asked for the plugin again, so no error is one."""
+    """If nothing can be stored, the user must give the plugin again, so errors are ignored."""
     folder = _folder()
     if folder is None or (folder / digest).exists():
         return
@@ -81,11 +81,11 @@ def _is_noted(digest: str) -> bool:
 
 
 def _folder() -> Path | None:
-    """``darec/plugins`` among the user's states, by the XDG base directory specification."""
+    """``darec/plugins`` in the user's state folder, by the XDG base directory specification."""
     states = Path(os.environ.get("XDG_STATE_HOME", ""))
     if states.is_absolute():
         return states / "darec" / "plugins"
     try:
         return Path.home() / ".local" / "state" / "darec" / "plugins"
-    except RuntimeError:  # no home
+    except RuntimeError:  # no home folder
         return None

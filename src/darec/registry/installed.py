@@ -1,4 +1,4 @@
-"""Entry points of installed packages, by which they bring parts of their own."""
+"""Entry points by which installed packages provide parts."""
 
 from __future__ import annotations
 
@@ -10,18 +10,18 @@ from pathlib import Path
 
 
 def entry_points_of(group: str) -> Mapping[str, list[EntryPoint]]:
-    """The entry points of a group by name; more than one where packages claim the same name."""
+    """The entry points of a group by name; several if packages use the same name."""
     return _found(group, tuple((place, _changed(place)) for place in sys.path))
 
 
 def package(entry: EntryPoint) -> str:
-    """Name and version of the package that an entry point is of."""
+    """Name and version of the package of an entry point."""
     return f"the package {entry.dist.name} {entry.dist.version}" if entry.dist else entry.value
 
 
 @lru_cache(maxsize=16)
 def _found(group: str, places: object) -> dict[str, list[EntryPoint]]:
-    """Look through all installed packages; ``places`` says when to look again."""
+    """Search all installed packages. The result is cached by ``places``."""
     found: dict[str, list[EntryPoint]] = {}
     for entry in entry_points(group=group):
         found.setdefault(entry.name, []).append(entry)
@@ -29,7 +29,7 @@ def _found(group: str, places: object) -> dict[str, list[EntryPoint]]:
 
 
 def _changed(place: str) -> float:
-    """When a package was last installed or removed there."""
+    """Time of the last installation or removal of a package there."""
     try:
         return Path(place).stat().st_mtime
     except OSError:

@@ -1,4 +1,4 @@
-"""Where parts from outside the package come from: what a run remembers of them, and how it finds them again."""
+"""The origins of parts from outside the package: a run records them, and finds the parts again."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from darec.registry.plugins import load_source, plugin_of
 
 @dataclass(frozen=True)
 class Origin:
-    """Where a part comes from.
+    """The origin of a part.
 
     Attributes:
         kind: ``backbone``, ``alignment`` or ``encoder``.
         name: its name in the registry.
         class_name: its class.
-        module: what to import; None for a plugin that is a file.
-        file: absolute path of the source; None where there is none.
-        sha256: of that source.
-        package: the installed package that it is in; None where it is in none.
-        version: of that package.
+        module: the module to import; None for a plugin file.
+        file: absolute path of the source, or None.
+        sha256: hash of that source.
+        package: the installed package that has it, or None.
+        version: version of that package.
     """
 
     kind: str
@@ -54,17 +54,17 @@ class Origin:
 
     @property
     def identity(self) -> str:
-        """What decides how the part computes, as far as it can be known: its source and its package's version."""
+        """The part's source and its package's version, by which a change of its computation is recognised."""
         return f"{self.kind} {self.name} {self.sha256} {self.version}"
 
     def differs(self, other: Origin) -> bool:
-        """Whether the same part comes from another source, or from another version of its package."""
+        """Whether the part now comes from another source, or from another version of its package."""
         versions = {self.version, other.version} - {None}
         return self.sha256 != other.sha256 or len(versions) > 1
 
 
 def origin_of(kind: str, name: str) -> Origin | None:
-    """Where a registered part comes from; None for the package's own."""
+    """The origin of a registered part; None for the package's own."""
     registry = REGISTRIES[kind]
     if name in registry.own:
         return None
@@ -91,12 +91,12 @@ def origin_of(kind: str, name: str) -> Origin | None:
 
 @lru_cache
 def _package_of(module: str) -> str | None:
-    """The installed package that a top-level module is in, which takes a look at all of them."""
+    """The installed package of a top-level module. This searches all packages."""
     return next(iter(packages_distributions().get(module, ())), None)
 
 
 def _source(part: type) -> tuple[str | None, str | None]:
-    """The file that a class is defined in, and its SHA-256; None where there is none, as in a notebook."""
+    """The file in which a class is defined, and its SHA-256; None without a file, as in a notebook."""
     try:
         file = Path(inspect.getsourcefile(part) or "").resolve(strict=True)
         return str(file), hashlib.sha256(file.read_bytes()).hexdigest()
@@ -105,32 +105,32 @@ def _source(part: type) -> tuple[str | None, str | None]:
 
 
 def origins_of(backbone: str, alignment: str) -> list[Origin]:
-    """Where the parts of a pair come from, of those from outside the package."""
+    """The origins of those parts of a pair that are from outside the package."""
     names = {"backbone": backbone, "alignment": alignment}
     found = (origin_of(kind, name) for kind, name in names.items())
     return [origin for origin in found if origin is not None]
 
 
 def kept(origin: Origin) -> dict[str, Any]:
-    """An origin as JSON, for what is to find its part again; its user has run the code, which is noted."""
+    """An origin as JSON, with which the part can be found again. It is also recorded that the user has run the code."""
     if origin.module is not None and origin.package is None:
         note_module(origin.module)
     return asdict(origin)
 
 
 def recall(origin: Origin, whose: str) -> None:
-    """Import a part that is not registered, from where it came then.
+    """Import a part that is not registered, from its recorded origin.
 
-    Only code of an installed package is run, and code that this user gave or used before
-    (:mod:`darec.registry.given`): what is read may be another's, and name any file.
+    Only code of an installed package is run, and code that this user gave or used before (:mod:`darec.registry.given`),
+    because the run may be another person's and may name any file.
 
     Args:
-        origin: of the part.
-        whose: what remembers it, for messages: ``the run at runs/a``.
+        origin: origin of the part.
+        whose: where the origin is recorded, for messages: ``the run at runs/a``.
 
     Raises:
-        ConfigError: it is not there any more, has changed, or is code that the user has not given; the message says
-            what to install or to give.
+        ConfigError: the code no longer exists, has changed, or was not given by the user. The message says what to
+            install or to give.
     """
     registry = REGISTRIES[origin.kind]
     if origin.name in registry:
@@ -140,13 +140,13 @@ def recall(origin: Origin, whose: str) -> None:
         file = Path(origin.file)
         if not file.is_file():
             raise ConfigError(
-                f"{what} comes from {file}, which is not there any more: give the file with --plugin FILE."
+                f"{what} comes from {file}, which no longer exists: give the file with --plugin FILE."
             )
         source = file.read_bytes()
         if hashlib.sha256(source).hexdigest() != origin.sha256:
             raise ConfigError(
-                f"{what} comes from {file}, which has changed since: bring the earlier file back, or take this one "
-                f"with --plugin {file}."
+                f"{what} comes from {file}, which has changed since: restore the earlier file, or use the present "
+                f"one with --plugin {file}."
             )
         if not is_file_given(file, source):
             raise ConfigError(
@@ -157,18 +157,19 @@ def recall(origin: Origin, whose: str) -> None:
     if origin.module in (None, "__main__"):
         home = f"the program {origin.file}" if origin.file else "a notebook"
         raise ConfigError(
-            f"{what} was defined in {home}: put it into a file of its own and give that with "
-            "--plugin FILE, or define it again before this."
+            f"{what} was defined in {home}: put it into its own file and give that with --plugin FILE, or define "
+            "it again first."
         )
     place = place_of(origin.module)
     if place and not _may_be_imported(origin.module):
         raise ConfigError(
-            f"{what} is code in the module {origin.module} ({place}), which is in no installed package and which you "
-            f"have not given to darec: read it, and if you trust it, give it with --plugin {origin.module}."
+            f"{what} is code in the module {origin.module} ({place}), which is not in an installed package and "
+            "which you have not given to darec: read it, and if you trust it, give it with --plugin "
+            f"{origin.module}."
         )
     try:
         module = importlib.import_module(origin.module)
-        if origin.name not in registry:  # registered by another module then
+        if origin.name not in registry:  # registered by another module at that time
             registry.add(origin.name, attrgetter(origin.class_name)(module))
     except ModuleNotFoundError as error:
         if error.name is None or not f"{origin.module}.".startswith(f"{error.name}."):
@@ -176,11 +177,11 @@ def recall(origin: Origin, whose: str) -> None:
         remedy = (
             f"pip install '{origin.package}=={origin.version}'"
             if origin.package
-            else f"install what holds the module {origin.module}"
+            else f"install the package with the module {origin.module}"
         )
         raise ConfigError(
-            f"{what} comes from {origin}, which is not installed: {remedy}, or give a file that has it with --plugin "
-            "FILE."
+            f"{what} comes from {origin}, which is not installed: {remedy}, or give a file with the part by "
+            "--plugin FILE."
         ) from None
     except (Exception, SystemExit) as error:  # a module may raise anything on import
         raise ConfigError(f"{what} comes from {origin}: {explained(error)}") from error
@@ -192,11 +193,11 @@ def _may_be_imported(module: str) -> bool:
 
 
 def recall_parts(folder: Path, names: Mapping[str, Any]) -> None:
-    """Import those of a run's parts that a configuration names; see :func:`recall`.
+    """Import the parts of a run that a configuration names; see :func:`recall`.
 
     Args:
-        folder: of a run, or any other, which remembers nothing.
-        names: name of the part by its kind.
+        folder: folder of a run; any other folder has no records.
+        names: names of the parts by kind.
     """
     for origin in remembered(folder):
         if names.get(origin.kind) == origin.name:
@@ -204,7 +205,7 @@ def recall_parts(folder: Path, names: Mapping[str, Any]) -> None:
 
 
 def remembered(folder: Path) -> list[Origin]:
-    """Where the parts of the run in a folder came from; nothing where no run is or its run.json is damaged."""
+    """The origins of the parts of a run; empty if the folder has no run or its run.json is damaged."""
     try:
         return [origin_from(stored) for stored in read_json(folder / "run.json")["parts"]]
     except (OSError, ValueError, KeyError, TypeError, AttributeError):
@@ -212,13 +213,13 @@ def remembered(folder: Path) -> list[Origin]:
 
 
 def origin_from(stored: Mapping[str, Any]) -> Origin:
-    """An origin from its JSON, which a later version may have written."""
+    """Read an origin from JSON, which a later version may have written."""
     known = {field.name for field in fields(Origin)}
     return Origin(**{key: value for key, value in stored.items() if key in known})
 
 
 def change(then: Iterable[Origin]) -> str | None:
-    """The first part that comes from another source now, as a clause; None where all are the same."""
+    """The first part that now comes from another source, as a clause; None if all are the same."""
     for origin in then:
         now = origin_of(origin.kind, origin.name)
         if now is None or now.differs(origin):
@@ -231,19 +232,19 @@ def change(then: Iterable[Origin]) -> str | None:
 
 @dataclass(frozen=True)
 class Parcel:
-    """A part on its way to another process, with the source of a plugin that is a file, as it was loaded here."""
+    """A part that is sent to another process, with the source of a plugin file as it was loaded here."""
 
     origin: Origin
     source: bytes | None
 
     @classmethod
     def of(cls, origin: Origin) -> Parcel:
-        """Pack a registered part."""
+        """Pack a registered part for another process."""
         plugin = plugin_of(origin.kind, origin.name)
         return cls(origin, plugin.source if plugin else None)
 
     def unpack(self) -> None:
-        """Register the part in this process. Raises ``ConfigError`` where it cannot be imported or is another one."""
+        """Register the part in this process. Raises ``ConfigError`` if it cannot be imported or is another part."""
         if self.source is not None and self.origin.file is not None:
             load_source(Path(self.origin.file), self.source)
             return

@@ -1,8 +1,8 @@
-"""Plugins: Python files and modules that bring parts from outside the package.
+"""Plugins: Python files and modules with parts from outside the package.
 
 A plugin registers its parts when it is imported, by :meth:`darec.registry.Registry.add`. It is given by ``--plugin`` on
 the command line, by :func:`load_plugin` in Python, or for all commands by the environment variable ``DAREC_PLUGINS``.
-Packages whose parts are entry points need none of this: they are known once they are installed.
+Packages whose parts are entry points need no plugin: their parts are available after installation.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ class Plugin:
 
     Attributes:
         name: absolute path of a file, or name of a module.
-        source: of a file, as it was when it was loaded; None for a module.
+        source: source of a file when it was loaded; None for a module.
         parts: kind and name of each part that it registered.
     """
 
@@ -52,14 +52,14 @@ _environment = ""
 def load_plugin(plugin: str | Path) -> None:
     """Import a Python file or a module that registers backbones, alignments or encoders.
 
-    What was loaded before is not loaded again, but a file that has changed since is.
+    A plugin is loaded once. A file that has changed since is loaded again.
 
     Args:
-        plugin: path of a ``.py`` file, or name of a module that can be imported.
+        plugin: path of a ``.py`` file, or name of a module.
 
     Raises:
-        ConfigError: nothing there, an error in the plugin, a part that is not one or whose name is taken, or a plugin
-            that registers nothing.
+        ConfigError: the plugin does not exist, raises an error or registers nothing; or something that it registers is
+            not a part, or has the name of another part.
     """
     name = str(plugin)
     if not name.endswith(".py") and not re.search(r"[/\\]", name):
@@ -68,7 +68,8 @@ def load_plugin(plugin: str | Path) -> None:
     path = Path(name).expanduser().resolve()
     if path.is_dir():
         raise ConfigError(
-            f"plugin {name} is a folder: give its .py file, or install it and give the name of its module."
+            f"plugin {name} is a folder: give a .py file, or install the folder as a package and give the name of "
+            "its module."
         )
     if not path.is_file():
         raise ConfigError(f"plugin {name}: there is no such file.")
@@ -78,7 +79,7 @@ def load_plugin(plugin: str | Path) -> None:
 
 
 def load_source(path: Path, source: bytes) -> None:
-    """Load a file's source as :func:`load_plugin` does, whatever the file holds by now."""
+    """Load the given source of a file like :func:`load_plugin`, even if the file has changed since."""
     known = _loaded.get(str(path))
     if str(path) in _loading or (known is not None and known.source == source):
         return
@@ -92,7 +93,7 @@ def load_environment() -> None:
     value = os.environ.get(ENVIRONMENT, "")
     if value == _environment:
         return
-    before, _environment = _environment, value  # first of all, for plugins ask the registry too
+    before, _environment = _environment, value  # set first, because plugins use the registry too
     try:
         for name in re.split(f"[,{os.pathsep}]", value):
             if name.strip():
@@ -103,17 +104,19 @@ def load_environment() -> None:
 
 
 def plugin_of(kind: str, name: str) -> Plugin | None:
-    """The plugin that registered a part; None for parts that came in otherwise."""
+    """The plugin that registered a part; None if no plugin did."""
     return next((plugin for plugin in _loaded.values() if (kind, name) in plugin.parts), None)
 
 
 def _execute(path: Path, source: bytes) -> None:
-    """Run a file's source as a module of its own."""
+    """Run a file's source as a module."""
     name = f"darec_plugin_{path.stem}_{hashlib.sha256(bytes(path)).hexdigest()[:8]}"
     module = ModuleType(name)
     module.__file__ = str(path)
     former = sys.modules.get(name)
-    sys.modules[name] = module  # pydantic looks annotations up there, and docstrings in the lines
+    sys.modules[name] = (
+        module  # pydantic reads annotations there, and docstrings from the source lines
+    )
     try:
         lines = decode_source(source).splitlines(keepends=True)
         linecache.cache[str(path)] = len(source), None, lines, str(path)
@@ -125,8 +128,8 @@ def _execute(path: Path, source: bytes) -> None:
         sibling = path.with_name(f"{getattr(error, 'name', None)}.py")
         if isinstance(error, ModuleNotFoundError) and sibling.is_file():
             raise ConfigError(
-                f"it imports {sibling.name}, and a plugin is one file: make a package of both and give the name of its "
-                "module."
+                f"it imports {sibling.name}, but a plugin is one file: make a package of both and give the name of "
+                "its module."
             ) from error
         raise
 
@@ -139,7 +142,7 @@ def _load_module(name: str) -> None:
             importlib.import_module(name)
         except ModuleNotFoundError as error:
             if error.name is None or not f"{name}.".startswith(f"{error.name}."):
-                raise  # the plugin is there, and what it imports is not
+                raise  # the plugin exists, but a module that it imports does not
             file = Path(f"{name}.py")
             remedy = f"give the file as {file}" if file.is_file() else "install it, or give a file"
             raise ConfigError(f"there is no such module: {remedy}.") from None
@@ -147,7 +150,7 @@ def _load_module(name: str) -> None:
 
 @contextmanager
 def _registering(name: str, source: bytes | None = None) -> Iterator[None]:
-    """Note which parts a plugin registers; after an error the registries are as they were."""
+    """Record which parts a plugin registers. After an error the registries are restored."""
     before = {kind: registry.added for kind, registry in REGISTRIES.items()}
     former = _loaded.pop(name, None)
     stale = former.parts if former else frozenset()
@@ -183,7 +186,7 @@ def _all_added() -> dict[tuple[str, str], type]:
 
 
 def _brings_parts(module: str) -> bool:
-    """Whether a module that was imported before has parts: registered then, or by entry points."""
+    """Whether a module that was imported before has parts, registered at that time or by entry points."""
     homes = [part.__module__ for part in _all_added().values()]
     for registry in REGISTRIES.values():
         homes += [entry.module for entries in registry.installed.values() for entry in entries]

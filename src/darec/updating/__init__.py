@@ -1,4 +1,4 @@
-"""A run for the next day: new interactions, users and items, from the old weights, in a few epochs."""
+"""Update a run with new interactions, users and items: training continues from the old weights for a few epochs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ from darec.updating.moved import moved
 from darec.updating.start import Start
 
 EPOCHS: Final = 3
-"""Passes over all interactions where nothing else is said; see docs/studies/update.md."""
+"""Default number of passes over all interactions; see docs/studies/update.md."""
 
 
 def update(
@@ -55,50 +55,52 @@ def update(
     device: str | None = None,
     threads: int | None = None,
 ) -> Run:
-    """Go on with a run from its weights, on its dataset and what has come since.
+    """Continue the training of a run from its weights, on its dataset and new data.
 
-    Old users and items keep their rows; new ones are appended. Only the texts of new items are encoded. New rows start
-    from text and histories (:mod:`darec.updating.start`), and all are trained on all interactions. What is solved in
-    closed form is solved anew. Splits stay, and new interactions are for training: a run that was evaluated is
-    evaluated again on the same pairs, and one that was refitted on every split is not.
+    Old users and items keep their rows; new ones are appended. Only the texts of new items are encoded. New rows are
+    initialised from text and histories (:mod:`darec.updating.start`), and all rows are trained on all interactions.
+    Closed-form parts are solved again. Splits do not change, and new interactions are added to training. If the run was
+    evaluated, the new run is evaluated on the same pairs; a run that was refitted on all splits is not evaluated.
 
     Args:
         run: a finished run, or its folder.
-        interactions: new ones, as :func:`darec.load_dataset` takes them; columns are found as in the import.
-        items: new items, and known ones whose fields have changed; see :func:`darec.data.growth.grow`.
-        data: the run's dataset, or where that is now, if it has moved since training.
+        interactions: new interactions, in any form that :func:`darec.load_dataset` reads; columns are found as in the
+            import.
+        items: new items, and known items with new fields; see :func:`darec.data.growth.grow`.
+        data: the run's dataset or its folder, if it has moved since training.
         out: folder of the new run; None keeps it in memory.
-        data_out: folder of the grown dataset; None: in the new run's.
-        epochs: passes over all interactions; None: :data:`EPOCHS`.
-        columns: names of the interactions' columns, where they are not those of the import.
-        item_id: name of the items' id column, likewise.
+        data_out: folder of the enlarged dataset; None is a folder in the new run's folder.
+        epochs: number of passes over all interactions; None is :data:`EPOCHS`.
+        columns: names of the interactions' columns, if they are not those of the import.
+        item_id: name of the items' id column, if it is not that of the import.
         unknown_items: ``drop``, ``keep`` or ``error``: what to do with new items without text.
-        resume: go on with an update in ``out`` that was cut short; the other arguments are to be the same.
+        resume: continue an interrupted update in ``out``; the other arguments must be the same.
         overwrite: replace a run in ``out``, and a dataset in ``data_out``.
         progress: show progress on standard error.
         tensorboard: write TensorBoard events into ``out``.
-        seed: another than the run's.
-        device: likewise.
-        threads: likewise.
+        seed: seed; None is that of the run.
+        device: device; None is that of the run.
+        threads: number of threads; None is that of the run.
 
     Raises:
-        DataError: files that cannot be used, with file, line and remedy.
-        TextError: new items that the run's encoder cannot encode.
-        RunError: language vectors or parts that have changed since the run was trained, or ``out`` taken.
+        DataError: files cannot be used; the error names file, line and remedy.
+        TextError: the run's encoder cannot encode the new items.
+        RunError: language vectors or parts have changed since the run was trained, or ``out`` is in use.
         FolderError: another process writes ``out``, or it cannot be written.
     """
     source = run if isinstance(run, Run) else Run.load(run, dataset=data)
     for place in (out, data_out):
         if place is not None and source.path is not None and same_place(place, source.path):
-            raise RunError(f"{place} holds the run that is to be updated: choose another folder.")
+            raise RunError(f"{place} holds the run that is being updated: choose another folder.")
     if out is not None and data_out is not None:
         inside = Path(data_out).resolve().is_relative_to(Path(out).resolve())
         if inside or Path(out).resolve().is_relative_to(Path(data_out).resolve()):
             raise RunError(
-                f"{data_out} and {out} lie in one another: leave --data-out out, and the dataset goes into the run."
+                f"one of {data_out} and {out} is inside the other: leave out --data-out, and the dataset is "
+                "written into the run."
             )
     if epochs is not None and epochs < 1:
-        raise ConfigError(f"epochs {epochs}: train for one at least.")
+        raise ConfigError(f"epochs {epochs}: give at least 1.")
     check_text(source)
     base = _with_splits(source)
     asked = Columns(**columns) if isinstance(columns, Mapping) else columns
@@ -158,7 +160,7 @@ def update(
 
 
 def _with_splits(source: Run) -> Dataset:
-    """The run's dataset as it is on disk: a refitted run has it merged."""
+    """The run's dataset as it is on disk; a refitted run has merged its splits."""
     data = source.dataset
     if source.refit is None or data.path is None:
         return data
@@ -166,18 +168,18 @@ def _with_splits(source: Run) -> Dataset:
 
 
 def _weights(source: Run) -> Mapping[str, Tensor]:
-    """Of the run's model."""
+    """The weights of the run's model."""
     if source.path is None:
         return source.weights or {}
     file = source.path / "model.safetensors"
     try:
         return load_file(file)
     except (OSError, SafetensorError) as error:
-        raise RunError(f"{file} cannot be read ({error}): train the run anew.") from error
+        raise RunError(f"{file} cannot be read ({error}): train the run again.") from error
 
 
 def _vectors(config: RunConfig, base: Dataset, grown: Dataset, device: str) -> dict[str, Any]:
-    """What the grown dataset is encoded with: what the run reads; else the latest, which starts new items."""
+    """The encoders for the enlarged dataset: those of the run, or else the most recent one to initialise new items."""
     if Model.needs_text(config):
         wanted = [(config.text.encoder, source) for source in config.text.sources]
     else:
@@ -189,14 +191,14 @@ def _vectors(config: RunConfig, base: Dataset, grown: Dataset, device: str) -> d
 
 
 def _any_text(dataset: Dataset) -> TextTable | None:
-    """The latest language vectors of a dataset, for a run that reads none."""
+    """The most recent language vectors of a dataset, for a run that reads none."""
     return load_text(dataset) if stored_encoders(dataset) else None
 
 
 def _placed(
     grown: Dataset, place: Path, base: Dataset, *, resumes: bool, overwrite: bool
 ) -> Dataset:
-    """The grown dataset in a folder of its own."""
+    """Write the enlarged dataset into its own folder."""
     if base.path is not None and same_place(place, base.path):
         raise RunError(
             f"{place} holds the dataset that the run was trained on, which it still needs: choose another --data-out."
@@ -209,7 +211,7 @@ def _placed(
 
 
 def _origin(source: Run, base: Dataset, growth: Growth) -> dict[str, Any]:
-    """What the new run remembers of the one it is made from."""
+    """The record, in the new run, of the run from which it was made."""
     files = growth.dataset.manifest["sources"][len(base.manifest.get("sources", [])) :]
     return {
         "run": str(source.path.resolve()) if source.path else None,
@@ -227,6 +229,6 @@ def _check_origin(folder: RunFolder, origin: Mapping[str, Any]) -> None:
     for name, what in (("run", "another run"), ("files", "other files")):
         if there.get(name) != origin[name]:
             raise RunError(
-                f"{folder.path} holds no update of this run by these files, but one of {what}: choose another --out, "
+                f"{folder.path} holds an update of {what}, not of this run by these files: choose another --out, "
                 "or pass --overwrite to replace it."
             )

@@ -1,4 +1,4 @@
-"""How far an update has moved the lists of users who were there before."""
+"""How much an update has changed the lists of earlier users."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from darec.types import IntArray, Interactions
 
 K: Final = 10
 USERS: Final = 2000
-"""So many are looked at, at most."""
+"""Largest number of users to compare."""
 
 
 def moved(
@@ -20,11 +20,11 @@ def moved(
     """Mean share of a user's ten best items that are among the ten best afterwards too.
 
     Args:
-        before: of the first users and items.
-        after: of all.
-        seen: what all users have, which neither list holds.
-        n_users: how many users there were.
-        touched: rows of those who have new interactions; ``quiet`` leaves them out.
+        before: scorer of the earlier users and items.
+        after: scorer of all users and items.
+        seen: the items of all users, which are left out of both lists.
+        n_users: number of earlier users.
+        touched: rows of users with new interactions; ``quiet`` leaves them out.
     """
     drawn = np.sort(np.random.default_rng(0).permutation(n_users)[:USERS])
     k = min(K, before.n_items)

@@ -1,10 +1,9 @@
-"""Where the weights of an updated model start: at the old ones, and at what is known of new users and items.
+"""Initial weights of an updated model: the old weights, and predicted rows for new users and items.
 
-Rows of entities that were there stay as they are. A new item starts where a ridge regression puts its text that has
-learned from old items how rows follow from text (:class:`darec.cold.RidgeMap`). A new user starts where a ridge
-regression puts the history that has learned from old users how rows follow from the rows of what they have; so does
-an item without text, from the rows of those who have it. These are rows of the tables that are learned, before a
-backbone propagates them; what a model learns beside is taken over as it is.
+Old entities keep their rows. The row of a new item is predicted from its text by a ridge regression that is fitted on
+old items (:class:`darec.cold.RidgeMap`). The row of a new user is predicted from the rows of the user's items by a
+ridge regression that is fitted on old users. An item without text is predicted in the same way from the rows of its
+users. These are rows of the learned tables, before a backbone propagates them. All other learned weights are kept.
 """
 
 from __future__ import annotations
@@ -22,8 +21,8 @@ from darec.graph.filters import matrix_of
 from darec.model import Model
 from darec.types import FloatArray, IntArray, Interactions, TextTable
 
-LEAST = 3  # known rows that a map can be fitted on
-_MOST = 20_000  # by so many a map is fitted at most
+LEAST = 3  # least number of known rows to fit a map
+_MOST = 20_000  # largest number of rows to fit a map
 
 
 @dataclass(frozen=True)
@@ -31,11 +30,11 @@ class Start:
     """Weights of a trained model for one with more users and items.
 
     Attributes:
-        weights: by name.
+        weights: weights by name.
         n_users: U of the trained model.
         n_items: I of the trained model.
         train: training pairs of the larger model; old entities come first.
-        text: language embeddings of the larger model's items; None where there are none.
+        text: language embeddings of the larger model's items, or None.
     """
 
     weights: Mapping[str, Tensor]
@@ -46,10 +45,10 @@ class Start:
 
     @torch.no_grad()
     def __call__(self, model: Model) -> None:
-        """Put them into a model.
+        """Copy them into a model.
 
         Raises:
-            RunError: the model has other parameters than it had.
+            RunError: the parameters of the model have changed.
         """
         before = self.n_users + self.n_items
         after = self.train.n_users + self.train.n_items
@@ -61,8 +60,8 @@ class Start:
                 parameter.copy_(self.table(old.cpu().float()))
             else:
                 raise RunError(
-                    f"the model has no earlier weights for {name!r} of shape {list(parameter.shape)}: its parts have "
-                    "changed since it was trained. Train anew."
+                    f"the model has no earlier weights for {name!r} of shape {list(parameter.shape)}: its parts "
+                    "have changed since it was trained. Train again."
                 )
 
     def table(self, old: Tensor) -> Tensor:
@@ -87,7 +86,7 @@ class Start:
 
 
 def _mapped(features: FloatArray, rows: FloatArray, known: IntArray, new: IntArray) -> FloatArray:
-    """[m, d] rows of new entities by their features, as those of known ones follow from theirs."""
+    """[m, d] rows of new entities, predicted from their features by a map fitted on known entities."""
     if not len(new):
         return np.zeros((0, rows.shape[1]), np.float32)
     if len(known) < LEAST:
@@ -98,6 +97,6 @@ def _mapped(features: FloatArray, rows: FloatArray, known: IntArray, new: IntArr
 
 
 def _pooled(histories: object, rows: FloatArray) -> FloatArray:
-    """[n, d] sums of the rows that each has, over the root of their number."""
+    """[n, d] the sum of the rows of each entity's neighbours, divided by the root of their number."""
     counts = np.maximum(np.asarray(histories.sum(axis=1)).ravel(), 1)  # type: ignore[attr-defined]
     return np.asarray((histories @ rows) / np.sqrt(counts)[:, None], np.float32)  # type: ignore[operator]
