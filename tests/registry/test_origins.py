@@ -320,7 +320,8 @@ def test_a_run_of_another_does_not_import_a_module_that_lies_about(
             darec.load_run(tmp_path / "run")
         assert refused.value.command_line.endswith(
             f"is code in the module {module} ({tmp_path}/lying_about/__init__.py), which is not in an installed "
-            f"package and which you have not given to darec: read it, and if you trust it, give it with --plugin {module}."
+            "package and which you have not given to darec: read it, and if you trust it, give it with "
+            f"--plugin {module}."
         )
 
 
