@@ -65,7 +65,7 @@ def test_the_usual_settings_are_keywords() -> None:
         ({"dim": 0}, r"backbone\.dim"),
         ({"settings": {"train.epoch": 3}}, r"'train\.epoch': did you mean 'train\.epochs'"),
         ({"settings": {"epochs": 3}}, r"unknown setting 'epochs': did you mean 'train\.epochs'"),
-        ({"config": darec.resolve_config()}, "give either config or"),
+        ({"config": darec.resolve_config()}, "give either config, or"),
         ({"resume": True, "overwrite": True, "out": "r"}, "resume=True .* choose one"),
     ],
 )
@@ -170,7 +170,7 @@ def test_a_folder_that_is_no_runs_is_never_touched(tmp_path: Path) -> None:
     (tmp_path / "config.yaml").write_text("of: somebody else's project\n")
     (tmp_path / "checkpoints").mkdir()
     for how in ({}, {"overwrite": True}, {"resume": True}):
-        with pytest.raises(RunError, match="holds files that are not a run's"):
+        with pytest.raises(RunError, match="holds files that do not belong to a run"):
             fit(tiny_dataset(), out=tmp_path, **how)
     assert {entry.name for entry in tmp_path.iterdir()} == {"config.yaml", "checkpoints"}
 
@@ -228,7 +228,7 @@ def test_a_failure_of_the_next_run_leaves_the_earlier_files_of_others_alone(
 ) -> None:
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").touch()
-    with pytest.raises(RunError, match="not a run's"):
+    with pytest.raises(RunError, match="files that do not belong to a run"):
         fit(tiny_dataset(), out=tmp_path / "photos")
     assert [entry.name for entry in (tmp_path / "photos").iterdir()] == ["cat.jpg"]
     (tmp_path / "empty").mkdir()

@@ -114,7 +114,7 @@ def test_the_run_says_so_and_is_not_evaluated(
     assert metrics["refit"] is True
     assert not [name for name in metrics if name.startswith(("valid/", "test/"))]
     assert not list((tmp_path / "full").glob("users-*"))
-    assert "nothing is held out" in refused(capsys, "evaluate", tmp_path / "full")
+    assert "there is no held-out data" in refused(capsys, "evaluate", tmp_path / "full")
     with pytest.raises(RunError, match=r"evaluate .*run"):
         again.evaluate("valid")
     assert Dataset.load(data.path).fingerprint() == data.fingerprint()  # type: ignore[arg-type]
@@ -176,7 +176,7 @@ def test_language_vectors_of_users_are_made_of_all_their_items(tmp_path: Path) -
     assert again.about["text"] != run.about["text"]
     assert darec.ColdStart(darec.load_run(tmp_path / "full")).recommend_about("theme3 word3a", 2)
     darec.encode_dataset(data, "tfidf", progress=False, options={"dim": 4})
-    with pytest.raises(RunError, match=r"not those that .*run was trained with"):
+    with pytest.raises(RunError, match=r"have changed since .*run was trained"):
         darec.refit(tmp_path / "run", progress=False)
 
 
@@ -205,12 +205,12 @@ def test_refusals(
     )
     assert not out.exists()
     again = darec.refit(run, out=out, progress=False)
-    with pytest.raises(RunError, match="refitted on every split already"):
+    with pytest.raises(RunError, match="was already refitted on every split"):
         darec.refit(again)
     mine = fit(data, backbone="mf", out=tmp_path / "mine")
-    with pytest.raises(RunError, match="another run than a refit of"):
+    with pytest.raises(RunError, match="a run that is not a refit of"):
         darec.refit(mine, out=out, resume=True)
-    with pytest.raises(RunError, match="another run than a refit of"):
+    with pytest.raises(RunError, match="a run that is not a refit of"):
         darec.refit(run, out=tmp_path / "mine", resume=True)
 
 

@@ -95,7 +95,7 @@ def test_load_dataset_reads_raw_files_and_folders(tmp_path: Path) -> None:
     again = darec.load_dataset(tmp_path / "shop")
     assert raw.fingerprint() == kept.fingerprint() == again.fingerprint()
     assert again.catalogue.equals(raw.catalogue)
-    with pytest.raises(DataError, match="imported already"):
+    with pytest.raises(DataError, match="is already imported"):
         darec.load_dataset(tmp_path / "shop", items=tmp_path / "items.jsonl")
     with pytest.raises(ConfigError, match="did you mean 'k_core'"):
         darec.load_dataset(tmp_path / "interactions.csv", kcore=3)

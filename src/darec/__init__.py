@@ -1,6 +1,6 @@
 """darec: bring what language models know into collaborative filtering.
 
-The public names are loaded when first used, so that ``import darec`` and ``darec --help`` stay quick.
+The public names are loaded at their first use, so that ``import darec`` and ``darec --help`` are fast.
 """
 
 from __future__ import annotations

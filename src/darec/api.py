@@ -1,4 +1,4 @@
-"""The public functions: load a dataset, fit a model. What the command line does, a program can do with these."""
+"""The public functions, which do in a program what the commands do: load a dataset and fit a model."""
 
 from __future__ import annotations
 
@@ -24,25 +24,28 @@ from darec.types import TextTable
 
 
 def load_dataset(source: Any, items: Any = None, **options: Any) -> Dataset:
-    """Load a dataset folder, or make a dataset of raw files or of tables in memory.
+    """Load a dataset folder, or make a dataset from raw files or from tables in memory.
 
     Args:
         source: a folder written by ``darec import``; interactions as CSV, TSV, JSONL, Parquet, RecBole, MovieLens or
             RLMRec files; or interactions in memory: a frame of pandas or polars, a table of pyarrow, a
             ``scipy.sparse`` matrix of users by items, or a list of ``(user, item)``, ``(user, item, rating)`` or
-            ``(user, item, rating, timestamp)``. Ids may be text, whole numbers or UUIDs, and are given back as such.
+            ``(user, item, rating, timestamp)``. Ids may be text, whole numbers or UUIDs, and are returned in the same
+            type.
         items: the items, for raw interactions: a file, a table with an id and fields, or texts by item id.
-        **options: those of :func:`darec.data.build.import_dataset`, ``out`` and ``overwrite`` among them.
+        **options: options of :func:`darec.data.build.import_dataset`, including ``out`` and ``overwrite``.
 
     Raises:
-        DataError: input that is missing or cannot be used, naming file, row and remedy.
-        ConfigError: an option that does not exist or does not fit.
+        DataError: input is missing or cannot be used; the error names file, row and remedy.
+        ConfigError: an option does not exist or does not fit.
     """
     if isinstance(source, Dataset):
         raise DataError("this is a dataset already: use it as it is.")
     if isinstance(source, str | Path) and is_dataset(Path(source)):
         if items is not None or options:
-            raise DataError(f"{source} is imported already: its items and options are settled.")
+            raise DataError(
+                f"{source} is already imported: its items and options cannot be changed."
+            )
         return Dataset.load(source)
     from darec.data.build import import_dataset
 
@@ -72,27 +75,27 @@ def fit(
     """Train a recommender and evaluate it on the validation and test splits.
 
     Args:
-        data: a dataset, the folder of one, or interactions in memory as :func:`load_dataset` takes them.
-        backbone: name of the collaborative model. Where neither this nor ``alignment`` is given, the recommended
-            settings hold (:func:`darec.recommended.recommended`), and whatever else is given changes them. Where one
-            is, the other is ``lightgcn`` or ``none``, and all settings have the defaults that ``darec settings`` lists.
+        data: a dataset, its folder, or interactions in memory in any form that :func:`load_dataset` reads.
+        backbone: name of the collaborative model. If neither this nor ``alignment`` is given, the recommended settings
+            are used (:func:`darec.recommended.recommended`), and all other arguments change them. If only one of the
+            two is given, the other is ``lightgcn`` or ``none``, and all settings have the defaults that ``darec
+            settings`` lists.
         alignment: name of the alignment.
         settings: further settings by dotted key, ``{"alignment.rho": 0.5}``; ``darec settings`` lists them.
-        config: a whole configuration, instead of the three above and the keywords.
+        config: a complete configuration, in place of the three arguments above and the keywords.
         out: the run's folder; None keeps the run in memory. A dataset in memory is written into it too.
-        resume: go on with a run in ``out`` that was cut short, by the settings it was begun with; a finished one
-            is returned as it is.
-        overwrite: replace a run in ``out``. One that ended in an error is replaced in any case.
-        text: language embeddings; or the name of an encoder, which then encodes the dataset where it has not done so
-            yet; None: what the dataset was encoded with last.
+        resume: continue an interrupted run in ``out`` with its own settings. A finished run is returned unchanged.
+        overwrite: replace a run in ``out``. A run that ended with an error is always replaced.
+        text: language embeddings, or the name of an encoder, which encodes the dataset if necessary. With None, the
+            most recent embeddings of the dataset.
         progress: show progress on standard error.
         tensorboard: write TensorBoard events into ``out``.
-        **keywords: the usual settings by short names, ``dim=64, epochs=30, seed=1``: see
+        **keywords: common settings by short names, such as ``dim=64, epochs=30, seed=1``: see
             :class:`darec.keywords.Keywords`.
 
     Raises:
-        ConfigError: a name or setting that does not exist or does not fit the data.
-        RunError: ``out`` holds another run, or training diverged.
+        ConfigError: a name or setting does not exist or does not fit the data.
+        RunError: ``out`` has another run, or training diverged.
         FolderError: another process writes ``out``, or it cannot be written.
     """
     with current().agreeing():
@@ -101,7 +104,9 @@ def fit(
         given = {key: name for key, name in named.items() if name is not None}
         given |= dotted(keywords) | dict(settings or {})
         if config is not None and given:
-            raise ConfigError("give either config or backbone, alignment and settings, not both.")
+            raise ConfigError(
+                "give either config, or backbone, alignment and settings, but not both."
+            )
 
     def resolve(folder: RunFolder | None) -> Job:
         resumes = folder is not None and folder.admit(resume=resume, overwrite=overwrite)
@@ -114,7 +119,7 @@ def fit(
 
 
 def as_dataset(data: Any) -> Dataset:
-    """A dataset, the folder of one, or whatever :func:`load_dataset` takes, as a dataset."""
+    """Make a dataset from a dataset, its folder, or anything that :func:`load_dataset` reads."""
     if isinstance(data, Dataset):
         return data
     return Dataset.load(data) if isinstance(data, str | Path) else load_dataset(data)
@@ -130,7 +135,7 @@ def _resolve(
     resumes: bool,
     progress: bool,
 ) -> Job:
-    """Settle every setting, the dataset and its text; nothing is written, unless texts are to be encoded."""
+    """Resolve every setting, the dataset and its text. Nothing is written, unless texts must be encoded."""
     if config is None and (given or not resumes):
         file = stored_config(folder.path) if folder is not None and resumes else None
         base: dict[str, Any] = {}
@@ -142,11 +147,11 @@ def _resolve(
     if folder is not None and resumes:
         config, dataset, text = folder.resume(config, dataset, text)
     else:
-        assert config is not None  # only a run that is gone on with may come without settings
+        assert config is not None  # only a resumed run may have no settings
         config, text = resolve_runtime(config, dataset, text)
     if folder is not None and resumes and not folder.finished and folder.about().get("update"):
         raise RunError(
-            f"{folder.path} holds an update that was cut short: go on with it by the same 'darec update' and --resume."
+            f"{folder.path} holds an interrupted update: continue it with the same 'darec update' and --resume."
         )
     group = current()
     check_divided(config, group.size)
@@ -158,7 +163,7 @@ def _resolve(
 
 
 def has_text(dataset: Dataset, given: Mapping[str, Any], text: TextTable | str | None) -> bool:
-    """Whether a run with these settings could read language vectors, or is to, since some are named."""
+    """Whether a run with these settings could read language vectors, or must, because some are named."""
     named = {"text.encoder", "text.sources"} & set(given)
     return text is not None or bool(named) or bool(stored_encoders(dataset))
 
@@ -166,7 +171,7 @@ def has_text(dataset: Dataset, given: Mapping[str, Any], text: TextTable | str |
 def _encoded(
     dataset: Dataset, config: RunConfig | None, encoder: str, *, progress: bool
 ) -> RunConfig | None:
-    """The settings with this encoder, which has encoded whatever they read of the dataset."""
+    """The settings with this encoder, which has encoded all sources that they read."""
     if config is None or not Model.needs_text(config):
         return config
     from darec.text import encode_dataset

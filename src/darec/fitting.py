@@ -1,4 +1,7 @@
-"""From settings, data and text to a finished run: train, evaluate, write. Whether it is a first fit or a refit."""
+"""From settings, data and text to a finished run: train, evaluate and write.
+
+It serves first fits, refits and updates.
+"""
 
 from __future__ import annotations
 
@@ -27,21 +30,21 @@ from darec.types import TextTable
 
 @dataclass(frozen=True)
 class Job:
-    """What is trained, resolved to the last setting, and where it goes.
+    """A training job with all settings resolved, and its output folder.
 
     Attributes:
         config: every setting.
-        dataset: what is trained on.
-        text: language embeddings, where the run reads them.
-        folder: where the run is written; None keeps it in memory.
-        resumes: whether to go on with what is in the folder.
-        about: what the run remembers of itself; with ``refit``, nothing is held out to evaluate on.
-        whole: the dataset with its splits, where ``dataset`` is merged and in memory: what is written into the folder.
-        start: gives the model weights to start from; None: random ones.
-        figures: further figures of what was learned.
-        splits: what the run is evaluated on at the end; None: every split that is held out.
-        deadline: by ``time.monotonic()``, after which no further epoch is begun.
-        group: the processes that train it together; the leader alone has a ``folder``.
+        dataset: the training data.
+        text: language embeddings, if the run reads them.
+        folder: folder of the run; None keeps it in memory.
+        resumes: whether to continue the run in the folder.
+        about: the content of ``run.json``; with ``refit``, there is no held-out data for evaluation.
+        whole: the dataset with its splits, if ``dataset`` is merged and in memory; it is written into the folder.
+        start: gives the model its initial weights; None is random weights.
+        figures: function for further metrics of the learned model.
+        splits: splits for the final evaluation; None is all held-out splits.
+        deadline: time by ``time.monotonic()`` after which no further epoch begins.
+        group: the processes that train it together; only the leader has a ``folder``.
     """
 
     config: RunConfig
@@ -59,16 +62,16 @@ class Job:
 
 
 def train(job: Job, *, progress: bool, tensorboard: bool, reporter: Reporter | None = None) -> Run:
-    """Train, evaluate on what is held out, and write what the run is read from.
+    """Train, evaluate on held-out data, and write the files of the run.
 
     Args:
-        job: what and where.
+        job: the job.
         progress: show progress on standard error.
         tensorboard: write TensorBoard events into the folder.
-        reporter: what shows it; None: the usual one.
+        reporter: display of progress; None is the usual one.
 
     Returns:
-        The run; on the other processes of a group, what it is once the leader has written it.
+        The run. The other processes of a group read it after the leader has written it.
     """
     progress = progress and job.group.leads
     if reporter is None:
@@ -96,19 +99,19 @@ def _train(job: Job, *, reporter: Reporter, tensorboard: bool) -> Run:
         )
         if (
             folder is not None and not job.resumes
-        ):  # only now: what cannot work leaves nothing behind
+        ):  # only now, so that an impossible job leaves no files
             dataset = folder.begin(config, job.dataset, job.about, whole=job.whole)
             job = replace(job, dataset=dataset)
     place = group.told(str(folder.path.resolve()) if folder else None)
     with group.agreeing():
         if not group.leads and not (Path(place) / "config.yaml").is_file():
             raise FolderError(
-                f"{place}, where process 0 writes the run, is not there for process {group.rank}: choose an --out on a "
-                "file system that all processes share."
+                f"{place}, to which process 0 writes the run, does not exist for process {group.rank}: choose an "
+                "--out on a file system that all processes share."
             )
     trainer.fit(resume=job.resumes)
     run = _record(job, trainer) if group.leads else None
-    group.told(None)  # that it is written
+    group.told(None)  # waits until it is written
     return run or Run.load(place, dataset=job.dataset)
 
 
@@ -143,7 +146,7 @@ def _record(job: Job, trainer: AnyTrainer) -> Run:
 
 
 def figures_of(evaluations: Mapping[str, Evaluation]) -> dict[str, float]:
-    """What was measured on each split, ``test/recall@20`` and the like."""
+    """The metrics of each split, such as ``test/recall@20``."""
     return {
         f"{split}/{name}": value
         for split, evaluation in evaluations.items()

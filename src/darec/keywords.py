@@ -1,4 +1,4 @@
-"""The usual settings as keywords, ``dim=64`` for ``backbone.dim``."""
+"""Common settings as keywords, such as ``dim=64`` for ``backbone.dim``."""
 
 from __future__ import annotations
 
@@ -9,19 +9,19 @@ from darec.errors import ConfigError, did_you_mean
 
 
 class Keywords(TypedDict, total=False):
-    """Settings that have a short name; all others go by their dotted keys.
+    """Settings that have a short name; all others have dotted keys.
 
     Attributes:
         dim: width of the backbone's embeddings (``backbone.dim``).
-        epochs: passes over the training interactions at most (``train.epochs``).
+        epochs: largest number of passes over the training interactions (``train.epochs``).
         lr: learning rate (``train.lr``).
-        batch_size: positives a step (``train.batch_size``).
-        patience: evaluations without improvement after which training stops (``train.patience``).
+        batch_size: number of positives in a training step (``train.batch_size``).
+        patience: training stops after this number of evaluations without improvement (``train.patience``).
         loss: ``bpr`` or ``softmax`` (``loss``).
-        encoder: which of the dataset's language embeddings (``text.encoder``).
-        seed: of initial values, batches, negatives and dropout (``options.seed``).
+        encoder: encoder whose embeddings of the dataset are used (``text.encoder``).
+        seed: seed of initial values, batches, negatives and dropout (``options.seed``).
         device: ``cpu``, ``cuda`` or ``cuda:N`` (``options.device``).
-        threads: CPU threads (``options.threads``).
+        threads: number of CPU threads (``options.threads``).
     """
 
     dim: int
@@ -48,14 +48,14 @@ KEYS: Final = {
     "device": "options.device",
     "threads": "options.threads",
 }
-"""Dotted key of each."""
+"""Dotted key of each keyword."""
 
 
 def dotted(keywords: Mapping[str, Any]) -> dict[str, Any]:
-    """Keywords by their dotted keys; what is None is left out.
+    """Keywords by their dotted keys; those that are None are left out.
 
     Raises:
-        ConfigError: no such keyword, with the nearest one.
+        ConfigError: a keyword does not exist; the error names the nearest one.
     """
     for name in keywords:
         if name not in KEYS:

@@ -1,4 +1,4 @@
-"""An estimator in the manner of scikit-learn, a thin layer over :func:`darec.fit`."""
+"""An estimator with the interface of scikit-learn, a thin layer over :func:`darec.fit`."""
 
 from __future__ import annotations
 
@@ -19,27 +19,28 @@ from darec.types import TextTable
 
 
 class Recommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no types
-    """A recommender that is fitted on a table of interactions.
+    """A recommender with ``fit`` and ``recommend``, fitted on a table of interactions.
 
-    The parameters are those of :func:`darec.fit`, by the same names; a parameter that is None keeps its default there.
+    The parameters have the names of those of :func:`darec.fit`. A parameter that is None keeps its default there.
 
     Args:
-        backbone: name of the collaborative model; without it and an alignment, the recommended settings hold.
-        alignment: name of the alignment, which brings the items' texts in.
-        dim: see :class:`darec.keywords.Keywords`, as for those to ``threads``.
-        epochs: likewise.
-        lr: likewise.
-        batch_size: likewise.
-        patience: likewise.
-        loss: likewise.
-        encoder: likewise.
-        seed: likewise; it also draws the split.
-        device: likewise.
-        threads: likewise.
+        backbone: name of the collaborative model. Without it and without an alignment, the recommended settings are
+            used.
+        alignment: name of the alignment, which uses the items' texts.
+        dim: width of the embeddings. For this and the next parameters see :class:`darec.keywords.Keywords`.
+        epochs: largest number of passes over the training interactions.
+        lr: learning rate.
+        batch_size: number of positives in a training step.
+        patience: training stops after this number of evaluations without improvement.
+        loss: ``bpr`` or ``softmax``.
+        encoder: encoder of the language embeddings.
+        seed: seed of training, and of the split.
+        device: ``cpu``, ``cuda`` or ``cuda:N``.
+        threads: number of CPU threads.
         settings: further settings by dotted key.
         ratios: shares of each user's interactions for training, for validation, which decides when training ends, and
-            for test, unless the interactions have a column ``split``. What is tested on is not trained on, so the last
-            is 0 by default.
+            for test. They are not used if the interactions have a column ``split``. Test interactions are not used in
+            training, so their share is 0 by default.
         progress: show progress on standard error.
 
     Attributes:
@@ -76,17 +77,17 @@ class Recommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
     def fit(
         self, X: Any, y: Any = None, *, items: Any = None, text: TextTable | str | None = None
     ) -> Self:
-        """Split the interactions and train on them.
+        """Split the interactions and train.
 
         Args:
-            X: interactions, as :func:`darec.load_dataset` takes them; or a dataset or the folder of one, whose split is
-                kept.
-            y: not used; scikit-learn's pipelines pass it.
-            items: the items, for interactions that are no dataset yet: a file, a table or texts by id.
+            X: interactions in any form that :func:`darec.load_dataset` reads; or a dataset or its folder, whose split
+                is kept.
+            y: ignored; scikit-learn's pipelines pass it.
+            items: the items, if X is not a dataset: a file, a table or texts by id.
             text: language embeddings, or the name of an encoder, such as ``tfidf``, for alignments that read text.
 
         Raises:
-            As :func:`darec.load_dataset` and :func:`darec.fit`.
+            The errors of :func:`darec.load_dataset` and :func:`darec.fit`.
         """
         data = X
         known = isinstance(X, Dataset) or (isinstance(X, str | Path) and is_dataset(Path(X)))
@@ -121,11 +122,11 @@ class Recommender(BaseEstimator):  # type: ignore[misc]  # scikit-learn has no t
     def recommend_for(
         self, liked: Iterable[Id], k: int = 10, *, exclude_seen: bool = True
     ) -> RecommendationList[Recommendation]:
-        """The ``k`` best items for somebody who likes some: see :meth:`darec.run.Run.recommend_for`."""
+        """The ``k`` best items for a new user who likes some items: see :meth:`darec.run.Run.recommend_for`."""
         return self._fitted.recommend_for(liked, k, exclude_seen=exclude_seen)
 
     def similar(self, item: Id, k: int = 10) -> RecommendationList[Recommendation]:
-        """The ``k`` items most similar to one: see :meth:`darec.run.Run.similar`."""
+        """The ``k`` items most similar to one item: see :meth:`darec.run.Run.similar`."""
         return self._fitted.similar(item, k)
 
     @property

@@ -1,4 +1,4 @@
-"""A run trained once more on everything, for use: what was held out to choose it by is learned from too."""
+"""Train a run again on all interactions, for use in production: validation and test interactions are used as well."""
 
 from __future__ import annotations
 
@@ -36,28 +36,28 @@ def refit(
     device: str | None = None,
     threads: int | None = None,
 ) -> Run:
-    """Train a run once more, on the interactions of all splits.
+    """Train a run again, on the interactions of all splits.
 
-    Settings are those of the run. It is trained for as many epochs as validation chose, and what is scored beside the
-    tables keeps the weights that validation chose. Nothing is left to evaluate on, so nothing is evaluated: the run
-    that it is made from says how good these settings are.
+    The settings are those of the run. It is trained for the number of epochs that validation chose, and closed-form
+    scores are added with the weights that validation chose. There is no held-out data, so the new run is not evaluated;
+    the metrics of the original run apply to these settings.
 
     Args:
         run: a finished run, or its folder.
-        data: its dataset, or where that is now, if it has moved since training.
+        data: its dataset or the dataset's folder, if it has moved since training.
         out: folder of the new run; None keeps it in memory.
-        resume: go on with a refit in ``out`` that was cut short.
+        resume: continue an interrupted refit in ``out``.
         overwrite: replace a run in ``out``.
-        text: language embeddings, for a run that was given some; None: those stored for the dataset.
+        text: language embeddings, if they were given to the run; None is those stored for the dataset.
         progress: show progress on standard error.
         tensorboard: write TensorBoard events into ``out``.
-        seed: another than the run's.
-        device: likewise.
-        threads: likewise.
+        seed: seed; None is that of the run.
+        device: device; None is that of the run.
+        threads: number of threads; None is that of the run.
 
     Raises:
-        RunError: a run that was refitted already, one whose language vectors have changed, or ``out`` taken.
-        DataError: a dataset that holds items out altogether.
+        RunError: the run was already refitted, its language vectors have changed, or ``out`` is in use.
+        DataError: the dataset has cold items, which are held out of training.
         FolderError: another process writes ``out``, or it cannot be written.
     """
     group = current()
@@ -78,7 +78,7 @@ def refit(
         if folder is not None and resumes:
             if folder.about().get("refit") != about["refit"]:
                 raise RunError(
-                    f"{out} holds another run than a refit of {source.path or 'this one'}: choose another --out."
+                    f"{out} holds a run that is not a refit of {source.path or 'this one'}: choose another --out."
                 )
             settings, dataset, vectors = folder.resume(settings, dataset, vectors)
         else:
@@ -96,24 +96,24 @@ def _check_source(source: Run, out: str | Path | None) -> None:
     """Raise ``RunError`` unless a run can be refitted into a folder."""
     if source.refit is not None:
         raise RunError(
-            f"{source.path or 'this run'} was refitted on every split already: use it as it is."
+            f"{source.path or 'this run'} was already refitted on every split: use it as it is."
         )
     if source.update is not None and not BACKBONES.get(source.config.backbone.name).closed_form:
         raise RunError(
-            f"{source.path or 'this run'} was updated from another run, so its settings do not say how long to train "
-            "from the start: train a run on its dataset, and refit that."
+            f"{source.path or 'this run'} was updated from another run, so the number of epochs of a training from "
+            "the start is unknown: train a run on its dataset, and refit that."
         )
     if out is not None and source.path is not None and same_place(out, source.path):
-        raise RunError(f"{out} holds the run that is to be refitted: choose another --out.")
+        raise RunError(f"{out} holds the run that is being refitted: choose another --out.")
 
 
 def same_place(one: str | Path, other: Path) -> bool:
-    """Whether two paths name one folder."""
+    """Whether two paths name the same folder."""
     return Path(one).resolve() == other.resolve()
 
 
 def chosen_settings(source: Run, options: dict[str, Any]) -> RunConfig:
-    """The run's settings, with what validation chose written down."""
+    """The run's settings, with the values that validation chose."""
     config = source.config
     run_options = validated(
         RunOptions, {**config.options.model_dump(), **options}, prefix="options"
@@ -129,7 +129,7 @@ def chosen_settings(source: Run, options: dict[str, Any]) -> RunConfig:
 
 
 def _beside(source: Run, beside: BesideConfig) -> BesideConfig:
-    """What stood beside the tables, with the weights and the settings that validation chose."""
+    """The settings of ``beside``, with the weights and the values that validation chose."""
     chosen = source.metrics.get("diagnostics/beside/popularity", 0.0)
     update: dict[str, Any] = {"popularity": chosen}
     if beside.backbone is not None:
@@ -145,19 +145,19 @@ def _beside(source: Run, beside: BesideConfig) -> BesideConfig:
 
 
 def check_text(source: Run) -> None:
-    """Raise ``RunError`` where the run's language vectors are not those that are stored now."""
+    """Raise ``RunError`` if the stored language vectors are not those of the run."""
     then = source.about["text"]
     if then is None:
         return
     if stored_text(source.dataset, source.config.text).fingerprint() != then:
         raise RunError(
-            f"the language vectors {source.config.text.encoder!r} are not those that {source.path or 'the run'} was "
-            "trained with: encode as then, or train anew."
+            f"the language vectors {source.config.text.encoder!r} have changed since {source.path or 'the run'} "
+            "was trained: encode with the same inputs as then, or train again."
         )
 
 
 def _origin(source: Run) -> dict[str, Any]:
-    """What the new run remembers of the one it is made from."""
+    """The record, in the new run, of the run from which it was made."""
     data = source.dataset
     return {
         "run": str(source.path.resolve()) if source.path else None,

@@ -1,20 +1,20 @@
-"""A finished run: its settings, its metrics and its scorer, ready to be evaluated again or to recommend.
+"""A finished run: its settings, its metrics and its scorer. It can be evaluated again and can recommend.
 
-The folder of a run::
+The folder of a run has these files::
 
-    config.yaml            every setting, resolved
+    config.yaml            every setting, with its final value
     dataset/               the dataset, if it was in memory
     run.json               dataset (path, fingerprint), version of darec, origins of parts from outside the package, and
-                           the run that darec.refit or darec.update made it of, or the candidate that it was
-    auto.json              what was tried, where the run was chosen by darec.fit_auto
-    history.jsonl          a line an evaluation
-    checkpoints/           the last two, for --resume
+                           the run from which darec.refit or darec.update made it, or its name as a candidate
+    auto.json              the candidates, if darec.fit_auto chose the run
+    history.jsonl          one line for each evaluation
+    checkpoints/           the last two checkpoints, for --resume
     model.safetensors      weights of the best epoch
-    scorer.safetensors     what scores: of a trained model [U, d] users and [I, d] items, whose inner product it is
+    scorer.safetensors     the scorer; for a trained model [U, d] users and [I, d] items, scored by inner product
     users-SPLIT.parquet    metrics of each user on valid and test
     README.md              the model card: data, settings, figures, limits, how to load it
-    failed.txt             the error that a run ended in which a new one may replace
-    metrics.json           flat figures; written last, so its presence says that the run is finished
+    failed.txt             the error of a failed run, which a new run may replace
+    metrics.json           metrics by name; written last, so a folder with this file has a finished run
 """
 
 from __future__ import annotations
@@ -53,11 +53,11 @@ class Run(Recommending):
     Attributes:
         config: every setting.
         dataset: the data it was trained on.
-        scorer: what it has learned.
-        metrics: flat figures, such as ``test/recall@20`` and ``seconds_per_epoch``.
-        path: its folder; None for a run kept in memory.
-        about: what is in ``run.json``: versions, and hashes of what it was trained with.
-        weights: of the model, for a run kept in memory; those of one on disk are there.
+        scorer: the learned scorer.
+        metrics: metrics by name, such as ``test/recall@20`` and ``seconds_per_epoch``.
+        path: its folder; None for a run in memory.
+        about: the content of ``run.json``: versions, and hashes of the training inputs.
+        weights: weights of the model, for a run in memory; those of a run on disk are in its folder.
     """
 
     def __init__(
@@ -94,11 +94,11 @@ class Run(Recommending):
 
         Args:
             path: its folder.
-            dataset: the dataset, or where it is now, if it has moved since training.
+            dataset: the dataset or its folder, if it has moved since training.
 
         Raises:
-            RunError: no run there, an unfinished or damaged one, or another dataset than it was trained on.
-            ConfigError: a part from outside the package that cannot be found again.
+            RunError: there is no run, it is unfinished or damaged, or the dataset is not the one it was trained on.
+            ConfigError: a part from outside the package cannot be found again.
         """
         path = Path(path)
         if not (path / "config.yaml").is_file():
@@ -107,7 +107,7 @@ class Run(Recommending):
             why = "is not finished"
             if (path / FAILED).is_file():
                 why = f"failed ({(path / FAILED).read_text().strip()})"
-            raise RunError(f"the run at {path} {why}: train it with --resume, or anew.")
+            raise RunError(f"the run at {path} {why}: train it with --resume, or train it again.")
         config = resolve_config(file=path / "config.yaml")
         try:
             about = read_about(path)
@@ -121,19 +121,19 @@ class Run(Recommending):
             dataset = dataset.merged()
         check_dataset(about, dataset, path)
         if edited(path, about):
-            note = f"{path}/config.yaml has changed since the run was begun."
+            note = f"{path}/config.yaml has changed since the run began."
             warnings.warn(note, DarecWarning, stacklevel=2)
         if (changed := change(remembered(path))) is not None:
-            note = f"{changed}: the run at {path} holds what the earlier code computed."
+            note = f"{changed}: the run at {path} was computed by the earlier code."
             warnings.warn(note, DarecWarning, stacklevel=2)
         return cls(config, dataset, scorer, metrics, path, about=about)
 
     def save(self, path: str | Path, *, overwrite: bool = False) -> Run:
-        """Write the run as a folder, and its dataset into it if that is in memory.
+        """Write the run to a folder, together with its dataset if that is in memory.
 
         Args:
             path: the folder.
-            overwrite: replace a run that is there.
+            overwrite: replace an existing run.
 
         Returns:
             The run, on disk.
@@ -146,7 +146,7 @@ class Run(Recommending):
             assert folder is not None
             folder.admit(resume=False, overwrite=overwrite)
             if self.path is not None and self.path.resolve() == folder.path.resolve():
-                raise RunError(f"this run is at {path} already.")
+                raise RunError(f"this run is already at {path}.")
             dataset = folder.begin(self.config, self.dataset, self.about)
             for name in ("model.safetensors", "history.jsonl"):
                 if self.path is not None and (self.path / name).is_file():
@@ -168,8 +168,8 @@ class Run(Recommending):
 
         Args:
             split: ``"test"`` or ``"valid"``.
-            ks: cut-offs; those of the configuration by default.
-            mask: ``"train"`` or ``"train+valid"``; likewise.
+            ks: cut-offs; None is those of the configuration.
+            mask: ``"train"`` or ``"train+valid"``; None is that of the configuration.
             groups: number of user-activity and item-popularity groups.
 
         Raises:
@@ -177,8 +177,8 @@ class Run(Recommending):
         """
         if self.refit is not None:
             raise RunError(
-                f"{self.path or 'this run'} was refitted on every split, so nothing is held out to evaluate it on: "
-                f"evaluate {self.refit['run'] or 'the run that it was made from'}."
+                f"{self.path or 'this run'} was refitted on every split, so there is no held-out data to evaluate "
+                f"it: evaluate {self.refit['run'] or 'the run that it was made from'}."
             )
         settings = self.config.evaluation
         evaluator = Evaluator(
@@ -201,55 +201,55 @@ class Run(Recommending):
         }
 
     def liked(self, user: Id, k: int | None = None) -> list[str]:
-        """Titles of a user's training items, the first ``k``."""
+        """Titles of a user's first ``k`` training items."""
         row = self.dataset.users.row(user)
         return [self.dataset.title(int(item)) for item in self.dataset.train.of_user(row)[:k]]
 
     @property
     def tables(self) -> Tables:
-        """[U, d] and [I, d], whose inner product is the score. Raises ``RunError`` if the run scores otherwise."""
+        """[U, d] and [I, d], whose inner product is the score. Raises ``RunError`` if the run scores in another way."""
         if not isinstance(self.scorer, TableScorer):
             raise RunError(
-                f"a run with backbone {self.config.backbone.name!r} scores by other than two tables: use its scorer."
+                f"a run with backbone {self.config.backbone.name!r} does not score by two tables: use its scorer."
             )
         return self.scorer.tables
 
     @property
     def refit(self) -> Mapping[str, Any] | None:
-        """What a refitted run was made from (:func:`darec.refit`); None for one that was evaluated."""
+        """The origin of a refitted run (:func:`darec.refit`); None for a run that was evaluated."""
         return self.about.get("refit")
 
     @property
     def update(self) -> Mapping[str, Any] | None:
-        """What an updated run was made from (:func:`darec.update`); None for one that was trained from the start."""
+        """The origin of an updated run (:func:`darec.update`); None for a run that was trained from the start."""
         return self.about.get("update")
 
     @property
     def named(self) -> Dataset:
-        """Ids, titles and fields: the dataset."""
+        """Ids, titles and fields, which the dataset has."""
         return self.dataset
 
     @cached_property
     def seen(self) -> Interactions:
-        """What each user has, in any split."""
+        """The items of each user, in all splits."""
         data = self.dataset
         return data.train.union(data.valid).union(data.test)
 
     @property
     def learned(self) -> Interactions:
-        """What each user had when the run was trained."""
+        """The items that each user had when the run was trained."""
         return self.dataset.train
 
     @property
     def has_language_vectors(self) -> bool:
-        """Whether the run reads language vectors of its dataset, or the dataset has such."""
+        """Whether the run reads language vectors, or its dataset has any."""
         return self.config.text.encoder is not None or bool(stored_encoders(self.dataset))
 
     def item_vectors(self) -> FloatArray:
-        """[I, d] vectors by whose cosine items are alike: the dataset's language vectors, else the item table.
+        """[I, d] vectors by whose cosine items are similar: the dataset's language vectors, or else the item table.
 
         Raises:
-            ConfigError: neither is there.
+            ConfigError: there is neither of them.
             TextError: the language vectors that the run reads cannot be read.
         """
         if self.has_language_vectors:
@@ -258,21 +258,21 @@ class Run(Recommending):
         vectors = self.scorer.item_vectors()
         if vectors is None:
             raise ConfigError(
-                "how alike items are is not known: the run has no item table and the dataset no language vectors. Run "
-                "'darec encode' on it first."
+                "the similarity of items is unknown: the run has no item table and the dataset has no language "
+                "vectors. Run 'darec encode' on it first."
             )
         return vectors
 
 
 def _home(about: dict[str, Any], path: Path) -> Path:
-    """Where the dataset of a run was; ``RunError`` if it is not there."""
+    """The folder of a run's dataset. Raises ``RunError`` if it is not there."""
     if about["dataset"] is None:
         raise RunError(
             f"the run at {path} was trained on a dataset in memory: save it, and name its folder with --data."
         )
-    home: Path = path / about["dataset"]  # as it is, if absolute
+    home: Path = path / about["dataset"]  # unchanged, if absolute
     if not home.is_dir():
         raise RunError(
-            f"the dataset of the run at {path} is not at {home} any more: name its folder with --data."
+            f"the dataset of the run at {path} is no longer at {home}: name its folder with --data."
         )
     return home

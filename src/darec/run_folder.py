@@ -1,6 +1,6 @@
-"""The folder of a run while it is made: whether it is free, what it was begun with, and what a failure leaves.
+"""The folder of a run during training: check whether it is free, resume it, and clean up after a failure.
 
-What is in it when the run is finished: :mod:`darec.run`.
+:mod:`darec.run` lists the files of a finished run.
 """
 
 from __future__ import annotations
@@ -34,12 +34,12 @@ from darec.scoring import Scorer
 from darec.types import TextTable
 
 DATASET: Final = "dataset"
-"""Where a dataset goes that was in memory when the run was begun."""
+"""Folder of a dataset that was in memory when the run began."""
 FAILED: Final = "failed.txt"
 SEARCH: Final = "auto.json"
-"""What a search for the best of several runs notes (:mod:`darec.automatic`)."""
+"""Record of a search for the best of several runs (:mod:`darec.automatic`)."""
 CANDIDATES: Final = "candidates"
-"""Their folders, while the search goes on."""
+"""Folders of the candidates during the search."""
 _OWN: Final = (
     "run.json",
     "config.yaml",
@@ -56,15 +56,15 @@ _OWN: Final = (
     CANDIDATES,
     ".*.partial",
 )
-"""What a run writes."""
+"""Files that a run writes."""
 
 
 class RunFolder:
-    """A folder for a run, which no other process writes meanwhile.
+    """A folder of a run that is locked against other processes.
 
     Args:
         path: the folder.
-        lock: on it, held.
+        lock: lock of the folder, which is held.
     """
 
     def __init__(self, path: Path, lock: Lock) -> None:
@@ -73,43 +73,43 @@ class RunFolder:
 
     @property
     def finished(self) -> bool:
-        """Whether a finished run is here."""
+        """Whether the folder has a finished run."""
         return (self.path / "metrics.json").is_file()
 
     def about(self) -> dict[str, Any]:
-        """What is in the ``run.json`` that is here; nothing where none is."""
+        """The content of ``run.json``; empty if there is none."""
         return read_about(self.path) if (self.path / "run.json").is_file() else {}
 
     def admit(self, *, resume: bool, overwrite: bool) -> bool:
-        """Whether a run is here that is to be gone on with; None is, and a new one may be begun: False.
+        """Whether to continue a run in the folder. False means that a new run may begin.
 
-        A run that ended in an error of its own is no obstacle to a new one.
+        A run that ended with an error does not prevent a new one.
 
         Raises:
-            ConfigError: asked both to go on with a run and to replace it.
-            RunError: what is here is not to be touched.
+            ConfigError: both ``resume`` and ``overwrite`` are given.
+            RunError: the folder has content that must not be changed.
         """
         if resume and overwrite:
-            raise ConfigError(
-                "--resume goes on with a run and --overwrite replaces it: choose one."
-            )
+            raise ConfigError("--resume continues a run and --overwrite replaces it: choose one.")
         if is_free(self.path):
             return False
         if (self.path / SEARCH).is_file() and not self.finished:
             if overwrite:
                 return False
             raise RunError(
-                f"{self.path} holds a search that was cut short: go on with it by --auto and --resume, or pass "
+                f"{self.path} holds an interrupted search: continue it with --auto and --resume, or pass "
                 "--overwrite to replace it."
             )
         if not (self.path / "run.json").is_file():
-            raise RunError(f"{self.path} holds files that are not a run's: choose another --out.")
-        if stored_config(self.path) is None:  # killed while it was begun
+            raise RunError(
+                f"{self.path} holds files that do not belong to a run: choose another --out."
+            )
+        if stored_config(self.path) is None:  # killed at its beginning
             return False
         if not (resume or overwrite or (self.path / FAILED).is_file()):
             raise RunError(
-                f"{self.path} holds another run: choose another --out, pass --resume to go on with it, or --overwrite "
-                "to replace it."
+                f"{self.path} holds another run: choose another --out, pass --resume to continue it, or "
+                "--overwrite to replace it."
             )
         return resume
 
@@ -122,14 +122,14 @@ class RunFolder:
         whole: Dataset | None = None,
         keep: Sequence[Path] = (),
     ) -> Dataset:
-        """Make place for a new run; config.yaml comes last, since it marks the folder as a run's.
+        """Prepare the folder for a new run. config.yaml is written last, because it marks the folder as that of a run.
 
         Args:
             config: every setting.
-            dataset: what the run is trained on; one in memory is written into the folder.
-            about: from :func:`describe`, of this run or of one that is copied here.
-            whole: the dataset with its splits, where ``dataset`` is it merged: what is written into the folder.
-            keep: what stays of an earlier run or a search.
+            dataset: the training data; a dataset in memory is written into the folder.
+            about: from :func:`describe`, for this run or for a run that is copied here.
+            whole: the dataset with its splits, if ``dataset`` has them merged. It is written into the folder.
+            keep: files of an earlier run or a search that are kept.
 
         Returns:
             The dataset, on disk.
@@ -155,23 +155,23 @@ class RunFolder:
     def resume(
         self, config: RunConfig | None, dataset: Dataset, text: TextTable | None
     ) -> tuple[RunConfig, Dataset, TextTable | None]:
-        """Settings, dataset and text of the run that is here.
+        """Settings, dataset and text of the run in the folder.
 
         Args:
-            config: what is asked for now; None: whatever the run was begun with.
-            dataset: what it is to be trained on now; the copy that the run has kept takes the place of one in memory.
-            text: language embeddings; None: those stored.
+            config: the settings given now; None accepts those of the run.
+            dataset: the dataset given now; a dataset in memory is replaced by the copy in the run's folder.
+            text: language embeddings; None is the stored ones.
 
         Raises:
-            RunError: it was begun with others.
+            RunError: the run began with other inputs.
         """
         path = self.path
         stored = resolve_config(file=path / "config.yaml")
         about = self.about()
         if edited(path, about):
             raise RunError(
-                f"{path}/config.yaml has changed since the run was begun: bring the earlier one back, or choose "
-                "another --out."
+                f"{path}/config.yaml has changed since the run began: restore the earlier one, or choose another "
+                "--out."
             )
         if about.get("refit"):
             dataset = dataset.merged()
@@ -181,21 +181,21 @@ class RunFolder:
             dataset = dataset.merged() if about.get("refit") else dataset
         if not self.finished and (changed := change(remembered(path))) is not None:
             raise RunError(
-                f"{path} cannot go on: {changed}. Bring the earlier one back, or choose another --out."
+                f"{path} cannot be continued: {changed}. Restore the earlier one, or choose another --out."
             )
         if config is not None:
             asked = flatten(resolve_runtime(config, dataset, text)[0].model_dump(mode="json"))
             for key, value in flatten(stored.model_dump(mode="json")).items():
                 if asked.get(key, value) != value or key not in asked:
                     raise RunError(
-                        f"{path} was begun with {key}={value}, not {asked.get(key)}: choose another --out, or "
-                        "resume without settings."
+                        f"{path} began with {key}={value}, not {asked.get(key)}: choose another --out, or resume "
+                        "without settings."
                     )
         config, text = resolve_runtime(stored, dataset, text)
         if about["text"] != (text.fingerprint() if text else None):
             raise RunError(
-                f"the language vectors {config.text.encoder!r} are not those that the run at {path} was begun with: "
-                "encode as then, or train anew."
+                f"the language vectors {config.text.encoder!r} have changed since the run at {path} began: encode "
+                "with the same inputs as then, or train again."
             )
         if not self.finished:
             self._written = True
@@ -203,9 +203,10 @@ class RunFolder:
         return config, dataset, text
 
     def leave(self, error: Exception) -> None:
-        """See to it that a run which failed here does not stand in the way of the next one.
+        """Make sure that a failed run does not prevent the next one.
 
-        If no epoch was kept, nothing of the run stays. Otherwise the error is noted, and a new run may replace it.
+        If no epoch was stored, all files of the run are deleted. Otherwise the error is recorded, and a new run may
+        replace it.
         """
         if not self._written or (self.path / SEARCH).is_file():
             return
@@ -224,16 +225,16 @@ class RunFolder:
         *,
         card: str,
     ) -> None:
-        """Write what a finished run has; metrics.json comes last, since it marks the run as finished.
+        """Write the files of a finished run. metrics.json is written last, because it marks the run as finished.
 
-        Only then are the finished blocks of a long solution deleted.
+        Only after that, the finished blocks of a long computation are deleted.
 
         Args:
-            scorer: what it has learned.
-            evaluations: by split.
-            metrics: flat figures.
-            weights: of the model, where training has not written them already.
-            card: from :func:`darec.model_card.model_card`; a README.md of somebody else's stays in its place.
+            scorer: the learned scorer.
+            evaluations: evaluations by split.
+            metrics: metrics by name.
+            weights: weights of the model, if training has not already written them.
+            card: from :func:`darec.model_card.model_card`; a README.md that darec did not write is kept.
         """
         self.lock.check()
         for split, evaluation in evaluations.items():
@@ -248,7 +249,7 @@ class RunFolder:
         shutil.rmtree(self.path / BLOCKS, ignore_errors=True)
 
     def clear(self, keep: Sequence[Path] = ()) -> None:
-        """Delete what a run or a search has written here, but for what is to be kept; what others put here stays."""
+        """Delete the files that a run or a search has written, except those in ``keep``. Other files stay."""
         cards = [self.path / CARD] if is_card(self.path / CARD) else []
         for entry in [*cards, *(found for pattern in _OWN for found in self.path.glob(pattern))]:
             if any(path.resolve().is_relative_to(entry.resolve()) for path in keep):
@@ -258,10 +259,10 @@ class RunFolder:
 
 @contextmanager
 def run_folder(path: str | Path | None) -> Iterator[RunFolder | None]:
-    """The folder of a run for as long as it is made; None for a run in memory.
+    """The folder of a run during its training; None for a run in memory.
 
-    A run that the machine cuts short (a full disk, too little memory, Ctrl-C, a kill, its own or another process) stays
-    there to be resumed; what another failure leaves, see :meth:`RunFolder.leave`.
+    A run that the machine interrupts (a full disk, too little memory, Ctrl-C, a kill of this or another process) is
+    kept, so that it can be resumed. For other failures, see :meth:`RunFolder.leave`.
 
     Raises:
         FolderError: another process writes it, or it cannot be written.
@@ -281,13 +282,13 @@ def run_folder(path: str | Path | None) -> Iterator[RunFolder | None]:
 
 
 def stored_config(folder: str | Path | None) -> Path | None:
-    """The settings that a run in ``folder`` was begun with: what a resumed run takes where nothing else is given."""
+    """The settings with which a run in ``folder`` began, which a resumed run uses by default."""
     file = Path(folder) / "config.yaml" if folder is not None else None
     return file if file is not None and file.is_file() else None
 
 
 def edited(folder: Path, about: Mapping[str, Any]) -> bool:
-    """Whether the settings of a run are others than it was begun with, as far as ``about`` knows."""
+    """Whether the settings of a run have changed since it began, according to ``about``."""
     return about.get("config") not in (None, _digest((folder / "config.yaml").read_bytes()))
 
 
@@ -296,7 +297,7 @@ def _digest(data: bytes) -> str:
 
 
 def read_about(folder: Path) -> dict[str, Any]:
-    """What is in a run's ``run.json``. Raises ``RunError`` where it is missing or damaged."""
+    """The content of a run's ``run.json``. Raises ``RunError`` if it is missing or damaged."""
     try:
         about = read_json(folder / "run.json")
         for name in ("dataset", "fingerprint", "text"):
@@ -312,9 +313,10 @@ def read_about(folder: Path) -> dict[str, Any]:
 def describe(
     config: RunConfig, text: TextTable | None = None, processes: int = 1
 ) -> dict[str, Any]:
-    """What a run remembers beside its settings and its dataset: versions, and a hash of the vectors it reads.
+    """The record of a run in addition to its settings and its dataset: versions, and a hash of the vectors it reads.
 
-    ``processes``: how many it is begun with; where they are several, that and how tables are divided is remembered too.
+    ``processes``: the number of processes. If there are several, their number and the division of tables are recorded
+    too.
     """
     divided = {"processes": processes, "layout": "columns"} if processes > 1 else {}
     return {
@@ -330,7 +332,7 @@ def describe(
 
 
 def check_dataset(about: Mapping[str, Any], dataset: Dataset, path: Path) -> None:
-    """Raise ``RunError`` unless the dataset is the one that a run was made on."""
+    """Raise ``RunError`` unless the dataset is the one on which a run was trained."""
     if about["fingerprint"] != dataset.fingerprint():
         raise RunError(
             f"the run at {path} was trained on another dataset than {dataset.path or 'the one given'}: "

@@ -1,6 +1,6 @@
-"""The few values that travel between parts: interactions, tables, encodings and batches.
+"""The types that parts exchange: interactions, tables, encodings and batches.
 
-Nothing here computes anything that a part owns; a part that needs more keeps it to itself.
+They contain no logic of a part.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from torch import Tensor
 
 IntArray = NDArray[np.int64]
 RowArray = NDArray[np.signedinteger[Any]]
-"""Rows as they are stored: int32 where they fit, which is half the memory. Products of them need int64."""
+"""Stored row numbers: int32 if they fit, which needs half the memory. Products of them need int64."""
 FloatArray = NDArray[np.float32]
 
 
@@ -29,10 +29,10 @@ class Interactions:
     Build it with :meth:`from_pairs`, which sorts and checks.
 
     Attributes:
-        users: [E] row of each pair's user, in 0..n_users-1; int32 where all rows of users and items fit.
+        users: [E] row of each pair's user, in 0..n_users-1; int32 if all rows of users and items fit.
         items: [E] row of each pair's item, in 0..n_items-1; of the same type. Both may be mapped from a file.
-        n_users: U, also counting users that have no pair here.
-        n_items: I, also counting items that have no pair here.
+        n_users: U, including users without a pair here.
+        n_items: I, including items without a pair here.
     """
 
     users: RowArray
@@ -44,7 +44,7 @@ class Interactions:
     def from_pairs(
         cls, users: NDArray[np.integer], items: NDArray[np.integer], n_users: int, n_items: int
     ) -> Interactions:
-        """Sort the pairs and drop repeats. Raises ``ValueError`` on an index out of range."""
+        """Sort the pairs and remove repeats. Raises ``ValueError`` if an index is out of range."""
         users, items = np.asarray(users), np.asarray(items)
         for name, index, size in (("user", users, n_users), ("item", items, n_items)):
             if index.size and (index.min() < 0 or index.max() >= size):
@@ -95,7 +95,7 @@ class Interactions:
         return self.items[self.indptr[user] : self.indptr[user + 1]]
 
     def of_users(self, users: IntArray) -> Interactions:
-        """The pairs of some users alone.
+        """The pairs of some users only.
 
         Args:
             users: [n] distinct rows, which become 0..n-1 in this order.
@@ -108,7 +108,7 @@ class Interactions:
         )
 
     def contains(self, users: RowArray, items: RowArray) -> NDArray[np.bool_]:
-        """Whether each pair is here; ``users`` and ``items`` broadcast against each other."""
+        """Whether each pair is among these; ``users`` and ``items`` are broadcast against each other."""
         keys = np.asarray(users, np.int64) * self.n_items + items
         if not len(self):
             return np.zeros(keys.shape, bool)
@@ -117,7 +117,7 @@ class Interactions:
         return present
 
     def union(self, other: Interactions) -> Interactions:
-        """The pairs of either."""
+        """The union of both sets of pairs."""
         return Interactions.from_pairs(
             np.concatenate([self.users, other.users]),
             np.concatenate([self.items, other.items]),
@@ -133,7 +133,7 @@ def row_type(size: int) -> type[np.int32] | type[np.int64]:
 
 @dataclass(frozen=True)
 class Tables:
-    """Two tables whose inner product is the score: all that evaluation, export and serving need.
+    """Two tables whose inner products are the scores.
 
     Attributes:
         users: [U, d] float.
@@ -146,7 +146,7 @@ class Tables:
 
 @dataclass(frozen=True)
 class Encoded(Tables):
-    """What a backbone makes of its ego table: E_C, split into users and items.
+    """The output of a backbone: E_C, split into users and items.
 
     Attributes:
         users: [U, out_dim].
@@ -169,8 +169,8 @@ class TextTable:
     Attributes:
         users: [U, d_L] float32.
         items: [I, d_L] float32.
-        user_mask: [U] bool, False where the user had no text and got the mean vector.
-        item_mask: [I] bool, likewise for items.
+        user_mask: [U] bool, False for a user without text, who has the mean vector.
+        item_mask: [I] bool, False for an item without text, which has the mean vector.
         name: the encoder's name, as given to ``darec encode``.
     """
 
@@ -186,7 +186,7 @@ class TextTable:
         return int(self.items.shape[1])
 
     def fingerprint(self) -> str:
-        """Hash of the vectors: equal exactly when two tables say the same."""
+        """Hash of the vectors, which is equal exactly if two tables are equal."""
         digest = hashlib.sha256()
         for table in (self.users, self.items):
             digest.update(f"{table.shape} {table.dtype}".encode() + table.tobytes())
@@ -198,16 +198,16 @@ class Batch:
     """One training step's positives and negatives, on the model's device.
 
     The negatives take one of two forms. For pairwise losses ``negatives`` is [B], one per positive. For
-    softmax losses it is [M], shared by the batch: distinct items, with ``log_weight`` [M] (the logarithm of how
-    often each was drawn, less log Q where the correction is on) and ``blocked`` [B, M], True where the item is a
-    training positive of that row's user. Of several processes, each has ``blocked`` for its share of the rows.
+    softmax losses it is [M], shared by the batch: distinct items, with ``log_weight`` [M] (the logarithm of how often
+    each was drawn, minus log Q if the correction is on) and ``blocked`` [B, M], True where the item is a training
+    positive of that row's user. With several processes, each has ``blocked`` for its share of the rows.
 
     Attributes:
         users: [B] long.
         items: [B] long, the positives.
         negatives: [B] or [M] long; never a training positive of its row's user (M: see ``blocked``).
-        generator: source of the alignment's random draws, apart from the backbone's, so that runs that differ in
-            the alignment alone see the same batches and dropout.
+        generator: source of the alignment's random draws. It is separate from the backbone's, so that runs that differ
+            only in the alignment have the same batches and dropout.
         step: number of the step since training began, from 0.
     """
 

@@ -251,7 +251,7 @@ def test_a_search_that_is_cut_short_goes_on(
         with pytest.raises((RunError, ConfigError), match=message):
             fit_auto(shop, out=tmp_path / "run", **{"threads": 1, **arguments})
     for resume in (False, True):
-        with pytest.raises(RunError, match=r"go on with it by darec\.fit_auto and resume=True"):
+        with pytest.raises(RunError, match=r"continue it with darec\.fit_auto and resume=True"):
             darec.fit(shop, out=tmp_path / "run", resume=resume, progress=False)
     with pytest.raises(RunError, match="another dataset"):
         darec.fit_auto(tiny_dataset(seed=1), out=tmp_path / "run", resume=True, progress=False)

@@ -146,7 +146,7 @@ def test_data_that_is_gone_or_cannot_encode(
     shutil.copytree(shop / "run", tmp_path / "run")
     about = json.loads((tmp_path / "run" / "run.json").read_text())
     new = ["recommend", tmp_path / "run", "--user", "u1", "--cold-items", shop / "new.jsonl"]
-    for gone, words in ((str(tmp_path / "gone"), "is not at"), (None, "dataset in memory")):
+    for gone, words in ((str(tmp_path / "gone"), "is no longer at"), (None, "dataset in memory")):
         (tmp_path / "run" / "run.json").write_text(json.dumps(about | {"dataset": gone}))
         message = refused(capsys, *new)
         assert words in message and "with --data" in message

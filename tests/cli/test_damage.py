@@ -86,7 +86,7 @@ def test_a_damaged_run(
             section = max(at for at, line in enumerate(lines) if line[0] != " ")
             (tmp_path / name / name).write_text("".join(lines[:section]))
             assert call("evaluate", tmp_path / name) == 0
-            assert "config.yaml has changed since the run was begun" in capsys.readouterr().err
+            assert "config.yaml has changed since the run began" in capsys.readouterr().err
             continue
         DAMAGE[damage](tmp_path / name / name)
         assert str(tmp_path / name) in refused(capsys, "evaluate", tmp_path / name)
@@ -143,7 +143,7 @@ def test_settings_edited_by_hand_are_not_gone_on_with(
     assert old in settings
     (tmp_path / "run/config.yaml").write_text(settings.replace(old, new, 1))
     words = ["train", shop / "data", "--out", tmp_path / "run", "--resume"]
-    assert "config.yaml has changed since the run was begun" in refused(capsys, *words)
+    assert "config.yaml has changed since the run began" in refused(capsys, *words)
     # A run of an earlier version remembers no hash; then its checkpoints tell, where they can.
     about = json.loads((tmp_path / "run/run.json").read_text())
     del about["config"]

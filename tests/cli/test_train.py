@@ -368,6 +368,6 @@ def test_an_interrupted_search_says_how_to_go_on(
     states = [one["state"] for one in json.loads((out / "auto.json").read_text())["candidates"]]
     assert states == [*["finished"] * 4, "begun"]
     hint = refused(capsys, "train", shop / "data", "--out", out, "--resume", "--quiet")
-    assert "go on with it by --auto and --resume" in hint
+    assert "continue it with --auto and --resume" in hint
     assert call("train", shop / "data", "--out", out, "--auto", "--resume", "--quiet") == 0
     capsys.readouterr()

@@ -168,7 +168,7 @@ def test_what_is_chosen_is_kept(run: Run, tmp_path: Path) -> None:
         darec.export_bundle(run, tmp_path / "wrong", fields=["prize"])
     assert not (tmp_path / "wrong").exists()
     matrix = Run(resolve_config(), shop(), scorers(run.dataset)["dense"], {})
-    with pytest.raises(ConfigError, match="how alike items are is not known"):
+    with pytest.raises(ConfigError, match="the similarity of items is unknown"):
         darec.export_bundle(matrix, tmp_path / "matrix").recommend("3", 3, diversity=0.5)
 
 

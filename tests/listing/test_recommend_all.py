@@ -220,7 +220,7 @@ def test_unlike_items_by_text_else_by_the_item_table(run: Run) -> None:
     assert text.shape == (data.n_items, 8)
     matrix = MatrixScorer(np.eye(data.n_items, dtype=np.float32), _histories(data))
     bare = Run(resolve_config(), tiny_dataset(), matrix, {})
-    with pytest.raises(ConfigError, match="how alike items are is not known"):
+    with pytest.raises(ConfigError, match="the similarity of items is unknown"):
         bare.recommend("u1", 3, diversity=0.5)
     both = AddedScorer([matrix, run.scorer], [1, 1])
     np.testing.assert_array_equal(both.item_vectors(), run.tables.items)

@@ -102,7 +102,7 @@ def test_a_run_does_not_go_on_with_other_code(
     write(file, CHANGED)
     forget()
     darec.load_plugin(file)
-    with pytest.raises(RunError, match=r"cannot go on: .* which has changed since"):
+    with pytest.raises(RunError, match=r"cannot be continued: .* which has changed since"):
         darec.fit(data, out=tmp_path / "run", resume=True, progress=False)
     write(file)
     forget()

@@ -186,7 +186,7 @@ def test_resuming_needs_the_same_settings_and_data(tmp_path: Path) -> None:
         darec.fit(dataset, settings=SETTINGS, out=folder)
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").touch()
-    with pytest.raises(RunError, match="not a run's"):
+    with pytest.raises(RunError, match="files that do not belong to a run"):
         darec.fit(dataset, settings=SETTINGS, out=tmp_path / "photos", resume=True)
 
 

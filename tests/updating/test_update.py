@@ -156,11 +156,11 @@ def test_a_refitted_run_stays_one_and_keeps_the_splits_on_disk(home: Path, tmp_p
     old = Dataset.load(home / "data")
     assert len(stored.test) == len(old.test) and len(stored.train) == len(old.train) + len(NEW)
     assert len(loaded.dataset.train) == len(old.train) + len(old.valid) + len(old.test) + len(NEW)
-    with pytest.raises(RunError, match="nothing is held out"):
+    with pytest.raises(RunError, match="there is no held-out data"):
         loaded.evaluate()
     again = darec.update(tmp_path / "b", [("u3", "fresh")], out=tmp_path / "c", progress=False)
     assert len(again.dataset.train) == len(loaded.dataset.train) + 1
-    with pytest.raises(RunError, match="refitted on every split already"):
+    with pytest.raises(RunError, match="was already refitted on every split"):
         darec.refit(again)
 
 
@@ -182,7 +182,7 @@ def test_a_killed_update_goes_on(
         patched.setattr(Trainer, "train_epoch", killed)
         darec.update(home / source, NEW, ITEMS, out=out, progress=False)
     assert list((out / "checkpoints").glob("epoch-*"))
-    with pytest.raises(RunError, match="go on with it by the same 'darec update'"):
+    with pytest.raises(RunError, match="continue it with the same 'darec update'"):
         darec.fit(whole.dataset, out=out, resume=True, progress=False)
     with pytest.raises(RunError, match="trained on another dataset"):
         darec.update(home / source, NEW[:-1], ITEMS, out=out, resume=True, progress=False)
@@ -311,7 +311,7 @@ def test_a_dataset_that_has_moved_or_changed(
     shutil.copytree(home / "data", tmp_path / "again")
     darec.encode_dataset(tmp_path / "again", "tfidf", options={"dim": 4}, progress=False)
     again = [*update[:3], tmp_path / "c", *update[4:], "--data", tmp_path / "again"]
-    assert "encode as then, or train anew" in refused(capsys, *again)
+    assert "encode with the same inputs as then, or train again" in refused(capsys, *again)
 
 
 def test_vectors_that_nothing_new_can_have_are_left_out(tmp_path: Path) -> None:
