@@ -141,7 +141,7 @@ def test_saving_a_run_elsewhere_copies_it(tmp_path: Path) -> None:
     assert copy.dataset.path == tmp_path / "data"
     with pytest.raises(RunError, match="holds another run"):
         run.save(tmp_path / "b")
-    with pytest.raises(RunError, match=r"at .*a already"):
+    with pytest.raises(RunError, match=r"already at .*a"):
         run.save(tmp_path / "a", overwrite=True)
     assert run.save(tmp_path / "b", overwrite=True).metrics == run.metrics
 
@@ -150,7 +150,7 @@ def test_overwriting(tmp_path: Path) -> None:
     data, out = tiny_dataset().save(tmp_path / "data"), tmp_path / "r"
     fit(data, out=out)
     with pytest.raises(
-        RunError, match=r"choose another out, pass resume=True to go on .*, or overwrite=True"
+        RunError, match=r"choose another out, pass resume=True to continue .*, or overwrite=True"
     ):
         fit(data, out=out, backbone="mf")
     run = fit(data, out=out, backbone="mf", overwrite=True)
@@ -217,7 +217,7 @@ def test_what_the_machine_cut_short_is_kept(
         failing(patch, 2, error)
         with pytest.raises(type(error)):
             fit(data, out=out, backbone="lightgcn")
-    with pytest.raises(RunError, match="resume=True to go on"):
+    with pytest.raises(RunError, match="resume=True to continue"):
         fit(data, out=out)
     whole = fit(data, backbone="lightgcn")
     assert torch.equal(fit(data, out=out, resume=True).tables.users, whole.tables.users)

@@ -75,7 +75,7 @@ def test_a_package_cannot_take_the_name_of_one_of_darecs_own(site: Path) -> None
     install(site, "darec-mf", "2.0", {"mf": "pack_mf:Linear"}, {"pack_mf": source})
     assert BACKBONES.get("lightgcn").__name__ == "LightGCN"
     with pytest.raises(
-        ConfigError, match=r"'mf' of the package darec-mf 2\.0 is one of darec's own"
+        ConfigError, match=r"'mf' of the package darec-mf 2\.0 has the name of one of darec's own"
     ):
         BACKBONES.get("mf")
 

@@ -186,7 +186,7 @@ def test_a_killed_update_goes_on(
         darec.fit(whole.dataset, out=out, resume=True, progress=False)
     with pytest.raises(RunError, match="trained on another dataset"):
         darec.update(home / source, NEW[:-1], ITEMS, out=out, resume=True, progress=False)
-    with pytest.raises(RunError, match=r"was begun with train\.epochs=3, not 4"):
+    with pytest.raises(RunError, match=r"began with train\.epochs=3, not 4"):
         darec.update(home / source, NEW, ITEMS, out=out, resume=True, epochs=4, progress=False)
     resumed = darec.update(home / source, NEW, ITEMS, out=out, resume=True, progress=False)
     np.testing.assert_array_equal(resumed.tables.items, whole.tables.items)

@@ -220,7 +220,7 @@ def test_a_password_in_the_url_is_shown_and_written_nowhere(
     with mock.patch("sys.argv", ["darec", "profile", *map(str, line)]):
         assert main() == 130
     printed = capsys.readouterr()
-    assert "go on with: the same command" in printed.err and f"no {server.url}" in printed.out
+    assert "continue with: the same command" in printed.err and f"no {server.url}" in printed.out
     told = [printed.out, printed.err, *(f.read_text() for f in shop.rglob("*.json*"))]
     assert len(told) > 5 and not any("s3cret" in text or "qu3ry" in text for text in told)
 
