@@ -334,7 +334,11 @@ def describe(
 def check_dataset(about: Mapping[str, Any], dataset: Dataset, path: Path) -> None:
     """Raise ``RunError`` unless the dataset is the one on which a run was trained."""
     if about["fingerprint"] != dataset.fingerprint():
+        own = path / str(about.get("dataset", ""))
+        where = (
+            f"name its own, {own}" if "dataset" in about and own.is_dir() else "name the right one"
+        )
         raise RunError(
             f"the run at {path} was trained on another dataset than {dataset.path or 'the one given'}: "
-            "ids or splits differ. Train again, or name the right one."
+            f"ids or splits differ. Train again, or {where}."
         )

@@ -244,7 +244,8 @@ def test_a_large_catalogue_is_searched_by_its_index(
 
     run = large(copies=4)
     bundle = darec.export_bundle(run, tmp_path / "b")
-    darec.push_bundle(bundle, postgres, schema=schema)
+    pushed = darec.push_bundle(bundle, postgres, schema=schema)
+    assert pushed.recall is not None and 0.95 < pushed.recall <= 1
     with PgVectorStore(postgres, schema) as store:
         plan = "\n".join(
             row[0]
@@ -541,6 +542,7 @@ def test_odd_text_and_the_command(
         and "writing 400 items" in said.err
     )
     assert "800 NUL characters in titles" in said.err
+    assert "recall@20 1.0000 against exact lists" in said.out
     assert call(*push) == 0
     assert "version 1 already holds this bundle" in capsys.readouterr().out
     assert call(*push, "--format", "json") == 0

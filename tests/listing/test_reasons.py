@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from sklearn.feature_extraction.text import TfidfVectorizer
 from sklearn.metrics.pairwise import cosine_similarity
@@ -165,6 +165,16 @@ def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None
     assert "at least 1" in refused(capsys, *words, "--user", "u3", "-k", 0)
 
 
+def test_a_word_of_most_texts_connects_nothing() -> None:
+    """Names of fields stand in front of their values in every text."""
+    texts = [f"title: pot {n}; tags: {'camping' if n < 5 else 'city'}" for n in range(20)]
+    words = Words(texts)
+    assert set(words.shared(0, 1)) == {"camping"}
+    assert set(words.shared(0, 9)) == set()
+    assert set(Words(texts[:4]).shared(0, 1)) == {"title", "pot", "tags", "camping"}, "of so few"
+
+
+@settings(deadline=None)  # a loaded machine
 @given(text=st.text(st.characters(max_codepoint=127)))
 def test_words_of_plain_text_are_found_in_the_short_way(text: str) -> None:
     long_way = [word for word in terms(text + " \u00e9", pairs=False) if not word.startswith("#")]

@@ -51,6 +51,8 @@ LEARNED: Final = "learned.safetensors"
 VECTORS: Final = "vectors.safetensors"
 INDEX: Final = "index.faiss"
 SIMILAR: Final = "similar.faiss"
+RUN_FILE: Final = "run.json"
+"""What a run has and no bundle."""
 INDEX_VERSION: Final = 2
 """Of what the manifest says of indexes."""
 
@@ -147,6 +149,10 @@ def open_bundle(path: str | Path, *, verify: bool = True, index: bool = True) ->
     if not path.is_dir():
         raise RunError(f"no bundle at {path}: make one with 'darec export RUN --out {path}'.")
     settle(path)
+    if (path / RUN_FILE).is_file():
+        raise RunError(
+            f"{path} is a run and no bundle: make one with 'darec export {path} --out FOLDER'."
+        )
     if not (path / MARKER).is_file():
         raise RunError(
             f"{path} holds no whole bundle: it was cut short while it was written, or is something else. Export again."

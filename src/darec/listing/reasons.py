@@ -21,6 +21,9 @@ from darec.types import FloatArray, IntArray
 
 NEAREST: Final = 5
 WORDS: Final = 10
+_COMMON: Final = 0.5
+"""Share of the texts above which a word of theirs is common, and explains nothing."""
+_FEWEST: Final = 5  # texts that a word may stand in however few there are
 
 
 @dataclass(frozen=True)
@@ -145,13 +148,19 @@ class Words:
     def shared(self, one: int, other: int) -> dict[str, float]:
         """What each word in the texts of two items adds to their cosine by TF-IDF.
 
+        A word of most texts, such as the name of a field in front of its values, is left out: it says nothing of two.
         Weights are ``(1 + log tf) (1 + log((1 + n) / (1 + df)))``, as in scikit-learn with ``sublinear_tf``.
         """
         left, right = self._weights(one), self._weights(other)
         lengths = math.dist(left.values(), [0.0] * len(left)) * math.dist(
             right.values(), [0.0] * len(right)
         )
-        return {word: left[word] * right[word] / lengths for word in left.keys() & right.keys()}
+        most = max(_COMMON * self._n, _FEWEST)
+        return {
+            word: left[word] * right[word] / lengths
+            for word in left.keys() & right.keys()
+            if self._counts[word] <= most
+        }
 
     def _weights(self, item: int) -> dict[str, float]:
         counts = Counter(_words(self.texts[item] or ""))

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import logging
+import re
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from fastapi import FastAPI, Request
@@ -13,6 +15,10 @@ from starlette.exceptions import HTTPException
 from darec.errors import DarecError, RunError, shortened
 from darec.serving.schemas import Failure
 
+_OTHER_TYPE: Final = re.compile("_type$|_parsing$|_from_float$")
+"""Of pydantic's names of errors: those that say that a value is of another type."""
+_NAME: Final = re.compile("[a-z0-9_]+")
+"""Parts of a place that somebody has written; others are pydantic's names of types."""
 LOG: Final = logging.getLogger("darec.serving")
 
 _MEANINGS: Final = {
@@ -77,10 +83,19 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(RequestValidationError)
     def _invalid(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, RequestValidationError)
-        first = error.errors()[0]
-        place = ".".join(str(part) for part in first["loc"][1:]) or str(first["loc"][0])
-        return answer(422, f"{shortened(place)}: {first['msg']}.")
+        return answer(422, _told(error.errors()))
 
     @app.exception_handler(Exception)
     def _bug(_: Request, error: Exception) -> JSONResponse:
         return answer(500, "an error in the server; its log says which.")
+
+
+def _told(errors: Sequence[Mapping[str, Any]]) -> str:
+    """The first thing that was wrong, and where.
+
+    Where a value may be of several types, each complains; the one whose type the value has says what is wrong with it.
+    """
+    first = next((one for one in errors if not _OTHER_TYPE.search(one["type"])), errors[0])
+    where, *path = map(str, first["loc"])
+    place = ".".join(part for part in path if _NAME.fullmatch(part)) or where
+    return f"{shortened(place)}: {first['msg'].removeprefix('Value error, ')}."

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated, Any, Final
 
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints
+from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 MOST_ITEMS: Final = 1000
 """Of a list."""
@@ -14,7 +14,18 @@ MOST_EVENTS: Final = 1000
 """Of a request."""
 _LONGEST_ID: Final = 1000
 
-Name = Annotated[str, StringConstraints(min_length=1, max_length=_LONGEST_ID)]
+
+def _without_nul(name: str) -> str:
+    if "\0" in name:
+        raise ValueError("it holds a NUL character, which no database can keep")
+    return name
+
+
+Name = Annotated[
+    str,
+    StringConstraints(min_length=1, max_length=_LONGEST_ID),
+    AfterValidator(_without_nul),
+]
 ItemId = Annotated[int, Field(ge=-(2**63), lt=2**63)] | Name
 """An id as text or as a whole number; 7 and "7" name the same."""
 Share = Annotated[float, Field(ge=0, le=1, allow_inf_nan=False)]

@@ -20,8 +20,9 @@ from darec.errors import ConfigError, DataError, shown
 from darec.export.bundle import Bundle, open_bundle
 from darec.export.postgres.conditions import kind_of
 from darec.export.postgres.connection import Database, Names
+from darec.export.postgres.queries import best_for_user
 from darec.export.postgres.rows import ITEM_TYPES, USER_TYPES, Rows, vectors
-from darec.export.postgres.versions import FORMAT, next_version, prepare, prune
+from darec.export.postgres.versions import FORMAT, Version, next_version, prepare, prune
 from darec.listing.fields import OWN
 from darec.listing.search import EXACT
 from darec.progress import OnStage, counted
@@ -35,6 +36,9 @@ WIDEST: Final = 2000
 """Columns of a vector that pgvector's HNSW takes."""
 DEPTH: Final = 200
 """Length of a list, where lists are pushed."""
+K: Final = 20
+"""Length of the lists by which the database's index is measured."""
+_SAMPLE: Final = 100  # users whose lists are compared
 _ROWS: Final = 5_000  # sent between two looks at progress
 _USERS: Final = 500  # whose lists are made between two looks at progress
 _TABLES: Final = """
@@ -77,6 +81,8 @@ class Pushed:
         users: how many.
         items: how many.
         depth: length of the lists that were pushed; None: vectors were.
+        recall: share of the exact lists of :data:`K` that the database finds by its index, over a sample of users; None
+            where lists were pushed, nothing was, or there is nobody to measure it on.
         replaced: characters that PostgreSQL cannot hold, in titles, texts and fields.
         dropped: earlier versions that were removed.
         kept: earlier versions that could not be removed, since they are read or owned by another role.
@@ -89,6 +95,7 @@ class Pushed:
     users: int
     items: int
     depth: int | None
+    recall: float | None
     replaced: int
     dropped: tuple[int, ...]
     kept: tuple[int, ...]
@@ -145,6 +152,7 @@ def push_bundle(
         users=len(bundle.users),
         items=len(bundle.items),
         depth=push.depth,
+        recall=push.recall,
         replaced=push.rows.replaced,
         dropped=dropped,
         kept=kept,
@@ -172,7 +180,10 @@ class _Push:
         rows: of the bundle.
         depth: None where vectors are written.
         content: hash of what is written.
+        recall: see :class:`Pushed`.
     """
+
+    recall: float | None = None
 
     def __init__(self, bundle: Bundle, depth: int) -> None:
         self.bundle, self.rows = bundle, Rows(bundle)
@@ -216,6 +227,8 @@ class _Push:
             for what, statements in _INDEXES.items():
                 on_stage(f"making {what}")
                 connection.execute(names.fill(statements))
+            on_stage("comparing its lists with exact ones")
+            self.recall = self._measured(connection, names)
         fields = bundle.fields.types.items()
         about = {
             "version": names.version,
@@ -230,6 +243,23 @@ class _Push:
             "kinds": json.dumps({name: kind_of(one) for name, one in fields if name not in OWN}),
         }
         connection.execute(names.fill(_VERSION, **about))
+
+    def _measured(self, connection: Connection[Any], names: Names) -> float | None:
+        """What the index finds of a sample of exact lists, asked as a store asks."""
+        from psycopg.sql import SQL
+
+        bundle, k = self.bundle, min(K, len(self.bundle.items))
+        draw = np.random.default_rng(0)
+        users = draw.permutation(np.flatnonzero(bundle.seen.user_degree))[:_SAMPLE]
+        version = Version(names, len(bundle.items), bundle.manifest["ids"], {}, None)
+        shares = []
+        for user, row in zip(
+            users, bundle.scorer.top_k(users, k, exclude=bundle.seen)[0], strict=True
+        ):
+            exact = {bundle.items.ids[item] for item in row if item >= 0}
+            found = best_for_user(connection, version, int(user), k, SQL("true"), exclude_seen=True)
+            shares.append(len(exact & {one.item_id for one in found}) / max(len(exact), 1))
+        return float(np.mean(shares)) if shares else None
 
     def _write_lists(
         self, connection: Connection[Any], names: Names, depth: int, on_stage: OnStage
