@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import polars as pl
 import pytest
+from safetensors import SafetensorError
 
 from darec.errors import FolderError
 from darec.files import (
@@ -29,6 +30,12 @@ from darec.files import (
         pl.exceptions.ComputeError(
             "parquet: underlying IO error: No space left on device (os error 28)"
         ),
+        SafetensorError(
+            "Error while serializing: I/O error: No space left on device (os error 28)"
+        ),
+        RuntimeError(
+            "'ret == size' failed: write error in x: 4051 != 1600000 (No space left on device)"
+        ),
     ],
 )
 def test_an_error_of_writing_says_of_which_file(error: Exception) -> None:
@@ -39,7 +46,12 @@ def test_an_error_of_writing_says_of_which_file(error: Exception) -> None:
 
 def test_other_errors_stay_what_they_are() -> None:
     known = OSError(errno.EACCES, "Permission denied", "elsewhere")
-    for error in (known, pl.exceptions.ComputeError("no such column"), ValueError("x")):
+    for error in (
+        known,
+        pl.exceptions.ComputeError("no such column"),
+        ValueError("x"),
+        RuntimeError("x"),
+    ):
         with pytest.raises(type(error)) as caught, writing(Path("a/b")):
             raise error
         assert caught.value is error

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import re
@@ -14,6 +15,7 @@ from typing import IO, Any, Final
 import numpy as np
 import polars as pl
 from numpy.typing import NDArray
+from safetensors import SafetensorError
 
 from darec.errors import FolderError
 
@@ -26,6 +28,9 @@ DAMAGE: Final = (
     pl.exceptions.PolarsError,
 )
 """What reading a file raises that was cut short or edited."""
+
+
+_FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def partial_of(path: Path) -> Path:
@@ -117,15 +122,28 @@ def read_json(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Have an ``OSError`` say of which file it is, as the system does not on a full disk, and polars' own be one."""
+    """Have an ``OSError`` say of which file it is, as the system does not on a full disk.
+
+    What polars, safetensors and faiss raise where the system refuses to write becomes an ``OSError``.
+    """
     try:
         yield
-    except (OSError, pl.exceptions.PolarsError) as error:
-        said = re.search(r"\(os error (\d+)\)", str(error))
-        number = getattr(error, "errno", None) or (int(said[1]) if said else None)
+    except (OSError, pl.exceptions.PolarsError, SafetensorError, RuntimeError) as error:
+        number = _errno(error)
         if number is None or getattr(error, "filename", None) is not None:
             raise
         raise OSError(number, os.strerror(number), str(path)) from error
+
+
+def _errno(error: Exception) -> int | None:
+    """Number of what the system said; None where it said nothing."""
+    said = re.search(r"\(os error (\d+)\)", str(error))
+    number = getattr(error, "errno", None) or (int(said[1]) if said else None)
+    if number is None and isinstance(
+        error, RuntimeError
+    ):  # of faiss, which quotes the system's words
+        return next((code for code in _FULL if f"({os.strerror(code)})" in str(error)), None)
+    return number
 
 
 def write_json(path: Path, value: Any) -> None:

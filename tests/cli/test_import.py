@@ -71,8 +71,8 @@ def test_the_table_goes_to_stdout_and_notices_to_stderr(
         "training share of top 20% items": "50.0%",
     }  # fmt: skip
     assert shown.err.splitlines() == [
-        "darec: 1 repeated interactions merged.",
-        "darec: 1 items without interactions left out (--keep-cold-items keeps them), the first 'cold'.",
+        "darec: 1 repeated interaction merged.",
+        "darec: 1 item without interactions left out (--keep-cold-items keeps them), the first 'cold'.",
     ]
 
 

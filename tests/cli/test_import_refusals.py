@@ -122,7 +122,7 @@ def test_what_the_options_need(
             '{"item_id": "a"}\n{"item_id": "a", "title": "x"}\n',
             "line 2: item 'a' stands in line 1 already, with other fields",
         ),
-        (ITEMS.replace('"c"', '"q"'), "line 5: 1 items are not in items2.jsonl, the first 'c'"),
+        (ITEMS.replace('"c"', '"q"'), "line 5: 1 item is not in items2.jsonl, the first 'c'"),
         (
             '{"item_id": 1.5}\n',
             "no item of good.csv is in items2.jsonl: ids look like 'a' there and '1.5'",
@@ -219,8 +219,8 @@ def test_notices_count_what_was_merged_and_dropped(capsys: pytest.CaptureFixture
     words = ["f.csv", "--items", "more.jsonl", "--unknown-items", "drop", "--format", "json"]
     assert imported(*words, "--out", "a") == 0
     said = capsys.readouterr().err
-    assert "1 repeated interactions merged" in said
-    assert "1 interactions with 1 items not in more.jsonl dropped" in said
-    assert "1 items without interactions left out" in said
+    assert "1 repeated interaction merged" in said
+    assert "1 interaction with 1 item not in more.jsonl dropped" in said
+    assert "1 item without interactions left out" in said
     assert imported(*words, "--keep-cold-items", "--out", "b") == 0
     assert pl.read_parquet("b/items.parquet")["item_id"].to_list() == ["a", "b", "c", "cold"]

@@ -82,7 +82,7 @@ def test_ratings_below_the_threshold_go_first() -> None:
 def test_unknown_items() -> None:
     items = ITEMS.filter(pl.col("item_id") != "b")
     with pytest.raises(
-        DataError, match=r"row 2: 1 items are not in the table of items, the first 'b'"
+        DataError, match=r"row 2: 1 item is not in the table of items, the first 'b'"
     ):
         import_dataset(LOG, items=items)
     dropped = import_dataset(LOG, items=items, unknown_items="drop")
@@ -113,7 +113,7 @@ def test_ids_that_differ_in_writing_only(
 def test_items_without_interactions() -> None:
     dataset = import_dataset(LOG, items=ITEMS)
     assert dataset.items.ids == ["a", "b", "c"]
-    assert "1 items without interactions left out" in dataset.manifest["notices"][0]
+    assert "1 item without interactions left out" in dataset.manifest["notices"][0]
     kept = import_dataset(LOG, items=ITEMS, keep_cold_items=True)
     assert kept.items.ids == ["a", "b", "c", "z"] and kept.train.item_degree[3] == 0
     assert kept.catalogue["title"].to_list() == ["A", "B", "C", "Z"]
@@ -129,12 +129,12 @@ def test_the_core_is_taken_over_all_splits() -> None:
 
 def test_users_without_a_training_item() -> None:
     split = pl.Series("split", ["train", "valid", "test", "test", "valid", "train"])
-    with pytest.raises(DataError, match=r"row 4: user 'v' has no training item \(1 such users\)"):
+    with pytest.raises(DataError, match=r"row 4: user 'v' has no training item \(1 such user\)"):
         import_dataset(LOG.with_columns(split))
     dataset = import_dataset(LOG.with_columns(split), users_without_train="drop")
     assert dataset.users.ids == ["u", "w"]
     assert dataset.manifest["tally"]["users_without_train"] == 1
-    assert "1 users without a training item dropped, with 2 inter" in dataset.manifest["notices"][0]
+    assert "1 user without a training item dropped, with 2 inter" in dataset.manifest["notices"][0]
     with pytest.raises(DataError, match="no interaction is in the training split"):
         import_dataset(LOG.with_columns(split=pl.lit("test")))
 

@@ -124,7 +124,7 @@ def test_files_are_read_as_the_import_read_its_own(tmp_path: Path) -> None:
     new.write_text("stars,what,who,item_id\n5,e,x,1\n3,f,x,2\n4,a,w,3\n")
     found = grow(shop, new)
     assert pairs(found.dataset) - pairs(shop) == {("x", "e"), ("w", "a")}
-    assert any("1 interactions rated below 4" in told for told in found.notices)
+    assert any("1 interaction rated below 4" in told for told in found.notices)
     assert found.dataset.manifest["sources"][-1]["file"] == "new.csv"
     new.write_text("user_id,item_id,rating\nx,e,5\n")  # other names, but usual ones
     assert ("x", "e") in pairs(grow(shop, new).dataset)

@@ -190,7 +190,7 @@ def test_a_pair_in_two_splits_stays_in_the_earliest() -> None:
     dataset = import_dataset(frame)
     assert pairs(dataset) == {"train": {("u", "a"), ("u", "b")}, "valid": set(), "test": set()}
     notices = " ".join(dataset.manifest["notices"])
-    assert "1 pairs stood in several splits" in notices
+    assert "1 pair stands in several splits: the earliest counts" in notices
     assert "2 repeated interactions merged" in notices
 
 

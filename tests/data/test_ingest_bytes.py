@@ -45,7 +45,7 @@ def test_a_mark_is_obeyed(tmp_path: Path, encoding: str, asked: str | None) -> N
 def test_marks_of_files_put_one_behind_the_other(tmp_path: Path) -> None:
     source = read(tmp_path / "a.csv", TEXT.encode("utf-8-sig") * 2)
     assert items(source) == ["é", "二"] * 2
-    assert "1 lines that repeat the header were left out, the first is line 4" in source.notices[0]
+    assert "1 line that repeats the header was left out, the first is line 4" in source.notices[0]
 
 
 @pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])

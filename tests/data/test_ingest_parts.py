@@ -193,7 +193,7 @@ def test_headers_again_and_names_that_stand_twice(tmp_path: Path) -> None:
     source = read_source(path, Columns())
     assert rows(source) == [("u", "a"), ("user", "b")]
     assert source.notices == (
-        f"{path}: 1 lines that repeat the header were left out, the first is line 3.",
+        f"{path}: 1 line that repeats the header was left out, the first is line 3.",
     )
     assert source.names == ("user", "item", "x", "x (4)", "column 5")
     with pytest.raises(DataError, match="line 1: column 'x' occurs twice"):

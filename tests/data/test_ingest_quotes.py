@@ -48,7 +48,7 @@ def test_a_stray_quote_in_a_csv_leaves_two_readings(tmp_path: Path) -> None:
     assert notes(table) == ["fine", "best\nv,a,so so\nv,b,24", None]
     assert table.frame["__line__"].to_list() == [2, 3, 6]
     assert table.notices == (
-        f"{tmp_path / 'a.csv'}: 1 rows hold line breaks inside quotes, the longest in lines 3 to 5.",
+        f"{tmp_path / 'a.csv'}: 1 row holds line breaks inside quotes, the longest in lines 3 to 5.",
     )
 
 
@@ -81,7 +81,7 @@ def test_real_quotes_with_line_breaks_are_read_and_told(tmp_path: Path, suffix: 
     table = read(tmp_path / f"a.{suffix}", text)
     assert notes(table) == [f'one\n\ntwo{mark} "three"', None]
     assert table.frame["__line__"].to_list() == [2, 5]
-    assert "1 rows hold line breaks inside quotes, the longest in lines 2 to 4" in table.notices[0]
+    assert "1 row holds line breaks inside quotes, the longest in lines 2 to 4" in table.notices[0]
 
 
 def test_a_tsv_is_unquoted_only_where_every_quote_encloses_a_field(tmp_path: Path) -> None:

@@ -206,7 +206,7 @@ def test_rows_that_repeat_an_item_word_for_word_are_left_out(tmp_path: Path) -> 
     dataset = import_dataset(log, items=tmp_path / "i.jsonl")
     assert dataset.catalogue["title"].to_list() == ["A", "B"]
     assert dataset.manifest["notices"] == [
-        f"{tmp_path / 'i.jsonl'}: 2 rows that repeat an item word for word were left out."
+        f"{tmp_path / 'i.jsonl'}: left out 2 rows that repeat an item word for word."
     ]
     other = {**rows[0], "tags": ["y", 1]}
     (tmp_path / "i.jsonl").write_text("\n".join(json.dumps(row) for row in [*rows, rows[0], other]))
@@ -228,7 +228,10 @@ def test_python_literals_arrays_and_json_lines(tmp_path: Path) -> None:
         source = read_source(path, Columns())
         assert source.frame.select("user", "item").rows() == [("u", "Bé"), ("v's", "7")]
         assert bool(source.notices) == (path == literal)
-    assert "2 lines are Python literals and no JSON" in read_source(literal, Columns()).notices[0]
+    assert (
+        "2 lines are Python literals, not JSON: read as such"
+        in read_source(literal, Columns()).notices[0]
+    )
 
 
 @pytest.mark.parametrize(

@@ -237,7 +237,7 @@ FRAME = pl.DataFrame({"user": [0, 0, 1], "item": [0, 1, 0], "time": [1.0, 2.0, 3
             DataError,
             "2 interactions have no usable time (the first is row 2)",
         ),
-        (pl.concat([FRAME, FRAME[:1]]), "random", {}, DataError, "1 interactions repeat"),
+        (pl.concat([FRAME, FRAME[:1]]), "random", {}, DataError, "1 interaction repeats"),
         (FRAME.drop("item"), "random", {}, DataError, "no column 'item'"),
         (FRAME.with_columns(user=pl.lit("u")), "random", {}, DataError, "must hold row numbers"),
         (FRAME.with_columns(item=-pl.col("item")), "random", {}, DataError, "holds -1 to 0"),

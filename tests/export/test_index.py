@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import resource
 import shutil
 import sys
 from dataclasses import replace
@@ -359,6 +360,28 @@ def test_a_bundle_that_is_replaced_meanwhile_gets_no_index_of_the_old_one(
         index_bundle(copy, "hnsw")
     new = darec.open_bundle(copy)
     assert "index" not in new.manifest and not list(copy.glob("*.faiss"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="Linux ignores SIGXFSZ as Python does")
+def test_a_full_disk_is_told_in_one_line_and_leaves_the_bundle(
+    copy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """By the limit of the system on the size of a file: faiss, polars and safetensors each say it in their own way."""
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    run = shop()
+    for limit in (3_000, 20_000, 60_000):
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+        try:
+            with pytest.raises(OSError, match="File too large") as caught:
+                index_bundle(copy, "ivf")
+            with pytest.raises(OSError, match="File too large"):
+                darec.export_bundle(run, tmp_path / "new")
+        finally:
+            resource.setrlimit(resource.RLIMIT_FSIZE, before)
+        assert caught.value.filename
+    assert darec.open_bundle(copy).manifest["index"]["kind"] == "hnsw"
+    assert not (tmp_path / "new" / "manifest.json").exists()
+    assert darec.export_bundle(run, tmp_path / "new").recommend(3, 5)
 
 
 def rewritten(path: Path, **changes: Any) -> None:

@@ -139,7 +139,7 @@ def test_a_text_in_which_nothing_is_found_counts_as_missing(
     report = encode_dataset(dataset, "tfidf", progress=False)
     assert report.missing_items == 1
     assert any(
-        "the encoder found nothing in 1 texts (first: item 'i1')" in n for n in report.notices
+        "the encoder found nothing in 1 text (first: item 'i1')" in n for n in report.notices
     )
     table = embed(dataset, "tfidf", progress=False)
     assert table.item_mask.tolist() == [True, False, True]

@@ -80,7 +80,7 @@ def test_requests_hold_so_many_tokens_and_long_texts_are_cut(
     server.requests.clear()
     _, encoder = encode(["a b a b", "a  b"], tokenizer=tmp_path / "tokenizer.json", max_tokens=3)
     assert server.requests[0]["input"] == ["a b a", "a  b"]
-    assert encoder.notices == ["1 texts are cut to 3 tokens (max_tokens)."]
+    assert encoder.notices == ["1 text is cut to 3 tokens (max_tokens)."]
     with pytest.raises(ConfigError, match=r"absent is not a tokenizer\.json"):
         encode(["a"], tokenizer=tmp_path / "absent")
 
@@ -179,7 +179,7 @@ def test_a_filter_leaves_the_rest_of_a_dataset_alone(
     options = {"base_url": server.url}
     report = encode_dataset(data, "openai:m", options=options, progress=False)
     assert (report.new, report.missing_items) == (4, 3)  # two of them have no text
-    assert "the server refused 1 texts" in " ".join(report.notices)
+    assert "the server refused 1 text" in " ".join(report.notices)
     assert load_text(data, "openai:m").item_mask.tolist() == [True] * 3 + [False] * 3
 
 

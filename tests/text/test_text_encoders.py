@@ -250,7 +250,7 @@ def test_file_looks_rows_up_by_id(tmp_path: Path, vectors: np.ndarray) -> None:
     np.testing.assert_array_equal(found, expected)
     notices = " ".join(encoder.notices)
     assert "1 of 4 vectors are left out because their items" in notices
-    assert "1 items have no vector" in notices
+    assert "1 item has no vector" in notices
     assert "v.ids.txt" in notices
 
 

@@ -224,7 +224,7 @@ def test_a_damaged_batch_is_noticed_and_made_again(
     victim.write_bytes(damage(victim.read_bytes()))
     report = encode_dataset(dataset, "fake", progress=False)
     assert report.reused == 2 * BATCH
-    assert any(notice.startswith("1 damaged batches") for notice in report.notices)
+    assert any(notice.startswith("1 damaged batch") for notice in report.notices)
     np.testing.assert_array_equal(
         load_text(dataset).items, embed(dataset, "fake", progress=False).items
     )

@@ -247,9 +247,9 @@ def test_the_command(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     update = ["update", home / "full", "--interactions", new, "--items", items]
     assert call(*update, *out) == 0
     shown = capsys.readouterr()
-    assert "5 interactions, 2 users and 1 items are new" in shown.out
+    assert "new: 5 interactions, 2 users and 1 item" in shown.out
     assert "of the ten best items of 60 earlier users are unchanged" in shown.out
-    assert "1 new items have no text, the first 'ghost'" in shown.err
+    assert "1 new item has no text, the first 'ghost'" in shown.err
     assert darec.load_run(tmp_path / "b").dataset.path == tmp_path / "grown"
     assert not (tmp_path / "b" / "dataset").exists()
     assert "holds another run" in refused(capsys, *update, *out)

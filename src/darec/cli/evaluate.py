@@ -9,6 +9,7 @@ import typer
 
 from darec.cli.output import Format, ListFormat
 from darec.limits import MOST_GROUPS
+from darec.wording import counted_noun
 
 
 def command(
@@ -82,7 +83,7 @@ def command(
     console = Console()
     what = f"cold items of the {split} split" if cold else f"{split} split"
     plain = {name: value for name, value in summary.items() if "/" not in name}
-    console.print(metrics_table(plain, f"{what}, {evaluation.n_users} users"))
+    console.print(metrics_table(plain, f"{what}, {counted_noun(evaluation.n_users, 'user')}"))
     most = max(int(name.partition("@")[2]) for name in plain)
     shown = [f"{metric}@{most}" for metric in GROUP_METRICS]
     for kind, title in (("users", "users by activity"), ("items", "items by popularity")):

@@ -8,6 +8,7 @@ from typing import Annotated
 import typer
 
 from darec.terminal import echo
+from darec.wording import counted_noun
 
 
 def command(
@@ -58,7 +59,8 @@ def command(
     counts = bundle.manifest["counts"]
     kept = ", ".join(bundle.manifest["fields"]) or "none"
     echo(
-        f"{out}: {counts['users']:,} users, {counts['items']:,} items, {counts['seen']:,} interactions, fields {kept}; "
+        f"{out}: {counted_noun(counts['users'], 'user')}, {counted_noun(counts['items'], 'item')}, "
+        f"{counted_noun(counts['seen'], 'interaction')}, fields {kept}; "
         f"{len(files)} files, {size:,.1f} MB, read back and compared with their hashes."
     )
     if vectors and (why := bundle.manifest["new_text"].get("why")) is not None:

@@ -20,6 +20,7 @@ from darec.listing.recommending import Recommending
 from darec.run import Run
 from darec.scoring.mixing import WORDS
 from darec.terminal import Console, echo
+from darec.wording import counted_noun
 
 
 @dataclass(frozen=True)
@@ -120,7 +121,8 @@ def write_lists(asked: Asked, out: Path, *, overwrite: bool, quiet: bool) -> Non
     fresh = done.users - done.reused
     speed = f", {fresh / done.seconds:,.0f} users a second" if fresh and done.seconds else ""
     echo(
-        f"{done.rows:,} rows for {done.users:,} users in {done.path}: {done.seconds:.1f} s{speed}."
+        f"{counted_noun(done.rows, 'row')}"
+        f" for {counted_noun(done.users, 'user')} in {done.path}: {done.seconds:.1f} s{speed}."
     )
     if done.empty:
         echo(

@@ -10,6 +10,7 @@ import typer
 
 from darec.cli.output import Format
 from darec.terminal import echo
+from darec.wording import counted_noun
 
 if TYPE_CHECKING:
     from darec.run import Run
@@ -225,9 +226,9 @@ def _print(run: Run) -> None:
     if run.refit is not None:
         counts = run.refit["interactions"]
         splits = ", ".join(f"{count:,} of {name}" for name, count in counts.items())
-        epochs = f"{run.metrics['epochs']} epochs"
+        epochs = counted_noun(run.metrics["epochs"], "epoch")
         console.print(
-            f"{names}, refitted on {sum(counts.values()):,} interactions ({splits}), not evaluated",
+            f"{names}, refitted on {counted_noun(sum(counts.values()), 'interaction')} ({splits}), not evaluated",
             soft_wrap=True,
         )
         console.print(f"{epochs}, {cost}", soft_wrap=True)

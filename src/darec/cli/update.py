@@ -9,6 +9,7 @@ import typer
 
 from darec.cli.output import Format
 from darec.terminal import echo
+from darec.wording import counted_noun
 
 if TYPE_CHECKING:
     from darec.run import Run
@@ -133,12 +134,13 @@ def _print(run: Run) -> None:
     }
     console.print(
         f"{run.config.backbone.name} + {run.config.alignment.name}, updated: "
-        f"{figures['new_interactions']:,.0f} interactions, {figures['new_users']:,.0f} users and "
-        f"{figures['new_items']:,.0f} items are new",
+        f"new: {counted_noun(figures['new_interactions'], 'interaction')}, "
+        f"{counted_noun(figures['new_users'], 'user')} and {counted_noun(figures['new_items'], 'item')}",
         soft_wrap=True,
     )
     console.print(
-        f"{figures['overlap@10']:.0%} of the ten best items of {figures['users']:,.0f} earlier users are unchanged",
+        f"{figures['overlap@10']:.0%} of the ten best items of {counted_noun(figures['users'], 'earlier user')}"
+        f" are unchanged",
         soft_wrap=True,
     )
     shown = {
@@ -149,7 +151,7 @@ def _print(run: Run) -> None:
     if shown:
         console.print(metrics_table(shown, "test split, as before"))
     console.print(
-        f"{run.metrics['epochs']} epochs, {run.metrics['seconds']:.1f} s of training, peak memory "
+        f"{counted_noun(run.metrics['epochs'], 'epoch')}, {run.metrics['seconds']:.1f} s of training, peak memory "
         f"{run.metrics['peak_rss_mb']:.0f} MiB; the run is in {run.path}",
         soft_wrap=True,
     )

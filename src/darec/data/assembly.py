@@ -18,6 +18,7 @@ from darec.data.ingest import Source
 from darec.data.ingest.item_text import CATALOGUE
 from darec.ids.idmap import IdMap
 from darec.types import Interactions
+from darec.wording import counted_noun
 
 
 def no_items(name: str) -> Catalogue:
@@ -36,7 +37,7 @@ def item_ids(
         tally.note(
             "items_without_interactions",
             len(cold),
-            f"{len(cold)} items without interactions {what}, the first {cold[0]!r}.",
+            f"{counted_noun(len(cold), 'item')} without interactions {what}, the first {cold[0]!r}.",
         )
     return ordered([*present, *(cold if chosen.keep_cold_items else ())])
 

@@ -23,6 +23,7 @@ from darec.data.kcore import k_core
 from darec.data.split import COLD_SHARE, cold_items, split_interactions
 from darec.errors import DataError
 from darec.types import IntArray
+from darec.wording import counted_noun
 
 FIRST: Final = 3  # how many examples a message names
 
@@ -59,7 +60,9 @@ def note_low_ratings(tally: Tally, source: Source, least: float, dropped: int, n
     if dropped == n:
         raise DataError(f"{source.name}: no rating reaches {least:g}: lower --min-rating.")
     tally.note(
-        "below_min_rating", dropped, f"{dropped} interactions rated below {least:g} dropped."
+        "below_min_rating",
+        dropped,
+        f"{counted_noun(dropped, 'interaction')} rated below {least:g} dropped.",
     )
 
 
@@ -98,12 +101,13 @@ def merge_repeats(frame: pl.DataFrame, source: Source, method: str, tally: Tally
 
 def note_repeats(tally: Tally, merged: int, crossing: int | None) -> None:
     """Note how many rows were merged, and how many pairs stood in several splits where these are given."""
-    tally.note("repeats_merged", merged, f"{merged} repeated interactions merged.")
+    tally.note("repeats_merged", merged, f"{counted_noun(merged, 'repeated interaction')} merged.")
     if merged and crossing is not None:
         tally.note(
             "pairs_in_several_splits",
             crossing,
-            f"{crossing} pairs stood in several splits and stay in the earliest (train, valid, test).",
+            f"{counted_noun(crossing, 'pair stands', 'pairs stand')} in several splits: the earliest counts (train, "
+            "valid, test).",
         )
 
 
@@ -180,7 +184,7 @@ def judge_unknown_items(
     if options.unknown_items == "error":
         first = ", ".join(map(repr, names.head(FIRST)))
         raise DataError(
-            f"{source.at(line)}: {len(names)} items are not in {where}, the first {first}: "
+            f"{source.at(line)}: {counted_noun(len(names), 'item is', 'items are')} not in {where}, the first {first}: "
             + (
                 alike
                 or "add them, or pass --unknown-items=drop (leave their interactions out) or "
@@ -191,13 +195,13 @@ def judge_unknown_items(
         tally.note(
             "unknown_items_kept",
             len(names),
-            f"{len(names)} items that are not in {where} kept without text.",
+            f"{counted_noun(len(names), 'item that is', 'items that are')} not in {where} kept without text.",
         )
         return
     tally.note(
         "with_unknown_items",
         count,
-        f"{count} interactions with {len(names)} items not in {where} dropped.",
+        f"{counted_noun(count, 'interaction')} with {counted_noun(len(names), 'item')} not in {where} dropped.",
     )
 
 
@@ -234,7 +238,11 @@ def keep_core(frame: pl.DataFrame, k: int, tally: Tally) -> pl.DataFrame:
 
 def note_core(tally: Tally, k: int, dropped: int) -> None:
     """Note how many interactions are outside the k-core."""
-    tally.note("outside_core", dropped, f"{dropped} interactions outside the {k}-core dropped.")
+    tally.note(
+        "outside_core",
+        dropped,
+        f"{counted_noun(dropped, 'interaction')} outside the {k}-core dropped.",
+    )
 
 
 def assign_splits(
@@ -345,13 +353,13 @@ def judge_users_without_train(
     """
     if options.users_without_train == "error":
         raise DataError(
-            f"{source.at(line)}: user {user!r} has no training item ({n_users} such users): "
+            f"{source.at(line)}: user {user!r} has no training item ({counted_noun(n_users, 'such user')}): "
             "pass --users-without-train=drop to leave them out, or split otherwise."
         )
     tally.note(
         "users_without_train",
         n_users,
-        f"{n_users} users without a training item dropped, with {n_rows} interactions.",
+        f"{counted_noun(n_users, 'user')} without a training item dropped, with {counted_noun(n_rows, 'interaction')}.",
     )
 
 

@@ -13,6 +13,7 @@ from darec.data.new_items import LaterItems
 from darec.errors import DataError
 from darec.ids.idmap import IdMap
 from darec.types import IntArray
+from darec.wording import counted_noun
 
 
 def new_catalogue(
@@ -49,7 +50,7 @@ def new_catalogue(
     has_text = dataset.catalogue["text"].null_count() < dataset.n_items
     if has_text and textless:
         first = ", ".join(map(repr, textless[:FIRST]))
-        what = f"{len(textless)} new items have no text, the first {first}"
+        what = f"{counted_noun(len(textless), 'new item has', 'new items have')} no text, the first {first}"
         if unknown_items == "error":
             where = f"{read.at(unnamed['line'][0])}: " if read and len(unnamed) else ""
             raise DataError(
@@ -61,7 +62,7 @@ def new_catalogue(
             tally.note(
                 "unknown_items",
                 len(textless),
-                f"{what}: left out with {gone} interactions (--unknown-items=keep keeps them).",
+                f"{what}: left out with {counted_noun(gone, 'interaction')} (--unknown-items=keep keeps them).",
             )
             new, strangers = new.filter(pl.col("text").is_not_null()), strangers.clear()
         else:
@@ -87,7 +88,8 @@ def _tell_of_changes(dataset: Dataset, frame: pl.DataFrame, rows: IntArray, tall
     tally.note(
         "changed_texts",
         len(changed),
-        f"{len(changed)} known items have another title or text now, the first {changed[0] if changed else ''!r}: the "
+        f"{counted_noun(len(changed), 'known item has', 'known items have')}"
+        f" another title or text now, the first {changed[0] if changed else ''!r}: the "
         "earlier ones stay, which the model has learned from. Import and train anew to take up the later ones.",
     )
 

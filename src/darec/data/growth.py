@@ -25,6 +25,7 @@ from darec.data.new_items import LaterItems, read_later_items
 from darec.errors import ConfigError, DataError
 from darec.ids.idmap import IdMap
 from darec.types import IntArray, Interactions
+from darec.wording import counted_noun
 
 UNKNOWN_ITEMS: Final = ("drop", "keep", "error")
 
@@ -98,7 +99,11 @@ def grow(
     known = np.zeros(len(rows), np.bool_)
     for split in old.values():
         known |= split.contains(rows, columns_)
-    tally.note("known_pairs", int(known.sum()), f"{known.sum()} interactions are known already.")
+    tally.note(
+        "known_pairs",
+        int(known.sum()),
+        f"{counted_noun(known.sum(), 'interaction is', 'interactions are')} known already.",
+    )
     new = Interactions.from_pairs(rows[~known], columns_[~known], len(users), len(ids))
     counts = {
         "new_interactions": len(new),
@@ -169,7 +174,7 @@ def _rated(read: Source, least: float | None) -> Source:
         )
     kept = read.frame.filter(pl.col("rating") >= least)
     lower = len(read.frame) - len(kept)
-    told = f"{lower} interactions rated below {least:g} left out, as in the import."
+    told = f"{counted_noun(lower, 'interaction')} rated below {least:g} left out, as in the import."
     return replace(read, frame=kept, notices=(*read.notices, *([told] if lower else [])))
 
 
@@ -181,7 +186,9 @@ def _pairs(dataset: Dataset, read: Source | None, tally: Tally) -> pl.DataFrame:
     once = frame.unique(["user", "item"], keep="first", maintain_order=True)
     repeats = len(frame) - len(once)
     tally.counts["read"] = len(frame)
-    tally.note("repeats_merged", repeats, f"{repeats} repeated interactions merged.")
+    tally.note(
+        "repeats_merged", repeats, f"{counted_noun(repeats, 'repeated interaction')} merged."
+    )
     return once
 
 

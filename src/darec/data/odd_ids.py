@@ -6,6 +6,7 @@ import re
 from typing import Final
 
 from darec.data.cleaning import Tally
+from darec.wording import counted_noun
 
 MISSING: Final = {"NaN", "nan", "NULL", "null", "None", "<NA>", "\\N"}
 SHORTENED: Final = re.compile(r"\d([.,]\d+[eE]\+?|[eE]\+)\d+")
@@ -29,6 +30,6 @@ def note_odd_ids(users: list[str], items: list[str], tally: Tally) -> None:
         short = [one for one in ids if SHORTENED.fullmatch(one)]
         if short:
             tally.notices.append(
-                f"{len(short)} {kind} ids look like {short[0]!r}: a spreadsheet writes long numbers so, and different "
-                "ids may have become one. Export them as text."
+                f"{counted_noun(len(short), f'{kind} id looks', f'{kind} ids look')} like {short[0]!r}: a spreadsheet "
+                "writes long numbers so, and different ids may have become one. Export them as text."
             )

@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from darec.data.dataset import SPLITS
 from darec.errors import ConfigError, DataError, did_you_mean
 from darec.types import IntArray
+from darec.wording import counted_noun
 
 SPLIT_METHODS: Final = ("random", "leave-last-out", "temporal-user", "global-time", "cold-items")
 TIMED_METHODS: Final = ("leave-last-out", "temporal-user", "global-time")
@@ -278,7 +279,8 @@ def _pairs(frame: pl.DataFrame) -> tuple[IntArray, IntArray]:
     repeats = np.count_nonzero(pairs[1:] == pairs[:-1])
     if repeats:
         raise DataError(
-            f"{repeats} interactions repeat a user and item, and could fall on both sides of a split: merge them first."
+            f"{counted_noun(int(repeats), 'interaction repeats', 'interactions repeat')}"
+            f" a user and item, and could fall on both sides of a split: merge them first."
         )
     return users, items
 

@@ -15,7 +15,7 @@ from darec.export.index import import_faiss
 from darec.export.manifest import marker_text, resealed
 from darec.export.search import Indexable
 from darec.export.trials import K, Measured, Trials
-from darec.files import read_json
+from darec.files import read_json, writing
 from darec.numerics.vector_index import BUILD, KINDS, LINKS, Kind
 from darec.progress import OnStage
 from darec.swap import MARKER, replacing
@@ -70,7 +70,7 @@ def index_bundle(
         if read_json(path / MARKER) != bundle.manifest:
             raise FolderError(f"{path} was replaced while its index was built: run it again.")
 
-    with replacing(path, unchanged) as new:
+    with writing(path), replacing(path, unchanged) as new:
         for name, measured in made.found.items():
             measured.index.save(new / name)
         manifest = resealed(bundle.manifest, new, (INDEX, SIMILAR), {"index": about})

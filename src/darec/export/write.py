@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterable
+from functools import partial
 from importlib.metadata import version
 from pathlib import Path
 from typing import Any
@@ -27,7 +28,7 @@ from darec.export.bundle import (
 )
 from darec.export.manifest import is_bundle, marker_text, sealed
 from darec.export.reading import save_reader
-from darec.files import is_free
+from darec.files import is_free, writing
 from darec.listing.fields import OWN
 from darec.run import Run
 from darec.swap import MARKER, replacing
@@ -69,7 +70,8 @@ def export_bundle(
     run.scorer.check()
     kept = run.dataset.fields.columns(_chosen(run, fields))
     ids = pl.DataFrame({"item_id": run.dataset.items.texts}, {"item_id": pl.String})
-    with replacing(path, lambda: _check_target(path, overwrite=overwrite)) as new:
+    check = partial(_check_target, path, overwrite=overwrite)
+    with writing(path), replacing(path, check) as new:
         run.scorer.save(new / SCORER)
         users = {"user_id": run.dataset.users.texts}
         pl.DataFrame(users, {"user_id": pl.String}).write_parquet(new / USERS)

@@ -21,6 +21,7 @@ from darec.text.store import INDEX_SCHEMA, Block, TextStore
 from darec.text.table import not_zero, spread
 from darec.text.users import TextVectors
 from darec.types import FloatArray, IntArray
+from darec.wording import counted_noun
 
 KEPT_AT_ONCE: Final = 256
 """Number of texts in a stored batch, which is the most that is lost if the process is killed."""
@@ -155,9 +156,14 @@ class Encoding:
         blocks, damaged = store.pending(self.identity)
         if blocks:
             n = sum(len(block.keys) for block in blocks)
-            self.notices.append(f"{n} texts come from an interrupted run.")
+            self.notices.append(
+                f"{counted_noun(n, 'text comes', 'texts come')} from an interrupted run."
+            )
         if damaged:
-            self.notices.append(f"{damaged} damaged batches of an interrupted run are made again.")
+            self.notices.append(
+                f"{counted_noun(damaged, 'damaged batch', 'damaged batches')} of an interrupted run "
+                "made again."
+            )
         try:
             stored = store.read()
         except TextError as error:
@@ -274,7 +280,8 @@ class Encoding:
         if nothing.any() and self.encoder.reads == "text":
             first = next(key for key, row in self.rows.items() if nothing[row])
             self.notices.append(
-                f"the encoder found nothing in {nothing.sum()} texts (first: {self.owners[first]}): they count as "
+                f"the encoder found nothing in {counted_noun(nothing.sum(), 'text')}"
+                f" (first: {self.owners[first]}): they count as "
                 "missing."
             )
 

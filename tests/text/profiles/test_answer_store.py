@@ -34,7 +34,7 @@ def test_damaged_lines_are_asked_again(
     server.requests.clear()
     report = profiler().run(progress=False)
     assert (report.new, report.profiles) == (1, 12) and len(server.requests) == 1
-    assert "1 damaged lines" in report.notices[-1]
+    assert "1 damaged line" in report.notices[-1]
     assert len(AnswerStore(shop / "profiles/m").answers) == 12
 
 

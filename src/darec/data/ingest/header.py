@@ -12,6 +12,7 @@ import polars as pl
 from darec.data.ingest.columns import USUAL, plain
 from darec.data.ingest.source import LINE
 from darec.errors import DataError
+from darec.wording import counted_noun
 
 KNOWN: Final = {name for names in USUAL.values() for name in names} | {"id", "title", "name"}
 _NUMBER_OR_DATE: Final = re.compile(r"[-+]?\d[\d.,]*([eE][-+]?\d+)?|\d{4}[-/]\d{1,2}[-/]\d{1,2}.*")
@@ -65,7 +66,8 @@ def told_headers(path: Path, lines: Sequence[int]) -> tuple[str, ...]:
     if not lines:
         return ()
     return (
-        f"{path}: {len(lines)} lines that repeat the header were left out, the first is line {lines[0]}.",
+        f"{path}: {counted_noun(len(lines), 'line that repeats the header was', 'lines that repeat the header were')}"
+        f" left out, the first is line {lines[0]}.",
     )
 
 

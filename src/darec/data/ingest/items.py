@@ -12,6 +12,7 @@ from darec.data.ingest.columns import plain, stood_twice, usual_columns
 from darec.data.ingest.source import LINE, SourceTable
 from darec.data.ingest.tabular import read_table
 from darec.errors import DataError, did_you_mean
+from darec.wording import counted_noun
 
 
 def read_items(path: Path, id_column: str | None = None) -> pl.DataFrame:
@@ -37,7 +38,8 @@ def distinct_items(table: SourceTable, id_column: str | None = None) -> SourceTa
     repeats = len(rows) - len(first)
     if not repeats:
         return table
-    told = f"{table.name}: {repeats} rows that repeat an item word for word were left out."
+    repeating = counted_noun(repeats, "row that repeats", "rows that repeat")
+    told = f"{table.name}: left out {repeating} an item word for word."
     return replace(table, frame=table.frame[first], notices=(*table.notices, told))
 
 

@@ -13,6 +13,7 @@ import polars as pl
 
 from darec.data.ingest.source import LINE
 from darec.errors import DataError
+from darec.wording import counted_noun
 
 
 def read_json(path: Path, data: bytes) -> tuple[pl.DataFrame, str, tuple[str, ...]]:
@@ -52,7 +53,10 @@ def read_json(path: Path, data: bytes) -> tuple[pl.DataFrame, str, tuple[str, ..
     if halves:
         records = [_whole(record) for record in records]
     notices = (
-        (f"{path}: {literals} lines are Python literals and no JSON, and were read as such.",)
+        (
+            f"{path}: {counted_noun(literals, 'line is a Python literal', 'lines are Python literals')}, not JSON: "
+            "read as such.",
+        )
         if literals
         else ()
     )

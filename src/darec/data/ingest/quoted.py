@@ -15,6 +15,7 @@ from darec.data.ingest.columns import column_names
 from darec.data.ingest.header import misfit
 from darec.data.ingest.source import LINE
 from darec.errors import DataError
+from darec.wording import counted_noun
 
 _FIELD: Final = r'^"(?:[^"]|"")*"$'
 _ROWS: Final = 2**16  # turned into a frame together
@@ -145,7 +146,8 @@ class QuotedRows:
         if spanning:
             begin, end = max(spanning, key=lambda lines: lines[1] - lines[0])
             self.notices += (
-                f"{path}: {len(spanning)} rows hold line breaks inside quotes, the longest in lines {begin} to {end}.",
+                f"{path}: {counted_noun(len(spanning), 'row holds', 'rows hold')}"
+                f" line breaks inside quotes, the longest in lines {begin} to {end}.",
             )
         if self._records.escape:
             self.notices += (f"{path}: backslashes escape quotes inside fields.",)

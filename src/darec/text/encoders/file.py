@@ -21,6 +21,7 @@ from darec.errors import TextError
 from darec.text.encoders.base import Encoder, EncoderConfig
 from darec.text.sources import read_ids
 from darec.types import FloatArray
+from darec.wording import counted_noun
 
 
 class FileConfig(EncoderConfig):
@@ -81,7 +82,9 @@ class FileEncoder(Encoder[FileConfig]):
                 "dataset."
             )
         if len(found) < len(texts):
-            self.notices.append(f"{len(texts) - len(found)} items have no vector in {self.path}.")
+            self.notices.append(
+                f"{counted_noun(len(texts) - len(found), 'item has', 'items have')} no vector in {self.path}."
+            )
         vectors = np.zeros((len(texts), table.shape[1]), np.float32)
         targets, sources = np.array(found).T
         vectors[targets] = table[sources]

@@ -25,6 +25,7 @@ from darec.text.endpoint import Endpoint, run_async
 from darec.text.refusals import Reach, read_answer
 from darec.types import FloatArray
 from darec.urls import without_credentials
+from darec.wording import counted_noun
 
 if TYPE_CHECKING:
     from openai import AsyncOpenAI
@@ -118,11 +119,12 @@ class OpenAIEncoder(Encoder[OpenAIConfig]):
         notices = []
         if self._n_cut:
             limit = f"{self.config.max_tokens:,} tokens (max_tokens)"
-            notices.append(f"{self._n_cut} texts are cut to {limit}.")
+            notices.append(f"{counted_noun(self._n_cut, 'text is', 'texts are')} cut to {limit}.")
         if self._refused:
             n, first = len(self._refused), self._refused[0]
             notices.append(
-                f"the server refused {n} texts, which count as missing (first: {first})."
+                f"the server refused {counted_noun(n, 'text, which counts', 'texts, which count')}"
+                f" as missing (first: {first})."
             )
         return notices
 

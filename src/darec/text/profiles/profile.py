@@ -23,6 +23,7 @@ from darec.text.profiles.schema import Kind
 from darec.text.profiles.shards import gather_answers
 from darec.text.profiles.store import FOLDER, Answer, AnswerStore
 from darec.text.shards import Shard, shards_of
+from darec.wording import counted_noun
 
 KINDS: Final[tuple[Kind, ...]] = ("item", "user")
 
@@ -251,14 +252,22 @@ class Profiler:
             limit, dataset = self.config.max_characters, self.dataset
             long = int((dataset.catalogue["text"].str.len_chars() > limit).sum())
             if long:
-                notices.append(f"{long} texts are cut to {limit:,} characters (max_characters).")
+                notices.append(
+                    f"{counted_noun(long, 'text is', 'texts are')} cut to {limit:,} characters (max_characters)."
+                )
             silent = self._silent["item"]
             if silent:
-                notices.append(f"{silent} items have neither title nor text.")
+                notices.append(
+                    f"{counted_noun(silent, 'item has', 'items have')} neither title nor text."
+                )
         if "user" in self.prompts:
             silent = self._silent["user"]
             if silent:
-                notices.append(f"{silent} users have no training item with a title or text.")
+                notices.append(
+                    f"{counted_noun(silent, 'user has', 'users have')} no training item with a title or text."
+                )
         if store.damaged:
-            notices.append(f"{store.damaged} damaged lines of {store.path} are passed over.")
+            notices.append(
+                f"{counted_noun(store.damaged, 'damaged line')} of {store.path} passed over."
+            )
         return tuple(notices)
