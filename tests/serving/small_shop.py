@@ -18,7 +18,7 @@ from darec.backbones.closed_form import matrix_of
 from darec.config import resolve_config
 from darec.data.dataset import Dataset
 from darec.run import Run
-from darec.scoring import AddedScorer, MatrixScorer, TableScorer
+from darec.scoring import AddedScorer, MatrixScorer, PopularityScorer, TableScorer
 from darec.serving.app import create_app
 from darec.serving.server import bind, url_of
 from darec.serving.settings import ServingSettings
@@ -67,7 +67,14 @@ def make_run(seed: int = 0, kind: str = "both", encoder: str = "tfidf") -> Run:
     ).numpy()
     np.fill_diagonal(B, 0)
     matrix = MatrixScorer(B, matrix_of(data.train), ties)
-    scorer = {"tables": tables, "matrix": matrix, "both": AddedScorer([tables, matrix], [1, 0.5])}
+    degrees = torch.from_numpy(data.train.item_degree).float()
+    popular = PopularityScorer(data.n_users, degrees.log1p(), ties)
+    scorer = {
+        "tables": tables,
+        "matrix": matrix,
+        "both": AddedScorer([tables, matrix], [1, 0.5]),
+        "popular": AddedScorer([tables, popular, matrix], [1, 2, 0.5]),
+    }
     return Run(resolve_config(), data, scorer[kind], {})
 
 

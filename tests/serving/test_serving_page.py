@@ -151,6 +151,18 @@ def test_what_a_bundle_cannot_do_is_left_out(tmp_path: Path) -> None:
                 assert (f'name="{name}"' in page.text) == there, (kind, name)
 
 
+def test_every_part_of_a_score_has_its_name(tmp_path: Path) -> None:
+    """As darec's default scores: tables, popularity and a matrix."""
+    path = darec.export_bundle(make_run(kind="popular"), tmp_path / "b").path
+    with TestClient(create_app(ServingSettings(str(path), str(tmp_path / "log")))) as client:
+        new = {"item_id": "n1", "title": "New", "text": "a pot for camping"}
+        assert client.post("/v1/items", json=new).status_code == 201
+        page = client.get("/?user=u1").text
+    assert "popular with everybody" in page and "taste learned from users" in page
+    assert page.count("everything else") <= page.count('<h2 id="title-'), "the rest alone"
+    assert "and 1 new item " in page
+
+
 def test_there_may_be_no_page(settings: ServingSettings) -> None:
     with TestClient(create_app(replace(settings, page=False))) as client:
         for path in (*PATHS, "/static/page.css"):
