@@ -247,7 +247,7 @@ def test_the_command(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     update = ["update", home / "full", "--interactions", new, "--items", items]
     assert call(*update, *out) == 0
     shown = capsys.readouterr()
-    assert "new: 5 interactions, 2 users and 1 item" in shown.out
+    assert "updated with 5 new interactions, 2 new users and 1 new item" in shown.out
     assert "of the ten best items of 60 earlier users are unchanged" in shown.out
     assert "1 new item has no text, the first 'ghost'" in shown.err
     assert darec.load_run(tmp_path / "b").dataset.path == tmp_path / "grown"
@@ -259,7 +259,7 @@ def test_the_command(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
         call("update", tmp_path / "b", "--interactions", new, "--out", tmp_path / "c", "--quiet")
         == 0
     )
-    assert "0 interactions, 0 users and 0 items are new" in capsys.readouterr().out
+    assert "updated with 0 new interactions, 0 new users and 0 new items" in capsys.readouterr().out
 
 
 def test_refusals(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

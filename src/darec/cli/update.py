@@ -133,9 +133,9 @@ def _print(run: Run) -> None:
         if name.startswith("update/")
     }
     console.print(
-        f"{run.config.backbone.name} + {run.config.alignment.name}, updated: "
-        f"new: {counted_noun(figures['new_interactions'], 'interaction')}, "
-        f"{counted_noun(figures['new_users'], 'user')} and {counted_noun(figures['new_items'], 'item')}",
+        f"{run.config.backbone.name} + {run.config.alignment.name}, updated with "
+        f"{counted_noun(figures['new_interactions'], 'new interaction')}, "
+        f"{counted_noun(figures['new_users'], 'new user')} and {counted_noun(figures['new_items'], 'new item')}",
         soft_wrap=True,
     )
     console.print(
