@@ -88,7 +88,7 @@ def step_seconds(shape: Shape, machine: Machine) -> float:
 def layout(shape: Shape, machine: Machine, processes: int, kind: str) -> dict[str, float]:
     """Seconds, bytes of memory a process and bytes sent a process, of one step.
 
-    Column shards: a process has all of the graph and d / P columns; it sends the scores of the batch, to be summed.
+    Column shards: a process has all of the graph and d / P columns; it sends a number for each pair of the batch.
     Row shards: a process has N / P rows and their entries; before each product it gets the rows that it needs of the
     others, at most all of them.
     """
@@ -103,7 +103,7 @@ def layout(shape: Shape, machine: Machine, processes: int, kind: str) -> dict[st
         part = Shape(
             shape.edges, shape.entities, max(1, shape.width // processes), shape.layers, shape.batch
         )
-        sent = 2 * share * 2 * shape.batch * FLOAT
+        sent = 2 * share * shape.batch * FLOAT  # one number a pair, summed
         memory = graph + tables / processes
         seconds = step_seconds(part, machine)
         messages = 2
@@ -129,10 +129,10 @@ def layout(shape: Shape, machine: Machine, processes: int, kind: str) -> dict[st
 def machines(found: dict[str, Any]) -> list[Machine]:
     """The one that was measured, and one on paper."""
     rows = {int(width): (one, other) for width, (one, other) in found["rows"].items()}
-    here = Machine("one core, measured", found["stream"], rows, 8e9, 1.25e9)
+    here = Machine("one core, constants measured", found["stream"], rows, 8e9, 1.25e9)
     # NVIDIA's data sheet of the H100 SXM (80 GB, 3.35 TB/s, 450 GB/s each way over NVLink); random rows at half of it.
     paper = dict.fromkeys(ROWS, (3.35e12, 1.675e12))
-    gpu = Machine("H100, data sheet", 3.35e12, paper, 80e9, 450e9, cache=50e6)
+    gpu = Machine("H100, constants of the data sheet", 3.35e12, paper, 80e9, 450e9, cache=50e6)
     return [here, gpu]
 
 

@@ -3,7 +3,7 @@
 Vectors are synthetic: 384 columns in clusters within clusters, with noise longer than what the rows of a cluster have
 in common, so that the nearest rows are not simply those of the cluster. Each size and way runs in a process of its own,
 whose peak memory is told beside that of the vectors alone. Beyond 20,000 items exact comparison is timed for 2,000 rows
-and told in proportion, since its time is so many times that of a row.
+and told in proportion, since its time is so many times that of a row. Seconds are processor time.
 
 Writes results/text_neighbours.json and the table of docs/studies/text-neighbours.md; a size that is not measured anew
 keeps its figures. ``--tables`` only writes the table.
@@ -48,17 +48,17 @@ def one(n: int, way: str) -> dict[str, Any]:
     torch.set_num_threads(1)
     x = vectors(n)
     before = peak_rss_mb()
-    started = time.perf_counter()
+    started = time.process_time()
     told: dict[str, Any] = {}
     if way == "exact":
         timed = n if n <= 2 * nearest.EXACT / 5 else TIMED
         nearest_neighbours(x, COUNT, None if timed == n else x[:timed])
         told = {"rows_timed": timed}
-        seconds = (time.perf_counter() - started) * n / timed
+        seconds = (time.process_time() - started) * n / timed
     else:
         nearest.EXACT = 0  # type: ignore[misc]
         found = nearest.find_neighbours(x, COUNT)
-        seconds = time.perf_counter() - started
+        seconds = time.process_time() - started
         told = {"recall": round(found.recall or 0.0, 4), "of_all": round(checked(x, found), 4)}
     peak = peak_rss_mb()
     return {
