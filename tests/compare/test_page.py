@@ -6,9 +6,10 @@ from pathlib import Path
 
 import pytest
 
+from darec.compare.conclusion import conclusion
 from darec.compare.figures import Curve, Gain, RunRecord, Spread
 from darec.compare.page import write_markdown, write_page
-from darec.compare.plots import accuracy, gains, plots
+from darec.compare.plots import accuracy, gains, limits, plots
 from darec.compare.result import Comparison, Variant
 from darec.evaluation.groups import Group
 
@@ -110,3 +111,49 @@ def test_the_same_comparison_gives_the_same_bytes(tmp_path: Path) -> None:
         write_markdown(GRID, tmp_path / name)
     for file in (tmp_path / "a").iterdir():
         assert file.read_bytes() == (tmp_path / "b" / file.name).read_bytes()
+
+
+def test_the_page_opens_with_the_conclusion(tmp_path: Path) -> None:
+    write_page(GRID, tmp_path / "c.html")
+    page = (tmp_path / "c.html").read_text()
+    said = (
+        "lightgcn + darec has the highest test recall@20, 0.1234, 23.4% more (95% interval +13.4 to +33.4%) than the "
+        "same backbone without alignment."
+    )
+    assert conclusion(GRID) == [said]
+    assert page.index(f'<p class="lead">{said}</p>') < page.index("<table")
+    assert "prefers-color-scheme: dark" in page
+
+
+def test_what_is_within_chance_is_said_to_be() -> None:
+    best = pair("lightgcn", "darec", 0.1234)
+    unsure = {name: replace(found, p_users_holm=0.2) for name, found in best.gains.items()}
+    (said,) = conclusion(comparison(pair("lightgcn", "none", 0.1), replace(best, gains=unsure)))
+    assert "which is within chance" in said
+
+
+def test_another_model_that_is_best_in_the_tail_is_named() -> None:
+    def with_tail(variant: Variant, value: float) -> Variant:
+        tail = {f"{GROUPS[0].name}/recall@20": Spread.of([value, value])}
+        return replace(variant, test={**variant.test, **tail})
+
+    none, darec = pair("lightgcn", "none", 0.1), pair("lightgcn", "darec", 0.1234)
+    behind = conclusion(comparison(with_tail(none, 0.03), with_tail(darec, 0.01)))[1]
+    assert "it has 0.0100, and lightgcn + none has more, 0.0300" in behind
+    ahead = conclusion(comparison(with_tail(none, 0.01), with_tail(darec, 0.03)))[1]
+    assert ahead.startswith("It has the highest") and "0.0300" in ahead
+
+
+def test_means_decide_an_axis_and_an_endless_interval_does_not() -> None:
+    assert limits([(10, 8, 12), (4, 3, 5)]) == pytest.approx((-0.72, 12.72))
+    bottom, top = limits([(10, -250, 300), (4, 3, 5)])
+    assert -12 < bottom < -10 and 20 < top < 23
+    assert limits([]) == pytest.approx((-0.06, 0.06))
+
+
+def test_a_grid_without_epochs_has_no_curves() -> None:
+    solved = [
+        replace(found, curves=(Curve(0, (3,), (1.0,), (0.05,), 3),))
+        for found in (pair("ease", "none", 0.1), pair("ease", "l3ae", 0.12))
+    ]
+    assert not [name for name, _, _ in plots(comparison(*solved)) if name.startswith("curves")]

@@ -3,18 +3,20 @@
 from __future__ import annotations
 
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from darec.report.drawing import png, svg
+from darec.report.drawing import png, svg, with_dots
 from darec.visualize.anatomy import Anatomy, View
 from darec.visualize.cases import Case, CaseStudy, Nearness
 from darec.visualize.maps import Partners
 from darec.visualize.page import write_anatomy
 from darec.visualize.plots import case_ranks, maps, matrices, pictures
 from darec.visualize.similarity import Similarities
+from darec.visualize.words import typical_words
 
 PARTS = ("C_sh", "L_sh", "C_sp", "L_sp")
 
@@ -109,3 +111,44 @@ def test_every_pair_is_drawn_at_its_mean_rank() -> None:
 def test_the_same_values_give_the_same_bytes() -> None:
     assert svg(maps(view("users"), "pca")) == svg(maps(view("users"), "pca"))
     assert png(matrices(view("users"))) == png(matrices(view("users")))
+
+
+def test_the_page_opens_with_the_conclusion(tmp_path: Path) -> None:
+    write_anatomy(anatomy(), tmp_path)
+    page = (tmp_path / "index.html").read_text()
+    lead = re.search(r'<p class="lead">(.*?)</p>', page)
+    assert lead is not None and lead.start() < page.index("<table")
+    assert "C_sh and L_sh put 75% of the users (50% by chance) and 75% of the items" in lead[1]
+    assert "of rank 2 in E_L, are of rank 30 in E_C; chance is 25." in lead[1]
+
+
+def test_maps_name_clusters_and_show_titles(tmp_path: Path) -> None:
+    named = replace(
+        view("items"), names=("coffee, filter", "tent"), titles=("A & B", "C", "D", "x " * 60)
+    )
+    made = replace(anatomy(study=False), views=(view("users"), named))
+    write_anatomy(made, tmp_path)
+    page = (tmp_path / "index.html").read_text()
+    assert page.count("<title>A &amp; B</title>") == 2  # in both of the compared tables
+    assert "<title>x x x" in page and "x " * 30 not in page
+    assert "is called by the words that are typical of the titles" in page
+    (legend,) = maps(named, "pca").legends
+    assert [text.get_text() for text in legend.get_texts()] == ["coffee, filter", "tent"]
+
+
+def test_dots_are_where_they_were_drawn() -> None:
+    drawn = svg(maps(view("users"), "pca"))
+    places = re.findall(
+        r'<use [^>]*?x="([\d.]+)" y="([\d.]+)" style="fill: #\w+; fill-opacity', drawn
+    )
+    dots = re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', with_dots(drawn, "users-C_sh"))
+    assert len(dots) == 4
+    assert sorted(dots) == sorted((f"{float(x):.1f}", f"{float(y):.1f}") for x, y in places[:4])
+
+
+def test_typical_words_are_frequent_within_and_rare_without() -> None:
+    texts = [{"tent", "warm"}, {"tent", "red"}, {"coffee", "warm"}, {"coffee", "cup"}, set()]
+    clusters = np.array([0, 0, 1, 1, 2])
+    tent, coffee, nothing = typical_words(texts, clusters, 3)
+    assert tent.split(", ")[0] == "tent" and coffee.split(", ")[0] == "coffee"
+    assert "warm" not in tent + coffee and nothing == ""

@@ -5,13 +5,14 @@ from __future__ import annotations
 from html import escape
 from pathlib import Path
 
+from darec.compare.conclusion import conclusion
 from darec.compare.output import to_markdown
 from darec.compare.plots import plots
 from darec.compare.result import Comparison
 from darec.compare.tables import Cell, Sheet, sheets
 from darec.files import write_atomic
 from darec.report.drawing import svg
-from darec.report.html import figure, listed, write_document
+from darec.report.html import figure, listed, table, write_document
 
 
 def write_page(comparison: Comparison, path: str | Path) -> None:
@@ -34,9 +35,7 @@ def write_page(comparison: Comparison, path: str | Path) -> None:
         f"{comparison.monitor}; the whole catalogue ranked, {comparison.mask} items masked. Made {comparison.made} on "
         f"{comparison.machine}, " + ", ".join(f"{k} {v}" for k, v in comparison.versions.items())
     )
-    parts = [f"<p>{escape(about)}.</p>"]
-    if comparison.command:
-        parts.append(f"<p><code>{escape(comparison.command)}</code></p>")
+    parts = []
     parts.append(_table(accuracy))
     parts += [figure(svg(make()), caption) for _, caption, make in plots(comparison)]
     parts += map(_table, others)
@@ -49,7 +48,16 @@ def write_page(comparison: Comparison, path: str | Path) -> None:
         parts += ["<h2>Failed runs</h2>", listed(failed)]
     if comparison.notes:
         parts += ["<h2>Notes</h2>", listed(comparison.notes)]
-    write_document(Path(path), title, parts)
+    parts += ["<h2>How it was made</h2>", f'<p class="about">{escape(about)}.</p>']
+    if comparison.command:
+        parts.append(f"<p><code>{escape(comparison.command)}</code></p>")
+    write_document(
+        Path(path),
+        title,
+        parts,
+        kind=comparison.words.title.lower(),
+        conclusion=conclusion(comparison),
+    )
 
 
 def write_markdown(comparison: Comparison, folder: str | Path, name: str = "README") -> Path:
@@ -78,16 +86,16 @@ def write_markdown(comparison: Comparison, folder: str | Path, name: str = "READ
 
 
 def _table(sheet: Sheet) -> str:
-    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in sheet.columns)
-    lines = [f"<h2>{escape(sheet.title)}</h2>", '<div class="wide"><table>']
-    lines.append(f"<thead><tr>{head}</tr></thead><tbody>")
-    for section, rows in sheet.sections:
-        width = len(sheet.columns)
-        lines.append(f'<tr class="section"><td colspan="{width}">{escape(section)}</td></tr>')
-        lines += [f"<tr>{''.join(map(_cell, row))}</tr>" for row in rows]
-    lines.append("</tbody></table></div>")
+    rows = []
+    for section, found in sheet.sections:
+        rows.append(
+            f'<tr class="section"><td colspan="{len(sheet.columns)}">{escape(section)}</td></tr>'
+        )
+        rows += [f"<tr>{''.join(map(_cell, row))}</tr>" for row in found]
+    made = table(sheet.columns, rows, about=sheet.title)
     legend = "<br>".join(map(escape, sheet.legend))
-    return "\n".join([*lines, f'<p class="legend">{legend}</p>' if legend else ""])
+    told = f'<p class="legend">{legend}</p>' if legend else ""
+    return "\n".join([f"<h2>{escape(sheet.title)}</h2>", made, told])
 
 
 def _cell(cell: Cell) -> str:

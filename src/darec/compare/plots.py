@@ -5,7 +5,7 @@ A variant keeps its colour in all plots.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from itertools import cycle
 from typing import TYPE_CHECKING, Literal
 
@@ -17,6 +17,8 @@ from darec.report.drawing import COLOURS, GREY, empty_panels, legend
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
+
+CUT = "An interval that reaches the frame goes on beyond it."
 
 
 def plots(comparison: Comparison) -> Iterator[tuple[str, str, Callable[[], Figure]]]:
@@ -34,7 +36,7 @@ def plots(comparison: Comparison) -> Iterator[tuple[str, str, Callable[[], Figur
     if has_gains(comparison):
         yield (
             "gains",
-            f"Gain in test {metric} over {over}, with its 95% bootstrap interval over users.",
+            f"Gain in test {metric} over {over}, with its 95% bootstrap interval over users. {CUT}",
             lambda: gains(comparison, metric),
         )
         for kind, what in (
@@ -44,14 +46,17 @@ def plots(comparison: Comparison) -> Iterator[tuple[str, str, Callable[[], Figur
             if sum(group.kind == kind and group.size > 0 for group in comparison.groups) > 1:
                 yield (
                     f"gains-by-{kind}",
-                    f"Gain in test {metric} over {comparison.words.differs} by {what}, with 95% intervals over users.",
+                    f"Gain in test {metric} over {comparison.words.differs} by {what}, with 95% intervals over users. "
+                    f"{CUT}",
                     lambda kind=kind: gains_by_group(comparison, metric, kind),  # type: ignore[misc]
                 )
-    if any(variant.curves for variant in comparison.variants):
+    curves_of = [curve for variant in comparison.variants for curve in variant.curves]
+    if any(len(curve.epochs) > 1 for curve in curves_of):
         for axis in ("seconds", "epochs"):
             yield (
                 f"curves-{axis}",
-                f"Validation {comparison.monitor} over {axis} of training: a line a seed, a dot at the best epoch.",
+                f"Validation {comparison.monitor} over {axis} of training: a line a seed, a dot at the best epoch. "
+                "A dot alone is a model that is not trained by epochs.",
                 lambda axis=axis: curves(comparison, axis),  # type: ignore[misc]
             )
 
@@ -80,6 +85,7 @@ def gains(comparison: Comparison, metric: str) -> Figure:
     figure, panels = _panels(comparison)
     for axes, section in zip(panels, comparison.sections, strict=True):
         names: list[str] = []
+        shown: list[tuple[float, float, float]] = []
         for variant in comparison.of_section(section):
             gain = variant.gains.get(metric)
             if gain is None or gain.relative is None:
@@ -87,8 +93,10 @@ def gains(comparison: Comparison, metric: str) -> Figure:
             share, low, high = (100 * value for value in gain.relative)
             _whisker(axes, len(names), share, low, high, _colour(comparison, variant))
             names.append(variant.row)
+            shown.append((share, low, high))
         axes.axhline(0, color=GREY, lw=1, zorder=0)
         _label(axes, names, section)
+        axes.set_ylim(limits(shown))
     panels[0].set_ylabel(f"gain in {metric}, %")
     return figure
 
@@ -99,6 +107,7 @@ def gains_by_group(comparison: Comparison, metric: str, kind: str) -> Figure:
     figure, panels = _panels(comparison)
     for axes, section in zip(panels, comparison.sections, strict=True):
         shown = [variant for variant in comparison.of_section(section) if variant.gains]
+        drawn: list[tuple[float, float, float]] = []
         step = 0.8 / max(1, len(shown))
         for index, variant in enumerate(shown):
             for place, group in enumerate(groups):
@@ -108,9 +117,11 @@ def gains_by_group(comparison: Comparison, metric: str, kind: str) -> Figure:
                 share, low, high = (100 * value for value in gain.relative)
                 x = place + (index - (len(shown) - 1) / 2) * step
                 _whisker(axes, x, share, low, high, _colour(comparison, variant))
+                drawn.append((share, low, high))
             axes.plot([], [], "o", color=_colour(comparison, variant), label=variant.row)
         axes.axhline(0, color=GREY, lw=1, zorder=0)
         _label(axes, [group_label(group) for group in groups], section, slant=False)
+        axes.set_ylim(limits(drawn))
     panels[0].set_ylabel(f"gain in {metric}, %")
     legend(figure, *panels)
     return figure
@@ -130,6 +141,9 @@ def curves(comparison: Comparison, over: Literal["seconds", "epochs"]) -> Figure
                     at = curve.epochs.index(curve.best_epoch)
                     axes.plot(x[at], curve.values[at], ".", color=colour)
         axes.set_xlabel(over)
+        axes.set_xlim(left=0)
+        if over == "epochs":
+            axes.xaxis.get_major_locator().set_params(integer=True)
         axes.set_title(section)
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel(f"validation {comparison.monitor}")
@@ -159,6 +173,24 @@ def _whisker(axes: Axes, x: float, middle: float, low: float, high: float, colou
     axes.errorbar(
         x, middle, yerr=[[below], [above]], fmt="o", color=colour, capsize=3, ms=5, lw=1.5
     )
+
+
+def limits(shown: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
+    """The ends of an axis for means with intervals, and for 0, which the means decide.
+
+    Intervals may take as much room again as the means span with 0, and are cut beyond it: a gain over next to nothing
+    has an interval of hundreds of percent, in which all else would be lost.
+
+    Args:
+        shown: mean, lower and upper end of each.
+    """
+    means = [mean for mean, _, _ in shown]
+    low, high = min([0.0, *means]), max([0.0, *means])
+    room = max(high - low, 1.0)
+    bottom = min([0.0, *(max(end, low - room) for _, end, _ in shown)])
+    top = max([0.0, *(min(end, high + room) for _, _, end in shown)])
+    margin = 0.06 * max(top - bottom, 1.0)
+    return bottom - margin, top + margin
 
 
 def _label(axes: Axes, names: list[str], title: str, *, slant: bool = True) -> None:

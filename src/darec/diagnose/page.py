@@ -13,7 +13,7 @@ from darec.errors import RunError
 from darec.files import is_free, write_atomic, write_json
 from darec.lock import locked
 from darec.report.drawing import empty_panels, svg
-from darec.report.html import figure, listed, write_document
+from darec.report.html import cells, figure, listed, table, write_document
 
 _MARKER: Final = "text-report.json"
 _LIMITS: Final = (
@@ -59,8 +59,6 @@ def _write(report: TextReport, out: Path, command: str) -> None:
     for name, _, drawing in drawn:
         write_atomic(out / f"{name}.svg", drawing)
     page = [
-        *(f"<p><strong>Note</strong>: {escape(line)}</p>" for line in reading.warnings),
-        f"<p><strong>Text {escape(reading.verdict)}</strong>: {escape(reading.reason)}</p>",
         listed(reading.remarks),
         f'<p class="legend">{escape(_LIMITS)}</p>',
         *(figure(drawing, caption) for _, caption, drawing in drawn),
@@ -74,16 +72,11 @@ def _write(report: TextReport, out: Path, command: str) -> None:
     if command:
         page.append(f"<p><code>{escape(command)}</code></p>")
         lines.append(f"Written by `{command}`.\n")
-    write_document(out / "index.html", title, page)
+    conclusion = [*reading.warnings, f"Text {reading.verdict}: {reading.reason}"]
+    write_document(out / "index.html", title, page, kind="text report", conclusion=conclusion)
     write_atomic(out / "README.md", "\n".join(lines))
 
 
-def _html(table: Table) -> str:
-    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in table.columns)
-    rows = "".join(
-        f"<tr>{''.join(f'<td>{escape(cell)}</td>' for cell in row)}</tr>" for row in table.rows
-    )
-    return (
-        f'<h2>{escape(table.title)}</h2><div class="wide"><table><thead><tr>{head}</tr></thead>'
-        f'<tbody>{rows}</tbody></table></div><p class="legend">{escape(table.note)}</p>'
-    )
+def _html(found: Table) -> str:
+    made = table(found.columns, map(cells, found.rows), about=found.title)
+    return f'<h2>{escape(found.title)}</h2>{made}<p class="legend">{escape(found.note)}</p>'

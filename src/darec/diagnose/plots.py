@@ -1,4 +1,7 @@
-"""The plots of a text report: recall, gain by popularity, agreement, spectrum and lengths."""
+"""The plots of a text report: recall, gain by popularity, agreement, spectrum and lengths.
+
+On the whole page orange is text, blue is interactions and green is both; the thirds of the items are shades of purple.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +15,7 @@ from darec.diagnose.estimate import ByPopularity, Estimate
 from darec.diagnose.figures import Figures
 from darec.diagnose.tables import RECALLS, thirds
 from darec.diagnose.text_report import TextReport
-from darec.report.drawing import COLOURS, GREY, empty_panels
+from darec.report.drawing import COLOURS, GREY, SHADES, empty_panels
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,7 +57,7 @@ def recall_plot(found: Figures) -> Figure:
     for place, name in enumerate(names):
         _bar(left, found.recalls[name].overall, place, _colour(name))
         for third, estimate in enumerate(found.recalls[name].thirds):
-            _bar(right, estimate, place + (1 - third) * 0.25, COLOURS[third], size=4)
+            _bar(right, estimate, place + (1 - third) * 0.25, SHADES[third], size=4)
     left.set_yticks(range(len(names)), [RECALLS[name] for name in names])
     right.set_yticks(range(len(names)), [])
     for axes, title in ((left, "all items"), (right, "by third of the items")):
@@ -64,7 +67,7 @@ def recall_plot(found: Figures) -> Figure:
         axes.set_ylim(-0.6, len(names) - 0.4)
         axes.grid(axis="x", alpha=0.3)
         axes.spines[["top", "right"]].set_visible(False)
-    handles = [right.plot([], [], "o", color=COLOURS[third])[0] for third in range(3)]
+    handles = [right.plot([], [], "o", color=SHADES[third])[0] for third in range(3)]
     figure.legend(handles, thirds(found), loc="outside lower center", ncols=3, frameon=False)
     return figure
 
@@ -91,7 +94,7 @@ def texts_plot(found: Figures) -> Figure:
     """Spectrum, R² by factor, and lengths."""
     figure, (spectrum, factors, words) = empty_panels(1, 3, height=3.0)
     shares = np.array(found.shape.spectrum)
-    spectrum.plot(np.arange(1, len(shares) + 1), shares.cumsum(), color=COLOURS[0])
+    spectrum.plot(np.arange(1, len(shares) + 1), shares.cumsum(), color=COLOURS[1])
     spectrum.set_ylim(0, 1)
     spectrum.set_xlabel("principal components")
     spectrum.set_title("share of variance", fontsize=10)
@@ -101,7 +104,7 @@ def texts_plot(found: Figures) -> Figure:
     factors.axhline(found.regression.r2.value, color="black", lw=1, ls="--")
     factors.set_xlabel("collaborative factor")
     factors.set_title("R² of text (dashed: all)", fontsize=10)
-    words.bar(range(len(WORD_BINS)), found.coverage.word_counts, color=COLOURS[2])
+    words.bar(range(len(WORD_BINS)), found.coverage.word_counts, color=COLOURS[1])
     words.set_xticks(range(len(WORD_BINS)), list(map(str, WORD_BINS)), rotation=60)
     words.set_xlabel("words, from")
     words.set_title("items", fontsize=10)
@@ -125,7 +128,7 @@ def _bar(axes: Axes, found: Estimate | None, y: float, colour: str, size: int = 
 def _columns(axes: Axes, figure: ByPopularity, labels: list[str]) -> None:
     for place, found in enumerate((figure.overall, *figure.thirds)):
         if found is not None:
-            colour = COLOURS[place - 1] if place else "black"
+            colour = SHADES[place - 1] if place else "black"
             axes.plot([place, place], [found.low, found.high], color=colour, lw=2)
             axes.plot(place, found.value, "o", color=colour, ms=7)
     axes.set_xticks(range(len(labels)), [label.replace(" users", "\nusers") for label in labels])

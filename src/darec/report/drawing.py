@@ -6,6 +6,10 @@ Colours are those of Okabe and Ito, which colour-blind readers tell apart.
 from __future__ import annotations
 
 import io
+import re
+import textwrap
+from collections.abc import Sequence
+from html import escape
 from typing import TYPE_CHECKING, Final
 
 from darec.errors import ConfigError
@@ -17,6 +21,9 @@ if TYPE_CHECKING:
 
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#B59F00")
 GREY: Final = "#888888"
+SHADES: Final = ("#CBA6DD", "#9A5FB8", "#5E2A7E")
+"""Of one colour, for what has an order: thirds, say. No entry of :data:`COLOURS` is among them."""
+_DOT: Final = re.compile(r'<use [^>]*?x="([\d.-]+)" y="([\d.-]+)" style="fill: (#\w+)[^>]*/>')
 WIDTH: Final = 9.0  # inches; a page's width at 100 dots an inch
 
 
@@ -70,6 +77,29 @@ def svg(figure: Figure) -> str:
         figure.savefig(buffer, format="svg", bbox_inches="tight", metadata=untold)
     text = buffer.getvalue()
     return text[text.index("<svg") :]
+
+
+def with_dots(drawing: str, name: str, titles: Sequence[str] = ()) -> str:
+    """An ``<svg>`` element whose scatter of a name takes a quarter of the room, and shows titles under the pointer.
+
+    Args:
+        drawing: the element, from :func:`svg`.
+        name: what the scatter was drawn with, as its ``gid``.
+        titles: [n] plain text for the dots; of a longer one the first 48 characters are shown.
+    """
+    before, mark, rest = drawing.partition(f'<g id="{name}">')
+    if not mark:
+        return drawing
+    inside, end, after = rest.partition("\n   </g>")
+    circles: dict[str, list[str]] = {}
+    for number, (x, y, fill) in enumerate(re.findall(_DOT, inside)):
+        place = f'cx="{float(x):.1f}" cy="{float(y):.1f}" r="2"'
+        title = textwrap.shorten(titles[number], 48, placeholder="...") if titles else ""
+        told = f"><title>{escape(title)}</title></circle>" if title else "/>"
+        circles.setdefault(fill, []).append(f"<circle {place}{told}")
+    groups = (f'<g fill="{fill}">{"".join(found)}</g>' for fill, found in circles.items())
+    kind = ' class="hover"' if titles else ""
+    return f'{before}<g id="{name}"{kind} fill-opacity="0.75">{"".join(groups)}{end}{after}'
 
 
 def png(figure: Figure) -> bytes:

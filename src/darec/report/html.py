@@ -1,53 +1,112 @@
-"""A self-contained HTML page around what is to be shown."""
+"""A self-contained HTML page around what is to be shown: a header, the conclusion, then figures and tables.
+
+Pages follow the reader's choice of a light or a dark scheme.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
+from typing import Final
 
 from darec.files import write_atomic
 
-_STYLE = """
-body { font: 15px/1.5 system-ui, sans-serif; color: #1a1a1a; background: #fff; max-width: 64rem; margin: 2rem auto;
-       padding: 0 1rem; }
-h1 { font-size: 1.6rem; } h2 { font-size: 1.15rem; margin-top: 2.2rem; }
-.wide { overflow-x: auto; }
+_STYLE: Final = """
+:root { color-scheme: light dark; --ink: #1a1c1f; --soft: #5a6068; --paper: #fff; --panel: #f5f6f7; --line: #d5d8dc;
+        --accent: #0072b2; --shade: rgba(0, 0, 0, .28); }
+@media (prefers-color-scheme: dark) {
+  :root { --ink: #e8eaed; --soft: #a4abb3; --paper: #16181b; --panel: #212429; --line: #3b4047; --accent: #56b4e9;
+          --shade: rgba(255, 255, 255, .3); }
+}
+* { box-sizing: border-box; }
+body { font: 16px/1.55 system-ui, sans-serif; color: var(--ink); background: var(--paper); margin: 0; }
+header { border-bottom: 1px solid var(--line); background: var(--panel); }
+header div, main { max-width: 72rem; margin: 0 auto; padding: 0 1.25rem; }
+header div { display: flex; gap: .75rem; padding-block: .7rem; color: var(--soft); font-size: .9rem; }
+header strong { color: var(--ink); }
+main { padding-bottom: 3rem; }
+h1 { font-size: clamp(1.45rem, 4vw, 2rem); line-height: 1.2; margin: 1.8rem 0 1rem; overflow-wrap: anywhere; }
+h2 { font-size: 1.2rem; margin: 2.4rem 0 .6rem; overflow-wrap: anywhere; }
+h3 { font-size: 1rem; margin-bottom: .3rem; overflow-wrap: anywhere; }
+p, li { max-width: 48rem; overflow-wrap: anywhere; }
+.lead { font-size: 1.12rem; border-left: 4px solid var(--accent); padding: .1rem 0 .1rem 1rem; margin: 1rem 0 1.6rem; }
+.wide { overflow-x: auto; max-width: 100%; width: fit-content; scrollbar-width: thin;
+        background: linear-gradient(90deg, transparent, var(--paper) 70%) right / 3rem 100% no-repeat local,
+                    linear-gradient(270deg, var(--shade), transparent) right / 1rem 100% no-repeat scroll; }
+.wide:focus-visible { outline: 2px solid var(--accent); }
 table { border-collapse: collapse; font-variant-numeric: tabular-nums; font-size: .92em; }
-th, td { padding: .25rem .7rem; text-align: right; white-space: nowrap; }
-th:first-child, td:first-child { text-align: left; }
-thead th { border-bottom: 2px solid #1a1a1a; }
-tr.section td { font-style: italic; border-top: 1px solid #999; text-align: left; }
+th, td { padding: .3rem .7rem; text-align: right; white-space: nowrap; }
+th:first-child, td:first-child { text-align: left; padding-left: .2rem; }
+tbody td:first-child:not([colspan]), thead th:first-child { position: sticky; left: 0; background: var(--paper); }
+tbody tr { border-bottom: 1px solid var(--line); }
+thead th { border-bottom: 2px solid var(--ink); vertical-align: bottom; }
+tr.section td { font-style: italic; text-align: left; padding-top: .8rem; }
 td.best { font-weight: 700; }
-small, figcaption, .legend { color: #555; font-size: .88em; }
-figure { margin: 1rem 0; } figure svg { width: 100%; height: auto; }
-code { background: #f3f3f3; padding: .1em .3em; overflow-wrap: anywhere; }
-@media print { body { max-width: none; margin: 0; } figure, table { break-inside: avoid; } }
+small, figcaption, .legend, .about { color: var(--soft); font-size: .9em; }
+figcaption { max-width: 48rem; }
+figure { margin: 1.4rem 0 2rem; }
+.drawn { width: auto; }
+figure svg { display: block; width: 100%; min-width: 34rem; height: auto; color: var(--ink); fill: currentColor; }
+figure svg .hover circle:hover { stroke: currentColor; stroke-width: 1.5; }
+code { background: var(--panel); padding: .1em .3em; overflow-wrap: anywhere; }
+@media print { main { max-width: none; } figure, table { break-inside: avoid; } }
 """
 
 
-def write_document(path: Path, title: str, parts: Iterable[str]) -> None:
+def write_document(
+    path: Path, title: str, parts: Iterable[str], *, kind: str, conclusion: Sequence[str]
+) -> None:
     """Write a page that asks nothing of the network.
 
     Args:
         path: the file.
         title: in plain text; also the page's first heading.
         parts: what follows, as HTML.
+        kind: what the page is, for its header: ``comparison``, say.
+        conclusion: what was found, in a sentence or two of plain text; it opens the page.
     """
     head = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
         '<meta name="viewport" content="width=device-width, initial-scale=1">\n'
         f"<title>{escape(title)}</title>\n<style>{_STYLE}</style>\n</head>\n<body>\n"
+        f"<header><div><strong>darec</strong><span>{escape(kind)}</span></div></header>\n<main>\n"
     )
-    body = "\n".join([f"<h1>{escape(title)}</h1>", *parts])
-    write_atomic(path, head + body + "\n</body>\n</html>\n")
+    lead = f'<p class="lead">{escape(" ".join(conclusion))}</p>'
+    body = "\n".join([f"<h1>{escape(title)}</h1>", lead, *parts])
+    write_atomic(path, head + body + "\n</main>\n</body>\n</html>\n")
 
 
 def figure(drawing: str, caption: str) -> str:
-    """An ``<svg>`` element with what it shows, in plain text, under it."""
-    return f"<figure>{drawing}<figcaption>{escape(caption)}</figcaption></figure>"
+    """An ``<svg>`` element with what it shows, in plain text, under it; on a narrow screen it scrolls in a box.
+
+    What the drawing has in black takes the page's colour of text, and its white ground that of the page.
+    """
+    adapted = drawing.replace("#000000", "currentColor").replace("fill: #ffffff", "fill: none")
+    box = f'<div class="wide drawn" tabindex="0" role="region" aria-label="drawing">{adapted}</div>'
+    return f"<figure>{box}<figcaption>{escape(caption)}</figcaption></figure>"
 
 
 def listed(lines: Iterable[str]) -> str:
     """Lines of plain text as a list."""
     return "\n".join(["<ul>", *(f"<li>{escape(line)}</li>" for line in lines), "</ul>"])
+
+
+def table(columns: Sequence[str], rows: Iterable[str], *, about: str) -> str:
+    """A table that scrolls within its own box where it is wider than the page.
+
+    Args:
+        columns: headings in plain text.
+        rows: ``<tr>`` elements.
+        about: what it holds, for readers who hear it.
+    """
+    head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
+    return (
+        f'<div class="wide" tabindex="0" role="region" aria-label="{escape(about)}"><table><thead><tr>{head}</tr>'
+        f"</thead><tbody>{''.join(rows)}</tbody></table></div>"
+    )
+
+
+def cells(texts: Iterable[str]) -> str:
+    """A row of plain texts as a ``<tr>`` element."""
+    return f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in texts)}</tr>"

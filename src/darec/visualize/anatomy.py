@@ -8,6 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
+from darec.data.dataset import Dataset
 from darec.errors import RunError
 from darec.numerics.diagnostics import effective_rank, similarity_spread
 from darec.progress import OnStage
@@ -18,8 +19,9 @@ from darec.visualize.cases import SHOWN, CaseStudy, study_cases
 from darec.visualize.maps import Partners, Plane, partnered, plane
 from darec.visualize.sides import KINDS, Sides, n_clusters_of, sample_rows, sides_of
 from darec.visualize.similarity import Similarities, similarities
+from darec.visualize.words import typical_words, words_of
 
-_MATRIX_ROWS = 400  # more are finer than a picture's dots
+_MATRIX_ROWS = 160  # more are finer than the dots of a picture on a page, and make a large file
 
 
 @dataclass(frozen=True)
@@ -36,6 +38,8 @@ class View:
         similarities: cosines of some of the rows.
         ranks: table -> effective rank over all entities.
         spreads: table -> standard deviation of the cosine over all pairs of entities.
+        names: [K] the words that are typical of each cluster of the first of the compared tables.
+        titles: [m] what each entity in the maps is called.
     """
 
     kind: str
@@ -47,6 +51,8 @@ class View:
     similarities: Similarities
     ranks: dict[str, float]
     spreads: dict[str, float]
+    names: tuple[str, ...] = ()
+    titles: tuple[str, ...] = ()
 
     def figures(self) -> dict[str, Any]:
         """What can be said in numbers."""
@@ -115,7 +121,7 @@ def anatomy_of(
     against: Run | None = None,
     methods: Sequence[str] = ("pca", "tsne"),
     n_clusters: int | None = None,
-    rows: int = 800,
+    rows: int = 600,
     hops: int | None = None,
     seed: int = 0,
     on_stage: OnStage = lambda what: None,
@@ -147,7 +153,8 @@ def anatomy_of(
         bare = {kind: side.tables["E_C"] for kind, side in sides_of(against).items()}
     wanted = n_clusters or n_clusters_of(run)
     views = tuple(
-        _view(sides[kind], bare.get(kind), methods, wanted, rows, seed, on_stage) for kind in KINDS
+        _view(run.dataset, sides[kind], bare.get(kind), methods, wanted, rows, seed, on_stage)
+        for kind in KINDS
     )
     users = sides["users"]
     tables = {"E_L": users.tables["E_L"]}
@@ -169,6 +176,7 @@ def anatomy_of(
 
 
 def _view(
+    dataset: Dataset,
     sides: Sides,
     bare: Tensor | None,
     methods: Sequence[str],
@@ -207,7 +215,17 @@ def _view(
         ),
         ranks={name: effective_rank(table) for name, table in sides.tables.items()},
         spreads={name: similarity_spread(table) for name, table in sides.tables.items()},
+        names=typical_words(words_of(dataset, sides.kind, shown), partners.C[shown], n_clusters),
+        titles=_titles(dataset, sides.kind, shown),
     )
+
+
+def _titles(dataset: Dataset, kind: str, rows: IntArray) -> tuple[str, ...]:
+    """Titles of items, or ids of users."""
+    if kind == "items":
+        titles = dataset.titles
+        return tuple(str(titles[int(row)]) for row in rows)
+    return tuple(dataset.users.texts[int(row)] for row in rows)
 
 
 def _called(run: Run) -> str:

@@ -8,10 +8,11 @@ from pathlib import Path
 from darec.files import write_atomic
 from darec.progress import OnStage
 from darec.report.drawing import png, svg
-from darec.report.html import figure, write_document
+from darec.report.html import cells, figure, table, write_document
 from darec.visualize.anatomy import Anatomy, View
 from darec.visualize.cases import SHOWN, Case, CaseStudy
-from darec.visualize.plots import TITLES, pictures
+from darec.visualize.conclusion import conclusion
+from darec.visualize.plots import TITLES, pictures, with_titles
 
 _NO_PARTS = "This alignment has no shared and specific parts, so E_C is shown against E_L. Runs of darec have them."
 
@@ -35,15 +36,16 @@ def write_anatomy(
         on_stage(f"drawing {name}")
         drawn = make()
         drawing = svg(drawn)
+        for view in anatomy.views:
+            if name.startswith(f"{view.kind}-"):
+                drawing = with_titles(drawing, view)
         write_atomic(out / f"{name}.svg", drawing)
         write_atomic(out / f"{name}.png", png(drawn))
         sections[name.partition("-")[0]].append(figure(drawing, caption))
     about = f"{anatomy.run} on {anatomy.dataset}; language vectors of {anatomy.encoder}."
     if anatomy.against:
         about += f" The other run: {anatomy.against}."
-    parts = [f"<p>{escape(about)}</p>"]
-    if command:
-        parts.append(f"<p><code>{escape(command)}</code></p>")
+    parts = []
     if not anatomy.has_parts:
         parts.append(f"<p><strong>{escape(_NO_PARTS)}</strong></p>")
     for view in anatomy.views:
@@ -55,19 +57,27 @@ def write_anatomy(
         parts += sections["cases"]
         for case in anatomy.study.cases[:SHOWN]:
             parts.append(_case(case, anatomy.study))
-    write_document(out / "index.html", f"What {anatomy.run} learned", parts)
+    parts += ["<h2>How it was made</h2>", f'<p class="about">{escape(about)}</p>']
+    if command:
+        parts.append(f"<p><code>{escape(command)}</code></p>")
+    title = f"What {anatomy.run} learned"
+    write_document(
+        out / "index.html", title, parts, kind="visualize", conclusion=conclusion(anatomy)
+    )
 
 
 def _ranks(view: View) -> str:
     """Effective rank and spread of every table: whether anything is left in it."""
-    head = "".join(f'<th scope="col">{escape(TITLES[name])}</th>' for name in view.ranks)
-    ranks = "".join(f"<td>{rank:.1f}</td>" for rank in view.ranks.values())
-    spreads = "".join(f"<td>{spread:.3f}</td>" for spread in view.spreads.values())
+    rows = [
+        cells([TITLES[name], f"{rank:.1f}", f"{view.spreads[name]:.3f}"])
+        for name, rank in view.ranks.items()
+    ]
+    made = table(
+        ["table", "effective rank", "spread of cosines"], rows, about=f"ranks of {view.kind}"
+    )
     return (
-        f'<div class="wide"><table><thead><tr><th></th>{head}</tr></thead><tbody>'
-        f"<tr><td>effective rank</td>{ranks}</tr><tr><td>spread of cosines</td>{spreads}</tr></tbody></table></div>"
-        '<p class="legend">Over all rows at unit length. A rank near 1 or a spread near 0 is a table that has been '
-        "emptied.</p>"
+        f'{made}<p class="legend">Over all rows at unit length. A rank near 1 or a spread near 0 is a table that has '
+        "been emptied.</p>"
     )
 
 
@@ -78,16 +88,14 @@ def _case(case: Case, study: CaseStudy) -> str:
         more = f" and {items - len(titles)} more" if items > len(titles) else ""
         liked = "; ".join(titles) + more
         lines.append(f"<p><strong>{escape(user)}</strong> took {escape(liked)}.</p>")
-    rows = "".join(
-        f"<tr><td>{escape(TITLES[name])}</td><td>{near.cosine:+.3f}</td><td>{near.rank:,.0f}</td>"
-        f"<td>{near.rank_back:,.0f}</td></tr>"
+    rows = [
+        cells([TITLES[name], f"{near.cosine:+.3f}", f"{near.rank:,.0f}", f"{near.rank_back:,.0f}"])
         for name, near in case.near.items()
-    )
-    first, second = map(escape, case.users)
+    ]
+    first, second = case.users
+    columns = ["table", "cosine", f"rank of {second} for {first}", f"rank of {first} for {second}"]
     lines.append(
-        '<div class="wide"><table><thead><tr><th>table</th><th>cosine</th>'
-        f"<th>rank of {second} for {first}</th><th>rank of {first} for {second}</th></tr></thead>"
-        f"<tbody>{rows}</tbody></table></div>"
-        f'<p class="legend">Ranks among {study.n_users - 1:,} other users, 1 for the nearest.</p>'
+        table(columns, rows, about=f"{first} and {second}")
+        + f'<p class="legend">Ranks among {study.n_users - 1:,} other users, 1 for the nearest.</p>'
     )
     return "\n".join(lines)

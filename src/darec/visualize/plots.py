@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from darec.report.drawing import COLOURS, GREY, WIDTH, empty_panels
+from darec.report.drawing import GREY, WIDTH, empty_panels, with_dots
 from darec.visualize.anatomy import Anatomy, View
 from darec.visualize.cases import SHOWN, CaseStudy
 from darec.visualize.maps import middles
@@ -59,7 +59,9 @@ def maps(view: View, method: str) -> Figure:
     clusters |= {"C_sp": clusters[first], "L_sp": clusters[second]}
     for axes, (name, points) in zip(panels, places.items(), strict=True):
         shades = [colours[cluster] for cluster in clusters[name]]
-        axes.scatter(points[:, 0], points[:, 1], c=shades, s=7, alpha=0.7, lw=0, rasterized=True)
+        axes.scatter(
+            points[:, 0], points[:, 1], c=shades, s=12, alpha=0.75, lw=0, gid=f"{view.kind}-{name}"
+        )
         _frame(axes, TITLES[name])
     if view.together:
         both = np.concatenate([places[first], places[second]])
@@ -78,17 +80,35 @@ def maps(view: View, method: str) -> Figure:
             )  # fmt: skip
             link.set_in_layout(False)
             figure.add_artist(link)
+    if any(view.names):
+        dots = [panels[0].plot([], [], "o", color=colour)[0] for colour in colours]
+        named = [(dot, name) for dot, name in zip(dots, view.names, strict=True) if name]
+        figure.legend(
+            [dot for dot, _ in named], [name for _, name in named],
+            loc="outside lower center", ncols=3, frameon=False, fontsize=8,
+        )  # fmt: skip
     return figure
+
+
+def with_titles(drawing: str, view: View) -> str:
+    """A map as SVG in which the dots of the compared tables show titles when the pointer is on them."""
+    for name in next(iter(view.maps.values()), {}):
+        titles = view.titles if name in view.compared else ()
+        drawing = with_dots(drawing, f"{view.kind}-{name}", titles)
+    return drawing
 
 
 def matrices(view: View) -> Figure:
     """Cosines before, in the upper row, and after; one order of rows in all."""
+    from matplotlib import colormaps
+
     found = view.similarities.matrices
     before = [name for name in found if name.startswith("E_")]
     after = [name for name in found if name not in before]
     columns = max(len(before), 2)
     figure, panels = empty_panels(1 + bool(after), columns, height=0.88 * WIDTH / columns)
     rows = [before, after] if after else [before]
+    shades = colormaps["RdBu_r"].resampled(33)  # few colours make a small file
     for line, names in enumerate(rows):
         for place in range(columns):
             axes = panels[line * columns + place]
@@ -96,7 +116,7 @@ def matrices(view: View) -> Figure:
                 axes.set_visible(False)
                 continue
             image = axes.imshow(
-                found[names[place]], vmin=-1, vmax=1, cmap="RdBu_r", interpolation="nearest"
+                found[names[place]], vmin=-1, vmax=1, cmap=shades, interpolation="none"
             )
             for bound in view.similarities.bounds:
                 axes.axhline(bound - 0.5, color="black", lw=0.4)
@@ -113,10 +133,10 @@ def case_ranks(study: CaseStudy) -> Figure:
     names = list(study.cases[0].near)
     for number, case in reversed(list(enumerate(study.cases))):
         ranks = [case.near[name].mean_rank for name in names]
-        told = number < SHOWN
+        told = number < SHOWN  # by their marks: colours are the clusters' on this page
         axes.plot(
-            ranks, "o-" if told else "-", ms=5, lw=1.8 if told else 0.6,
-            color=COLOURS[number] if told else GREY, alpha=1 if told else 0.35,
+            ranks, f"{'o^v'[number % 3]}-" if told else "-", ms=6, lw=1.4 if told else 0.6,
+            color="#555555" if told else GREY, alpha=1 if told else 0.35,
             label=" and ".join(case.users) if told else None,
         )  # fmt: skip
     medians = [study.median_rank(name) for name in names]
@@ -147,6 +167,9 @@ def map_caption(view: View, method: str) -> str:
         f"partners, {how}, have one colour, and a line joins them. {partners.agreement:.0%} of the "
         f"{view.kind} are in partner clusters ({partners.by_chance:.0%} by chance)."
     )
+    if any(view.names):
+        what = "titles" if view.kind == "items" else "titles of what its users took"
+        caption += f" A cluster of {first} is called by the words that are typical of the {what}."
     if len(view.maps[method]) > 2:
         caption += (
             f" Specific parts: a map each, coloured by the clusters of {first} and of {second}."
@@ -176,7 +199,7 @@ def _case_caption(study: CaseStudy) -> str:
     return (
         f"The {len(study.cases)} pairs of users, at least {study.hops} edges apart in the training graph, whose texts "
         "are most alike: rank of one as the other's neighbour by cosine, the mean of both directions. "
-        "Pairs were chosen by graph and text alone; coloured are the first three."
+        "Pairs were chosen by graph and text alone; the first three have marks."
     )
 
 
