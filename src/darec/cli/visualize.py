@@ -28,7 +28,7 @@ def command(
     ] = None,
     rows: Annotated[
         int, typer.Option(help="Largest number of users, and of items, in a map.")
-    ] = 600,
+    ] = 500,
     hops: Annotated[
         int | None,
         typer.Option(

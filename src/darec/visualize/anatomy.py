@@ -21,7 +21,7 @@ from darec.visualize.sides import KINDS, Sides, n_clusters_of, sample_rows, side
 from darec.visualize.similarity import Similarities, similarities
 from darec.visualize.words import typical_words, words_of
 
-_MATRIX_ROWS = 160  # more are finer than the dots of a picture on a page, and make a large file
+_MATRIX_ROWS = 120  # more are finer than the dots of a picture on a page, and make a large file
 
 
 @dataclass(frozen=True)
@@ -121,7 +121,7 @@ def anatomy_of(
     against: Run | None = None,
     methods: Sequence[str] = ("pca", "tsne"),
     n_clusters: int | None = None,
-    rows: int = 600,
+    rows: int = 500,
     hops: int | None = None,
     seed: int = 0,
     on_stage: OnStage = lambda what: None,

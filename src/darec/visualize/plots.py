@@ -108,7 +108,7 @@ def matrices(view: View) -> Figure:
     columns = max(len(before), 2)
     figure, panels = empty_panels(1 + bool(after), columns, height=0.88 * WIDTH / columns)
     rows = [before, after] if after else [before]
-    shades = colormaps["RdBu_r"].resampled(33)  # few colours make a small file
+    shades = colormaps["RdBu_r"].resampled(17)  # few colours make a small file
     for line, names in enumerate(rows):
         for place in range(columns):
             axes = panels[line * columns + place]

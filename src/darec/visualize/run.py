@@ -24,7 +24,7 @@ def visualize(
     against: str | Path | None = None,
     methods: str = "pca,tsne",
     n_clusters: int | None = None,
-    rows: int = 600,
+    rows: int = 500,
     hops: int | None = None,
     seed: int = 0,
     data: str | Path | None = None,
