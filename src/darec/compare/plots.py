@@ -143,7 +143,7 @@ def curves(comparison: Comparison, over: Literal["seconds", "epochs"]) -> Figure
         axes.set_xlabel(over)
         axes.set_xlim(left=0)
         if over == "epochs":
-            axes.xaxis.get_major_locator().set_params(integer=True)
+            axes.locator_params(axis="x", integer=True)
         axes.set_title(section)
         axes.spines[["top", "right"]].set_visible(False)
     panels[0].set_ylabel(f"validation {comparison.monitor}")

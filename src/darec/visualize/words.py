@@ -32,7 +32,7 @@ def typical_words(
     overall = Counter(word for text in texts for word in text)
     weights: dict[str, tuple[float, int]] = {}
     for cluster in range(n_clusters):
-        members = np.flatnonzero(clusters == cluster)
+        members = np.flatnonzero(clusters == cluster).tolist()
         found = Counter(word for row in members for word in texts[row])
         for word, count in found.items():
             share, base = count / len(members), overall[word] / len(texts)
