@@ -35,7 +35,8 @@ SETTINGS = (
 PATIENCE = 120.0  # of these tests, on a busy machine
 
 PAIRS = """
-import sys
+import os
+import torch.distributed as dist
 from darec.config import resolve_config
 from darec.processes.joining import joined
 from darec.registry import ALIGNMENTS, BACKBONES, inapplicable, indivisible
@@ -44,6 +45,9 @@ from darec.testing.divided import assert_divided_is_whole
 pairs = [(backbone, "none") for backbone in sorted(BACKBONES.own)]
 pairs += [(backbone, alignment) for backbone in ("lightgcn", "dual") for alignment in sorted(ALIGNMENTS.own)]
 compared = 0
+# Connected already, as a worker of Ray Train is.
+rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
+dist.init_process_group("gloo", f"file://{os.environ['DAREC_STORE']}", rank=rank, world_size=size)
 with joined() as group:
     for number, (backbone, alignment) in enumerate(pairs):
         if inapplicable(backbone, alignment) or indivisible(backbone, alignment):

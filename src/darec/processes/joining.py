@@ -36,10 +36,10 @@ class TorchGroup(Group):
     Args:
         rank: of this process.
         size: how many there are.
-        store: where they say what is no tensor before and after they are connected.
+        store: where one of them asks to speak for all; None: each speaks.
     """
 
-    def __init__(self, rank: int, size: int, store: Any) -> None:
+    def __init__(self, rank: int, size: int, store: Any = None) -> None:
         super().__init__(rank, size)
         self._store = store
 
@@ -67,6 +67,8 @@ class TorchGroup(Group):
 
     def speaks(self) -> bool:
         """The first process that asks the store."""
+        if self._store is None:
+            return True
         try:
             return bool(self._store.add("darec/said", 1) == 1)
         except RuntimeError:  # the store ended with the process that kept it
@@ -100,9 +102,15 @@ def place(environment: Mapping[str, str]) -> tuple[int, int, int] | None:
 def joined() -> Iterator[Group]:
     """Take part in the training of several processes within the block; alone where no launcher has started this one.
 
+    Processes that torch.distributed connects already, as those of Ray Train, stay connected after the block.
+
     Raises:
         ConfigError: the environment says nothing that works, or not all processes are there in time.
     """
+    if dist.is_initialized():  # as in a worker of Ray Train
+        with within(TorchGroup(dist.get_rank(), dist.get_world_size())) as group:
+            yield group
+        return
     found = place(os.environ)
     if found is None or found[1] == 1:
         yield ALONE
