@@ -107,7 +107,7 @@ def joined() -> Iterator[Group]:
     Raises:
         ConfigError: the environment says nothing that works, or not all processes are there in time.
     """
-    if dist.is_initialized():  # as in a worker of Ray Train
+    if dist.is_available() and dist.is_initialized():  # as in a worker of Ray Train
         with within(TorchGroup(dist.get_rank(), dist.get_world_size())) as group:
             yield group
         return
