@@ -14,12 +14,13 @@ With one process every method gives back what it is given, at no cost.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, Final
+from typing import Final
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from darec.processes import exchanges
 from darec.processes.group import ALONE, Group
 
 _TINY: Final = 1e-12  # as torch.nn.functional.normalize has it
@@ -67,14 +68,28 @@ class Columns:
         """Columns on all processes of a table of which this one holds ``width``."""
         return self.blocks(width) * self.dim if self.divided else width
 
-    def own(self, x: Tensor, rank: int | None = None) -> Tensor:
-        """[n, b d] whole rows to the columns of this process (or another), [n, b w]."""
+    def own(self, x: Tensor) -> Tensor:
+        """[n, b d] whole rows to the columns of this process, [n, b w]."""
         if not self.divided:
             return x
-        rank = self.group.rank if rank is None else rank
-        parts = x.unflatten(1, (-1, self.dim))[:, :, self._starts[rank] : self._starts[rank + 1]]
+        parts = x.unflatten(1, (-1, self.dim))[:, :, self.start : self.stop]
         own: Tensor = parts.flatten(1).contiguous()
         return own
+
+    def packed(self, x: Tensor) -> tuple[Tensor, list[int]]:
+        """[n, b d] whole rows as a vector, the columns of one process after those of another, and their lengths."""
+        sizes = [len(x) * width for width in self.widths(x.shape[1] // self.dim)]
+        flat, blocks = x.new_empty(x.numel()), x.unflatten(1, (-1, self.dim))
+        places = zip(flat.split(sizes), self._starts[:-1], self._starts[1:], strict=True)
+        for part, start, stop in places:
+            columns = blocks[:, :, start:stop]
+            part.view(columns.shape).copy_(columns)
+        return flat, sizes
+
+    def unpacked(self, flat: Tensor, n: int, blocks: int) -> Tensor:
+        """The same vector as whole rows again, [n, b d]."""
+        parts = flat.split([n * width for width in self.widths(blocks)])
+        return torch.cat([part.view(n, blocks, -1) for part in parts], dim=2).flatten(1)
 
     def rows(self, n: int, rank: int | None = None) -> slice:
         """The share of ``n`` rows that this process (or another) works on; all, where there are too few to share."""
@@ -89,23 +104,25 @@ class Columns:
         """[n, b w] own columns to whole rows of this process's share, [m, b d]; differentiable."""
         if not self.divided:
             return x
-        return _everywhere(x, self) if len(x) < self.group.size else _dealt(x, self)
+        return (
+            exchanges.everywhere(x, self) if len(x) < self.group.size else exchanges.dealt(x, self)
+        )
 
     def everywhere(self, x: Tensor) -> Tensor:
         """[n, b w] own columns to all whole rows, [n, b d], which each process uses for its share; differentiable."""
-        return _everywhere(x, self) if self.divided else x
+        return exchanges.everywhere(x, self) if self.divided else x
 
     def gathered(self, x: Tensor) -> Tensor:
         """[n, b w] own columns to all whole rows, [n, b d], which all processes use alike; differentiable."""
-        return _gathered(x, self) if self.divided else x
+        return exchanges.gathered(x, self) if self.divided else x
 
     def summed(self, x: Tensor) -> Tensor:
         """The sum over processes of what each has a part of; differentiable."""
-        return _summed(x, self.group) if self.divided else x
+        return exchanges.summed(x, self.group) if self.divided else x
 
     def shared(self, x: Tensor) -> Tensor:
         """What is the same on all processes, before each uses it for its own columns or rows; differentiable."""
-        return _shared(x, self.group) if self.divided else x
+        return exchanges.shared(x, self.group) if self.divided else x
 
     def network(self, module: nn.Module) -> Callable[[Tensor], Tensor]:
         """A network that is the same on all processes, each of which uses what it gives in its own way."""
@@ -156,7 +173,7 @@ class Columns:
             receive = [len(part) * w if group.leads else 0 for w in self.widths(blocks)]
             came = group.exchange(part.reshape(-1), send, receive)
             if group.leads:
-                found.append(joined(came, len(part), self, blocks))
+                found.append(self.unpacked(came, len(part), blocks))
         return torch.cat(found) if group.leads else None
 
     @torch.no_grad()
@@ -177,9 +194,7 @@ class Columns:
             n = min(rows, len(like) - start)
             flat, send = like.new_empty(0), [0] * group.size
             if x is not None:
-                part = x[start : start + n].to(like)
-                flat = torch.cat([self.own(part, r).reshape(-1) for r in range(group.size)])
-                send = [n * w for w in self.widths(blocks)]
+                flat, send = self.packed(x[start : start + n].to(like))
             receive = [n * like.shape[1] if rank == 0 else 0 for rank in range(group.size)]
             found.append(group.exchange(flat, send, receive).view(n, -1))
         return torch.cat(found) if found else like.clone()
@@ -187,95 +202,3 @@ class Columns:
 
 WHOLE: Final = Columns()
 """Of one process: nothing is divided."""
-
-
-def joined(flat: Tensor, n: int, columns: Columns, blocks: int) -> Tensor:
-    """[n, b d] from the processes' columns of these rows, one after another."""
-    parts = flat.split([n * width for width in columns.widths(blocks)])
-    return torch.cat([part.view(n, blocks, -1) for part in parts], dim=2).flatten(1)
-
-
-def _all_rows(x: Tensor, columns: Columns) -> Tensor:
-    group, blocks = columns.group, columns.blocks(x.shape[1])
-    receive = [len(x) * width for width in columns.widths(blocks)]
-    came = group.exchange(x.reshape(-1).repeat(group.size), [x.numel()] * group.size, receive)
-    return joined(came, len(x), columns, blocks)
-
-
-class _Summed(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, group: Group) -> Tensor:
-        return group.total(x)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return grads[0], None
-
-
-class _Shared(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, group: Group) -> Tensor:
-        ctx.group = group
-        return x.view_as(x)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return ctx.group.total(grads[0]), None
-
-
-class _Gathered(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, columns: Columns) -> Tensor:
-        ctx.columns = columns
-        return _all_rows(x, columns)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return ctx.columns.own(grads[0]), None
-
-
-class _Everywhere(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, columns: Columns) -> Tensor:
-        ctx.columns, ctx.shape = columns, x.shape
-        return _all_rows(x, columns)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        columns: Columns = ctx.columns
-        size, (n, width) = columns.group.size, ctx.shape
-        parts = [columns.own(grads[0], rank).reshape(-1) for rank in range(size)]
-        sizes = [part.numel() for part in parts]
-        came = columns.group.exchange(torch.cat(parts), sizes, [n * width] * size)
-        return came.view(size, n, width).sum(0), None
-
-
-class _Dealt(torch.autograd.Function):
-    @staticmethod
-    def forward(ctx: Any, x: Tensor, columns: Columns) -> Tensor:
-        group, (n, width) = columns.group, x.shape
-        blocks = columns.blocks(width)
-        lengths = [_length(columns.rows(n, rank)) for rank in range(group.size)]
-        mine = lengths[group.rank]
-        send = [length * width for length in lengths]
-        receive = [mine * one for one in columns.widths(blocks)]
-        ctx.columns, ctx.send, ctx.receive, ctx.width = columns, send, receive, width
-        return joined(group.exchange(x.reshape(-1), send, receive), mine, columns, blocks)
-
-    @staticmethod
-    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        columns: Columns = ctx.columns
-        parts = [columns.own(grads[0], rank).reshape(-1) for rank in range(columns.group.size)]
-        came = columns.group.exchange(torch.cat(parts), ctx.receive, ctx.send)
-        return came.view(-1, ctx.width), None
-
-
-def _length(part: slice) -> int:
-    return int(part.stop - part.start)
-
-
-_summed: Callable[[Tensor, Group], Tensor] = _Summed.apply
-_shared: Callable[[Tensor, Group], Tensor] = _Shared.apply
-_gathered: Callable[[Tensor, Columns], Tensor] = _Gathered.apply
-_everywhere: Callable[[Tensor, Columns], Tensor] = _Everywhere.apply
-_dealt: Callable[[Tensor, Columns], Tensor] = _Dealt.apply
