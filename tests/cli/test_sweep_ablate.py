@@ -67,7 +67,7 @@ def test_ablate_compares_with_the_base(shop: Path, capsys: pytest.CaptureFixture
         (["sweep", "--param", "lambda=0.1,1"], "add --set alignment.balance=fixed"),
         (["sweep", "--param", "K=2,4", "--seeds", "501"], "2 values with 501 seeds are 1002 runs"),
         (["sweep", "--param", "K=2,4", "--encoder", "minilm"], "no vectors of encoder 'minilm'"),
-        (["sweep", "--param", "K=2,4", "--set", "options.seed=1"], "give the seeds by --seeds"),
+        (["sweep", "--param", "K=2,4", "--set", "options.seed=1"], "give seeds with --seeds"),
         (["ablate", "--alignment", "none"], "nothing to ablate in alignment 'none'"),
         (["ablate", "--backbone", "lihgtgcn"], "did you mean 'lightgcn'?"),
     ],

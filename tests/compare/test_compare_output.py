@@ -120,11 +120,11 @@ def test_notes_say_what_failed_and_what_seeds_cannot_say(made: Comparison) -> No
     text = "\n".join(made.notes)
     assert "lightgcn + direct, seed 0, failed: lost 50% of_it.\n" in text
     assert "3 seeds say at best p = 0.25 before correction, and 2 pairs need 7 seeds" in text
-    assert "none of them is tuned" in text and "at once" not in text
+    assert "none of them is tuned" in text and "at the same time" not in text
     tuned = replace(
         made, jobs=2, variants=tuple(replace(p, settings_file="x") for p in made.variants)
     )
-    assert "Each pair has settings of its own" in "\n".join(notes_on(tuned))
+    assert "Each pair has its own settings" in "\n".join(notes_on(tuned))
     assert "Up to 2 runs" in "\n".join(notes_on(tuned))
 
 

@@ -194,7 +194,7 @@ def test_a_folder_at_work_or_of_another_kind_is_left_alone(shop: Path, tmp_path:
     arguments = {"backbones": "mf", "alignments": "none", "seeds": 1, "progress": False}
     with locked(tmp_path / "busy"), pytest.raises(FolderError, match="being written by process"):
         compare(shop / "data", out=tmp_path / "busy", **arguments)
-    with pytest.raises(RunError, match="holds files that are not a comparison's"):
+    with pytest.raises(RunError, match="holds files that do not belong to a comparison"):
         compare(shop / "data", out=shop / "data", **arguments)
 
 

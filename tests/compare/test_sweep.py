@@ -127,7 +127,7 @@ def test_it_resumes_reads_back_equal_and_grows(
         (["rho=1,2", "alignment.rho=3"], "a setting is given twice"),
         (["rho=1,1.0"], "rho=1 and rho=1.0 are the same"),
         (["rho=-1,1"], r"alignment\.rho"),
-        (["lambda=0.1,1"], r"effect with alignment\.balance=fixed alone: add overrides"),
+        (["lambda=0.1,1"], r"effect with alignment\.balance=fixed: add overrides"),
         (["lambda=0.1,1", "alignment.balance=fixed,gradient"], "effect with"),
     ],
 )
@@ -159,7 +159,7 @@ def test_the_base_comes_from_a_file_or_is_darec(tmp_path: Path) -> None:
     tuned = base_config(config=file, overrides=["train.lr=0.25"])
     assert (tuned.backbone.name, tuned.alignment.name, tuned.train.lr) == ("mf", "kar", 0.25)
     assert base_config(config=file, alignment="none").alignment.name == "none"
-    with pytest.raises(ConfigError, match="give the seeds by seeds"):
+    with pytest.raises(ConfigError, match="give seeds with seeds"):
         base_config(overrides=["options.seed=3"])
 
 

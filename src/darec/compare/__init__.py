@@ -1,4 +1,4 @@
-"""Fair comparison of variants: a grid of pairs, a sweep or an ablation of one pair; their runs, and what they say."""
+"""Fair comparison of variants, which are a grid of pairs, a sweep or an ablation of one pair: runs and results."""
 
 from __future__ import annotations
 

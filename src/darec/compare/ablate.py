@@ -1,7 +1,7 @@
-"""One pair as it is against the same with a term or a choice switched off or changed, one at a time.
+"""Compare one pair with the same pair after one term or choice is switched off or changed.
 
-What can be switched is declared where it belongs, by the alignment or the backbone (``ablations``). Of a part that
-declares nothing, every weight (a number named ``w_...``) is set to zero and every switch turned.
+The alignment or the backbone declares its ablations (``ablations``). If it declares none, each weight (a number named
+``w_...``) is set to zero and each switch is turned.
 """
 
 from __future__ import annotations
@@ -39,20 +39,20 @@ def ablate(
 
     Args:
         data: dataset folder, written by ``darec import``.
-        part: whose terms and choices.
-        only: names of ablations to keep; all where empty.
-        backbone: see :func:`darec.compare.one_pair.base_config`, as for the rest.
-        alignment: likewise.
-        options: likewise.
-        config: likewise.
-        overrides: likewise.
+        part: the part whose terms and choices are changed.
+        only: names of ablations to run; all if empty.
+        backbone: see :func:`darec.compare.one_pair.base_config`, also for the next four.
+        alignment: name of the alignment.
+        options: settings by dotted key.
+        config: YAML file of settings.
+        overrides: ``KEY=VALUE`` settings.
         **runner: ``out``, ``seeds``, ``jobs`` and the others that :func:`darec.compare.run.run_variants` takes.
 
     Raises:
-        ConfigError: a part without anything to switch, an unknown name or setting, or too many runs.
-        DataError: no dataset, or one without validation or test interactions.
-        TextError: missing language vectors.
-        RunError: ``out`` is another's.
+        ConfigError: the part has no ablations, a name or setting is unknown, or there are too many runs.
+        DataError: there is no dataset, or it has no validation or test interactions.
+        TextError: language vectors are missing.
+        RunError: ``out`` has other content.
         KeyboardInterrupt: passed on; finished runs and checkpoints are kept.
     """
     base = base_config(
@@ -63,7 +63,7 @@ def ablate(
 
 
 def ablations_of(base: RunConfig, part: Part) -> dict[str, dict[str, Any]]:
-    """Name -> settings by dotted key of every ablation of a part, declared or derived; it may be none."""
+    """Name -> settings by dotted key of every ablation of a part, declared or derived; may be empty."""
     config: PartConfig = getattr(base, part)
     registry = ALIGNMENTS if part == "alignment" else BACKBONES
     declared: Mapping[str, Mapping[str, Any]] | None = registry.get(config.name).ablations
@@ -78,13 +78,12 @@ def ablations_of(base: RunConfig, part: Part) -> dict[str, dict[str, Any]]:
 def ablation_variants(
     base: RunConfig, part: Part = "alignment", only: Sequence[str] = ()
 ) -> tuple[list[VariantSettings], list[str]]:
-    """The base and every ablation; those that would change nothing are left out, and told.
+    """The base and every ablation. Those that would change nothing are left out, with a note.
 
-    Of an ablation's settings, those that would change nothing stay as they are: over the base's backbone, or with the
-    other settings.
+    Settings of an ablation that have no effect, with the base's backbone or with the other settings, are not changed.
 
     Raises:
-        ConfigError: nothing to switch, an unknown name in ``only``, or a declared setting that does not exist.
+        ConfigError: there is nothing to ablate, a name in ``only`` is unknown, or a declared setting does not exist.
     """
     found = ablations_of(base, part)
     for name in only:

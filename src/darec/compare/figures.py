@@ -1,4 +1,4 @@
-"""The leaves of a comparison: a figure over seeds, a gain with its tests, a curve, what became of a run."""
+"""The values of a comparison: a figure over seeds, a gain with its tests, a curve, and the outcome of a run."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Final, Self
 from darec.evaluation.significance import student_half_width
 
 LEVEL: Final = 0.05
-"""Chance of any false star in one column of a table."""
+"""Probability of any false star in one column of a table."""
 CONFIDENCE: Final = 0.95
-"""Of every interval."""
+"""Level of every interval."""
 
 
 @dataclass(frozen=True)
@@ -20,9 +20,9 @@ class Spread:
     """One figure over the seeds.
 
     Attributes:
-        mean: over the seeds.
-        sd: standard deviation over the seeds (n - 1); None with a single one.
-        values: one a seed, in the order of :attr:`~darec.compare.result.Variant.seeds`.
+        mean: mean over the seeds.
+        sd: standard deviation over the seeds (n - 1); None with a single seed.
+        values: one value for each seed, in the order of :attr:`~darec.compare.result.Variant.seeds`.
     """
 
     mean: float
@@ -31,7 +31,7 @@ class Spread:
 
     @classmethod
     def of(cls, values: Iterable[float]) -> Self:
-        """The spread of at least one value."""
+        """Make the spread of at least one value."""
         values = tuple(float(value) for value in values)
         sd = statistics.stdev(values) if len(values) > 1 else None
         return cls(statistics.fmean(values), sd, values)
@@ -44,13 +44,13 @@ class Spread:
 
 @dataclass(frozen=True)
 class Gain:
-    """A variant less its baseline in one test metric, over the seeds that both have finished.
+    """The difference of a variant to its baseline in one test metric, over the seeds that both have finished.
 
-    The baseline is ``none`` of the same backbone in a grid of pairs, else the pair as it is.
+    The baseline is ``none`` of the same backbone in a grid of pairs, otherwise the unchanged pair.
 
-    Two questions, two tests. *Over users*: each user's values are averaged over the seeds, and users are the sample;
-    it says whether these trained models differ. *Over seeds*: each seed's difference is one observation; it says
-    whether training again would give a difference.
+    There are two tests for two questions. *Over users*: each user's values are averaged over the seeds, and users are
+    the sample; the test says whether these trained models differ. *Over seeds*: each seed's difference is one
+    observation; the test says whether training again would give a difference.
 
     Attributes:
         difference: mean over users and seeds.
@@ -59,7 +59,7 @@ class Gain:
         high: its upper end.
         n_users: users compared.
         p_users: two-sided permutation test over users.
-        p_users_holm: the same, by Holm's correction over the variants (and groups of one kind).
+        p_users_holm: the same after Holm's correction over the variants (and groups of one kind).
         seeds: the seeds compared.
         by_seed: the difference of each.
         seeds_low: lower end of the 95% t interval over seeds; None with a single one.
@@ -107,12 +107,12 @@ class Gain:
 
 @dataclass(frozen=True)
 class Curve:
-    """Validation during one run, a point an evaluation.
+    """Validation during one run, with one point for each evaluation.
 
     Attributes:
-        seed: of the run.
-        epochs: epochs done.
-        seconds: of training and validation until then.
+        seed: seed of the run.
+        epochs: number of epochs at each point.
+        seconds: seconds of training and validation until each point.
         values: the metric :attr:`~darec.compare.result.Comparison.monitor` on the validation split.
         best_epoch: the epoch whose weights were kept.
     """
@@ -130,9 +130,9 @@ class RunRecord:
 
     Attributes:
         seed: its seed.
-        folder: where it is, relative to the comparison's folder (``runs/lightgcn+darec-s0-1a2b3c4d``).
+        folder: its folder, relative to that of the comparison (``runs/lightgcn+darec-s0-1a2b3c4d``).
         error: why it failed, in one line; None for a finished one.
-        threads: CPU threads it trained with; None where it failed before it began.
+        threads: number of CPU threads; None if it failed before it began.
     """
 
     seed: int

@@ -1,7 +1,7 @@
 """Gains over the baseline and their tests.
 
-They are paired: the same seeds on both sides, user by user. The interval over users is the percentile bootstrap's, the
-p-value that of a permutation test (see darec.evaluation.significance); both take each user's mean over the seeds. Over
+Gains are paired: both sides have the same seeds and users. Over users, the interval is a percentile bootstrap and the
+p-value that of a permutation test (see darec.evaluation.significance); both use each user's mean over the seeds. Over
 seeds, the interval is Student's and the p-value that of the exact sign-flip test.
 """
 
@@ -26,19 +26,19 @@ from darec.evaluation.significance import (
 
 _BOOTSTRAPS: Final = 2_000  # enough for the ends of an interval
 _PERMUTATIONS: Final = (
-    10_000  # p-values are multiplied by the number of variants, so these must be finer
+    10_000  # p-values are multiplied by the number of variants, so they must be more precise
 )
 
 
 def gains_over(
     base: Mapping[int, Evaluation], mine: Mapping[int, Evaluation], metrics: Iterable[str]
 ) -> dict[str, Gain]:
-    """A variant's gain in each metric over the seeds that both sides have, with p-values that are not corrected.
+    """A variant's gain in each metric over the seeds that both sides have, with uncorrected p-values.
 
     Args:
         base: the evaluations of the baseline, by seed.
-        mine: those of the variant.
-        metrics: names of :meth:`Evaluation.names`; those that no user counts for are left out.
+        mine: the evaluations of the variant, by seed.
+        metrics: names of :meth:`Evaluation.names`; those without any user are left out.
     """
     seeds = tuple(seed for seed in mine if seed in base)
     gains = {}
@@ -54,7 +54,7 @@ def gains_over(
 
 
 def gain(a: Values, b: Values, seeds: tuple[int, ...]) -> Gain:
-    """The gain of ``a`` over ``b``, with p-values that are not corrected.
+    """The gain of ``a`` over ``b``, with uncorrected p-values.
 
     Args:
         a: [seeds, users] values of a variant.

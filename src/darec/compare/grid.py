@@ -1,11 +1,11 @@
-"""Which runs a comparison is made of: variants and seeds, each run's settings, and the folder it is found by.
+"""The runs of a comparison: variants and seeds, the settings of each run, and its folder.
 
-A variant is a pair of backbone and alignment with its settings: of a grid every pair, of a sweep or an ablation one
-pair with some settings changed.
+A variant is a pair of backbone and alignment with its settings. In a grid each pair is a variant; in a sweep or an
+ablation each change of one pair is.
 
-A run's folder is named by a hash of everything that decides its result: the resolved settings, the dataset and the
-language vectors, and the source of parts from outside the package. So a finished run is found again whatever else the
-grid holds, and changed settings never meet it.
+A run's folder is named by a hash of everything that decides its result: the resolved settings, the dataset, the
+language vectors, and the source of parts from outside the package. So a finished run is found again for any other
+content of the grid, and is never used for changed settings.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ from darec.training.checks import check_config
 from darec.yaml_input import read_yaml
 
 MANY: Final = 1000
-"""A grid of more runs than this is only trained when that is confirmed."""
+"""Largest number of runs that are trained without confirmation."""
 _MOST_SEEDS: Final = 100_000
 Names = tuple[str, str]
 
@@ -42,8 +42,8 @@ class VariantSettings:
     """One variant.
 
     Attributes:
-        config: its settings; the seed is each run's own.
-        file: the file they came from, with a folder of settings.
+        config: its settings without the seed, which differs between runs.
+        file: the file of its settings, if there is a folder of settings.
         label: as :attr:`darec.compare.result.Variant.label`.
         changes: as :attr:`darec.compare.result.Variant.changes`.
     """
@@ -55,7 +55,7 @@ class VariantSettings:
 
     @property
     def title(self) -> Title:
-        """What it is called; known by it among all."""
+        """Its name, which is unique."""
         return Title.of(self.config.backbone.name, self.config.alignment.name, self.label)
 
 
@@ -64,11 +64,11 @@ class Job:
     """One run of the grid.
 
     Attributes:
-        title: of its variant.
+        title: title of its variant.
         seed: its seed.
-        config: every setting, settled.
+        config: every setting with its final value.
         folder: its name under ``runs/``, such as ``lightgcn+darec-s0-1a2b3c4d5e``.
-        parts: where its parts from outside the package come from.
+        parts: origins of its parts from outside the package.
     """
 
     title: Title
@@ -84,18 +84,21 @@ class Job:
 
 
 def parse_seeds(text: str) -> tuple[int, ...]:
-    """``5`` is seeds 0 to 4; ``0,3,7`` is those, and ``7,`` is seed 7 alone. Raises ``ConfigError``."""
+    """Parse seeds: ``5`` is seeds 0 to 4, ``0,3,7`` is these three, and ``7,`` is only seed 7.
+
+    Raises ``ConfigError``.
+    """
     parts = [part.strip() for part in text.removesuffix(",").split(",")]
     if not all(part.isdecimal() for part in parts):
         raise ConfigError(
-            f"--seeds {text!r}: write how many, as 5 for seeds 0 to 4, or a list, as 0,3,7."
+            f"--seeds {text!r}: write a number, such as 5 for seeds 0 to 4, or a list, such as 0,3,7."
         )
     numbers = [int(part[:20]) for part in parts]
     if max(numbers) > LARGEST_SEED:
         raise ConfigError(f"--seeds {text!r}: a seed is at most {LARGEST_SEED:,}.")
     if "," not in text:
         if not numbers[0]:
-            raise ConfigError("--seeds 0: give at least one; seed 0 alone is written 0,")
+            raise ConfigError("--seeds 0: give at least one seed; write 0, for only seed 0")
         if numbers[0] > _MOST_SEEDS:
             raise ConfigError(f"--seeds {text}: at most {_MOST_SEEDS} at a time.")
         return tuple(range(numbers[0]))
@@ -103,7 +106,7 @@ def parse_seeds(text: str) -> tuple[int, ...]:
 
 
 def parse_names(text: str, registry: Registry) -> tuple[str, ...]:
-    """Names of one kind between commas, or ``all``. Raises ``ConfigError`` on an unknown or repeated one."""
+    """Parse names of one kind with commas between, or ``all``. Raises ``ConfigError`` on an unknown or repeated one."""
     option = f"--{registry.kind}s"
     names = [name.strip() for name in text.split(",")]
     if names == ["all"]:
@@ -122,15 +125,15 @@ FLOORS: Final[tuple[Names, ...]] = (
     ("ease", "none"),
     ("ease", "l3ae"),
 )
-"""What no comparison should be read without: what everybody gets, and what linear models reach in a minute."""
+"""Simple rivals that every comparison should show: popularity, and linear models that need a minute."""
 
 
 def floors_of(pairs: Sequence[Names], n_items: int) -> tuple[list[Names], list[str]]:
-    """The floors that go with a grid and are not in it yet, and a remark on one that stands for another.
+    """The simple rivals that are missing in a grid, and a note if one replaces another.
 
     Args:
-        pairs: the grid; where none of it reads text, no floor does.
-        n_items: I; above :data:`darec.config.LARGEST_DENSE` ``ease_sparse`` stands for ``ease``, whose matrix is dense.
+        pairs: the grid. If none of its pairs reads text, no rival with text is added.
+        n_items: I; above :data:`darec.config.LARGEST_DENSE` ``ease_sparse`` replaces ``ease``, whose matrix is dense.
     """
     dense = n_items <= LARGEST_DENSE
     sized = [("ease_sparse" if b == "ease" and not dense else b, a) for b, a in FLOORS]
@@ -140,18 +143,18 @@ def floors_of(pairs: Sequence[Names], n_items: int) -> tuple[list[Names], list[s
         for backbone, alignment in sized
         if (backbone, alignment) not in pairs and (text or not ALIGNMENTS.get(alignment).needs_text)
     ]
-    remark = f"ease_sparse stands for ease among the floors: {n_items:,} items, and ease's matrix is dense."
+    remark = f"ease_sparse replaces ease among the simple rivals: {n_items:,} items, and ease's matrix is dense."
     return wanted, [] if dense else [remark]
 
 
 def make_pairs(backbones: str, alignments: str) -> tuple[list[Names], list[str]]:
-    """The grid of two lists, as :func:`parse_names` reads them; ``none`` first, then in the order given.
+    """The grid of two lists in the form of :func:`parse_names`; ``none`` is first, the others keep their order.
 
     Returns:
-        The pairs, and for those that ``all`` would have but that cannot be combined, why they are left out.
+        The pairs, and the reasons for pairs of ``all`` that are left out because they cannot be combined.
 
     Raises:
-        ConfigError: an unknown or repeated name, or a pair asked for by name that cannot be combined.
+        ConfigError: a name is unknown or repeated, or a pair that is given by name cannot be combined.
     """
     pairs, left_out = [], []
     fitted = parse_names(alignments, ALIGNMENTS)
@@ -177,25 +180,26 @@ def resolve_pairs(
     folder: Path | None = None,
     optional: Iterable[Names] = (),
 ) -> list[VariantSettings]:
-    """Each pair's settings: common ones, or a tuned file for each, and ``KEY=VALUE`` overrides on top.
+    """Each pair's settings: common settings, or a tuned file for each pair, changed by ``KEY=VALUE`` overrides.
 
-    An override of ``backbone.`` or ``alignment.`` goes to the pairs whose part has that setting, and must go to one.
+    An override of ``backbone.`` or ``alignment.`` applies to all pairs whose part has that setting. There must be one.
 
     Args:
         pairs: backbone and alignment of each.
         options: settings for all, by dotted key.
-        config: YAML file of common settings; those of a part go to that part alone.
-        overrides: as ``train.epochs=5``.
-        folder: with ``BACKBONE+ALIGNMENT.yaml`` for every pair, as ``darec tune`` writes them.
-        optional: pairs that take their defaults where ``folder`` has no file for them, as they do without it.
+        config: YAML file of common settings; those of a part apply only to that part.
+        overrides: settings such as ``train.epochs=5``.
+        folder: folder with ``BACKBONE+ALIGNMENT.yaml`` for every pair, as ``darec tune`` writes them.
+        optional: pairs that use their defaults if ``folder`` has no file for them.
 
     Raises:
-        ConfigError: an unknown setting, a file that is missing or for another pair, or pairs that are measured
-            differently.
+        ConfigError: a setting is unknown, a file is missing or for another pair, or pairs are measured differently.
     """
     pairs, optional = list(pairs), set(optional)
     if config and folder:
-        raise ConfigError("give either --config, for all pairs, or --settings, one file a pair.")
+        raise ConfigError(
+            "give either --config, for all pairs, or --settings, with one file for each pair."
+        )
     files = {pair: folder / f"{'+'.join(pair)}.yaml" if folder else None for pair in pairs}
     for pair in optional:
         if (file := files.get(pair)) and not file.is_file():
@@ -232,12 +236,12 @@ def resolve_pairs(
 def make_jobs(
     variants: Sequence[VariantSettings], seeds: Sequence[int], dataset: Dataset
 ) -> dict[Title, list[Job]]:
-    """The runs of each variant, one a seed, or one in all where there is no chance; once each is certain to begin.
+    """The runs of each variant, one for each seed, or a single one for a deterministic model.
 
     Raises:
-        ConfigError: settings that do not fit the data or the machine.
-        DataError: a split without interactions.
-        TextError: language vectors that are missing or out of date.
+        ConfigError: settings do not fit the data or the machine.
+        DataError: a split has no interactions.
+        TextError: language vectors are missing or out of date.
     """
     for split in ("valid", "test"):
         if not len(dataset.split(split)):
@@ -252,7 +256,7 @@ def make_jobs(
         check_config(config, dataset)
         if Model.needs_text(config):
             wanted = config.text
-            if wanted not in texts:  # reading the vectors takes long, and variants share them
+            if wanted not in texts:  # reading the vectors takes time, and variants share them
                 read, table = resolve_runtime(config, dataset)
                 texts[wanted] = (read.text.encoder, table.fingerprint() if table else "")
             encoder, vectors = texts[wanted]
@@ -266,7 +270,7 @@ def make_jobs(
 
 
 def has_chance(config: RunConfig) -> bool:
-    """Whether another seed would give another result; a model in closed form is the same for all."""
+    """Whether another seed would give another result, which is False for deterministic models."""
     return not getattr(BACKBONES.get(config.backbone.name), "deterministic", False)
 
 
@@ -278,7 +282,7 @@ def _job(title: Title, config: RunConfig, seed: int, fingerprint: str, vectors: 
         exclude={
             "options": {"threads"},
             "evaluation": {"batch_size"},
-            "text": {"sources", "combine"},  # what comes of them is in the vectors
+            "text": {"sources", "combine"},  # the vectors depend on them
         },
     )
     if vectors is None:
@@ -293,7 +297,7 @@ def _job(title: Title, config: RunConfig, seed: int, fingerprint: str, vectors: 
 
 
 def _has(pair: Names, override: str) -> bool:
-    """Whether a setting concerns a pair. Only a part's own settings may not."""
+    """Whether a setting applies to a pair. Only settings of a part may not apply."""
     key, _ = parse_override(override, example="train.epochs=5")
     section, _, rest = key.partition(".")
     part = {"backbone": BACKBONES, "alignment": ALIGNMENTS}.get(section)
@@ -308,20 +312,20 @@ def _has(pair: Names, override: str) -> bool:
 
 
 def _check_named(config: Path) -> None:
-    """A part's settings must say whose they are, since each goes to the pairs with that part."""
+    """Require the name of a part with its settings, because they apply only to pairs with that part."""
     resolve_config(file=config)
     tree = read_yaml(config)
     for section in ("backbone", "alignment"):
         part = tree.get(section)
         if isinstance(part, dict) and "name" not in part:
             raise ConfigError(
-                f"{config}: {section!r} has no name, so it is not certain which {section} its settings are for: "
-                "name it there, or use --set."
+                f"{config}: {section!r} has no name, so the {section} of its settings is unknown: add the name "
+                "there, or use --set."
             )
 
 
 def _check_comparable(pairs: Sequence[VariantSettings]) -> None:
-    """All pairs must be measured alike."""
+    """Require that all pairs are measured in the same way."""
     first = pairs[0]
     keys = ("evaluation.ks", "evaluation.mask", "train.monitor")
     wanted = flatten(first.config.model_dump(mode="json"))
@@ -330,8 +334,8 @@ def _check_comparable(pairs: Sequence[VariantSettings]) -> None:
         for key in keys:
             if settings[key] != wanted[key]:
                 raise ConfigError(
-                    f"{key} is {wanted[key]} in {first.file} but {settings[key]} in {pair.file}: figures would not "
-                    f"be comparable; settle it with --set {key}=VALUE."
+                    f"{key} is {wanted[key]} in {first.file} but {settings[key]} in {pair.file}: the figures would "
+                    f"not be comparable; give one value with --set {key}=VALUE."
                 )
 
 

@@ -1,9 +1,9 @@
-"""Training the runs of a grid, several at once, each in a process of its own.
+"""Train the runs of a grid, several at the same time, each in its own process.
 
-A process a run keeps peak memory that run's own and a crash its own too. Processes are forked from a server that has
-imported torch and nothing else, so starting one costs little. They write the run's folder and, to ``logs/``, what they
-print; the parent learns the outcome through a pipe and reads progress from the run's history. A child whose parent is
-gone ends at once, so that the folder's next owner finds nobody at work in it.
+With one process for each run, peak memory is that of the run, and a crash does not affect other runs. Processes are
+forked from a server that has only imported torch, so they start quickly. They write the run's folder and write their
+output to ``logs/``. The parent receives the outcome through a pipe and reads progress from the run's history. A child
+ends immediately if its parent has ended, so that no process is still writing when the folder is used again.
 """
 
 from __future__ import annotations
@@ -39,12 +39,14 @@ class _Running:
 
 
 def check_folder(out: Path) -> None:
-    """Raise ``RunError`` where a folder holds what is not a comparison's."""
+    """Raise ``RunError`` if a folder has files that do not belong to a comparison."""
     if is_free(out) or (out / "comparison.json").exists():
         return
     names = {entry.name for entry in out.iterdir() if not entry.name.startswith(".")}
     if not {"logs"} <= names <= {"logs", "runs"}:
-        raise RunError(f"{out} holds files that are not a comparison's: choose another --out.")
+        raise RunError(
+            f"{out} holds files that do not belong to a comparison: choose another --out."
+        )
 
 
 def finished(out: Path, job: Job) -> bool:
@@ -62,16 +64,16 @@ def train(
     threads: int,
     progress: GridMonitor,
 ) -> dict[str, str]:
-    """Train every job that is not finished, or go on with it.
+    """Train every job that is not finished, or continue it.
 
     Args:
         jobs: in the order in which they are begun.
         out: the comparison's folder, locked.
         data: the dataset's folder.
-        fingerprint: of the dataset, which must not change meanwhile.
+        fingerprint: fingerprint of the dataset, which must not change meanwhile.
         at_once: number of processes.
         threads: CPU threads of a run whose settings give none.
-        progress: told what happens.
+        progress: receives all events.
 
     Returns:
         The runs that failed, by folder, each with its error in one line.
@@ -125,7 +127,7 @@ def train(
 
 
 def _start_server() -> None:
-    """Start the fork server with Ctrl-C ignored, which its children inherit: ending them is the parent's to do."""
+    """Start the fork server with Ctrl-C ignored. Its children inherit this, because the parent ends them."""
     if threading.current_thread() is not threading.main_thread():
         forkserver.ensure_running()
         return
@@ -137,7 +139,7 @@ def _start_server() -> None:
 
 
 def _error(run: _Running, out: Path) -> str | None:
-    """Why an ended process did not finish its run; None where it did."""
+    """Why an ended process did not finish its run; None if it did."""
     run.process.join()
     with run.outcome:
         try:
@@ -150,9 +152,9 @@ def _error(run: _Running, out: Path) -> str | None:
     log = out / "logs" / f"{run.job.folder}.log"
     more = f"; see {log}" if log.is_file() and log.stat().st_size else ""
     if code == -signal.SIGKILL:
-        return f"killed, perhaps for want of memory{more}; the same command goes on with it"
+        return f"killed, perhaps because of too little memory{more}; run the same command again to continue it"
     how = f"killed by {signal.Signals(-code).name}" if code < 0 else f"ended with status {code}"
-    return f"{how}{more}; the same command goes on with it"
+    return f"{how}{more}; run the same command again to continue it"
 
 
 def _work(
@@ -164,14 +166,14 @@ def _work(
     out: str,
     name: str,
 ) -> None:
-    """Train one run, in its process, and send None or the error."""
+    """Train one run in its process, and send None or the error."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
     log = Path(out) / "logs" / f"{name}.log"
     _print_to(log)
     try:
         error = _fit(data, fingerprint, settings, parts, Path(out) / "runs" / name)
-    except Exception as unexpected:  # reported for this run; the others go on
+    except Exception as unexpected:  # reported for this run; the others continue
         import traceback
 
         traceback.print_exc()
@@ -210,8 +212,8 @@ def _fit(
             part.unpack()
         dataset = Dataset.load(data)
         if dataset.fingerprint() != fingerprint:
-            return f"{data} has changed since the comparison was begun: run the command again"
-        # A run that was begun goes on by its own settings: they have the same hash, and threads may be others.
+            return f"{data} has changed since the comparison began: run the command again"
+        # An interrupted run continues with its own settings. They have the same hash, but threads may differ.
         config = None if begun else resolve_config(settings)
         fit(dataset, config=config, out=folder, resume=True, progress=False)
     except DarecError as error:
@@ -220,7 +222,7 @@ def _fit(
 
 
 def _print_to(log: Path) -> None:
-    """Send all that the process prints, native code included, to a file, off the parent's display."""
+    """Redirect all output of the process, including that of native code, to a file."""
     import faulthandler
 
     descriptor = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)

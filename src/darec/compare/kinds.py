@@ -1,4 +1,4 @@
-"""The kinds of comparison: what their rows are called, and what they are compared with."""
+"""The kinds of comparison: the names of their rows, and their baselines."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ from typing import Final, Literal, NamedTuple
 
 KindName = Literal["pairs", "sweep", "ablation"]
 BASE: Final = "base"
-"""The row of a pair as it is, in an ablation."""
+"""The row of the unchanged pair in an ablation."""
 
 
 class Title(NamedTuple):
-    """What a variant is called.
+    """The names of a variant.
 
     Attributes:
-        section: what it stands under: its backbone in a grid of pairs, else the pair that is varied.
-        row: what it is called there: its alignment in a grid of pairs, else its label.
-        name: both, as ``lightgcn + darec`` or ``lightgcn + darec, n_clusters=4``.
+        section: its backbone in a grid of pairs, otherwise the pair that is varied.
+        row: its alignment in a grid of pairs, otherwise its label.
+        name: both, such as ``lightgcn + darec`` or ``lightgcn + darec, n_clusters=4``.
     """
 
     section: str
@@ -25,7 +25,7 @@ class Title(NamedTuple):
 
     @classmethod
     def of(cls, backbone: str, alignment: str, label: str | None) -> Title:
-        """``label`` is None in a grid of pairs."""
+        """Make the title; ``label`` is None in a grid of pairs."""
         pair = f"{backbone} + {alignment}"
         return (
             cls(backbone, alignment, pair)

@@ -1,4 +1,4 @@
-"""What is shown while a grid is trained: a live table on a terminal, a line a finished run elsewhere."""
+"""Progress of the training of a grid: a live table on a terminal, one line for each finished run elsewhere."""
 
 from __future__ import annotations
 
@@ -29,9 +29,9 @@ class GridMonitor:
     Args:
         jobs: the runs of each variant.
         out: the comparison's folder, whose runs' histories are read.
-        at_once: number of runs trained at once.
+        at_once: number of runs trained at the same time.
         monitor: the validation metric.
-        shown: False shows nothing.
+        shown: whether to show anything.
     """
 
     def __init__(
@@ -61,7 +61,7 @@ class GridMonitor:
 
     @property
     def done(self) -> int:
-        """Runs that are finished."""
+        """Number of finished runs."""
         return sum(len(seconds) for seconds in self.seconds.values())
 
     def __enter__(self) -> Self:
@@ -75,7 +75,7 @@ class GridMonitor:
         self.live.stop()
 
     def started(self, job: Job) -> None:
-        """A process has taken up a run."""
+        """A process has begun a run."""
         self.running[job.folder] = (job, time.monotonic())
 
     def ended(self, job: Job, error: str | None) -> None:
@@ -86,7 +86,7 @@ class GridMonitor:
             self.errors[job.folder] = (job, error or "")
             self._print(f"{job.label} failed: {error}")
             return
-        # What a run takes here is more than training: starting, and the measurements at the end.
+        # The time of a run includes its start and the evaluation at the end, not only training.
         self.seconds[job.title].append(max(metrics["seconds"], time.monotonic() - since))
         if not self.console.is_terminal:
             metric = f"test/{self.monitor}"
@@ -97,12 +97,12 @@ class GridMonitor:
             )
 
     def refresh(self) -> None:
-        """Look at the runs again."""
+        """Read the state of the runs again."""
         if self.live.is_started:
             self.live.refresh()
 
     def table(self) -> Group:
-        """The live table: a row a variant, those at work when there is no room for all."""
+        """The live table with one row for each variant, or only the active ones if there is too little room."""
         table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
         for name in ("", "done", "running", "failed"):
             table.add_column(name, no_wrap=True, overflow="ellipsis")
@@ -134,7 +134,7 @@ class GridMonitor:
         return f"seed {job.seed}: epoch {last['epoch']}, {self.monitor} {value:.4f}"
 
     def _clock(self) -> str:
-        """Time passed, and about how much is left, judged by the variant's finished runs, else by all."""
+        """Elapsed time and estimated remaining time, from the variant's finished runs or from all."""
         now = time.monotonic()
         known = [value for seconds in self.seconds.values() for value in seconds]
         passed = f"{span(now - self.begun)} so far"
@@ -165,7 +165,7 @@ class GridMonitor:
 
 
 def _last_line(history: Path) -> dict[str, Any] | None:
-    """The newest whole line of a history that is being written."""
+    """The last complete line of a history that is being written."""
     try:
         with history.open("rb") as file:
             file.seek(max(0, file.seek(0, os.SEEK_END) - _TAIL))

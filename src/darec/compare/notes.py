@@ -1,4 +1,4 @@
-"""What a reader must know to judge a comparison: a sentence each, found from its figures."""
+"""Notes that a reader needs to judge a comparison, one sentence each, derived from its figures."""
 
 from __future__ import annotations
 
@@ -40,8 +40,8 @@ def _choice(comparison: Comparison) -> list[str]:
         return []
     figures = [f"{metric} {chosen.test[metric].mean:.4f}" for metric in comparison.headline]
     return [
-        f"Validation {comparison.monitor} chooses {chosen.row}, whose test figures are {' and '.join(figures)}. Test "
-        "figures of other values are for looking at, not for choosing from."
+        f"Validation {comparison.monitor} chooses {chosen.row}, whose test figures are {' and '.join(figures)}. "
+        "Test figures of other values must not be used for a choice."
     ]
 
 
@@ -50,7 +50,7 @@ def _settings(comparison: Comparison) -> list[str]:
     if comparison.kind == "pairs":
         tuned = any(pair.settings_file for pair in pairs)
         notes.append(
-            "Each pair has settings of its own, from --settings."
+            "Each pair has its own settings, from --settings."
             if tuned
             else "All pairs share one set of settings: none of them is tuned for its pair."
         )
@@ -91,10 +91,10 @@ def _costs(comparison: Comparison) -> list[str]:
     threads = sorted({r.threads for pair in comparison.variants for r in pair.runs if r.threads})
     if len(threads) > 1:
         notes.append(
-            f"Runs were trained with {' or '.join(map(str, threads))} threads: their seconds do not compare."
+            f"Runs were trained with {' or '.join(map(str, threads))} threads, so their seconds cannot be compared."
         )
     if comparison.jobs > 1:
         notes.append(
-            f"Up to {comparison.jobs} runs were trained at once, so seconds include what they took from one another."
+            f"Up to {comparison.jobs} runs were trained at the same time, so they slowed each other down."
         )
     return notes

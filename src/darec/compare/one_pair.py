@@ -1,4 +1,4 @@
-"""One pair under changed settings: what a sweep and an ablation have in common."""
+"""One pair with changed settings: the common part of sweeps and ablations."""
 
 from __future__ import annotations
 
@@ -23,19 +23,19 @@ def base_config(
     """The settings that the variants change.
 
     Args:
-        backbone: its name; None: the one in ``config``, else ``lightgcn``.
-        alignment: likewise, else ``darec``.
+        backbone: its name; None is the one in ``config``, or else ``lightgcn``.
+        alignment: its name; None is the one in ``config``, or else ``darec``.
         options: settings by dotted key.
         config: YAML file of settings, such as a run's or one that ``darec tune`` wrote.
         overrides: ``["train.epochs=5"]``, on top.
 
     Raises:
-        ConfigError: a name or setting that does not exist, or a seed, which is each run's own.
+        ConfigError: a name or setting does not exist, or a seed is given, which differs between runs.
     """
     for override in overrides:
         key, _ = parse_override(override, example="train.epochs=5")
         if key == "options.seed":
-            raise ConfigError(f"--set {override}: give the seeds by --seeds.")
+            raise ConfigError(f"--set {override}: give seeds with --seeds.")
     given: dict[str, Any] = {} if config else {"alignment": "darec"}
     given |= {"backbone": backbone} if backbone else {}
     given |= {"alignment": alignment} if alignment else {}
@@ -51,7 +51,7 @@ def changed(base: RunConfig, label: str, changes: Mapping[str, Any]) -> VariantS
         changes: settings by dotted key.
 
     Raises:
-        ConfigError: a setting that does not exist, or a value that it refuses.
+        ConfigError: a setting does not exist, or its value is not valid.
     """
     config = resolve_config({**base.model_dump(mode="json"), **changes})
     return VariantSettings(config, label=label, changes=dict(changes))

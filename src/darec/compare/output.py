@@ -1,4 +1,4 @@
-"""A comparison in the formats it is given out in: terminal, Markdown, LaTeX, CSV, JSON, and its folder's files."""
+"""The output formats of a comparison: terminal, Markdown, LaTeX, CSV, JSON, and the files of its folder."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def to_json(comparison: Comparison) -> str:
 
 
 def to_markdown(comparison: Comparison) -> str:
-    """GitHub tables: a row a variant, the best of a section in bold."""
+    """GitHub tables with one row for each variant; the best of a section is bold."""
     words = comparison.words
     parts = [f"# {words.title} on {comparison.dataset}", _provenance(comparison)]
     for sheet in sheets(comparison):
@@ -77,7 +77,7 @@ def to_markdown(comparison: Comparison) -> str:
 
 
 def to_latex(comparison: Comparison) -> str:
-    """A document that compiles on its own; each table can be taken out of it (package booktabs)."""
+    """A complete document; each table can be copied from it (package booktabs)."""
     lines = [
         r"\documentclass{article}",
         r"\usepackage[utf8]{inputenc}",
@@ -116,7 +116,7 @@ def to_latex(comparison: Comparison) -> str:
 
 
 def to_csv(comparison: Comparison) -> str:
-    """A row a variant and figure: means, spreads and, for test metrics, gains with their tests."""
+    """One row for each variant and figure: means, spreads and, for test metrics, gains with their tests."""
     buffer = io.StringIO()
     own = () if comparison.kind == "pairs" else ("variant", *comparison.swept)
     names = ("backbone", "alignment", *own, *FIGURES, "difference", "relative", *TESTS)
@@ -143,7 +143,7 @@ def _rich(sheet: Sheet, *, sections: bool) -> Table:
 
 
 def _rich_cell(cell: Cell) -> Text:
-    """Stars take two places wherever there may be some, so that numbers stand under one another."""
+    """Stars have two places in columns that may have some, so that numbers are aligned."""
     if cell.stars is None:
         return Text(f"{BEST} {cell.text}" if cell.best else cell.text, style="bold" * cell.best)
     style = ("red" if cell.text.startswith("-") else "green") if cell.stars else ""

@@ -16,7 +16,7 @@ from darec.report.html import figure, listed, table, write_document
 
 
 def write_page(comparison: Comparison, path: str | Path) -> None:
-    """Write the page: tables, plots and notes in a single file that asks nothing of the network.
+    """Write the page: tables, plots and notes in a single file that works without a network.
 
     Args:
         comparison: what to show.

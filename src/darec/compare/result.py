@@ -1,9 +1,9 @@
-"""What a comparison found: plain values, saved as ``comparison.json`` and read back equal.
+"""The result of a comparison: plain values that are saved as ``comparison.json`` and read back unchanged.
 
-The tree is ``Comparison`` > ``Variant`` > ``Spread``, ``Gain``, ``Curve`` and ``RunRecord``. Metrics go by the names of
+The tree is ``Comparison`` > ``Variant`` > ``Spread``, ``Gain``, ``Curve`` and ``RunRecord``. Metrics have the names of
 ``metrics.json`` without their split: ``recall@20`` over all users, ``users/1of3/recall@20`` over the third of the users
 with the fewest training items, ``items/1of3/recall@20`` with the third of the items with the fewest training users as
-targets. Tables, files and the HTML page are made from this and nothing else.
+targets. Tables, files and the HTML page are made only from this.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     _Made = TypeVar("_Made", bound=DataclassInstance)
 
 BASELINE: Final = "none"
-"""The alignment that gains are measured against in a grid of pairs."""
+"""The baseline alignment in a grid of pairs."""
 _SCHEMA_VERSION: Final = 2
 
 
@@ -43,24 +43,24 @@ TESTS: Final = (
 
 @dataclass(frozen=True)
 class Variant:
-    """A backbone with an alignment under certain settings: every figure over its finished seeds.
+    """A backbone with an alignment and settings: every figure over its finished seeds.
 
     Attributes:
         backbone: name.
         alignment: name.
-        runs: every run asked for, by seed, failed ones among them.
+        runs: every run, by seed, including failed ones.
         settings: its settings by dotted key, without the run options.
-        settings_file: the file that they came from, with ``--settings``; else None.
-        test: metric -> spread on the test split, by group too; empty where no run finished.
+        settings_file: the file of its settings, with ``--settings``; else None.
+        test: metric -> spread on the test split, also by group; empty if no run finished.
         valid: the same on the validation split.
         costs: ``seconds_per_epoch`` (median of the run's epochs), ``seconds_to_best``, ``seconds``, ``best_epoch``,
             ``epochs``, ``peak_rss_mb``, ``parameters``, ``table_dim``.
         diagnostics: the alignment's own figures at the best epoch; only those that every seed has.
         gains: metric -> gain over the baseline: recall and NDCG at every K, and by group at the headline K; empty for
-            the baseline itself and where there is none.
+            the baseline itself, or without a baseline.
         curves: validation curve of each finished run.
-        label: what a sweep or an ablation calls it; None in a grid of pairs, where its alignment does.
-        changes: the settings that make it what it is, by dotted key; empty in a grid of pairs.
+        label: its name in a sweep or an ablation; None in a grid of pairs, where it is named by its alignment.
+        changes: its changed settings, by dotted key; empty in a grid of pairs.
     """
 
     backbone: str
@@ -84,12 +84,12 @@ class Variant:
 
     @property
     def section(self) -> str:
-        """What it stands under: its backbone, or the pair that is varied."""
+        """Its section: its backbone, or the pair that is varied."""
         return self.title.section
 
     @property
     def row(self) -> str:
-        """What it is called there: its alignment, or its label."""
+        """Its row: its alignment, or its label."""
         return self.title.row
 
     @property
@@ -122,15 +122,15 @@ class Comparison(Tabular):
         monitor: the validation metric that picked each run's best epoch, such as ``recall@20``.
         headline: the metrics to show first: recall and NDCG at the largest K.
         groups: groups of users by activity and of items by popularity, with bounds and sizes.
-        variants: grouped by section; of pairs ``none`` first where it is there, otherwise in the order asked for.
-        command: the command that made it; empty where a program did.
+        variants: grouped by section; in a grid ``none`` is first; otherwise in the given order.
+        command: the command that made it; empty if a program did.
         made: when, ISO 8601.
         machine: processor, or the GPU for runs on one.
-        jobs: runs trained at once, at the last call.
+        jobs: number of runs trained at the same time, at the last call.
         versions: of ``darec``, ``torch`` and ``python``.
-        notes: what a reader must know to judge the figures, a sentence each.
-        kind: what the variants are.
-        baseline: the row that gains are measured against, in each section.
+        notes: notes that a reader needs to judge the figures, one sentence each.
+        kind: the kind of the variants.
+        baseline: the baseline row of each section.
     """
 
     dataset: str
@@ -156,7 +156,7 @@ class Comparison(Tabular):
         return f"<Comparison of {len(self.variants)} {self.words.many} on {self.dataset}, {len(self.seeds)} seeds>"
 
     def rows(self) -> Iterator[dict[str, Any]]:
-        """A row a variant and figure, as in ``comparison.csv``."""
+        """One row for each variant and figure, as in ``comparison.csv``."""
         for variant in self.variants:
             named: dict[str, Any] = {"backbone": variant.backbone, "alignment": variant.alignment}
             if self.kind != "pairs":
@@ -189,7 +189,7 @@ class Comparison(Tabular):
 
     @property
     def sections(self) -> tuple[str, ...]:
-        """What the variants stand under, in order."""
+        """The sections, in order."""
         return tuple(dict.fromkeys(variant.section for variant in self.variants))
 
     def of_section(self, section: str) -> tuple[Variant, ...]:
@@ -213,7 +213,7 @@ class Comparison(Tabular):
         return tuple(self.variants[0].changes) if self.kind == "sweep" else ()
 
     def tree(self) -> dict[str, Any]:
-        """Everything, ready for JSON."""
+        """Everything, as values for JSON."""
         return {"schema_version": _SCHEMA_VERSION, **asdict(self)}
 
     def save(self, path: str | Path) -> None:
@@ -228,7 +228,7 @@ class Comparison(Tabular):
             path: the file, or the folder that it is in.
 
         Raises:
-            RunError: no such file, or one that is not a comparison.
+            RunError: the file does not exist or is not a comparison.
         """
         path = Path(path)
         path = path / "comparison.json" if path.is_dir() else path

@@ -1,4 +1,4 @@
-"""The whole of a comparison: settle the variants, train what is not finished, sum up, write the files."""
+"""A complete comparison: resolve the variants, train unfinished runs, summarise, write the files."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from darec.terminal import Console
 
 
 class RunnerOptions(TypedDict, total=False):
-    """How variants are trained, whatever they are: what :func:`run_variants` takes, with its defaults."""
+    """The arguments of :func:`run_variants`, with its defaults."""
 
     out: Required[str | Path]
     seeds: str | int
@@ -60,25 +60,25 @@ def compare(
     floors: bool = True,
     **runner: Unpack[RunnerOptions],
 ) -> Comparison:
-    """Train every pair with every seed and compare the pairs; what is finished in ``out`` is not trained again.
+    """Train every pair with every seed and compare the pairs. Finished runs in ``out`` are not trained again.
 
     Args:
         data: dataset folder, written by ``darec import``.
-        backbones: names between commas, or ``all``.
-        alignments: likewise.
+        backbones: names with commas between, or ``all``.
+        alignments: names with commas between, or ``all``.
         options: settings for all pairs, by dotted key.
         config: YAML file of common settings.
-        overrides: ``["train.epochs=5"]``, on top of either.
+        overrides: settings such as ``["train.epochs=5"]``, which override both.
         settings: folder with a ``BACKBONE+ALIGNMENT.yaml`` for every pair, from ``darec tune``.
-        baseline: the alignment that gains are over; ``none`` may be missing, and then there are no gains.
-        floors: also show popularity, ItemKNN, EASE and, where any pair reads text, L3AE.
+        baseline: the baseline alignment; ``none`` may be missing, and then there are no gains.
+        floors: also train popularity, ItemKNN, EASE and, if a pair reads text, L3AE.
         **runner: ``out``, ``seeds``, ``jobs`` and the others that :func:`run_variants` takes.
 
     Raises:
-        ConfigError: names or settings that do not exist or fit, or too many runs.
-        DataError: no dataset, or one without validation or test interactions.
-        TextError: pairs that need language vectors where there are none.
-        RunError: ``out`` holds what is not a comparison's.
+        ConfigError: names or settings do not exist or do not fit, or there are too many runs.
+        DataError: there is no dataset, or it has no validation or test interactions.
+        TextError: pairs need language vectors, and there are none.
+        RunError: ``out`` has files that do not belong to a comparison.
         FolderError: another process writes ``out``.
         KeyboardInterrupt: passed on; finished runs and checkpoints are kept.
     """
@@ -119,22 +119,22 @@ def run_variants(
     command: str = "",
     progress: bool = True,
 ) -> Comparison:
-    """Train every variant with every seed and compare them; what is finished in ``out`` is not trained again.
+    """Train every variant with every seed and compare them. Finished runs in ``out`` are not trained again.
 
     Args:
         data: dataset folder.
-        variants: each with its settings.
-        dataset: what is in that folder, where it is loaded already.
+        variants: the variants with their settings.
+        dataset: the dataset in that folder, if it is already loaded.
         out: the comparison's folder.
-        kind: what they are.
-        baseline: the row that gains are over, in each section.
-        remarks: notes, shown at once too.
-        seeds: how many, or a list such as ``"0,3,7"``.
-        jobs: runs trained at once, each in a process of its own.
-        threads: CPU threads of a run; None: torch's own choice, which heeds OMP_NUM_THREADS, but no more than the
-            processors shared out among the jobs.
-        many: train more than a thousand runs.
-        command: how this was asked for, for the record.
+        kind: the kind of the variants.
+        baseline: the baseline row of each section.
+        remarks: notes, which are also shown at the beginning.
+        seeds: number of seeds, or a list such as ``"0,3,7"``.
+        jobs: number of runs trained at the same time, each in its own process.
+        threads: CPU threads of a run. None is torch's own choice, which uses OMP_NUM_THREADS, but at most an equal
+            share of the processors.
+        many: allow more than a thousand runs.
+        command: the command, for the record.
         progress: show progress on standard error.
 
     Raises:
@@ -194,7 +194,7 @@ def run_variants(
 
 
 def _write(comparison: Comparison, out: Path) -> str | None:
-    """Write the files; where there can be no page, return why, in one line."""
+    """Write the files. If the page is not possible, return the reason in one line."""
     comparison.save(out / "comparison.json")
     for ending, form in {"md": "markdown", "tex": "latex", "csv": "csv"}.items():
         write_atomic(out / f"comparison.{ending}", render(comparison, form))
@@ -206,15 +206,15 @@ def _write(comparison: Comparison, out: Path) -> str | None:
 
 
 def default_threads(jobs: int) -> int:
-    """CPU threads of each of several runs that are trained at once, whose settings name none.
+    """CPU threads of each of several simultaneous runs whose settings give none.
 
-    As many as torch takes by itself, which heeds OMP_NUM_THREADS, but no more than a run's share of the processors.
+    It is torch's own number, which uses OMP_NUM_THREADS, but at most a run's share of the processors.
     """
     return max(1, min(torch.get_num_threads(), _cores() // jobs))
 
 
 def _cores() -> int:
-    """Processors that this process may use."""
+    """Number of processors that this process may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1

@@ -41,7 +41,7 @@ COSTS: Final = (
 
 @dataclass(frozen=True)
 class _Finished:
-    """One finished run, as its folder tells it."""
+    """One finished run, read from its folder."""
 
     job: Job
     folder: Path
@@ -51,7 +51,7 @@ class _Finished:
     groups: tuple[Group, ...]
 
     def evaluation(self) -> Evaluation:
-        """The test split's values by user; not kept, since there are as many as runs."""
+        """The values of the test split by user. They are not stored, because there is one table for each run."""
         return Evaluation.load(self.folder / "users-test.parquet")
 
 
@@ -207,7 +207,7 @@ def _variant(
 
 
 def _processor() -> str:
-    """What the processor calls itself."""
+    """Name of the processor."""
     try:
         for line in Path("/proc/cpuinfo").read_text().splitlines():
             if line.startswith("model name"):

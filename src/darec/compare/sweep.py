@@ -1,4 +1,4 @@
-"""One pair under every value of a setting, or every combination of the values of several."""
+"""One pair with every value of a setting, or with every combination of values of several settings."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ ALIASES: Final = {
     "N-hat": "alignment.n_sampled",
     "d": "alignment.dim",
 }
-"""The symbols of the DaRec paper, and of this project's rho, for settings of alignments that have them."""
+"""Short names of settings: the symbols of the DaRec paper, and this project's rho."""
 
 
 def sweep(
@@ -39,26 +39,26 @@ def sweep(
     overrides: Sequence[str] = (),
     **runner: Unpack[RunnerOptions],
 ) -> Comparison:
-    """Train a pair under every combination of the values given, with every seed.
+    """Train a pair with every combination of the given values, with every seed.
 
-    What is finished in ``out`` is not trained again. Differences are to the base, where its own values are among those
-    of the sweep.
+    Finished runs in ``out`` are not trained again. Differences are relative to the base, if its own values are among
+    those of the sweep.
 
     Args:
         data: dataset folder, written by ``darec import``.
-        params: ``["alignment.n_clusters=2,4,8", "K=2,4,8"]``, a setting each, with values between commas.
-        backbone: see :func:`darec.compare.one_pair.base_config`, as for the rest.
-        alignment: likewise.
-        options: likewise.
-        config: likewise.
-        overrides: likewise.
+        params: ``["alignment.n_clusters=2,4,8", "K=2,4,8"]``, one setting each, with commas between its values.
+        backbone: see :func:`darec.compare.one_pair.base_config`, also for the next four.
+        alignment: name of the alignment.
+        options: settings by dotted key.
+        config: YAML file of settings.
+        overrides: ``KEY=VALUE`` settings.
         **runner: ``out``, ``seeds``, ``jobs`` and the others that :func:`darec.compare.run.run_variants` takes.
 
     Raises:
-        ConfigError: settings or values that do not exist or fit, or too many runs.
-        DataError: no dataset, or one without validation or test interactions.
-        TextError: missing language vectors.
-        RunError: ``out`` is another's.
+        ConfigError: settings or values do not exist or do not fit, or there are too many runs.
+        DataError: there is no dataset, or it has no validation or test interactions.
+        TextError: language vectors are missing.
+        RunError: ``out`` has other content.
         KeyboardInterrupt: passed on; finished runs and checkpoints are kept.
     """
     base = base_config(
@@ -66,7 +66,9 @@ def sweep(
     )
     values = dict(parse_param(base, text) for text in params)
     if len(values) < len(params):
-        raise ConfigError("--param: a setting is given twice; write its values between commas.")
+        raise ConfigError(
+            "--param: a setting is given twice; write its values with commas between."
+        )
     if (count := math.prod(map(len, values.values()))) > MANY and not runner.get("many"):
         raise ConfigError(
             f"--param: {count} combinations: pass --yes to train more than {MANY} runs."
@@ -78,15 +80,14 @@ def sweep(
 def sweep_variants(
     base: RunConfig, values: Mapping[str, Sequence[Any]]
 ) -> tuple[list[VariantSettings], str]:
-    """Every combination, the last setting changing fastest, and the label of the one that is the base.
+    """Every combination, the last setting changing fastest, and the label of the one that equals the base.
 
     Args:
         base: all other settings.
         values: of each setting, by dotted key.
 
     Raises:
-        ConfigError: a value that the setting refuses or that is given twice, or a setting that means nothing with the
-            others as they are.
+        ConfigError: a value is not valid or is given twice, or a setting has no effect with the others.
     """
     _check_meaning(base, values)
     variants: list[VariantSettings] = []
@@ -103,7 +104,7 @@ def sweep_variants(
 
 
 def parse_param(base: RunConfig, text: str) -> tuple[str, list[Any]]:
-    """Dotted key and values of ``KEY=a,b,c``; brackets hold a list together. Raises ``ConfigError``."""
+    """Dotted key and values of ``KEY=a,b,c``; brackets enclose a list. Raises ``ConfigError``."""
     key, sign, listed = text.partition("=")
     key = key.strip()
     try:
@@ -120,7 +121,7 @@ def parse_param(base: RunConfig, text: str) -> tuple[str, list[Any]]:
 
 
 def _number(value: Any) -> Any:
-    """1e-3 is a number here, though not in YAML."""
+    """Read 1e-3 as a number, although YAML does not."""
     try:
         return float(value) if isinstance(value, str) else value
     except ValueError:
@@ -128,7 +129,7 @@ def _number(value: Any) -> Any:
 
 
 def _check_meaning(base: RunConfig, values: Mapping[str, Sequence[Any]]) -> None:
-    """Refuse to vary what has no effect, by what the settings declare for ``darec tune``."""
+    """Refuse to vary a setting without effect, according to the conditions that settings declare for ``darec tune``."""
     for key, field in fields(base):
         for mark in field.metadata if key in values else ():
             if not isinstance(mark, Range | Choice) or mark.when is None:
@@ -136,7 +137,7 @@ def _check_meaning(base: RunConfig, values: Mapping[str, Sequence[Any]]) -> None
             on, wanted = depends_on(key, mark) or "", mark.when[1]
             if any(value != wanted for value in values.get(on, [value_of(base, on)])):
                 raise ConfigError(
-                    f"--param {key}: it has an effect with {on}={wanted} alone: add --set {on}={wanted}."
+                    f"--param {key}: it only has an effect with {on}={wanted}: add --set {on}={wanted}."
                 )
 
 

@@ -1,4 +1,4 @@
-"""A comparison as tables of text, before any format: accuracy with gains, their tests, gains by group, costs."""
+"""A comparison as tables of text for all formats: accuracy with gains, their tests, gains by group, costs."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class Cell:
     """One cell.
 
     Attributes:
-        text: what it says; numbers are aligned to the right.
+        text: its content; numbers are aligned to the right.
         best: the best of its section in its column.
-        stars: ``"*"`` or ``"**"`` after the text, or nothing; None where there is nothing to star.
-        tail: what follows the stars.
+        stars: ``"*"`` or ``"**"`` after the text, or empty; None in columns without stars.
+        tail: text after the stars.
     """
 
     text: str
@@ -43,7 +43,7 @@ class Sheet:
     """One table.
 
     Attributes:
-        title: what it shows.
+        title: its title.
         columns: headings; the first is the rows' own.
         sections: each section's heading with its rows.
         legend: lines to print under it.
@@ -56,7 +56,7 @@ class Sheet:
 
 
 def sheets(comparison: Comparison, *, brief: bool = False) -> tuple[Sheet, ...]:
-    """Every table that has something to show; ``brief``: tests and groups of the first headline metric alone."""
+    """Every table that has content; with ``brief``, tests and groups only of the first headline metric."""
     made = [accuracy(comparison)]
     if has_gains(comparison):
         metrics = comparison.headline[:1] if brief else comparison.headline
@@ -71,7 +71,7 @@ def has_gains(comparison: Comparison) -> bool:
 
 
 def accuracy(comparison: Comparison) -> Sheet:
-    """The headline metrics with their gains; of a sweep with the validation metric, by which a value is chosen."""
+    """The headline metrics with their gains; in a sweep also the validation metric, by which a value is chosen."""
     gains = has_gains(comparison) and comparison.kind != "sweep"
     chosen, monitor = comparison.chosen, comparison.monitor
     columns = [comparison.words.row]
@@ -150,7 +150,7 @@ def by_group(comparison: Comparison, metric: str) -> Sheet:
 
 
 def costs(comparison: Comparison) -> Sheet:
-    """What a run takes: means over seeds."""
+    """Costs of a run, as means over seeds."""
 
     def row(variant: Variant) -> tuple[Cell, ...]:
         cells = [Cell(cost_text(name, variant.costs.get(name))) for name in COST_COLUMNS.values()]
@@ -167,7 +167,7 @@ def group_label(group: Group) -> str:
 
 
 def mean_cell(comparison: Comparison, variant: Variant, metric: str) -> Cell:
-    """Mean and standard deviation over seeds; the best is marked, but not of values that test must not choose."""
+    """Mean and standard deviation over seeds. The best is marked, except for values that must not be chosen by test."""
     spread = variant.test.get(metric)
     if spread is None:
         return Cell("failed")
@@ -209,7 +209,7 @@ def stars(gain: Gain) -> str:
 
 
 def cost_text(name: str, spread: Spread | None) -> str:
-    """A mean in the digits that its kind deserves."""
+    """A mean with the number of digits of its kind."""
     if spread is None:
         return ""
     if name == "seconds_per_epoch":
@@ -239,17 +239,17 @@ def _percent(gain: Gain | None) -> Cell:
 
 
 def gain_legend(words: Kind) -> tuple[str, ...]:
-    """What a gain is and what its stars mean."""
+    """The legend of gains and their stars."""
     return (
         f"Gain over {words.over}, as share of it, with its 95% bootstrap interval over users.",
         f"* differs from {words.differs} over users: permutation test, p < 0.05 after Holm's correction over "
         f"the {words.many}.",
-        "** and over seeds: sign-flip test, corrected alike.",
+        "** and over seeds: sign-flip test with the same correction.",
     )
 
 
 def tests_legend(words: Kind) -> tuple[str, ...]:
-    """What each interval and p-value is."""
+    """The legend of intervals and p-values."""
     return (
         "Over users: bootstrap interval and permutation test of each user's mean over the seeds.",
         "Over seeds: Student's interval, seeds of the same sign, and the exact sign-flip test.",
@@ -258,14 +258,14 @@ def tests_legend(words: Kind) -> tuple[str, ...]:
 
 
 def group_legend(words: Kind) -> tuple[str, ...]:
-    """What the figures by group are."""
+    """The legend of the figures by group."""
     return (
         f"In percent; stars as above, corrected over the {words.many} and the groups of one kind.",
     )
 
 
 def _baseline(comparison: Comparison) -> str:
-    """What gains are over, in a title."""
+    """The name of the baseline in a title."""
     return comparison.baseline if comparison.kind == "pairs" else comparison.words.over
 
 

@@ -1,4 +1,4 @@
-"""Scorers: what every run ends in. Two tables, an item-item matrix, popularity, or several of them added."""
+"""Scorers, the results of runs: two tables, an item-item matrix, popularity, or the sum of several of them."""
 
 from typing import Final
 

@@ -1,4 +1,4 @@
-"""Scores of several scorers added up."""
+"""The sum of several scorers."""
 
 from __future__ import annotations
 
@@ -21,11 +21,12 @@ class AddedScorer(Scorer):
     """``score(u, i) = sum_s w_s score_s(u, i)``.
 
     Args:
-        scorers: over the same users and items, on one device; equal scores are settled as by the first.
-        weights: w, one a scorer.
+        scorers: scorers of the same users and items, on one device. Items with equal scores are ordered as by the
+            first.
+        weights: w, one for each scorer.
 
     Raises:
-        DataError: scorers of different users and items, or not as many weights as scorers.
+        DataError: the scorers have different users and items, or the number of weights is wrong.
     """
 
     kind: ClassVar[str] = "added"
@@ -42,12 +43,12 @@ class AddedScorer(Scorer):
 
     @property
     def device(self) -> torch.device:
-        """Where the first computes."""
+        """Device of the first scorer."""
         return self.scorers[0].device
 
     @property
     def width(self) -> int:
-        """Of all together."""
+        """Width of all together."""
         return sum(scorer.width for scorer in self.scorers)
 
     def check(self) -> None:
@@ -73,13 +74,13 @@ class AddedScorer(Scorer):
         return fill
 
     def for_histories(self, histories: sparse.csr_array) -> AddedScorer:
-        """Each for the same histories."""
+        """The scorers of the same histories."""
         return AddedScorer(
             [scorer.for_histories(histories) for scorer in self.scorers], self.weights
         )
 
     def explain(self, user: int, item: int) -> Explanation:
-        """The terms of each, weighted."""
+        """The weighted terms of each scorer."""
         terms = [
             replace(term, value=weight * term.value)
             for scorer, weight in zip(self.scorers, self.weights, strict=True)
@@ -89,7 +90,7 @@ class AddedScorer(Scorer):
         return Explanation(sum(term.value for term in terms), tuple(terms))
 
     def similarities(self, items: IntArray) -> FloatArray:
-        """[n, I] each one's, standardised over the catalogue and weighted, since their units differ."""
+        """[n, I] weighted sum of the scorers' similarities, each standardised over the catalogue, as units differ."""
         total = np.zeros((len(items), self.n_items), np.float32)
         for scorer, weight in zip(self.scorers, self.weights, strict=True):
             values = scorer.similarities(items)
@@ -97,12 +98,12 @@ class AddedScorer(Scorer):
         return total
 
     def item_vectors(self) -> FloatArray | None:
-        """Of the first scorer that has such."""
+        """The vectors of the first scorer that has any."""
         found = (scorer.item_vectors() for scorer in self.scorers)
         return next((vectors for vectors in found if vectors is not None), None)
 
     def arrays(self) -> dict[str, Tensor]:
-        """Those of each, under its place."""
+        """The arrays of each scorer, named by its number."""
         return {
             f"{place}/{name}": array
             for place, scorer in enumerate(self.scorers)
@@ -110,7 +111,7 @@ class AddedScorer(Scorer):
         }
 
     def about(self) -> dict[str, Any]:
-        """The weights, and the kind of each."""
+        """The weights and the kind of each scorer."""
         parts = [{"kind": scorer.kind, **scorer.about()} for scorer in self.scorers]
         return {"weights": self.weights, "parts": parts}
 

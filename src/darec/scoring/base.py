@@ -1,4 +1,4 @@
-"""The contract of a scorer: what every run ends in, and all that evaluation, recommendation and serving know."""
+"""The contract of a scorer, which is the result of every run and the only thing that evaluation and serving use."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ class Term:
     """One summand of a score.
 
     Attributes:
-        name: what it comes from: ``tables`` for an inner product, ``history`` for an item that the user has.
-        value: how much it adds.
-        item: row of the item it comes from; None where it comes from none.
+        name: its origin: ``tables`` for an inner product, ``history`` for an item that the user has.
+        value: its value.
+        item: row of its item, or None.
     """
 
     name: str
@@ -46,8 +46,8 @@ class Explanation:
     """A score as a sum.
 
     Attributes:
-        score: of the user for the item.
-        terms: what adds up to it, the largest in absolute value first.
+        score: score of the item for the user.
+        terms: the terms whose sum it is, the largest in absolute value first.
     """
 
     score: float
@@ -60,14 +60,14 @@ class Scorer(ABC):
     Attributes:
         n_users: U.
         n_items: I.
-        ties: [I] place of each item among those of equal score (:func:`~darec.scoring.ties.tie_order`).
+        ties: [I] order of items with equal scores (:func:`~darec.scoring.ties.tie_order`).
         kind: name of the class in saved files.
-        trusted: what it holds is known to be finite, and is not looked at again before each ranking.
+        trusted: whether its values are known to be finite, so that they are not checked before each ranking.
 
     Args:
         n_users: U.
         n_items: I.
-        ties: None: by the rows as ids, for items that have no ids of their own.
+        ties: order of items with equal scores. With None, rows serve as ids.
     """
 
     kind: ClassVar[str]
@@ -83,12 +83,12 @@ class Scorer(ABC):
 
     @property
     def device(self) -> torch.device:
-        """Where scores are computed."""
+        """Device on which scores are computed."""
         return torch.device("cpu")
 
     @property
     def width(self) -> int:
-        """Columns of the tables that are scored; 0 where there are none."""
+        """Number of columns of the scored tables; 0 without tables."""
         return 0
 
     @abstractmethod
@@ -97,12 +97,12 @@ class Scorer(ABC):
 
     @abstractmethod
     def fill(self, users: IntArray, items: IntArray | None, width: int) -> Fill:
-        """Prepare the scores of [n] users for [m] items (None: all), to be written block by block.
+        """Prepare the scores of [n] users for [m] items (None is all), which are written block by block.
 
         Args:
             users: rows.
             items: rows.
-            width: columns of the blocks, at least m; what stands in those after the m-th is free.
+            width: number of columns of the blocks, at least m; columns after the m-th may have any values.
 
         Returns:
             ``f(start, stop, block)``, which fills ``block`` [stop - start, width] for ``users[start:stop]``.
@@ -110,7 +110,7 @@ class Scorer(ABC):
 
     @abstractmethod
     def for_histories(self, histories: sparse.csr_array) -> Self:
-        """A scorer of n other users, who are only lists of items.
+        """A scorer of n new users who are known by lists of items.
 
         Args:
             histories: [n, I] positive weights, 1 for a liked item.
@@ -118,27 +118,27 @@ class Scorer(ABC):
 
     @abstractmethod
     def explain(self, user: int, item: int) -> Explanation:
-        """The score of one user for one item as a sum of terms, which add up to it."""
+        """The score of one item for one user as a sum of terms."""
 
     @abstractmethod
     def similarities(self, items: IntArray) -> FloatArray:
-        """[n, I] how alike items are to all, by what the scorer knows of them; an item itself is not special."""
+        """[n, I] similarity of items to all items, including themselves."""
 
     @abstractmethod
     def arrays(self) -> dict[str, Tensor]:
-        """What :meth:`from_arrays` makes the scorer from, on the CPU; the places of ties are kept apart."""
+        """The arrays for :meth:`from_arrays`, on the CPU; ``ties`` is stored separately."""
 
     @classmethod
     @abstractmethod
     def from_arrays(cls, arrays: Arrays, about: Mapping[str, Any], ties: IntArray) -> Scorer:
-        """The scorer that :meth:`arrays` and :meth:`about` came from."""
+        """The scorer from its :meth:`arrays` and :meth:`about`."""
 
     def item_vectors(self) -> FloatArray | None:
-        """[I, d] rows of the items, by whose cosine they are alike; None where there are no such rows."""
+        """[I, d] vectors whose cosine is the similarity of items, or None."""
         return None
 
     def fingerprint(self) -> str:
-        """Hash of what the scorer holds: equal exactly when two score and rank alike."""
+        """Hash of the scorer, which is equal exactly if two scorers score and rank equally."""
         digest = hashlib.sha256(json.dumps({"kind": self.kind, **self.about()}).encode())
         for name, array in sorted({**self.arrays(), "ties": torch.from_numpy(self.ties)}.items()):
             digest.update(f"{name} {list(array.shape)} {array.dtype}".encode())
@@ -146,7 +146,7 @@ class Scorer(ABC):
         return digest.hexdigest()
 
     def about(self) -> dict[str, Any]:
-        """What else :meth:`from_arrays` needs, as JSON."""
+        """Further values for :meth:`from_arrays`, as JSON."""
         return {}
 
     @torch.no_grad()
@@ -158,7 +158,7 @@ class Scorer(ABC):
         return cast(FloatArray, block.cpu().numpy())
 
     def score_histories(self, histories: sparse.csr_array) -> FloatArray:
-        """[n, I] float32 scores for users who are only lists of items, [n, I]; see :meth:`for_histories`."""
+        """[n, I] float32 scores for new users with histories [n, I]; see :meth:`for_histories`."""
         return self.for_histories(histories).score(np.arange(histories.shape[0]))
 
     def top_k(
@@ -172,14 +172,14 @@ class Scorer(ABC):
         """The ``k`` best items of each user, best first; see :class:`~darec.scoring.ranking.Ranker` for the errors.
 
         Args:
-            users: [n] rows; None: all U.
-            k: how many.
-            candidates: [m] rows of the items that may be listed; None: all I.
+            users: [n] rows; None is all U.
+            k: length of the lists.
+            candidates: [m] rows of the items that may be listed; None is all I.
             exclude: pairs of U users and I items that are never listed.
-            batch_size: users scored at once; None: what suits the device.
+            batch_size: number of users scored at once; None is a number that suits the device.
 
         Returns:
-            [n, k] int64 rows of items and [n, k] float32 scores; -1 and minus infinity where a list ends early.
+            [n, k] int64 rows of items and [n, k] float32 scores; -1 and minus infinity after the end of a shorter list.
         """
         ranker = Ranker(
             self.n_users,
@@ -193,7 +193,7 @@ class Scorer(ABC):
         return ranked.items, ranked.scores
 
     def save(self, path: Path) -> None:
-        """Write one safetensors file; it appears whole or not at all."""
+        """Write one safetensors file atomically."""
         arrays = {name: array.contiguous() for name, array in self.arrays().items()}
         arrays["ties"] = torch.from_numpy(self.ties)
         described = json.dumps({"kind": self.kind, **self.about()})
@@ -201,7 +201,7 @@ class Scorer(ABC):
 
     @staticmethod
     def load(path: Path) -> Scorer:
-        """Read a file that :meth:`save` wrote. Raises ``RunError`` on one that is missing or damaged."""
+        """Read a file that :meth:`save` wrote. Raises ``RunError`` if it is missing or damaged."""
         from darec.scoring import KINDS
 
         try:
@@ -211,7 +211,9 @@ class Scorer(ABC):
             ties = arrays.pop("ties").numpy()
             return KINDS[about["kind"]].from_arrays(arrays, about, ties)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
-            raise RunError(f"{path} holds no scorer that this darec reads ({error}).") from error
+            raise RunError(
+                f"{path} has no scorer that this version of darec can read ({error})."
+            ) from error
 
 
 def one_history(items: IntArray, n_items: int) -> sparse.csr_array:
@@ -221,7 +223,7 @@ def one_history(items: IntArray, n_items: int) -> sparse.csr_array:
 
 
 def check_rows(name: str, table: Tensor, size: int) -> None:
-    """Raise ``DataError`` on a table of another shape and ``RunError`` on NaN or infinity in it."""
+    """Raise ``DataError`` if a table has another shape and ``RunError`` if it has NaN or infinity."""
     if table.ndim != 2 or len(table) != size:
         raise DataError(
             f"the {name} table has shape {list(table.shape)} and the dataset {size} {name}s: "

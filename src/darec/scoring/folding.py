@@ -1,4 +1,4 @@
-"""How somebody who is only a list of items gets a row in the table of users: the ways to fold in."""
+"""Folding in: ways to compute a row of the user table for a new user who is known by a list of items."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _ROWS: Final = 1024  # folded in between two looks at progress
 
 
 class Folding(ABC):
-    """Makes rows of the user table from histories."""
+    """Computes rows of the user table from histories."""
 
     kind: ClassVar[str]
 
@@ -36,18 +36,18 @@ class Folding(ABC):
         """
 
     def arrays(self) -> dict[str, Tensor]:
-        """What :func:`folding_of` needs beside :meth:`about`."""
+        """Arrays that :func:`folding_of` needs in addition to :meth:`about`."""
         return {}
 
     def about(self) -> dict[str, Any]:
-        """Its numbers, as JSON."""
+        """Its parameters, as JSON."""
         return {}
 
 
 class MeanFolding(Folding):
     """A user is the weighted mean of the unit rows of their items, so every liked item counts the same.
 
-    This is an approximation, for models that say nothing of users whom they were not trained on.
+    This is an approximation for models that define no rows for new users.
     """
 
     kind: ClassVar[str] = "mean"
@@ -63,7 +63,7 @@ class MeanFolding(Folding):
 
 
 class LinearFolding(Folding):
-    """A user is the sum of rows of a second table of items; exact for models that are linear in the history.
+    """A user is the sum of rows of a second item table, which is exact for models that are linear in the history.
 
     Args:
         table: [I, d].
@@ -84,7 +84,7 @@ class LinearFolding(Folding):
 
 
 class RidgeFolding(Folding):
-    """A user is what least squares makes of the history; exact for matrix factorization by alternating least squares.
+    """A user is the least-squares solution of the history, which is exact for alternating least squares.
 
     With Y the item table and w the weights, ``(unobserved Y'Y + sum_i w_i y_i y_i' + p I) x = sum_i w_i y_i``, where
     ``p = ridge (sum_i w_i + unobserved I)^frequency`` (Rendle et al. 2022, arXiv 2110.14037, eqs. 3 and 6).
@@ -93,7 +93,7 @@ class RidgeFolding(Folding):
         unobserved: weight of the squared score of every item, alpha_0.
         ridge: lambda.
         frequency: nu, how much more a user with many items is penalised.
-        scale: factor of the rows, which brings them to the length of rows that were learned otherwise.
+        scale: factor of the rows, which scales them to the length of learned rows.
     """
 
     kind: ClassVar[str] = "ridge"
@@ -129,11 +129,11 @@ class RidgeFolding(Folding):
         return self._known[1:]
 
     def penalty(self, observed: float, others: int) -> float:
-        """The ridge of a row that has so many observations, of so many that there could be."""
+        """The ridge of a row, from its number of observations and the largest possible number."""
         return float(self.ridge * (observed + self.unobserved * others) ** self.frequency)
 
     def about(self) -> dict[str, Any]:
-        """Its four numbers."""
+        """Its four parameters."""
         return {
             "unobserved": self.unobserved,
             "ridge": self.ridge,
@@ -143,7 +143,7 @@ class RidgeFolding(Folding):
 
 
 def _solved(diagonal: Tensor, liked: Tensor, weight: Tensor) -> Tensor:
-    """``(D + L'WL)^-1 L'W1``, [d], by the smaller of the two systems that it comes to.
+    """``(D + L'WL)^-1 L'W1``, [d], by the smaller of two equivalent systems.
 
     With few items it is ``D^-1 L' (W^-1 + L D^-1 L')^-1 1`` (Woodbury's identity), of as many unknowns as items.
 
@@ -170,11 +170,11 @@ _KINDS: Final[dict[str, type[Folding]]] = {
 
 
 def described(folding: Folding) -> dict[str, Any]:
-    """What :func:`folding_of` reads, as JSON."""
+    """The input of :func:`folding_of`, as JSON."""
     return {"kind": folding.kind, **folding.about()}
 
 
 def folding_of(about: Mapping[str, Any] | None, arrays: Mapping[str, Tensor]) -> Folding:
-    """What :func:`described` and :meth:`Folding.arrays` came from; the mean, where a file of old says nothing."""
+    """The folding from :func:`described` and :meth:`Folding.arrays`; the mean for old files without it."""
     numbers = dict(about or {"kind": MeanFolding.kind})
     return _KINDS[numbers.pop("kind")](**numbers, **arrays)

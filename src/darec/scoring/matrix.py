@@ -1,4 +1,4 @@
-"""Scores by an item-item matrix that multiplies a history: what linear models and neighbourhood models end in."""
+"""Scores by an item-item matrix that multiplies a history, the result of linear and neighbourhood models."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ class MatrixScorer(Scorer):
     """``score(u, i) = sum_j x_uj B_ji``, x a user's history.
 
     Args:
-        matrix: B [J, I], dense or sparse, float32; what it is on its diagonal counts. J and I are the same items, but
-            where only some are scored.
+        matrix: B [J, I], dense or sparse, float32; its diagonal is used. J and I are the same items, unless only some
+            are scored.
         histories: X [U, J], sparse; 1 for an item that a user has.
         ties: [I], see :class:`~darec.scoring.base.Scorer`.
 
     Raises:
-        DataError: shapes that do not fit.
+        DataError: the shapes do not fit.
     """
 
     kind: ClassVar[str] = "matrix"
@@ -50,7 +50,7 @@ class MatrixScorer(Scorer):
         self.matrix, self.histories = matrix, histories
 
     def check(self) -> None:
-        """Raise ``RunError`` on NaN or infinity in the matrix."""
+        """Raise ``RunError`` if the matrix has NaN or infinity."""
         values = self.matrix.data if sparse.issparse(self.matrix) else self.matrix
         if not np.isfinite(values).all():
             raise RunError(
@@ -58,7 +58,7 @@ class MatrixScorer(Scorer):
             )
 
     def fill(self, users: IntArray, items: IntArray | None, width: int) -> Fill:
-        """See :meth:`Scorer.fill`: the rows of B of each history, added up."""
+        """See :meth:`Scorer.fill`: the sum of the rows of B of each history."""
         histories, matrix = self.histories[users], self.matrix
         if items is not None:
             used = np.unique(histories.indices)  # all of a column is read where many users ask
@@ -77,11 +77,11 @@ class MatrixScorer(Scorer):
         return fill_dense
 
     def for_histories(self, histories: sparse.csr_array) -> MatrixScorer:
-        """Exact: a user is nothing but a history."""
+        """The scores are exact, because a user is only represented by a history."""
         return MatrixScorer(self.matrix, histories, self.ties)
 
     def explain(self, user: int, item: int) -> Explanation:
-        """A term for every item of the history that the matrix has an entry for."""
+        """One term for every item of the history with an entry in the matrix."""
         history = self.histories[[user]]
         column = self.matrix[:, [item]]
         entries = (column.toarray() if sparse.issparse(column) else column)[history.indices, 0]
@@ -95,7 +95,7 @@ class MatrixScorer(Scorer):
         return Explanation(float(values.sum()), terms)
 
     def similarities(self, items: IntArray) -> FloatArray:
-        """[n, I] entries of B in the items' rows: how much liking one speaks for each other."""
+        """[n, I] entries of B in the items' rows."""
         rows = self.matrix[items]
         return np.asarray(rows.toarray() if sparse.issparse(rows) else rows, np.float32)
 

@@ -1,4 +1,4 @@
-"""Likeness of texts beside what a scorer has learned."""
+"""Mix the similarity of texts with learned scores."""
 
 from __future__ import annotations
 
@@ -14,8 +14,8 @@ from darec.scoring.tables import TableScorer
 from darec.types import FloatArray, IntArray, Tables
 
 WORDS: Final = 0.7
-"""Weight of the text for somebody who is words alone: the largest part for what was learned with which lists match the
-words no worse than by text alone, on toys and on steam (docs/studies/about.md)."""
+"""Weight of the text for a user known by words alone: the smallest weight with which lists match the words no worse
+than by text alone, on toys and on steam (docs/studies/about.md)."""
 _TINY = 1e-12
 
 
@@ -29,7 +29,7 @@ class TextScorer(TableScorer):
 
 
 def unit(vectors: FloatArray) -> FloatArray:
-    """Rows at unit length; those that are so already are not copied, so that a mapped table stays one."""
+    """Rows at unit length. A table that already has unit rows is not copied, so that a mapped table stays mapped."""
     lengths = np.linalg.norm(vectors, axis=1, keepdims=True)
     if np.all((np.abs(lengths - 1) < 1e-3) | (lengths == 0)):
         return vectors
@@ -44,9 +44,9 @@ def mixed(
     words: FloatArray | None,
     weight: float,
 ) -> Scorer:
-    """``(1 - w) s + w c``: s is the score, c the cosine of an item's text with what somebody likes.
+    """``(1 - w) s + w c``: s is the score, c the cosine of an item's text with what a user likes.
 
-    c is brought to the spread that s has over the catalogue, so that w means the same for every scorer.
+    c is scaled to the spread of s over the catalogue, so that w means the same for every scorer.
 
     Args:
         scorer: of that user.

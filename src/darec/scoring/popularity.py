@@ -1,4 +1,4 @@
-"""The same score for every user: what popularity alone knows, by itself or beside a scorer that does not know it."""
+"""Popularity, which is the same score for every user. It is used alone, or added to another scorer."""
 
 from __future__ import annotations
 
@@ -21,18 +21,20 @@ class PopularityScorer(Scorer):
 
     Args:
         n_users: U.
-        values: [I] one number an item.
+        values: [I] one number for each item.
         ties: [I], see :class:`~darec.scoring.base.Scorer`.
 
     Raises:
-        DataError: values that are no vector.
+        DataError: the values are not a vector.
     """
 
     kind: ClassVar[str] = "popularity"
 
     def __init__(self, n_users: int, values: Tensor, ties: IntArray | None = None) -> None:
         if values.ndim != 1:
-            raise DataError(f"popularity has shape {list(values.shape)}: give one number an item.")
+            raise DataError(
+                f"popularity has shape {list(values.shape)}: give one number for each item."
+            )
         super().__init__(n_users, len(values), ties)
         self.values = values.detach()
 
@@ -49,7 +51,7 @@ class PopularityScorer(Scorer):
     def check(self) -> None:
         """Raise ``RunError`` on NaN or infinity."""
         if not bool(self.values.isfinite().all()):
-            raise RunError("popularity has NaN or infinity: count it anew.")
+            raise RunError("popularity has NaN or infinity: count it again.")
 
     def fill(self, users: IntArray, items: IntArray | None, width: int) -> Fill:
         """See :meth:`Scorer.fill`."""
@@ -64,7 +66,7 @@ class PopularityScorer(Scorer):
         return fill
 
     def for_histories(self, histories: sparse.csr_array) -> PopularityScorer:
-        """The same for anybody."""
+        """The same scorer for any users."""
         return PopularityScorer(histories.shape[0], self.values, self.ties)
 
     def explain(self, user: int, item: int) -> Explanation:
@@ -73,7 +75,7 @@ class PopularityScorer(Scorer):
         return Explanation(score, (Term("popularity", score),))
 
     def similarities(self, items: IntArray) -> FloatArray:
-        """[n, I] zeros: popularity says nothing of which items go together."""
+        """[n, I] zeros, because popularity has no information about similarity."""
         return np.zeros((len(items), self.n_items), np.float32)
 
     def arrays(self) -> dict[str, Tensor]:
@@ -81,7 +83,7 @@ class PopularityScorer(Scorer):
         return {"values": self.values.cpu().float()}
 
     def about(self) -> dict[str, Any]:
-        """How many users there are."""
+        """The number of users."""
         return {"users": self.n_users}
 
     @classmethod

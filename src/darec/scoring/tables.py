@@ -1,4 +1,4 @@
-"""Scores by the inner product of two tables: what trained models end in."""
+"""Scores by the inner product of two tables, the result of trained models."""
 
 from __future__ import annotations
 
@@ -26,10 +26,10 @@ class TableScorer(Scorer):
     Args:
         tables: [U, d] and [I, d], on any device.
         ties: [I], see :class:`~darec.scoring.base.Scorer`.
-        folding: how users who are only lists of items get a row; None: the mean of their items' unit rows.
+        folding: how rows of new users are computed from lists of items. None is the mean of the items' unit rows.
 
     Raises:
-        DataError: tables of different widths.
+        DataError: the tables have different widths.
     """
 
     kind: ClassVar[str] = "tables"
@@ -57,11 +57,11 @@ class TableScorer(Scorer):
         return int(self.tables.items.shape[1])
 
     def check(self) -> None:
-        """Raise ``RunError`` on NaN or infinity in a table, or scores beyond float32."""
+        """Raise ``RunError`` if a table has NaN or infinity, or if scores exceed float32."""
         users, items = self.tables.users, self.tables.items
         check_rows("user", users, self.n_users)
         check_rows("item", items, self.n_items)
-        # A score that overflowed to minus infinity would pass for an excluded item.
+        # A score that overflows to minus infinity would be treated as an excluded item.
         largest = [float(table.abs().max()) if table.numel() else 0.0 for table in (users, items)]
         if largest[0] * largest[1] * users.shape[1] > torch.finfo(torch.float32).max:
             raise RunError(
@@ -70,7 +70,7 @@ class TableScorer(Scorer):
             )
 
     def fill(self, users: IntArray, items: IntArray | None, width: int) -> Fill:
-        """See :meth:`Scorer.fill`: one matrix product a block."""
+        """See :meth:`Scorer.fill`: one matrix product for each block."""
         left = self.tables.users.float()[torch.from_numpy(users).to(self.device)]
         right = self.tables.items.float()
         if items is not None:
