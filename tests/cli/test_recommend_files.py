@@ -137,7 +137,7 @@ def test_refusals(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "no column for the item" in no("--user", "u1", "--candidates", tmp_path / "other.csv")
     assert "no column for the user" in no("--user", "u1", "--exclude", tmp_path / "other.csv")
     assert "no field 'prize': did you mean 'price'" in no("--user", "u1", "--where", "prize < 3")
-    assert "go together" in no("--user", "u1", "--at-most", 3)
+    assert "need each other" in no("--user", "u1", "--at-most", 3)
     assert "--diversity=2.0" in no("--user", "u1", "--diversity", 2)
     assert "--where cannot be combined with" in no("--about", "thing", "--where", "price < 3")
     assert "--at-most cannot be combined with" in no("--about", "thing", "--at-most", 3)

@@ -209,7 +209,7 @@ def test_a_damaged_run_is_named(
     (out / "metrics.json").unlink()
     assert "--resume" in refused(capsys, "evaluate", out)
     resumed = ("train", shop / "data", "--out", out, "--resume")
-    assert "begun with alignment.name=none, not darec" in refused(
+    assert "began with alignment.name=none, not darec" in refused(
         capsys, *resumed, "--alignment", "darec"
     )
     assert call(*resumed, "--threads", "1", "--quiet") == 0

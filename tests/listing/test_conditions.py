@@ -34,7 +34,7 @@ FIELDS = ItemFields(CATALOGUE, EXTRA.lazy())
     ],
 )  # fmt: skip
 def test_what_makes_text_of_any_length_is_refused(condition: str) -> None:
-    with pytest.raises(ConfigError, match=r"makes text or lists of its own|is no condition"):
+    with pytest.raises(ConfigError, match=r"creates text or lists|is not a condition"):
         FIELDS.where(condition)
 
 

@@ -246,8 +246,8 @@ def test_refusals(run: Run, tmp_path: Path) -> None:
     for options, message in (
         ({"diversity": 1.1}, "diversity=1.1: give a number from 0 to 1"),
         ({"diversity": float("nan")}, "from 0 to 1"),
-        ({"at_most": 2}, "go together"),
-        ({"per": "kind"}, "go together"),
+        ({"at_most": 2}, "need each other"),
+        ({"per": "kind"}, "need each other"),
         ({"at_most": 2, "per": "kinds"}, "did you mean 'kind'"),
         ({"at_most": 0, "per": "kind"}, "at least 1"),
         ({"where": "price < 0"}, "no item meets"),
@@ -256,7 +256,7 @@ def test_refusals(run: Run, tmp_path: Path) -> None:
     ):
         with pytest.raises(ConfigError, match=message):
             run.recommend("u1", 3, **options)  # type: ignore[call-overload]
-    with pytest.raises(ConfigError, match="for users of the data"):
+    with pytest.raises(ConfigError, match="for known users"):
         run.recommend_for(["i1"], 3, exclude_pairs=[("u1", "i2")])
     listed = run.recommend_for(["i1"], 40, where="price < 5", exclude=["i2"])
     prices = {f"i{n}": n % 10 for n in range(40)}

@@ -202,7 +202,7 @@ def reading(
         ((0.3, 0.2, 0.32), "moderate", "leave room"),
         ((0.3, 0.1, 0.32), "weak", "leave room"),
         ((0.1, 0.3, 0.32), "weak", "The text is the stronger side"),
-        ((0.3, 0.1602, 0.32), "moderate", "reaches over a threshold"),
+        ((0.3, 0.1602, 0.32), "moderate", "contains a threshold"),
     ],
 )
 def test_advice(gains: tuple[float, float, float], level: str, said: str) -> None:

@@ -166,5 +166,5 @@ def test_bad_requests_are_refused(tmp_path: Path) -> None:
     with pytest.raises(ConfigError, match="setting 'nuisance'"):
         validated(Dials, {"nuisance": 99})
     (tmp_path / "file").touch()
-    with pytest.raises(RunError, match="something else"):
+    with pytest.raises(RunError, match="other content"):
         list(sweep([], tmp_path))

@@ -1,1 +1,1 @@
-"""Lists: what a run or a bundle recommends, to one user or to all, and what may be in them."""
+"""Recommendation lists of a run or a bundle, for one user or for all, and the conditions on their items."""

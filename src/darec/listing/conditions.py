@@ -1,7 +1,7 @@
-"""Conditions over fields that may be computed: those whose values cannot outgrow the fields that they are made of.
+"""Safe conditions over fields: those whose values cannot become larger than the fields themselves.
 
-A server takes conditions from others. ``lpad(title, 1000000000, 'x') > ''`` would take all of the memory, and what is
-out of memory in polars ends the process.
+A server accepts conditions from other people. ``lpad(title, 1000000000, 'x') > ''`` would use all of the memory, and
+polars ends the process if memory is exhausted.
 """
 
 from __future__ import annotations
@@ -17,29 +17,29 @@ _TEXT: Final = {
     "Lowercase", "Uppercase", "Titlecase", "Reverse", "Slice", "Head", "Tail", "Extract", "Normalize",
     "StripChars", "StripCharsStart", "StripCharsEnd", "StripPrefix", "StripSuffix",
 }  # fmt: skip
-"""Functions of text that give text, no longer than it was."""
+"""Functions that return text that is no longer than their input."""
 _OF_TEXT: Final = {
     "LenChars", "LenBytes", "Contains", "ContainsAny", "StartsWith", "EndsWith", "CountMatches", "Find", "Split",
     "ToInteger", "Strptime", "ToDecimal",
 }  # fmt: skip
-"""Those that give something else."""
+"""Functions that return other types."""
 _NEVER: Final = {
     "Range", "RepeatBy", "Implode", "Explode", "Over", "Window", "Rolling", "ConcatExpr", "ConcatList",
     "SubPlan", "GatherEvery", "Join", "ToString",
 }  # fmt: skip
-"""What makes values of any size, or of the whole column; ``Join`` and ``ToString`` make text."""
+"""Functions whose values may have any size, or depend on the whole column; ``Join`` and ``ToString`` make text."""
 
 
 def grows(expression: pl.Expr, types: Mapping[str, pl.DataType]) -> str | None:
-    """What in an expression may make values that are larger than the fields; None where nothing does.
+    """The part of an expression whose values may be larger than the fields, or None.
 
     Args:
-        expression: of SQL, as polars has parsed it.
+        expression: an SQL expression, parsed by polars.
         types: of the fields.
     """
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # the form is to be another one some day
+            warnings.simplefilter("ignore")  # the format may change in later versions
             tree = json.loads(expression.meta.serialize(format="json"))
         return _grows(tree, types)
     except RecursionError:
@@ -62,7 +62,7 @@ def _grows(tree: Any, types: Mapping[str, pl.DataType]) -> str | None:
 
 
 def _nodes(tree: Any) -> Iterator[tuple[str, Any]]:
-    """Names and what stands in them, of all of a tree; literals are looked at no further."""
+    """All names in a tree with their content; literals are skipped."""
     if isinstance(tree, dict):
         for name, inside in tree.items():
             if name not in ("Literal", "Column"):

@@ -1,8 +1,8 @@
-"""Lists that are not all of one kind: unlike items preferred, or at most so many with one value of a field.
+"""Diverse lists: dissimilar items are preferred, or the number of items with one value of a field is limited.
 
-Unlike items are preferred by maximal marginal relevance (Carbonell & Goldstein 1998): of a pool of the best items, the
-next one is that with the largest ``(1 - d) relevance - d max_chosen cosine``. Relevance is the score, brought to 0..1
-over the pool of the user, so that ``d`` means the same for every scorer.
+Dissimilar items are preferred by maximal marginal relevance (Carbonell & Goldstein 1998): from a pool of the best
+items, the next one has the largest ``(1 - d) relevance - d max_chosen cosine``. Relevance is the score, scaled to 0..1
+over the user's pool, so that ``d`` means the same for every scorer.
 """
 
 from __future__ import annotations
@@ -20,21 +20,20 @@ from darec.errors import ConfigError
 from darec.types import FloatArray, IntArray
 
 POOL: Final = 10
-"""Of so many times k best items a list is chosen."""
+"""A list is chosen from this number times k best items."""
 LEAST: Final = 100
-"""Items of a pool at least."""
-_BYTES: Final = 32 << 20  # of the pools' vectors that are held at once
+"""Least number of items in a pool."""
+_BYTES: Final = 32 << 20  # bytes of the pools' vectors in memory at once
 NONE: Final = -1
 
 
 @dataclass(frozen=True)
 class Cap:
-    """At most so many items of a list with one value of a field.
+    """A limit on the number of items in a list that share one value of a field.
 
     Attributes:
-        at_most: how many.
-        codes: [I, C] numbers of each item's values, -1 where there are fewer than C. An item without a value counts
-            for nothing.
+        at_most: the limit.
+        codes: [I, C] numbers of each item's values, -1 if there are fewer than C. Items without a value have no limit.
     """
 
     at_most: int
@@ -50,7 +49,7 @@ class Cap:
         """The cap on a field whose values, or lists of values, are given.
 
         Raises:
-            ConfigError: a number below 1, or a field whose values cannot be told apart.
+            ConfigError: the number is below 1, or the type of the field cannot name groups.
         """
         if at_most < 1:
             raise ConfigError(f"--at-most={at_most}: give at least 1.")
@@ -75,7 +74,7 @@ class Cap:
 
 
 def pool_size(k: int, size: int) -> int:
-    """How many of ``size`` items a list of ``k`` is chosen from."""
+    """Size of the pool for a list of ``k`` from ``size`` items."""
     return min(max(POOL * k, LEAST), size)
 
 
@@ -88,18 +87,19 @@ def choose(
     vectors: FloatArray | None = None,
     cap: Cap | None = None,
 ) -> IntArray:
-    """Places in each pool of the items that make a list, in its order.
+    """Positions in each pool of the items of a list, in the list's order.
 
     Args:
         items: [n, M] rows of items, best first; -1 where a pool ends early.
         scores: [n, M].
         k: the length of a list.
         diversity: d, from 0 (by score alone) to 1 (by unlikeness alone).
-        vectors: [I, d] by whose cosine items are alike; a row of zeros is like none. Needed where ``diversity`` > 0.
-        cap: what a list may hold no more of.
+        vectors: [I, d] whose cosine is the similarity of items; a row of zeros is similar to none. Needed if
+            ``diversity`` > 0.
+        cap: limit on items that share a value.
 
     Returns:
-        [n, k] places in 0..M-1, -1 where a list ends early.
+        [n, k] positions in 0..M-1, -1 after the end of a shorter list.
     """
     width = 4 * cap.n_codes + 8 * items.shape[1] * cap.codes.shape[1] if cap else 0
     if diversity and vectors is not None:
@@ -123,7 +123,7 @@ def _first(items: IntArray, k: int) -> IntArray:
 
 
 def _capped(items: IntArray, k: int, cap: Cap) -> IntArray:
-    """Down the pools, leaving out what a list has enough of."""
+    """Take items in the order of the pools, without those that exceed the limit."""
     n, size = items.shape
     taken = _Taken(n, cap)
     chosen, length = np.full((n, k), NONE), np.zeros(n, np.int64)
@@ -177,13 +177,13 @@ def _spread(
 
 
 class _Taken:
-    """How many items with each value each list has."""
+    """Number of items with each value in each list."""
 
     def __init__(self, n: int, cap: Cap) -> None:
         self.cap = cap
         self.counts = np.zeros(
             (n, cap.n_codes + 1), np.int32
-        )  # the last is of those that count for nothing
+        )  # the last column is for items without a value
 
     def free(self, items: IntArray) -> NDArray[np.bool_]:
         """[n, m] whether each list may take each of [n, m] items."""
@@ -193,6 +193,6 @@ class _Taken:
         return ~full
 
     def add(self, lists: IntArray, items: IntArray) -> None:
-        """Lists take an item each."""
+        """Add one item to each list."""
         codes = self.cap.codes[items]
         np.add.at(self.counts, (np.repeat(lists, codes.shape[1]), codes.ravel()), 1)

@@ -16,18 +16,18 @@ from darec.listing.conditions import grows
 
 R = TypeVar("R")
 LONGEST: Final = 2000
-"""Characters of a condition. Analysing a chain of a thousand terms takes a minute."""
+"""Largest number of characters of a condition. Analysing a chain of a thousand terms takes a minute."""
 OWN: Final = ("item_id", "title", "text")
 """Fields that every dataset has."""
 
 
 class ItemFields:
-    """Fields of items, in row order. Those beside :data:`OWN` are read when they are first asked for.
+    """Fields of items, in row order. Fields that are not in :data:`OWN` are read at their first use.
 
     Args:
         catalogue: ``item_id``, ``title`` and ``text`` of each item.
-        extra: ``item_id`` and further fields of each item; None where there are none.
-        name: whose fields they are, for messages.
+        extra: ``item_id`` and further fields of each item, or None.
+        name: name of the dataset or bundle, for messages.
     """
 
     def __init__(
@@ -45,11 +45,11 @@ class ItemFields:
         return extra | dict(self._catalogue.schema)
 
     def columns(self, names: Sequence[str]) -> pl.DataFrame:
-        """Some fields, a row an item.
+        """Some fields, with one row for each item.
 
         Raises:
-            ConfigError: no such field, with the nearest one.
-            DataError: a file that is damaged, or that was replaced since the items were read.
+            ConfigError: a field does not exist; the error names the nearest one.
+            DataError: a file is damaged, or was replaced after the items were read.
         """
         for name in names:
             if name not in self.types:
@@ -69,15 +69,15 @@ class ItemFields:
         )
 
     def where(self, condition: str) -> NDArray[np.bool_]:
-        """[I] which items meet a condition; where a field is missing, it is not met.
+        """[I] whether each item meets a condition. An item without the field does not meet it.
 
         Args:
             condition: an expression of SQL over the fields, as polars reads it: comparisons, ``and``, ``or``, ``not``,
                 ``in``, ``between``, ``like``, ``is null``, arithmetic and functions, ``'RPG' = any(genres)`` for lists.
-                A name that is no plain word stands in double quotes, text in single ones.
+                A name that is not a plain word needs double quotes, text needs single quotes.
 
         Raises:
-            ConfigError: no expression, one over other fields or values of another type, or one that is no condition.
+            ConfigError: it is not an expression, uses unknown fields or values of another type, or is not a condition.
         """
         if len(condition) > LONGEST:
             raise ConfigError(
@@ -89,14 +89,13 @@ class ItemFields:
             names = list(dict.fromkeys(expression.meta.root_names()))
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
             raise ConfigError(
-                f"--where {shown(condition)} is no condition ({_brief(error)}): write it as in SQL, "
+                f"--where {shown(condition)} is not a condition ({_brief(error)}): write it as in SQL, "
                 '"in_stock = true and price < 50".'
             ) from None
         too_large = grows(expression, self.types)
         if too_large is not None:
             raise ConfigError(
-                f"--where {shown(condition)} makes text or lists of its own ({too_large}): compare the fields as they "
-                "are."
+                f"--where {shown(condition)} creates text or lists ({too_large}): compare the fields as they are."
             )
         frame = self.columns(names) if names else self._catalogue.select("item_id")
         try:
@@ -108,7 +107,7 @@ class ItemFields:
             ) from None
         if met.dtype != pl.Boolean:
             raise ConfigError(
-                f"--where {shown(condition)} is {_called(met.dtype)} and no condition: compare it with something."
+                f"--where {shown(condition)} is {_called(met.dtype)} and not a condition: compare it with a value."
             )
         found: NDArray[np.bool_] = met.fill_null(False).to_numpy()
         return found
@@ -137,7 +136,7 @@ def _brief(error: BaseException) -> str:
 
 
 def _called(kind: pl.DataType) -> str:
-    """A type as a reader calls it."""
+    """The name of a type in messages."""
     if kind == pl.Boolean:
         return "true or false"
     if kind.is_numeric():

@@ -1,4 +1,4 @@
-"""What a run recommends: a list for one user, a table for many."""
+"""Recommendations: a list for one user, a table for many."""
 
 from __future__ import annotations
 
@@ -15,17 +15,17 @@ from darec.tabular import Tabular
 from darec.types import FloatArray, IntArray
 
 ENDED = -1
-"""Stands in place of an item where a list ends early."""
+"""Placeholder after the end of a shorter list."""
 
 
 @dataclass(frozen=True, repr=False)
 class Recommendation:
-    """One recommended item.
+    """A recommended item.
 
     Attributes:
         rank: from 1.
         item_id: the item's id, as it was given.
-        title: what to call it.
+        title: the title.
         score: the scorer's, or a similarity for :meth:`darec.run.Run.similar`; comparable within one list only.
     """
 
@@ -51,7 +51,7 @@ class RecommendationList(list[R], Tabular):
         self._kind = kind
 
     def to_polars(self) -> pl.DataFrame:
-        """``rank``, ``item_id``, ``title`` and ``score``; UUIDs as text."""
+        """The columns ``rank``, ``item_id``, ``title`` and ``score``; UUIDs as text."""
         names = [field.name for field in fields(self._kind)]
         columns = {name: [getattr(item, name) for item in self] for name in names}
         if not all(isinstance(one, int) for one in columns["item_id"]):
@@ -65,7 +65,7 @@ class RecommendationList(list[R], Tabular):
 
 
 class Recommendations(Tabular):
-    """The items recommended to many users: one row a user and item, best first.
+    """The items recommended to many users: one row for each user and item, best first.
 
     Attributes:
         columns: ``user_id``, ``rank``, ``item_id``, ``title`` and ``score``.
@@ -97,7 +97,7 @@ class Recommendations(Tabular):
             yield ids[user], listed(self._named, items, scores)
 
     def to_polars(self) -> pl.DataFrame:
-        """The table as a frame of polars; UUIDs as text."""
+        """The table as a polars frame; UUIDs as text."""
         there = self._items != ENDED
         places, ranks = np.nonzero(there)
         items = self._items[there]

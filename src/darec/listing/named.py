@@ -1,4 +1,4 @@
-"""What lists need to know of users and items: their ids and what items are called."""
+"""The names that lists need: ids of users and items, and titles of items."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Named(Protocol):
 
     @property
     def titles(self) -> pl.Series:
-        """[I] what to call each item on screen."""
+        """[I] title of each item for display."""
 
     @property
     def fields(self) -> ItemFields:

@@ -1,7 +1,7 @@
-"""A file of lists that appears whole or not at all, and whose writing goes on after a kill.
+"""A file of lists that is written atomically, and whose writing can be resumed after a kill.
 
-Lists are written part by part into ``.NAME.partial`` beside the file. Once all parts are there they are put together,
-one at a time, and the whole is renamed into place. A folder of parts remembers what they are parts of.
+Lists are written part by part into ``.NAME.partial`` in the same folder. When all parts are finished, they are joined
+one at a time, and the file is renamed into place. The folder of parts records the request to which they belong.
 """
 
 from __future__ import annotations
@@ -28,8 +28,8 @@ class ListFile:
     """A file of lists while it is written.
 
     Args:
-        path: the file; its ending says the format.
-        safe: in CSV, text of cells that a spreadsheet would run as a formula.
+        path: the file; its ending gives the format.
+        safe: in CSV, mark cells as text that a spreadsheet would run as a formula.
     """
 
     def __init__(self, path: Path, *, safe: bool = False) -> None:
@@ -39,7 +39,7 @@ class ListFile:
         self._request = ""
 
     def check(self, *, overwrite: bool) -> None:
-        """Raise ``ConfigError`` on another ending, ``FolderError`` where the file may not be written."""
+        """Raise ``ConfigError`` for another ending, and ``FolderError`` if the file may not be written."""
         if self.format not in FORMATS:
             raise ConfigError(
                 f"--out {self.path}: lists are written as {', '.join(FORMATS)}: choose one of these endings."
@@ -53,10 +53,10 @@ class ListFile:
 
     @contextmanager
     def begun(self, request: str) -> Iterator[dict[int, tuple[int, int]]]:
-        """Hold the folder of parts; gives the counts of those that are there.
+        """Lock the folder of parts. Returns the counts of finished parts.
 
         Args:
-            request: what the file is to hold, as a hash. Parts of another request are removed.
+            request: hash of the request. Parts of another request are removed.
 
         Raises:
             FolderError: another process writes the file, or the folder cannot be written.
@@ -66,16 +66,16 @@ class ListFile:
             if not self.done:
                 self._clear()
             yield self.done
-        with suppress(OSError):  # it is not empty, unless the file is whole
+        with suppress(OSError):  # it is not empty, unless the file is complete
             self.folder.rmdir()
 
     def write(self, number: int, frame: pl.DataFrame, counts: tuple[int, int]) -> None:
-        """Write a part, and remember its counts once it is whole.
+        """Write a part, and record its counts when it is complete.
 
         Args:
             number: from 0, in the file's order.
             frame: its rows.
-            counts: anything that is to be added up.
+            counts: counts that are added up.
         """
         part = self._part(number)
         partial = partial_of(part)
@@ -93,7 +93,7 @@ class ListFile:
         write_json(self.folder / _ABOUT, {"request": self._request, "done": self.done})
 
     def join(self, columns: Sequence[str]) -> None:
-        """Put the parts together, one at a time, and the file in its place."""
+        """Join the parts one at a time, and move the file into place."""
         parts = [self._part(number) for number in sorted(self.done)]
         whole = partial_of(self.folder / self.path.name)
         with writing(self.path):
@@ -126,7 +126,7 @@ class ListFile:
                 entry.unlink()
 
     def _found(self, request: str) -> dict[int, tuple[int, int]]:
-        """Counts of the parts of this request that are there."""
+        """Counts of the finished parts of this request."""
         try:
             about = json_value((self.folder / _ABOUT).read_text())
             if about["request"] != request:

@@ -1,4 +1,4 @@
-"""Why an item is recommended: what its score is the sum of, what is near it, and which words connect the texts."""
+"""Reasons for a recommendation: the parts of its score, the nearest items, and words that both texts have."""
 
 from __future__ import annotations
 
@@ -34,9 +34,9 @@ class Part:
         of: ``item`` for an item that the user has, by an item-item matrix; ``tables`` for the inner product of the
             user's row and the item's; ``popularity`` for what every user's score has of it.
         item_id: that item; None for the other two.
-        title: what to call it.
-        adds: how much it adds to the score; what is below 0 takes off.
-        share: of the score; None where that is 0. Shares of a sum with negative parts may be above 1.
+        title: the title.
+        adds: the value that it adds to the score; may be negative.
+        share: share of the score; None if that is 0. Shares of a sum with negative parts may be above 1.
     """
 
     of: str
@@ -48,12 +48,12 @@ class Part:
 
 @dataclass(frozen=True)
 class Near:
-    """An item that the user has, near the recommended one. It is no part of the score's sum.
+    """An item that the user has, near the recommended one. It is not part of the score's sum.
 
     Attributes:
         item_id: the item.
         title: what to call it.
-        cosine: of the two items' rows in the item table.
+        cosine: cosine of the two items' rows in the item table.
     """
 
     item_id: Id
@@ -85,10 +85,10 @@ class Reasons(Tabular):
     Attributes:
         item_id: the item.
         title: what to call it.
-        score: of the user for it.
-        parts: what adds up to the score, the largest in absolute value first.
-        nearest: where the run has an item table, the user's items nearest to it. They explain, and add up to nothing.
-        words: what connects the item's text with those of the user's items that count most, the weightiest first.
+        score: its score for the user.
+        parts: the parts whose sum is the score, the largest in absolute value first.
+        nearest: if the run has an item table, the user's items nearest to it. They are not part of the sum.
+        words: words that connect the item's text with those of the user's most important items, the largest first.
     """
 
     item_id: Id
@@ -120,10 +120,10 @@ class Reasons(Tabular):
 
 
 class Words:
-    """How much each word of the catalogue's texts says.
+    """Weights of the words in the catalogue's texts.
 
     Args:
-        texts: of all items; None where there is none.
+        texts: texts of all items; None for a missing one.
     """
 
     def __init__(self, texts: Sequence[str | None]) -> None:
@@ -131,7 +131,7 @@ class Words:
 
     @cached_property
     def _counts(self) -> Counter[str]:
-        """Texts that hold each word."""
+        """Number of texts with each word."""
         return Counter(word for text in self.texts if text for word in set(_words(text)))
 
     @cached_property
@@ -139,14 +139,14 @@ class Words:
         return sum(1 for text in self.texts if text)
 
     def extended(self, texts: Sequence[str | None]) -> Words:
-        """The same with further texts behind, without counting the earlier ones again."""
+        """The same with additional texts, without counting the earlier ones again."""
         more = Words([*self.texts, *texts])
         of_new = Counter(word for text in texts if text for word in set(_words(text)))
         more._counts = self._counts + of_new
         return more
 
     def shared(self, one: int, other: int) -> dict[str, float]:
-        """What each word in the texts of two items adds to their cosine by TF-IDF.
+        """The contribution of each word in the texts of two items to their TF-IDF cosine.
 
         A word of most texts, such as the name of a field in front of its values, is left out: it says nothing of two.
         Weights are ``(1 + log tf) (1 + log((1 + n) / (1 + df)))``, as in scikit-learn with ``sublinear_tf``.
@@ -177,11 +177,11 @@ def reasons(
 
     Args:
         named: ids and titles.
-        scorer: what recommends.
+        scorer: the scorer.
         user: the user's row in it.
         item: the item's row.
-        liked: rows of the items that the scorer learned of the user.
-        words: of the catalogue.
+        liked: rows of the items that the scorer knows of the user.
+        words: words of the catalogue.
     """
     ids, titles = named.items.ids, named.titles
     told = scorer.explain(user, item)

@@ -1,4 +1,4 @@
-"""What can be asked of whatever has learned, a run or a bundle: lists for users, known or not, and items like one."""
+"""The methods that a run and a bundle share: lists for known and new users, similar items, and explanations."""
 
 from __future__ import annotations
 
@@ -25,11 +25,11 @@ from darec.types import FloatArray, IntArray, Interactions
 
 
 class Recommending(ABC):
-    """Recommends, by a scorer and by what its users and items are called.
+    """Recommends with a scorer and the names of its users and items.
 
     Attributes:
-        scorer: what was learned.
-        search: how lists are found for one user or several; a file of all lists is always ranked exactly.
+        scorer: the learned scorer.
+        search: the search for lists of one user or several. A file of all lists is always ranked exactly.
     """
 
     scorer: Scorer
@@ -43,19 +43,19 @@ class Recommending(ABC):
     @property
     @abstractmethod
     def seen(self) -> Interactions:
-        """What each user has, in any split."""
+        """The items of each user, in all splits."""
 
     @property
     @abstractmethod
     def learned(self) -> Interactions:
-        """What each user had when the scorer was made."""
+        """The items that each user had when the scorer was made."""
 
     @abstractmethod
     def item_vectors(self) -> FloatArray:
-        """[I, d] vectors by whose cosine items are alike; zeros where nothing is known of an item.
+        """[I, d] vectors whose cosine is the similarity of items; zeros for an item without a vector.
 
         Raises:
-            ConfigError: there are none.
+            ConfigError: there are no vectors.
         """
 
     @overload
@@ -75,11 +75,11 @@ class Recommending(ABC):
 
         Args:
             users: one id, several, or None for all users.
-            k: how many; a list is shorter where fewer items are left.
-            **options: what may be in a list, see :class:`darec.listing.request.ListOptions`.
+            k: length of the lists; a list is shorter if fewer items are left. **options: conditions on the lists, see
+                :class:`darec.listing.request.ListOptions`.
 
         Returns:
-            A list for one id; else a table, in the order of the ids.
+            A list for one id, otherwise a table in the order of the ids.
 
         Raises:
             DataError: an unknown user or item.
@@ -114,21 +114,21 @@ class Recommending(ABC):
     ) -> Written:
         """Write the ``k`` best items of all users to a file, in constant memory.
 
-        The file appears whole or not at all. A call that was cut short is gone on with by the same call.
+        The file is written atomically. After an interruption, the same call continues.
 
         Args:
             out: ``.parquet``, ``.csv`` or ``.jsonl``; the columns are those of :class:`Recommendations`.
             k: as in :meth:`recommend`.
             users: ids; None for all.
-            overwrite: replace a file that is there.
-            safe_csv: in CSV, text of cells that a spreadsheet would run as a formula.
+            overwrite: replace an existing file.
+            safe_csv: in CSV, mark cells as text that a spreadsheet would run as a formula.
             progress: show progress on standard error.
             **options: as in :meth:`recommend`.
 
         Raises:
             DataError: an unknown user or item.
             ConfigError: another ending, or as :meth:`recommend`.
-            FolderError: ``out`` is there already, another process writes it, or it cannot be written.
+            FolderError: ``out`` already exists, another process writes it, or it cannot be written.
         """
         file = ListFile(Path(out), safe=safe_csv)
         file.check(overwrite=overwrite)
@@ -141,10 +141,10 @@ class Recommending(ABC):
     def recommend_for(
         self, liked: Iterable[Id], k: int = 10, **options: Unpack[ListOptions]
     ) -> RecommendationList[Recommendation]:
-        """The ``k`` best items for a user known only by items they like.
+        """The ``k`` best items for a new user who is known by liked items.
 
-        How that is scored depends on the scorer (:meth:`darec.scoring.Scorer.for_histories`): for two tables the user
-        is folded in by one ridge step (:mod:`darec.training.fold_in`), for an item-item matrix nothing is lost.
+        The scores depend on the scorer (:meth:`darec.scoring.Scorer.for_histories`). For two tables the user is folded
+        in by one ridge step (:mod:`darec.training.fold_in`); for an item-item matrix the scores are exact.
 
         Args:
             liked: ids or titles of items, at least one.
@@ -156,7 +156,7 @@ class Recommending(ABC):
             ConfigError: no item, ``k`` larger than the catalogue, or as :meth:`recommend`.
         """
         if options.get("exclude_pairs") is not None:
-            raise ConfigError("exclude_pairs is for users of the data: use exclude.")
+            raise ConfigError("exclude_pairs is for known users: use exclude.")
         rows = self._liked(liked)
         size = len(self.named.items)
         scorer = self._scorer_for(rows)
@@ -173,7 +173,7 @@ class Recommending(ABC):
         return listed(self.named, items[0], scores[0])
 
     def similar(self, item: Id, k: int = 10) -> RecommendationList[Recommendation]:
-        """The ``k`` items most similar to one: by the cosine of their rows, or by the entries of a matrix.
+        """The ``k`` items most similar to one item, by the cosine of their rows, or by the entries of a matrix.
 
         Args:
             item: its id or title.
@@ -194,11 +194,11 @@ class Recommending(ABC):
         return [ids[row] for row in np.flatnonzero(self.named.fields.where(where))]
 
     def explain(self, user: Id, item: Id) -> Reasons:
-        """Why an item is recommended to a user: an exact sum, and what is near it.
+        """Why an item is recommended to a user: an exact sum, and the nearest items.
 
-        By an item-item matrix, every item that the user has adds its share, and the shares add up to the score. By
-        tables the score is one inner product, which no item has a share in; the user's items nearest to the item stand
-        beside it. Where both are added, so are their parts.
+        With an item-item matrix, the score is the sum of the shares of the user's items. With tables the score is one
+        inner product without shares of items; the user's items nearest to the item are given in addition. If both are
+        added, the sum has the parts of both.
 
         Args:
             user: the user's id.
@@ -211,7 +211,7 @@ class Recommending(ABC):
         return reasons(self.named, self.scorer, row, column, self.learned.of_user(row), self.words)
 
     def explain_for(self, liked: Iterable[Id], item: Id) -> Reasons:
-        """The same as :meth:`explain` for a user known only by items they like, as :meth:`recommend_for` scores."""
+        """The same as :meth:`explain` for a new user who is known by liked items, as in :meth:`recommend_for`."""
         rows = self._liked(liked)
         scorer = self._scorer_for(rows)
         column = self.named.names.row(item)
@@ -228,14 +228,14 @@ class Recommending(ABC):
         )
 
     def _liked(self, liked: Iterable[Id]) -> IntArray:
-        """Rows of the items that somebody likes."""
+        """Rows of the liked items."""
         rows = np.array(self.named.names.rows([liked] if is_id(liked) else liked), np.int64)
         if not len(rows):
             raise ConfigError("no liked items: name at least one.")
         return rows
 
     def _scorer_for(self, liked: IntArray) -> Scorer:
-        """Of one user, who likes some items."""
+        """The history of one user, who likes some items."""
         scorer = self.scorer.for_histories(one_history(liked, len(self.named.items)))
         scorer.trusted = self.scorer.trusted
         return scorer

@@ -1,4 +1,4 @@
-"""What is asked of a scorer: how many items, which may be listed, and how alike they may be."""
+"""A request for lists: the number of items, the items that may be listed, and the diversity."""
 
 from __future__ import annotations
 
@@ -17,22 +17,22 @@ from darec.listing.search import EXACT, Search
 from darec.scoring import Scorer, check_k
 from darec.types import FloatArray, IntArray, Interactions
 
-_USERS: Final = 1024  # whose pools are held at once
+_USERS: Final = 1024  # number of users whose pools are in memory at once
 
 
 class ListOptions(TypedDict, total=False):
-    """What may be in a list.
+    """Conditions on the items of a list.
 
     Attributes:
         candidates: ids of the items that may be listed; None for all.
-        exclude: ids of items that may not.
-        exclude_pairs: (user id, item id) of what may not be listed for one user: a list of tuples, or a frame with
-            those two columns.
+        exclude: ids of items that must not be listed.
+        exclude_pairs: (user id, item id) of items that must not be listed for one user: a list of tuples, or a frame
+            with those two columns.
         where: a condition over the items' fields in SQL, ``"in_stock = true and price < 50"``; see
             :meth:`darec.listing.fields.ItemFields.where`.
         exclude_seen: leave out every item that a user has in any split; on by default.
-        diversity: how much unlike items are preferred, from 0 (the default) to 1; see :mod:`darec.listing.diversity`.
-        at_most: items of a list with one value of the field ``per``, at most.
+        diversity: weight of dissimilar items, from 0 (the default) to 1; see :mod:`darec.listing.diversity`.
+        at_most: largest number of items in a list that share one value of the field ``per``.
         per: a field of the items, of single values or lists of them.
     """
 
@@ -51,14 +51,14 @@ class Request:
     """A request in rows.
 
     Attributes:
-        scorer: whose lists.
-        k: how long they are, unless fewer items are left.
+        scorer: the scorer.
+        k: length of the lists, unless fewer items are left.
         allowed: rows of the items that may be listed; None for all.
-        exclude: pairs that may not be.
+        exclude: pairs that must not be listed.
         diversity: see :func:`darec.listing.diversity.choose`.
-        vectors: likewise.
-        cap: likewise.
-        search: how the best items are found.
+        vectors: vectors for the similarity of items.
+        cap: limit on items that share a value.
+        search: the search for the best items.
     """
 
     scorer: Scorer
@@ -71,10 +71,10 @@ class Request:
     search: Search = EXACT
 
     def top(self, users: IntArray | None = None) -> tuple[IntArray, FloatArray]:
-        """The lists of [n] users, all where None.
+        """The lists of [n] users; None is all users.
 
         Returns:
-            [n, k] rows of items and [n, k] scores of the scorer; -1 and minus infinity where a list ends early.
+            [n, k] rows of items and [n, k] scores of the scorer; -1 and minus infinity after the end of a shorter list.
         """
         if not self.diversity and self.cap is None:
             return self._ranked(users, self.k)
@@ -91,7 +91,7 @@ class Request:
 
     @property
     def _size(self) -> int:
-        """Items that may be listed."""
+        """Number of items that may be listed."""
         return self.scorer.n_items if self.allowed is None else len(self.allowed)
 
     def _ranked(self, users: IntArray | None, k: int) -> tuple[IntArray, FloatArray]:
@@ -99,7 +99,7 @@ class Request:
         return self.search.top_k(self.scorer, users, k, self.allowed, self.exclude)
 
     def _chosen(self, users: IntArray, pool: int) -> tuple[IntArray, FloatArray]:
-        """Lists out of pools; where a cap leaves a list short, out of a pool four times as large."""
+        """Choose lists from pools. If the limit leaves a list too short, a pool four times as large is used."""
         k = min(self.k, self._size)
         pools, values = self._ranked(users, pool)
         places = choose(
@@ -128,16 +128,16 @@ def make_request(
 
     Args:
         named: ids, titles and fields.
-        scorer: of the users that are asked for.
-        k: how many.
-        options: of :class:`ListOptions`.
-        seen: gives the pairs that are left out where ``exclude_seen``.
-        vectors: gives [I, d] vectors by which items are alike.
-        search: how the best items are found.
+        scorer: the scorer of the wanted users.
+        k: length of the lists.
+        options: options of :class:`ListOptions`.
+        seen: gives the pairs that are left out with ``exclude_seen``.
+        vectors: gives [I, d] vectors for the similarity of items.
+        search: the search for the best items.
 
     Raises:
-        ConfigError: ``k`` out of range, an option that does not exist or does not fit, or no item left to list.
-        DataError: an unknown user or item.
+        ConfigError: ``k`` is out of range, an option does not exist or does not fit, or no item is left to list.
+        DataError: a user or item is unknown.
     """
     for name in options:
         if name not in ListOptions.__annotations__:
@@ -150,7 +150,7 @@ def make_request(
     if not 0 <= diversity <= 1:
         raise ConfigError(f"--diversity={diversity}: give a number from 0 to 1.")
     if (at_most is None) != (per is None):
-        raise ConfigError("--at-most N and --per FIELD go together: give both.")
+        raise ConfigError("--at-most N and --per FIELD need each other: give both.")
     cap = None
     if at_most is not None and per is not None:
         cap = Cap.of(at_most, per, named.fields.columns([per])[per])
@@ -185,7 +185,7 @@ def _allowed(named: Named, options: Mapping[str, Any]) -> IntArray | None:
     if where is not None:
         may &= named.fields.where(where)
         if not may.any():
-            raise ConfigError(f"no item meets --where {where!r}: loosen it.")
+            raise ConfigError(f"no item meets --where {where!r}: use a weaker condition.")
     may[left_out] = False
     allowed = np.flatnonzero(may)
     if not len(allowed):

@@ -1,4 +1,4 @@
-"""How the best items are found among those that may be listed: by scoring all of them."""
+"""Exact search for the best items: all items that may be listed are scored."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from darec.types import FloatArray, IntArray, Interactions
 
 
 class Search:
-    """Exact search. One that leans on an index inherits it (:class:`darec.export.search.IndexSearch`)."""
+    """Exact search. :class:`darec.export.search.IndexSearch`, which uses an index, inherits from it."""
 
     def top_k(
         self,
@@ -26,7 +26,7 @@ class Search:
         return scorer.top_k(users, k, candidates=candidates, exclude=exclude)
 
     def similar(self, scorer: Scorer, item: int, k: int) -> Ranked:
-        """The ``k`` items most similar to one, as lists of one user, [1, k]."""
+        """The ``k`` items most similar to one item, in the form of lists of one user, [1, k]."""
         similarities = torch.from_numpy(scorer.similarities(np.array([item])))
         similarities[0, item] = -torch.inf
         return select(similarities, k, scorer.ties)

@@ -1,4 +1,4 @@
-"""Lists of many users into a file, in constant memory."""
+"""Write lists of many users to a file, in constant memory."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from darec.meter import Meter
 from darec.types import IntArray
 
 _ROWS: Final = 200_000
-"""Of a part, about: enough for a row group of Parquet, and a loss of seconds after a kill."""
+"""Approximate number of rows of a part: enough for a row group of Parquet, and a kill loses only seconds."""
 
 
 @dataclass(frozen=True)
@@ -28,11 +28,11 @@ class Written:
     """A file of lists.
 
     Attributes:
-        path: where it is.
-        users: whose lists are in it.
-        rows: a user and an item each.
-        empty: users for whom no item was left.
-        seconds: it took.
+        path: its path.
+        users: number of users with lists.
+        rows: number of rows, each with a user and an item.
+        empty: number of users for whom no item was left.
+        seconds: duration.
         reused: users whose lists an earlier, interrupted call had written.
     """
 

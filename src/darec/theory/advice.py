@@ -1,10 +1,10 @@
-"""From a reading of a data set to a range of strengths to search; the thresholds are conventions, not results.
+"""Advice: a range of strengths to search, from the estimates on a dataset. The thresholds are conventions, not results.
 
-What the estimates support is an order: the larger the share that only one side tells, the more an exactly aligned pair
-must lose, and the more a strong pull has to make up for by regularising. How much a *partial* pull loses is not in the
-estimates (see :mod:`darec.theory.near_gap`), so the advice is where to begin a search and never its result. On toys,
-games and steam the share is 0.51 to 0.62 (docs/theory.md), and of a few values validation chose a rho of 0.3 on each
-(docs/studies/first-darec.md): every range therefore holds 0.3, and differs in the side on which it goes further.
+The estimates support an order: the larger the share of information that only one side has, the more an exactly aligned
+pair must lose, and the more strong alignment must gain by regularisation. The loss of *partial* alignment is not in the
+estimates (see :mod:`darec.theory.near_gap`), so the advice is the start of a search and never its result. On toys,
+games and steam the share is 0.51 to 0.62 (docs/theory.md), and validation chose a rho of 0.3 on each among a few values
+(docs/studies/first-darec.md). Every range therefore contains 0.3, and is extended to one side.
 """
 
 from __future__ import annotations
@@ -17,7 +17,8 @@ from darec.theory.check import InformationCheck
 Level = Literal["unclear", "none", "weak", "moderate", "strong"]
 
 THRESHOLDS: Final = (0.2, 0.5)
-"""Shares of the information below which strong, and above which only weak alignment is tried first."""
+"""Shares of the information: below the first, strong alignment is tried first; above the second, only weak
+alignment."""
 RANGES: Final[dict[Level, tuple[float, float] | None]] = {
     "unclear": None,
     "none": None,
@@ -25,16 +26,16 @@ RANGES: Final[dict[Level, tuple[float, float] | None]] = {
     "moderate": (0.1, 1.0),
     "strong": (0.2, 3.0),
 }
-"""Where to search ``alignment.rho`` first."""
+"""Ranges in which ``alignment.rho`` is searched first."""
 
 
 @dataclass(frozen=True)
 class Advice:
-    """How strongly to align, and why.
+    """How strongly to align, with reasons.
 
     Attributes:
-        level: in one word.
-        rho: range of ``alignment.rho`` to search first; None where alignment has nothing to go by.
+        level: the strength in one word.
+        rho: range of ``alignment.rho`` to search first; None if there is nothing to align.
         reasons: sentences, the most important first.
     """
 
@@ -44,7 +45,7 @@ class Advice:
 
 
 def advise(found: InformationCheck) -> Advice:
-    """Where to begin, from what a data set told."""
+    """The advice for the estimates of a dataset."""
     level = _level(found)
     price = found.price
     weaker, stronger = ("text", "interactions")
@@ -52,29 +53,28 @@ def advise(found: InformationCheck) -> Advice:
         weaker, stronger = stronger, weaker
     reasons = []
     if level == "unclear":
-        reasons.append("Neither side tells anything measurable about the held-out preferences.")
+        reasons.append("Neither side has measurable information about the held-out preferences.")
     elif level == "none":
         reasons.append(
-            "The text adds nothing measurable to the interactions: alignment may regularise, but has no information "
-            "to bring in. Compare with alignment none before anything else, or try another encoder."
+            "The text adds nothing measurable to the interactions: alignment may regularise, but has no "
+            "information to add. Compare with alignment none first, or try another encoder."
         )
     else:
         reasons.append(
-            f"Exactly aligned, the two sides would lose at least some {price.value:.0%} ({price.low:.0%} to "
-            f"{price.high:.0%}) of what they tell together, since the weaker side, {weaker}, does not tell it."
+            f"With exact alignment, the two sides would lose at least about {price.value:.0%} ({price.low:.0%} to "
+            f"{price.high:.0%}) of their joint information, because the weaker side, {weaker}, does not have it."
         )
         if price.low < _border(price.value) < price.high:
-            reasons.append(
-                "The interval reaches over a threshold: search the neighbouring range, too."
-            )
+            reasons.append("The interval contains a threshold: search the neighbouring range, too.")
     if level == "weak" and stronger == "text":
         reasons.append(
-            "The text is the stronger side: prefer what reads it into the model (dual, alpharec, llminit) to pulling "
-            "the ids towards it."
+            "The text is the stronger side: prefer models that read it (dual, alpharec, llminit) to pulling the "
+            "ids towards it."
         )
     if level in ("weak", "moderate"):
         reasons.append(
-            "Prefer alignments that leave room for what is specific (darec, or a text tower of its own as in dual)."
+            "Prefer alignments that leave room for specific information (darec, or a separate text tower as in "
+            "dual)."
         )
     return Advice(level, RANGES[level], tuple(reasons))
 

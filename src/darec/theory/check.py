@@ -1,18 +1,17 @@
-"""What interactions and text each tell about held-out preferences, estimated from a data set.
+"""Estimate, from a dataset, the information of interactions and of text about held-out preferences.
 
 The target Y says whether a pair of user and item is a *validation* interaction or a random item that the user has in
 neither training nor validation, one of each, so that H(Y) = log 2. A logistic regression on the features of one side
 (:mod:`darec.theory.features`: training interactions, or text) is fitted to some users and judged on others. Its gain,
 log 2 minus its cross-entropy on users it has not seen, is in expectation at most the information between that side and
-Y, since no predictor beats the conditional entropy (Barber & Agakov, NeurIPS 2003). So
+Y, because no predictor beats the conditional entropy (Barber & Agakov, NeurIPS 2003). So
 
-- each of the three *gains* (interactions, text, both) is a lower bound, as good as its predictor;
-- *differences* of gains (the gap, what only one side tells, what both tell) are estimates and bound nothing: a side
-  whose predictor is poorer than the other's looks poorer than it is.
+- each of the three *gains* (interactions, text, both) is a lower bound, which is only as good as its predictor;
+- *differences* of gains (the gap, the information of only one side, that of both) are estimates and not bounds: a side
+  with a poorer predictor than the other seems to have less information than it has.
 
-The intervals are percentiles over resampled users with the predictors as they are. They say how far another sample of
-users could differ, and nothing of predictors that could be better or of other kinds of held-out items. The test split
-is not looked at.
+The intervals are percentiles over resampled users with fixed predictors. They show how much another sample of users
+could differ. They do not cover better predictors or other kinds of held-out items. The test split is not used.
 """
 
 from __future__ import annotations
@@ -31,11 +30,11 @@ from darec.types import IntArray, Interactions, TextTable
 Negatives = Literal["uniform", "popularity"]
 SIDES: Final = ("interactions", "text", "both")
 LEAST_USERS: Final = 50
-"""Fewer users with held-out preferences are refused: nothing could be read from them."""
+"""Least number of users with held-out preferences; fewer would show nothing."""
 _RESAMPLES: Final = 2000
-# Keeps the products in check where pairs are a thousand, and is not felt where they are tens of thousands.
+# It limits the products with a thousand pairs, and has no noticeable effect with tens of thousands.
 _INVERSE_PENALTY: Final = 0.01
-_ROUNDS: Final = 100  # attempts to draw an item that a user does not have
+_ROUNDS: Final = 100  # number of attempts to draw an item that a user does not have
 
 
 @dataclass(frozen=True)
@@ -49,23 +48,23 @@ class InformationEstimate:
 
 @dataclass(frozen=True)
 class InformationCheck:
-    """What a data set says, in nats; H(Y) = log 2 = 0.693.
+    """The estimates for a dataset, in nats; H(Y) = log 2 = 0.693.
 
     Attributes:
         interactions: gain of the training interactions alone.
         text: gain of the text alone.
         both: gain of both together.
-        gap: interactions less text; its magnitude estimates delta_p.
-        only_interactions: both less text.
-        only_text: both less interactions.
-        shared: interactions plus text less both: what the sides tell alike, less what only their combination
-            tells.
-        price: both less the weaker side, as a share of both: an estimate of the least share of the information that
-            an exactly aligned pair must lose, which is the theorem's bound plus I(W;Y|S).
-        n_pairs: pairs judged, half of them validation interactions.
-        n_users: users with any.
-        encoder: whose text it is.
-        negatives: how items that were not chosen were drawn.
+        gap: interactions minus text; its magnitude estimates delta_p.
+        only_interactions: both minus text.
+        only_text: both minus interactions.
+        shared: interactions plus text minus both: the information that the sides share, minus that of only their
+            combination.
+        price: both minus the weaker side, as a share of both: an estimate of the least share of the information that an
+            exactly aligned pair must lose, which is the theorem's bound plus I(W;Y|S).
+        n_pairs: number of judged pairs, half of them validation interactions.
+        n_users: number of users with any.
+        encoder: the encoder of the text.
+        negatives: how the items that were not chosen were drawn.
     """
 
     interactions: InformationEstimate
@@ -96,35 +95,37 @@ def check(
     seed: int = 0,
     on_stage: OnStage = lambda stage: None,
 ) -> InformationCheck:
-    """Estimate what each side tells about the validation interactions.
+    """Estimate the information of each side about the validation interactions.
 
     Args:
         dataset: training interactions make the features, validation interactions the target.
         text: E_L.
-        max_pairs: validation interactions used at most, drawn at random.
-        negatives: draw items uniformly, or in proportion to their training users, which takes popularity away as a
-            source of information.
-        folds: of the cross-validation, over users.
-        seed: of all draws.
+        max_pairs: largest number of validation interactions to use, drawn at random.
+        negatives: draw items uniformly, or in proportion to their training users, which removes popularity as a source
+            of information.
+        folds: number of folds of the cross-validation over users.
+        seed: seed of all draws.
         on_stage: called with the name of each stage.
 
     Raises:
-        DataError: too few users with validation interactions, or none with training interactions.
-        ConfigError: another kind of negatives, fewer than two folds, or no pairs.
+        DataError: too few users have validation interactions, or there are no training interactions.
+        ConfigError: the kind of negatives is unknown, or there are fewer than two folds or no pairs.
     """
     if negatives not in ("uniform", "popularity"):
         raise ConfigError(f"unknown negatives {negatives!r}: choose uniform or popularity.")
     if folds < 2 or max_pairs < 1:
         raise ConfigError(f"{folds} folds of {max_pairs} pairs: give at least 2 folds and 1 pair.")
     if not len(dataset.train):
-        raise DataError("the dataset has no training interactions: nothing can be told from them.")
+        raise DataError(
+            "the dataset has no training interactions, so nothing can be estimated from them."
+        )
     rng = np.random.default_rng(seed)
     users, items, target = held_out(dataset, max_pairs, negatives, rng)
     n_users = len(np.unique(users))
     if n_users < max(LEAST_USERS, folds):
         raise DataError(
-            f"{n_users} users have validation interactions and at least {LEAST_USERS} are needed: "
-            "import with a split that has validation interactions, or more data."
+            f"{n_users} users have validation interactions, but at least {LEAST_USERS} are needed: import with a "
+            "split that has validation interactions, or more data."
         )
     on_stage("features of interactions")
     of_D = interaction_features(dataset.train, users, items, seed=seed)
@@ -208,7 +209,7 @@ def _not_chosen(
 def _estimates(
     gains: Features, users: IntArray, rng: np.random.Generator
 ) -> dict[str, InformationEstimate]:
-    """Every figure with its interval. ``gains``: [n, 3] of the pairs, for interactions, text and both."""
+    """Every figure with its interval. ``gains``: [n, 3] gains of the pairs, for interactions, text and both."""
     _, user = np.unique(users, return_inverse=True)
     n = int(user.max()) + 1
     sums = np.zeros((n, 4))
@@ -225,7 +226,7 @@ def _estimates(
 def _derived(sums: Features) -> dict[str, Features]:
     """The figures from sums over pairs, [r, 4] with the number of pairs last."""
     D, T, both = (sums[:, :3] / sums[:, 3:]).T
-    # Where both together gain nothing there is nothing to lose a share of.
+    # If both together gain nothing, there is no share to lose.
     share = np.divide(both - np.minimum(D, T), both, out=np.zeros_like(both), where=both > 0)
     return {
         "interactions": D,

@@ -1,9 +1,9 @@
-"""What each side says about a user and an item, in a few figures; the inputs of ``darec theory check``.
+"""A few features of a user and an item from each side, the inputs of ``darec theory check``.
 
-Both sides are treated alike: every item has a vector, and an item is near to a user's taste if its vector is near to
-the user's, or to that of one of the user's *training* items. The interactions' vectors are a truncated SVD of the
-degree-normalised training matrix, which is to co-occurrence what latent semantic analysis is to words. Beside nearness
-each side says what it knows about the item alone: its training users, or what its text is about.
+Both sides are treated in the same way: every item has a vector, and an item is near to a user's taste if its vector is
+near to the user's, or to that of one of the user's *training* items. The interactions' vectors are a truncated SVD of
+the degree-normalised training matrix, which is like latent semantic analysis for co-occurrence. In addition to
+nearness, each side has features of the item alone: its training users, or the topic of its text.
 """
 
 from __future__ import annotations
@@ -19,21 +19,21 @@ from darec.types import FloatArray, IntArray, Interactions, TextTable
 
 Features = NDArray[np.float64]
 
-_DIM: Final = 64  # of the interactions' item vectors
-_TOPICS: Final = 8  # principal components that stand for what a text is about
-_CHUNK: Final = 512  # pairs at a time: their users' neighbours are a sparse [_CHUNK, U]
+_DIM: Final = 64  # width of the interactions' item vectors
+_TOPICS: Final = 8  # number of principal components that represent the topic of a text
+_CHUNK: Final = 512  # number of pairs at a time; their users' neighbours are a sparse [_CHUNK, U]
 
 
 def interaction_features(
     train: Interactions, users: IntArray, items: IntArray, *, seed: int
 ) -> Features:
-    """What the training interactions say of pairs that they do not hold.
+    """Features from the training interactions, for pairs that are not among them.
 
     Args:
-        train: training pairs, with none of the pairs asked for.
+        train: training pairs, without the pairs to describe.
         users: [n] rows.
         items: [n] rows.
-        seed: of the randomised SVD.
+        seed: seed of the randomised SVD.
 
     Returns:
         [n, 4]: nearness to the user and to the nearest training item, co-occurrence with the user's training items
@@ -58,7 +58,7 @@ def interaction_features(
 def text_features(
     text: TextTable, train: Interactions, users: IntArray, items: IntArray
 ) -> Features:
-    """What the texts say of the same pairs; a user's taste in texts is that of the training items.
+    """Features from the texts, for the same pairs; a user's taste is that of the training items' texts.
 
     Returns:
         [n, 2 + t]: nearness to the user and to the nearest training item, and the item's first t <= 8 principal
@@ -74,7 +74,7 @@ def text_features(
 
 
 def _co_occurrence(matrix: sparse.csr_array, seed: int) -> FloatArray:
-    """[I, d] vectors whose inner products approximate co-occurrence, both degrees divided out."""
+    """[I, d] vectors whose inner products approximate co-occurrence, normalised by both degrees."""
     from sklearn.utils.extmath import randomized_svd
 
     dim = min(_DIM, min(matrix.shape) - 1)

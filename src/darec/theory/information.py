@@ -1,7 +1,7 @@
-"""A finite joint distribution of two sources and a target, and what the sources tell about the target.
+"""A finite joint distribution of two sources and a target, and the information of the sources about the target.
 
-Everything is in nats and float64. Sums run over terms of one sign wherever there is such a form, and a probability of
-zero contributes exactly nothing, so that deterministic worlds give exact zeros.
+Everything is in nats and float64. Where possible, sums have terms of one sign. A probability of zero contributes
+exactly nothing, so that deterministic worlds give exact zeros.
 """
 
 from __future__ import annotations
@@ -17,18 +17,20 @@ from darec.errors import DataError
 
 Probabilities = NDArray[np.float64]
 
-_TOLERANCE: Final = 1e-9  # how far from 1 the sum may be: what rounding of a large array can do
+_TOLERANCE: Final = (
+    1e-9  # largest distance of the sum from 1, which covers rounding in a large array
+)
 
 
 @dataclass(frozen=True, init=False, eq=False)
 class Joint:
-    """A distribution p(d, d', y), checked.
+    """A checked distribution p(d, d', y).
 
     Attributes:
         p: [n_D, n_D', n_Y] float64, non-negative, summing to 1: D are the interactions, D' the text, Y the target.
 
     Raises:
-        DataError: an array that is no such distribution; the message says what is wrong and at which index.
+        DataError: the array is not such a distribution; the message says what is wrong and at which index.
     """
 
     p: Probabilities
@@ -54,7 +56,7 @@ class Joint:
 
 @dataclass(frozen=True)
 class Informations:
-    """What the sources tell about the target, in nats.
+    """The information of the sources about the target, in nats.
 
     Attributes:
         H_Y: entropy of the target: the best cross-entropy without any source.
@@ -77,12 +79,12 @@ class Informations:
 
     @property
     def only_D(self) -> float:
-        """I(D;Y|D'): what only the interactions tell once the text is known."""
+        """I(D;Y|D'): the information of the interactions if the text is known."""
         return self.I_both - self.I_D_prime
 
     @property
     def only_D_prime(self) -> float:
-        """I(D';Y|D): what only the text tells once the interactions are known."""
+        """I(D';Y|D): the information of the text if the interactions are known."""
         return self.I_both - self.I_D
 
 
@@ -103,13 +105,13 @@ def entropy(p: ArrayLike) -> float:
 
 
 def conditional_entropy(p: Probabilities) -> float:
-    """H(Y|X) in nats, 0 exactly where X determines Y.
+    """H(Y|X) in nats, exactly 0 if X determines Y.
 
     Args:
         p: [n_X, n_Y] joint probabilities.
     """
     rows = p.sum(1, keepdims=True)
-    # The ratio is 1 exactly where X determines Y, and a logarithm of 1 is exactly 0.
+    # The ratio is exactly 1 if X determines Y, and a logarithm of 1 is exactly 0.
     ratio = np.divide(p, rows, out=np.ones_like(p), where=p > 0)
     return float(-(p * np.log(ratio)).sum()) + 0.0
 
@@ -122,7 +124,7 @@ def mutual_information(p: Probabilities) -> float:
     """
     marginal = p.sum(0)
     seen = p > 0
-    # Logarithms apart, since the product of two small marginals may underflow.
+    # Separate logarithms, because the product of two small marginals may underflow.
     log_rows, log_columns = (np.log(np.where(m > 0, m, 1.0)) for m in (p.sum(1), marginal))
     terms = p * (np.log(np.where(seen, p, 1.0)) - log_rows[:, None] - log_columns[None, :])
     return max(0.0, float(terms[seen].sum()))

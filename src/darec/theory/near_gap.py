@@ -1,22 +1,22 @@
-"""What happens on the way to exact alignment: disagreement against cross-entropy, exactly, for small alphabets.
+"""Partial alignment: the exact trade-off of disagreement and cross-entropy, for small alphabets.
 
 Encoders f and g label the values of the two sources; their *disagreement* is P(f(D) != g(D')), half the mean squared
 distance of one-hot representations. The predictor sees both labels, so its best cross-entropy is H(Y|f(D),g(D')),
-which depends on the two partitions alone and not on the labels. The labels decide only the disagreement, which is
-least where blocks are matched by a maximum-weight assignment. So all encoder pairs of any number of labels are covered
-by Bell(n_D) * Bell(n_D') assignments.
+which depends only on the two partitions and not on the labels. The labels decide only the disagreement, which is least
+if blocks are matched by a maximum-weight assignment. So all encoder pairs of any number of labels are covered by
+Bell(n_D) * Bell(n_D') assignments.
 
-Randomised encoders (all of them, private randomness included) cannot do better than the lower convex hull of the
-deterministic pairs, since telling the predictor the randomness only helps it, and shared randomness that the predictor
-knows attains the hull.
+Randomised encoders (with shared or private randomness) cannot be better than the lower convex hull of the deterministic
+pairs, because knowing the randomness can only help the predictor. Shared randomness that the predictor knows attains
+the hull.
 
-The theorem extends to here by Fano's inequality: with m labels and disagreement e, I(f,g;Y) is at most I(W;Y) plus the
-entropy of the other label given W's, and therefore loss >= delta_p - h(e) - e log(m - 1), h the binary entropy
+Fano's inequality extends the theorem to this case: with m labels and disagreement e, I(f,g;Y) is at most I(W;Y) plus
+the entropy of the other label given W's, and therefore loss >= delta_p - h(e) - e log(m - 1), h the binary entropy
 (:func:`fano_bound`).
 
-Real-valued representations are another matter. Without a limit on the predictor's resolution a distance means nothing:
-f and g can be injective and as close as one likes, so that the least cross-entropy at any positive mean squared
-distance is H(Y|D,D'). The theorem has no grip there; what happens in training is for ``darec theory sweep`` to say.
+Real-valued representations are different. Without a limit on the predictor's resolution a distance has no meaning: f
+and g can be injective and arbitrarily close, so that the least cross-entropy at any positive mean squared distance is
+H(Y|D,D'). The theorem says nothing there; ``darec theory sweep`` measures what happens in training.
 """
 
 from __future__ import annotations
@@ -36,14 +36,14 @@ from darec.theory.zero_gap import common_part, zero_gap
 from darec.types import IntArray
 
 MAX_PAIRS: Final = 50_000
-"""Pairs of partitions that :func:`trade_off` looks at by default: 6 x 6 values have 41,209 and take some seconds."""
-_EQUAL: Final = 1e-12  # cross-entropies nearer than this are one
-_STRAIGHT: Final = 1 - 1e-9  # corners whose two prices are nearer than this are none
+"""Default limit of :func:`trade_off` on pairs of partitions: 6 x 6 values have 41,209 and take a few seconds."""
+_EQUAL: Final = 1e-12  # cross-entropies nearer than this are equal
+_STRAIGHT: Final = 1 - 1e-9  # corners whose two prices are nearer than this are not corners
 
 
 @dataclass(frozen=True)
 class Encoders:
-    """A pair of encoders and what it achieves.
+    """A pair of encoders with its disagreement and cross-entropy.
 
     Attributes:
         disagreement: P(f(D) != g(D')).
@@ -65,7 +65,7 @@ class TradeOff:
     Attributes:
         pareto: the undominated deterministic pairs, disagreement ascending and cross-entropy descending; the first
             has disagreement 0 and cross-entropy H(Y|K), the last H(Y|D,D').
-        n_pairs: pairs of partitions looked at.
+        n_pairs: number of enumerated pairs of partitions.
     """
 
     pareto: tuple[Encoders, ...]
@@ -94,7 +94,7 @@ class TradeOff:
         return tuple(_price(a, b) for a, b in pairwise(corners))
 
     def cross_entropy(self, disagreement: float) -> float:
-        """The least cross-entropy of any encoders, randomised ones included, with at most this disagreement."""
+        """The least cross-entropy of any encoders, including randomised ones, with at most this disagreement."""
         if not 0 <= disagreement <= 1:
             raise DataError(f"disagreement {disagreement:g}: give a probability, from 0 to 1.")
         corners = self.hull
@@ -113,10 +113,10 @@ def trade_off(
     Args:
         joint: the world; values of probability zero are left out, and their labels are -1.
         max_pairs: refuse more pairs than this.
-        on_progress: called with pairs done and in all, now and then.
+        on_progress: called from time to time with the number of finished pairs and of all pairs.
 
     Raises:
-        DataError: more pairs than ``max_pairs``.
+        DataError: there are more pairs than ``max_pairs``.
     """
     pairs = joint.p.sum(2)
     kept, kept_ = np.flatnonzero(pairs.sum(1)), np.flatnonzero(pairs.sum(0))
@@ -128,7 +128,7 @@ def trade_off(
             "enumerated: merge values, or raise max_pairs."
         )
     all_D_prime = list(partitions(len(kept_)))
-    # Exact alignment, from its own formula: probabilities below the others' rounding would hide it.
+    # Exact alignment is computed by its own formula, because rounding errors could hide small probabilities.
     common = common_part(Joint(p))
     found = [
         Encoders(
@@ -151,9 +151,9 @@ def trade_off(
 
 
 def fano_bound(delta_p: float, disagreement: float, n_labels: int) -> float:
-    """A lower bound on the loss of any encoders with so many labels and so much disagreement, in nats.
+    """A lower bound on the loss of any encoders with a number of labels and a disagreement, in nats.
 
-    ``delta_p`` at zero disagreement, where it is the theorem; less on the way there, and never below zero.
+    It is ``delta_p`` at zero disagreement, as in the theorem, less at larger disagreement, and never below zero.
     """
     wrong = disagreement
     fano = entropy([wrong, 1 - wrong]) + (wrong * np.log(n_labels - 1) if n_labels > 1 else 0.0)
@@ -191,12 +191,12 @@ def _matched(table: Probabilities, f: IntArray, g: IntArray) -> Encoders:
     """The pair of partitions with the labels that agree most. ``table``: [blocks of f, blocks of g, n_Y]."""
     weights = table.sum(2)
     rows, columns = linear_sum_assignment(weights, maximize=True)
-    # Blocks of g that found no partner get labels that f does not use.
+    # Blocks of g without a partner get labels that f does not use.
     labels = np.arange(weights.shape[1]) + weights.shape[0]
     labels[columns] = rows
     cross_entropy = conditional_entropy(table.reshape(-1, table.shape[2]))
     weights[rows, columns] = (
-        0.0  # what is left is summed as it is: 0 exactly where the pair is aligned
+        0.0  # the remaining entries are summed directly, so that an aligned pair gives exactly 0
     )
     return Encoders(
         float(weights.sum()), cross_entropy, tuple(f.tolist()), tuple(labels[g].tolist())
@@ -204,7 +204,7 @@ def _matched(table: Probabilities, f: IntArray, g: IntArray) -> Encoders:
 
 
 def _undominated(found: list[Encoders]) -> list[Encoders]:
-    """The lower left border, and of equals (to 12 digits) the pair with the fewest labels."""
+    """The lower left border; of equal pairs (to 12 digits), the one with the fewest labels."""
     found.sort(
         key=lambda e: (
             float(f"{e.disagreement:.12g}"),
@@ -220,7 +220,7 @@ def _undominated(found: list[Encoders]) -> list[Encoders]:
 
 
 def _spread(pair: Encoders, kept: tuple[IntArray, ...], sizes: tuple[int, ...]) -> Encoders:
-    """The same pair with labels for all values, -1 for those that never occur."""
+    """The same pair with labels for all values, -1 for values that never occur."""
     labels = []
     for rows, n, of in zip(kept, sizes, (pair.f, pair.g), strict=True):
         full = np.full(n, -1)

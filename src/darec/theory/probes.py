@@ -1,6 +1,7 @@
-"""What a representation knows, by what a linear map can read from it: ridge regression, cross-validated.
+"""Probes: the information in a representation that a cross-validated ridge regression can read.
 
-Linear, because a recommender's score is: what only a deep network could read from E_C does not reach a ranking.
+Probes are linear because a recommender's score is linear: information that only a deep network could read from E_C does
+not affect a ranking.
 """
 
 from __future__ import annotations
@@ -14,16 +15,16 @@ _PENALTIES: Final = tuple(10.0**power for power in range(-3, 5))
 
 
 def linear_r2(x: NDArray[Any], y: NDArray[Any], *, folds: int = 5, seed: int = 0) -> float:
-    """Share of the variance of ``y`` that a linear map of ``x`` predicts for rows it was not fitted to.
+    """Share of the variance of ``y`` that a linear map of ``x`` predicts for rows on which it was not fitted.
 
     Args:
         x: [n, d].
-        y: [n, k]; its columns' variances count as they are.
-        folds: of the cross-validation; the penalty is chosen inside each.
-        seed: of the folds.
+        y: [n, k]; its columns are not standardised.
+        folds: number of folds; the penalty is chosen inside each.
+        seed: seed of the folds.
 
     Returns:
-        At most 1; about 0, or a little below, where ``x`` says nothing of ``y``; 0 for a constant ``y``.
+        At most 1; about 0, or slightly below, if ``x`` has no information about ``y``; 0 for a constant ``y``.
     """
     from sklearn.linear_model import RidgeCV
     from sklearn.pipeline import make_pipeline
@@ -41,10 +42,10 @@ def linear_r2(x: NDArray[Any], y: NDArray[Any], *, folds: int = 5, seed: int = 0
 
 
 def linear_gap(E_C: NDArray[Any], E_L: NDArray[Any]) -> float:
-    """Share of the unit rows of E_C that no linear map of E_L predicts: 0 where E_C is a map of the text, 1 at most.
+    """Share of the unit rows of E_C that no linear map of E_L predicts: 0 if E_C is a map of the text, at most 1.
 
-    The gap that the theorem speaks of, measured alike for every method and whatever its own projectors are: at zero,
-    encoders f = E_C and g = a linear map of the text coincide.
+    This is the gap of the theorem, measured in the same way for every method, independent of its own projectors. At
+    zero, the encoders f = E_C and g = a linear map of the text are equal.
 
     Args:
         E_C: [n, d_C].

@@ -29,7 +29,7 @@ def world_row(name: str, joint: Joint) -> Row:
 
 
 def curve_rows(curves: Mapping[str, TradeOff]) -> list[Row]:
-    """The corners of each world's trade-off curve, and what the next nat of alignment costs."""
+    """The corners of each world's trade-off curve, and the price of further alignment."""
     rows = []
     for name, curve in curves.items():
         for corner, price in zip(curve.hull, (*curve.prices, None), strict=True):
@@ -56,8 +56,8 @@ def check_rows(found: InformationCheck) -> list[tuple[str, str, str, str]]:
         "gap": "estimates I(D;Y) - I(D';Y)",
         "only_interactions": "estimates I(D;Y|D')",
         "only_text": "estimates I(D';Y|D)",
-        "shared": "estimates what both tell, less synergy",
-        "price": "estimates the least share that exact alignment loses",
+        "shared": "estimates the shared information minus synergy",
+        "price": "estimates the least share lost by exact alignment",
     }
     rows = []
     for name, kind in kinds.items():
@@ -68,7 +68,7 @@ def check_rows(found: InformationCheck) -> list[tuple[str, str, str, str]]:
 
 
 def _figure(value: float) -> float:
-    """Without the last digits, which are rounding error, and without a minus on zero."""
+    """Round away the last digits, which are rounding errors, and the sign of zero."""
     return round(value, 12) + 0.0
 
 

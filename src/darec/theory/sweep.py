@@ -1,8 +1,9 @@
-"""The theorem's story in training: recommenders over a range of alignment strengths in a world of known factors.
+"""The theorem in training: recommenders with a range of alignment strengths in a world of known factors.
 
 Each run (:mod:`darec.theory.sweep_run`) trains LightGCN with one alignment at one strength (``rho``, or ``none`` for
 zero) and measures accuracy, the gap between E_C and the text, and how much of the planted factors can be read from each
-representation. A run is a JSON file named by a hash of all that decides it: what is there is not trained again.
+representation. A run is a JSON file, named by a hash of everything that decides it. Existing runs are not trained
+again.
 """
 
 from __future__ import annotations
@@ -27,13 +28,18 @@ METHODS: Final = ("direct", "contrastive", "generative", "darec")
 def tasks(
     dials: Dials, methods: Sequence[str], strengths: Sequence[float], seeds: Sequence[int]
 ) -> list[Task]:
-    """The grid, seed by seed, each beginning with ``none``. Raises ``ConfigError`` on a wrong name or strength."""
+    """The grid, seed by seed, each starting with ``none``.
+
+    Raises ``ConfigError`` for an unknown name or a wrong strength.
+    """
     for method in methods:
         if method not in METHODS:
             raise ConfigError(f"no method {method!r} in a sweep: choose from {', '.join(METHODS)}.")
     for strength in strengths:
         if not 0 < strength < np.inf:
-            raise ConfigError(f"strength {strength:g}: give numbers above 0; zero is always there.")
+            raise ConfigError(
+                f"strength {strength:g}: give numbers above 0; zero is always included."
+            )
     for what, values in (("method", methods), ("strength", strengths)):
         if not values or len({*values}) < len(values):
             raise ConfigError(f"give at least one {what}, and none twice.")
@@ -48,7 +54,7 @@ def tasks(
 
 
 def sweep(grid: Sequence[Task], out: Path, *, jobs: int = 1) -> Iterator[Outcome]:
-    """Make every run of the grid that ``out`` does not hold, and yield all outcomes as they come.
+    """Make every run of the grid that is missing in ``out``, and yield all outcomes when they are finished.
 
     Args:
         grid: from :func:`tasks`.
@@ -56,10 +62,10 @@ def sweep(grid: Sequence[Task], out: Path, *, jobs: int = 1) -> Iterator[Outcome
         jobs: processes.
 
     Raises:
-        RunError: ``out`` is a file or another's folder, or holds a damaged run; or a process was killed.
+        RunError: ``out`` is a file, is not a folder of a sweep, or has a damaged run; or a process was killed.
     """
     if not is_free(out) and not (out / "runs").is_dir():
-        raise RunError(f"{out} holds something else than a sweep: choose another --out.")
+        raise RunError(f"{out} has other content than a sweep: choose another --out.")
     (out / "runs").mkdir(parents=True, exist_ok=True)
     waiting = []
     for task in grid:
@@ -80,9 +86,10 @@ def sweep(grid: Sequence[Task], out: Path, *, jobs: int = 1) -> Iterator[Outcome
                 yield _kept(out, futures[future], future.result())
         except BrokenProcessPool:
             raise RunError(
-                "a run's process was killed, perhaps for want of memory: the same command with fewer --jobs goes on."
+                "a run's process was killed, perhaps because of too little memory: run the same command with "
+                "fewer --jobs to continue."
             ) from None
-        except BaseException:  # Ctrl-C above all: what is begun is not waited for
+        except BaseException:  # in particular Ctrl-C: runs that have begun are not awaited
             for process in active_children():
                 if process not in others:
                     process.terminate()
@@ -106,7 +113,7 @@ def _read(file: Path) -> Outcome:
 
 
 def _quiet() -> None:
-    """Leave Ctrl-C to the parent, which ends its processes by itself."""
+    """Ignore Ctrl-C, because the parent ends its processes itself."""
     import signal
 
     signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -1,6 +1,6 @@
 """The figures of a sweep over seeds.
 
-Every difference is from ``none`` of the same seed, so of the same world; its 95% interval is Student's over seeds.
+Every difference is to ``none`` of the same seed, and so of the same world. Its 95% interval is Student's over seeds.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ class Mean:
 
     @property
     def sign(self) -> int:
-        """1 or -1 where the interval is on one side of zero, else 0."""
+        """1 or -1 if the interval is on one side of zero, else 0."""
         if self.low is None or self.high is None:
             return 0
         return 1 if self.low > 0 else -1 if self.high < 0 else 0
@@ -50,9 +50,9 @@ class Point:
     Attributes:
         method: the alignment; ``none`` at strength 0.
         strength: rho.
-        seeds: those it has.
+        seeds: its seeds.
         means: every figure of a run.
-        changes: the same less ``none`` of the same seed.
+        changes: the same minus ``none`` of the same seed.
     """
 
     method: str

@@ -1,9 +1,9 @@
-"""One run of ``darec theory sweep``: a planted world, a recommender in it, and what became of its representations.
+"""One run of ``darec theory sweep``: a planted world, a recommender in it, and probes of its representations.
 
-The world is :mod:`darec.data.synthetic`'s, with dials for what drives choices: tastes that the text shows too (both),
-tastes that it does not (interactions only), popularity, and words that nobody's taste depends on (nuisance). Taste
-that only the text shows cannot drive interactions in that world; it is made by withholding the training interactions
-of a share of the items, so that only their texts tell who will like them.
+The world comes from :mod:`darec.data.synthetic`, with parameters for the causes of choices: tastes that the text also
+shows (both), tastes that it does not show (interactions only), popularity, and words without influence on taste
+(nuisance). Taste that only the text shows cannot cause interactions in that world. It is made by removing the training
+interactions of a share of the items, so that only their texts show who will like them.
 """
 
 from __future__ import annotations
@@ -36,22 +36,22 @@ Pair = tuple[NDArray[Any], NDArray[Any]]
 
 
 class Dials(Settings):
-    """The world of a sweep, and how long is trained in it. What is left of the shares is popularity."""
+    """The world of a sweep, and the length of training. The rest of the shares is popularity."""
 
     both: float = Field(0.5, ge=0, le=1)
-    """Share of the utility's variance from tastes that the text shows, too."""
+    """Share of the utility's variance from tastes that the text also shows."""
     interactions_only: float = Field(0.4, ge=0, le=1)
-    """Share from tastes of which the text shows nothing."""
+    """Share from tastes that the text does not show."""
     text_only: float = Field(0.1, ge=0, lt=1)
-    """Share of the items whose training interactions are withheld."""
+    """Share of the items whose training interactions are removed."""
     nuisance: int = Field(3, ge=0)
-    """Phrases in each text that have nothing to do with taste."""
+    """Number of phrases in each text that do not depend on taste."""
     n_users: int = Field(800, ge=60)
     """U."""
     n_items: int = Field(400, ge=120)
     """I."""
     epochs: int = Field(100, ge=1)
-    """Most epochs of a run."""
+    """Largest number of epochs of a run."""
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -80,7 +80,7 @@ class Dials(Settings):
 
 @dataclass(frozen=True)
 class Task:
-    """One run to be made: ``none`` at strength 0, or an alignment at its ``rho``."""
+    """One run of the sweep: ``none`` at strength 0, or an alignment at its ``rho``."""
 
     method: str
     strength: float
@@ -89,9 +89,9 @@ class Task:
 
     @property
     def config(self) -> RunConfig:
-        """Every setting of the run. Few steps an epoch, so each is larger than the papers' 1e-3, as in the demo."""
+        """Every setting of the run. An epoch has few steps, so the learning rate is larger than the papers' 1e-3."""
         strength = {} if self.method == ZERO else {"alignment.rho": self.strength}
-        # Text may only come in through the losses that the strength scales, so that strength zero is none.
+        # Text may only enter through the losses that the strength scales, so that strength zero is none.
         losses_alone = {
             "darec": {"alignment.start": "random", "alignment.smoothing": 0.0},
         }
@@ -121,19 +121,19 @@ class Task:
 
 @dataclass(frozen=True)
 class Outcome:
-    """What one run came to.
+    """The outcome of one run.
 
     Attributes:
         method: the alignment.
         strength: its rho; 0 for none.
-        seed: of the world and the run.
+        seed: seed of the world and of the run.
         recall: test Recall@20.
         ndcg: test NDCG@20.
         gap: mean over users and items of :func:`~darec.theory.probes.linear_gap`.
         probes: R^2 of the planted factors, mean over users and items: ``E_C/shared``, ``E_C/specific``, the same of
             E_L, and of DaRec's four parts.
         epochs: epochs trained.
-        seconds: of the run with its probes.
+        seconds: seconds of the run, including its probes.
     """
 
     method: str

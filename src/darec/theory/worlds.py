@@ -1,7 +1,7 @@
-"""Small worlds that show what the theorem says and what it does not; and reading one from a file.
+"""Small worlds that show what the theorem says and what it does not say; worlds can also be read from a file.
 
-In all but ``xor`` S, A and B are fair coins: S is known to both sides, A to the interactions alone and B to the text
-alone.
+In all worlds except ``xor``, S, A and B are fair coins: both sides have S, only the interactions have A, and only the
+text has B.
 """
 
 from __future__ import annotations
@@ -29,22 +29,22 @@ def specific() -> Joint:
 
 
 def nuisance() -> Joint:
-    """Y is S; D = (S, A), D' = (S, B). Nothing of use is specific to a side, and alignment is free."""
+    """Y is S; D = (S, A), D' = (S, B). The specific information is useless, and alignment costs nothing."""
     return factors(lambda s, a, b: float(s))
 
 
 def leaky() -> Joint:
-    """As ``nuisance``, but the text is wrong about S once in a hundred: nothing is common any more."""
+    """Like ``nuisance``, but the text is wrong about S once in a hundred, so nothing is common any more."""
     return factors(lambda s, a, b: float(s), wrong=0.01)
 
 
 def mixed() -> Joint:
-    """As ``specific``, and the text is wrong about S once in twenty."""
+    """Like ``specific``, and the text is wrong about S once in twenty."""
     return factors(lambda s, a, b: (s + a + b) / 3, wrong=0.05)
 
 
 def exclusive_or() -> Joint:
-    """Y = D xor D': each side alone knows nothing, so the gap is 0, and alignment loses all of Y."""
+    """Y = D xor D': each side alone has no information, so the gap is 0, and alignment loses all of Y."""
     p = np.zeros((2, 2, 2))
     for d, d_prime in product(range(2), repeat=2):
         p[d, d_prime, d ^ d_prime] = 1 / 4
@@ -86,7 +86,7 @@ def read_world(name: str) -> Joint:
     """A world by its name, or from a file: ``.npy``, or ``.json`` with nested lists p[d][d'][y].
 
     Raises:
-        DataError: neither a name nor such a file, or one whose contents are no distribution.
+        DataError: it is neither a name nor such a file, or the file does not contain a distribution.
     """
     if name in WORLDS:
         return WORLDS[name]()

@@ -1,4 +1,4 @@
-"""What exact alignment costs, exactly.
+"""The exact cost of exact alignment.
 
 Encoders f and g are *aligned* if f(D) = g(D') almost surely. The least cross-entropy of any predictor of Y that sees
 only an aligned pair is
@@ -42,7 +42,7 @@ from darec.types import IntArray
 
 @dataclass(frozen=True)
 class CommonPart:
-    """The Gacs-Koerner common part: the component of every value of either source.
+    """The Gacs-Koerner common part: the component of every value of each source.
 
     Attributes:
         D: [n_D] component, in 0..n-1; -1 for a value of probability zero.
@@ -60,7 +60,7 @@ class ZeroGap:
     """The theorem in one world, in nats.
 
     Attributes:
-        cross_entropy: H(Y|K), the best under exact alignment.
+        cross_entropy: H(Y|K), the best value with exact alignment.
         best: H(Y|D,D'), the best from the raw sources.
         bound: delta_p, the theorem's lower bound on :attr:`loss`.
         weaker_adds: I(W;Y|S), what the weaker source adds to the stronger one; part of the slack.
@@ -77,12 +77,12 @@ class ZeroGap:
 
     @property
     def loss(self) -> float:
-        """The theorem's left side: how much exact alignment costs."""
+        """The theorem's left side: the cost of exact alignment."""
         return self.cross_entropy - self.best
 
     @property
     def slack(self) -> float:
-        """By how much the bound understates the loss."""
+        """The loss minus the bound."""
         return self.loss - self.bound
 
 
@@ -101,7 +101,7 @@ def common_part(joint: Joint) -> CommonPart:
 
 
 def zero_gap(joint: Joint) -> ZeroGap:
-    """Both sides of the theorem, and what is between them."""
+    """Both sides of the theorem, and the parts of their difference."""
     found, common = informations(joint), common_part(joint)
     with_K = np.zeros((common.n, joint.p.shape[2]))
     seen = common.D >= 0
