@@ -88,8 +88,8 @@ def postgres_condition(condition: str, kinds: Mapping[str, str]) -> Composed:
         found = _WORD.match(condition, place)
         if found is None or "\0" in found[0]:
             raise ConfigError(
-                f"--where {shown(condition)} is not a condition at {shown(condition[place : place + 20].strip())}: write "
-                'it as in SQL, "in_stock = true and price < 50".'
+                f"--where {shown(condition)} is not a condition at {shown(condition[place : place + 20].strip())}: "
+                'write it as in SQL, "in_stock = true and price < 50".'
             )
         place = found.end()
         word = found[0].strip()
