@@ -1,6 +1,6 @@
-"""Where a setting may be searched, declared beside the field of a config and read by ``darec tune``.
+"""Search ranges of settings, which are declared with the fields of a config and read by ``darec tune``.
 
-A field says where to look by an annotation, and on which other field's value it depends::
+An annotation gives the range of a field, and the value of another field on which it depends::
 
     balance: Literal["gradient", "fixed"] = "gradient"
     rho: Annotated[float, Range(0.03, 1.0, log=True, when=("balance", "gradient"))] = Field(0.3, ge=0)
@@ -21,9 +21,9 @@ class Range:
     Attributes:
         low: least value.
         high: greatest value.
-        log: search evenly in the logarithm.
-        when: name and value of another field of the same config: the dimension means something only then.
-        integer: whole numbers only; :func:`darec.search.search_space` sets it for fields of whole numbers.
+        log: search uniformly in the logarithm.
+        when: name and value of another field of the same config; the dimension only has an effect with that value.
+        integer: only whole numbers; :func:`darec.search.search_space` sets it for fields of whole numbers.
     """
 
     low: float
@@ -40,7 +40,7 @@ class Range:
         return replace(self, when=when)
 
     def including(self, value: Value) -> Range | None:
-        """The range stretched so that it holds ``value``; None if it cannot."""
+        """The range extended to contain ``value``; None if that is impossible."""
         if isinstance(value, bool) or not isinstance(value, int | float):
             return None
         if self.log and value <= 0:
@@ -71,7 +71,7 @@ class Choice:
         return Choice(*self.values, when=when)
 
     def including(self, value: Value) -> Choice | None:
-        """The choice with ``value`` among its values."""
+        """The choice with ``value`` added to its values."""
         return self if value in self.values else Choice(*self.values, value, when=self.when)
 
     def ends(self) -> tuple[Value, ...]:

@@ -1,7 +1,7 @@
-"""The errors darec raises on purpose.
+"""The errors of darec.
 
-Each message says what was wrong, where (file, line, row, key) and how to mend it. The command line prints the
-message alone and exits with status 2; anything else that escapes is a bug.
+Each message says what was wrong, where (file, line, row, key) and how to solve it. The command line prints only the
+message and exits with status 2; any other error that reaches the user is a bug.
 
 Messages name options and commands as the command line writes them, and ``str()`` of an error in Python's words
 (:mod:`darec.wording`).
@@ -24,7 +24,7 @@ _LONG: Final = re.compile(r"(?<!\w)'[^']{199,}'(?!\w)|(?<!\w)\"[^\"]{199,}\"(?!\
 
 
 class DarecError(Exception):
-    """Base of every error that is the input's doing and not the program's."""
+    """Base class of errors that are caused by the input and not by a bug."""
 
     def __str__(self) -> str:
         return in_python(self.command_line)
@@ -36,39 +36,39 @@ class DarecError(Exception):
 
 
 class ConfigError(DarecError, ValueError):
-    """A setting, option or name that does not exist or does not fit."""
+    """A setting, option or name does not exist or does not fit."""
 
 
 class DataError(DarecError, ValueError):
-    """An input file or a stored dataset that cannot be used as it is."""
+    """An input file or a stored dataset cannot be used."""
 
 
 class TextError(DarecError, ValueError):
-    """Item or user text, or vectors made from it, that cannot be used as they are."""
+    """Text of items or users, or vectors made from it, cannot be used."""
 
 
 class RunError(DarecError, RuntimeError):
-    """A run folder or checkpoint that cannot be used as it is."""
+    """A run folder or checkpoint cannot be used."""
 
 
 class FolderError(DarecError, RuntimeError):
-    """A folder that cannot be written: another process is writing it, or the system refuses."""
+    """A folder cannot be written: another process is writing it, or the system refuses."""
 
 
 class EndpointError(DarecError, RuntimeError):
-    """A server of language models that cannot be reached, or that refuses what it is asked."""
+    """A server of language models cannot be reached, or refuses a request."""
 
 
 class DatabaseError(DarecError, RuntimeError):
-    """A database that cannot be reached, or that refuses what it is asked."""
+    """A database cannot be reached, or refuses a request."""
 
 
 class DarecWarning(UserWarning):
-    """Something that the reader of a result should know; the command line prints it in one line."""
+    """A warning for the reader of a result; the command line prints it in one line."""
 
 
 def did_you_mean(name: str, options: Iterable[str], prefix: str = "") -> str:
-    """A clause naming the option nearest to ``name``, after ``prefix``, or all options when none is near."""
+    """A clause that names the option nearest to ``name``, after ``prefix``, or all options if none is similar."""
     options = list(options)
     near = difflib.get_close_matches(name, options, n=1, cutoff=0.5)
     if near:
@@ -78,13 +78,13 @@ def did_you_mean(name: str, options: Iterable[str], prefix: str = "") -> str:
 
 
 def shortened(message: str) -> str:
-    """A message in which no value is longer than :data:`MOST_CHARACTERS`, and which itself is a line or two."""
+    """A message of a line or two, in which no value is longer than :data:`MOST_CHARACTERS`."""
     message = _LONG.sub(lambda value: _cut(value[0], MOST_CHARACTERS), message)
     return _cut(message, 10 * MOST_CHARACTERS)
 
 
 def shown(value: object) -> str:
-    """A value as a message shows it."""
+    """The form of a value in a message."""
     return _cut(repr(value), MOST_CHARACTERS)
 
 
@@ -96,11 +96,11 @@ def _cut(text: str, most: int) -> str:
 
 
 def explained(error: BaseException, file: str | None = None) -> str:
-    """An error in somebody else's code, in one line with its place.
+    """An error in other code than darec's, in one line with its place.
 
     Args:
-        error: what was raised.
-        file: the file of that code; None: the last file on the way to the error that is neither darec's nor Python's.
+        error: the error.
+        file: the file of that code; None is the last file in the traceback that is neither darec's nor Python's.
     """
     if isinstance(error, DarecError):
         what = error.command_line
@@ -119,6 +119,6 @@ def explained(error: BaseException, file: str | None = None) -> str:
             and "importlib" not in frame.filename
         )
     ]
-    if isinstance(error, SyntaxError) or not places:  # a SyntaxError says itself where it is
+    if isinstance(error, SyntaxError) or not places:  # a SyntaxError contains its own place
         return what
     return f"{what.removesuffix('.')} ({Path(places[-1].filename).name}, line {places[-1].lineno})."

@@ -1,4 +1,4 @@
-"""Writing files so that they are whole or not there."""
+"""Write files atomically."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ DAMAGE: Final = (
     AttributeError,
     pl.exceptions.PolarsError,
 )
-"""What reading a file raises that was cut short or edited."""
+"""Errors from reading a file that was cut short or edited."""
 
 
 _FULL: Final = (errno.ENOSPC, errno.EDQUOT, errno.EFBIG, errno.EIO)
 
 
 def partial_of(path: Path) -> Path:
-    """Where something stands under another name until it is whole."""
+    """The temporary name of a file until it is complete."""
     return path.with_name(f".{path.name}.partial")
 
 
 def is_free(folder: Path) -> bool:
-    """Whether a folder is not there, or holds nothing but a lock file and what a killed writer did not finish."""
+    """Whether a folder does not exist, or only has a lock file and unfinished files of a killed writer."""
     if not folder.exists():
         return True
     return folder.is_dir() and all(
@@ -77,21 +77,21 @@ def write_parquet(path: Path, frame: pl.DataFrame) -> None:
 
 
 def write_array(handle: IO[bytes], array: NDArray[Any]) -> None:
-    """Write numbers as ``.npy``. ``np.save`` says of a full disk only how many it could not write."""
+    """Write numbers as ``.npy``. On a full disk, ``np.save`` would only report how many it could not write."""
     array = np.ascontiguousarray(array)
     np.lib.format.write_array_header_1_0(handle, np.lib.format.header_data_from_array_1_0(array))
     handle.write(array.data if array.size else b"")
 
 
 def parquet_bytes(frame: pl.DataFrame) -> bytes:
-    """A frame as Parquet. Written by polars itself, a full disk is an error of its own kind without the file."""
+    """A frame as Parquet bytes. If polars writes a file itself, its error for a full disk does not name the file."""
     buffer = BytesIO()
     frame.write_parquet(buffer)
     return buffer.getvalue()
 
 
 def sync(path: Path) -> None:
-    """Have a file, or a folder's list of names, on disk before anything that depends on it."""
+    """Flush a file, or a folder's list of names, to disk before anything that depends on it."""
     descriptor = os.open(path, os.O_RDONLY)
     try:
         os.fsync(descriptor)
@@ -100,7 +100,7 @@ def sync(path: Path) -> None:
 
 
 def json_value(text: str | bytes) -> Any:
-    """The value of a JSON text. Raises ``ValueError``, also where it is nested so deeply that Python gives up."""
+    """The value of a JSON text. Raises ``ValueError``, also if it is nested too deeply for Python."""
     try:
         return json.loads(text)
     except RecursionError:
@@ -108,7 +108,7 @@ def json_value(text: str | bytes) -> Any:
 
 
 def parse_json(text: str | bytes) -> dict[str, Any]:
-    """The object that a JSON text is. Raises ``ValueError`` as :func:`json_value`, and on another value."""
+    """The object of a JSON text. Raises ``ValueError`` like :func:`json_value`, and for another type of value."""
     value = json_value(text)
     if not isinstance(value, dict):
         raise ValueError(f"it holds {type(value).__name__} where an object of JSON belongs")
@@ -116,7 +116,7 @@ def parse_json(text: str | bytes) -> dict[str, Any]:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a JSON file. Raises ``OSError``, or as :func:`parse_json`."""
+    """The object in a JSON file. Raises ``OSError``, or the errors of :func:`parse_json`."""
     return parse_json(path.read_bytes())
 
 

@@ -1,4 +1,4 @@
-"""One writer at a time in a folder, by a file lock that the system releases when its holder ends, however it ends."""
+"""Only one writer at a time in a folder, by a file lock that the system releases when its holder ends in any way."""
 
 from __future__ import annotations
 
@@ -19,10 +19,12 @@ _BUSY: Final = (errno.EWOULDBLOCK, errno.EAGAIN, errno.EACCES)
 
 
 class Lock:
-    """An exclusive lock on a file, which is made if it is not there. What the file holds names the holder.
+    """An exclusive lock on a file, which is created if necessary.
+
+    Its content names the holder.
 
     Args:
-        file: the lock file. Its folder is the one that is written.
+        file: the lock file. Its folder is the one to protect.
     """
 
     def __init__(self, file: Path) -> None:
@@ -36,7 +38,7 @@ class Lock:
             wait: seconds to wait for another holder.
 
         Raises:
-            FolderError: another process has it, or the folder cannot be written or locked.
+            FolderError: another process holds it, or the folder cannot be written or locked.
         """
         end, pause = time.monotonic() + wait, 0.001
         while True:
@@ -61,20 +63,20 @@ class Lock:
                 continue
             if self._in_place(handle):
                 break
-            handle.close()  # its last holder removed the file between our opening and locking it
+            handle.close()  # its last holder removed the file between opening and locking
         os.ftruncate(handle.fileno(), 0)
-        with suppress(OSError):  # a full disk: who holds it is not said
+        with suppress(OSError):  # on a full disk the holder is not recorded
             os.pwrite(handle.fileno(), f"{os.getpid()} on {socket.gethostname()}\n".encode(), 0)
         self._handle = handle
 
     def release(self) -> None:
-        """Give the lock back; nothing happens where it is not held."""
+        """Release the lock; do nothing if it is not held."""
         if self._handle is not None:
             self._handle.close()
             self._handle = None
 
     def check(self) -> None:
-        """Raise ``FolderError`` where the folder was removed or replaced since the lock was taken."""
+        """Raise ``FolderError`` if the folder was removed or replaced after the lock was taken."""
         if self._handle is None or not self._in_place(self._handle):
             raise FolderError(
                 f"{self.file.parent} was removed or replaced while this process was writing it, so what is there now "
@@ -105,13 +107,14 @@ class Lock:
 
 @contextmanager
 def locked(folder: Path, wait: float = 0.0) -> Iterator[Lock]:
-    """Keep other writers out of a folder, which is made if it is not there and removed if nothing was put into it.
+    """Lock a folder against other writers.
 
-    The lock file is removed at the end, so that what is refused or done leaves no trace of it; a kill leaves it there,
-    where it is in nobody's way.
+    It is created if necessary, and removed if nothing was written into it.
+
+    The lock file is removed at the end. A kill leaves it there, which does no harm.
 
     Args:
-        folder: what is written.
+        folder: the folder to write.
         wait: seconds to wait for another writer.
 
     Raises:
@@ -123,7 +126,7 @@ def locked(folder: Path, wait: float = 0.0) -> Iterator[Lock]:
     try:
         yield lock
     finally:
-        with suppress(OSError, FolderError):  # a folder that is in use, or gone
+        with suppress(OSError, FolderError):  # the folder is in use or was removed
             lock.check()
             lock.file.unlink()
             for path in made:

@@ -1,4 +1,4 @@
-"""How much memory there is, how much the process has used, and how it is kept."""
+"""Memory: how much is free, how much the process has used, and how it is reused."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def peak_rss_mb() -> float:
 
 
 def require_memory(needed: float, what: str, remedy: str) -> None:
-    """Refuse what cannot fit, before anything of it is built.
+    """Refuse a computation that does not fit into memory, before it begins.
 
     Args:
-        needed: bytes, an estimate from below.
-        what: what they are for, as ``"the weights of 2,000,000,000 columns"``.
-        remedy: how to need less, as ``"lower backbone.dim"``.
+        needed: bytes, a lower estimate.
+        what: their purpose, such as ``"the weights of 2,000,000,000 columns"``.
+        remedy: how to need less, such as ``"lower backbone.dim"``.
 
     Raises:
-        ConfigError: there is not so much memory.
+        ConfigError: there is not enough memory.
     """
     free = available_memory()
     if free is not None and needed > free:
@@ -52,13 +52,13 @@ def require_memory(needed: float, what: str, remedy: str) -> None:
 
 
 def available_memory() -> float | None:
-    """Bytes that this process may still take: of the machine, of its control group, of its own limit; None: unknown."""
+    """Bytes that this process may still use, by the machine, its control group and its own limit; None if unknown."""
     found = [_machine(), _control_group(), _own_limit()]
     return min((free for free in found if free is not None), default=None)
 
 
 def in_units(size: float) -> str:
-    """Bytes as people read them."""
+    """Bytes in readable units."""
     unit = 0
     while size >= 1024 and unit < 6:
         size, unit = size / 1024, unit + 1
@@ -66,7 +66,7 @@ def in_units(size: float) -> str:
 
 
 def failed_allocation(error: BaseException) -> str | None:
-    """What an error says about memory that was asked for in vain; None: it is about something else."""
+    """The description of a failed allocation in an error; None if the error is another one."""
     text = " ".join(str(error).split())
     if isinstance(error, MemoryError):
         return text or "an allocation failed"
@@ -77,7 +77,7 @@ def failed_allocation(error: BaseException) -> str | None:
 
 
 def _machine() -> float | None:
-    """Memory that the system would give without swapping, or all there is where it does not say."""
+    """Memory that is available without swapping, or all memory if the system does not say."""
     try:
         lines = Path("/proc/meminfo").read_text().splitlines()
         return next(
@@ -94,7 +94,7 @@ def _machine() -> float | None:
 def _control_group(
     root: Path = Path("/sys/fs/cgroup"), own: Path = Path("/proc/self/cgroup")
 ) -> float | None:
-    """What is left to the control groups that this process is in, as containers and batch systems set them."""
+    """Memory that the control groups of this process, which containers and batch systems set, may still use."""
     try:
         places = [line.split(":", 2) for line in own.read_text().splitlines()]
     except OSError:
@@ -117,7 +117,7 @@ def _control_group(
                 )
                 free.append(
                     allowed - used + float(stat.get(cache, 0))
-                )  # files are dropped when need be
+                )  # cached files are dropped if necessary
             except (OSError, ValueError):  # no such group in here, or "max"
                 pass
             if group == base:
@@ -126,7 +126,7 @@ def _control_group(
 
 
 def _own_limit() -> float | None:
-    """What the limit on the process's addresses leaves."""
+    """Memory that the limit on the process's address space leaves."""
     limit, _ = resource.getrlimit(resource.RLIMIT_AS)
     if limit == resource.RLIM_INFINITY:
         return None
@@ -138,10 +138,10 @@ def _own_limit() -> float | None:
 
 
 def keep_freed_memory() -> None:
-    """Have glibc keep freed blocks for the next step instead of giving them back to the system.
+    """Make glibc keep freed blocks for the next step instead of returning them to the system.
 
-    A training step frees and asks again for the same [N, d] tables. By default each comes as fresh pages that the
-    system must clear, which can take as long as the step's arithmetic. Elsewhere than on glibc this does nothing.
+    A training step frees and allocates the same [N, d] tables again. By default each allocation has new pages that the
+    system must clear, which can take as long as the step's arithmetic. Without glibc this does nothing.
     """
     if sys.platform != "linux":
         return

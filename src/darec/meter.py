@@ -1,6 +1,6 @@
-"""What long work of many equal steps shows on standard error: how much is done, rate and time left.
+"""Progress of long work with many equal steps, on standard error: finished steps, rate and remaining time.
 
-A bar on a terminal; elsewhere (a log) a line every ten seconds.
+It is a bar on a terminal, and a line every ten seconds elsewhere, such as in a log.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ from darec.terminal import Console, TextColumn
 
 
 class Meter:
-    """Progress, or silence.
+    """Shows progress, or nothing.
 
     Args:
-        label: what works: an encoder, a model, a run.
+        label: name of the worker: an encoder, a model, a run.
         show: whether to show anything.
-        doing: what is done to them.
-        unit: what is counted.
+        doing: verb for the work.
+        unit: name of the counted things.
     """
 
     def __init__(self, label: str, *, doing: str, unit: str, show: bool = True) -> None:
@@ -36,7 +36,7 @@ class Meter:
 
     @contextmanager
     def counting(self, total: int, reused: int) -> Iterator[Callable[[int], None]]:
-        """Count ``total`` of them; yields a function that is told how many more are done."""
+        """Count ``total`` units; yields a function that is called with the number of newly finished ones."""
         if not self.console.is_terminal:
             yield self._lines(total, reused)
             return
@@ -81,7 +81,7 @@ class Meter:
 
     @contextmanager
     def working(self, total: int) -> Iterator[None]:
-        """A spinner for work that has no steps to count, which takes seconds."""
+        """A spinner for work of some seconds without steps."""
         if self.console.is_terminal:
             with self.console.status(f"{self.label}: {total:,} {self.unit}"):
                 yield

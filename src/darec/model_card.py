@@ -1,4 +1,4 @@
-"""The model card of a run: ``README.md`` in its folder, for whoever comes upon it without its maker."""
+"""The model card of a run: ``README.md`` in its folder, for readers who did not make the run."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ from darec.terminal import plain
 
 CARD: Final = "README.md"
 _HEAD: Final = "---\nlibrary_name: darec\n"
-"""How a card begins, by which it is told from a file of somebody else's."""
+"""The beginning of a card, by which it is distinguished from other files."""
 _MACHINE: Final = ("options.threads", "options.device", "evaluation.batch_size", "text.encoder")
-"""Settings that say where a run was made, and of which the card speaks elsewhere."""
+"""Settings of the machine, and settings that the card shows elsewhere."""
 
 
 def is_card(file: Path) -> bool:
@@ -36,13 +36,13 @@ def is_card(file: Path) -> bool:
 def model_card(
     config: RunConfig, dataset: Dataset, metrics: Mapping[str, Any], about: Mapping[str, Any]
 ) -> str:
-    """What a run is made of, how good it is, where it ends, and how to load it, as Markdown.
+    """The data, settings, metrics and limits of a run, and how to load it, as Markdown.
 
     Args:
         config: every setting.
-        dataset: what it was trained on.
-        metrics: its flat figures.
-        about: what its ``run.json`` holds.
+        dataset: the training dataset.
+        metrics: its metrics by name.
+        about: the content of its ``run.json``.
     """
     names = f"{config.backbone.name} + {config.alignment.name}"
     name = dataset.path.name if dataset.path else ""
@@ -109,7 +109,7 @@ def _data(config: RunConfig, dataset: Dataset) -> list[str]:
 
 
 def _settings(config: RunConfig, metrics: Mapping[str, Any]) -> list[str]:
-    """Those that are not the defaults of the parts, and what validation chose where they are null."""
+    """Settings that differ from the defaults of the parts, and the values that validation chose for null."""
     named: dict[str, Any] = {"backbone": config.backbone.name, "alignment": config.alignment.name}
     named["loss"] = config.loss.name
     if config.beside is not None:
@@ -203,7 +203,7 @@ def _limits(
 
 
 def _cut(config: RunConfig, measured: Mapping[str, Any]) -> int:
-    """The K of the metric that is monitored where it is evaluated, else the largest one."""
+    """The K of the monitored metric if it is evaluated, otherwise the largest one."""
     monitored = int(config.train.monitor.partition("@")[2])
     known = {int(name.rpartition("@")[2]) for name in measured if name.startswith("test/recall@")}
     return monitored if monitored in known or not known else max(known)
@@ -214,5 +214,5 @@ def _number(value: float | None) -> str:
 
 
 def _code(text: str) -> str:
-    """Text as it is, whatever is in it: no markup, no new row or line."""
+    """Literal text: without markup, and without a new row or line."""
     return f"`{plain(text).replace('`', chr(39)).replace('|', '/')}`" if text else "none"

@@ -1,7 +1,7 @@
-"""How long loops deep in the library are heard of, and how times are written.
+"""Progress of long loops deep in the library, and the format of times.
 
-A loop announces itself by :func:`counted`; who shows progress listens by :func:`listening`. Where nobody does, the loop
-just runs.
+A loop reports its progress by :func:`counted`, and :func:`listening` registers a listener that shows it. Without a
+listener, the loop just runs.
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ from typing import Final, TypeVar
 
 T = TypeVar("T")
 EVERY: Final = 10.0
-"""Seconds between two lines where there is no terminal to draw a bar on."""
+"""Seconds between two lines without a terminal."""
 Listener = Callable[[str, int, int], None]
-"""Called with what is done, how many steps of it are, and of how many."""
+"""Called with the name of the work, the number of finished steps, and the number of all steps."""
 
 OnStage = Callable[[str], None]
 """Called with the name of each stage of a long piece of work, as it begins."""
@@ -24,7 +24,7 @@ _listener: ContextVar[Listener | None] = ContextVar("listener", default=None)
 
 
 def counted(steps: Sequence[T], doing: str) -> Iterator[T]:
-    """Go through ``steps``; the listener is told before the first and after each."""
+    """Iterate over ``steps``; the listener is called before the first and after each."""
     listener = _listener.get()
     for done, step in enumerate(steps):
         if listener:
@@ -35,7 +35,7 @@ def counted(steps: Sequence[T], doing: str) -> Iterator[T]:
 
 
 def tell(doing: str, done: int, total: int) -> None:
-    """Tell the listener, if any, of work that is no loop over a sequence."""
+    """Report progress of work that is not a loop over a sequence to the listener, if any."""
     listener = _listener.get()
     if listener:
         listener(doing, done, total)
@@ -43,7 +43,7 @@ def tell(doing: str, done: int, total: int) -> None:
 
 @contextmanager
 def listening(listener: Listener) -> Iterator[None]:
-    """Hear of the loops of this thread meanwhile."""
+    """Register a listener for the loops of this thread within the block."""
     token = _listener.set(listener)
     try:
         yield

@@ -1,4 +1,4 @@
-"""What a run takes from the machine and from its dataset: threads, and the language embeddings it reads."""
+"""Settings of a run that depend on the machine and the dataset: threads, and the language embeddings."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ from darec.types import TextTable
 def resolve_runtime(
     config: RunConfig, dataset: Dataset, text: TextTable | None = None
 ) -> tuple[RunConfig, TextTable | None]:
-    """Fill in what the machine and the dataset decide: threads, and the text that is used.
+    """Fill in the settings that the machine and the dataset decide: threads, and the text.
 
     Args:
         config: the run's configuration.
-        dataset: what it is to be trained on.
-        text: language embeddings; None: those stored for the dataset, if the pair needs any.
+        dataset: the training dataset.
+        text: language embeddings; None is those stored for the dataset, if the pair needs any.
     """
     threads = config.options.threads or torch.get_num_threads()
     options = config.options.model_copy(update={"threads": threads})
@@ -37,7 +37,7 @@ def resolve_runtime(
 
 @contextmanager
 def using_threads(count: int | None) -> Iterator[None]:
-    """Let torch use so many CPU threads within the block, and as many as before after it; None: its own choice."""
+    """Set torch's number of CPU threads within the block; None is torch's own choice."""
     before = torch.get_num_threads()
     if count:
         torch.set_num_threads(count)

@@ -1,4 +1,4 @@
-"""What ``darec tune`` searches: the dimensions that the parts of a configuration declare, narrowed as a user wants."""
+"""The search space of ``darec tune``: the dimensions that the parts of a configuration declare, changed by the user."""
 
 from __future__ import annotations
 
@@ -21,10 +21,10 @@ SECTIONS = ("backbone", "alignment", "loss", "train")
 def search_space(config: RunConfig) -> dict[str, Dimension]:
     """The dimensions that the parts of a configuration declare, by dotted key.
 
-    One that depends on a field which is itself not searched and has another value is left out.
+    A dimension is left out if it depends on a field that is not searched and has another value.
 
     Args:
-        config: a resolved configuration; it decides which parts there are.
+        config: a resolved configuration with the parts.
     """
     return _possible(_declared(config), config)
 
@@ -36,17 +36,16 @@ def narrowed(
     only: Sequence[str] = (),
     pinned: Sequence[str] = (),
 ) -> dict[str, Dimension]:
-    """The search space as a user wants it.
+    """The search space with the user's changes.
 
     Args:
-        config: where the search starts; every dimension is stretched to hold its value there.
+        config: settings from which the search starts; every dimension is extended to contain its value there.
         search: ``KEY=LOW..HIGH``, ``KEY=LOW..HIGH:log`` or ``KEY=a,b,c``: dimensions added or replaced.
-        only: keys to keep besides those of ``search``; all where empty.
-        pinned: keys that are settled.
+        only: keys to keep in addition to those of ``search``; all if empty.
+        pinned: keys with a fixed value.
 
     Raises:
-        ConfigError: a key that does not exist or is settled, bounds that are none, or values that the setting
-            refuses.
+        ConfigError: a key does not exist or has a fixed value, bounds are not valid, or the setting refuses values.
     """
     known = dict(fields(config))
     space = _declared(config)
@@ -114,9 +113,9 @@ def parse_dimension(text: str) -> tuple[str, Dimension]:
 
 
 def fields(config: RunConfig) -> Iterator[tuple[str, FieldInfo]]:
-    """Dotted key and field of every setting that changes something and could be searched.
+    """Dotted key and field of every setting that has an effect and could be searched.
 
-    Choosing the part itself is a comparison, not tuning.
+    The choice of the part itself is a comparison and not tuning.
     """
     for key, field in _all_fields(config):
         if not idle(config, key):
@@ -124,7 +123,7 @@ def fields(config: RunConfig) -> Iterator[tuple[str, FieldInfo]]:
 
 
 def idle(config: RunConfig, key: str) -> bool:
-    """Whether a setting changes nothing over the configuration's backbone; nothing is trained in closed form."""
+    """Whether a setting has no effect with the configuration's backbone; closed forms have no training."""
     backbone = BACKBONES.get(config.backbone.name)
     section, _, name = key.partition(".")
     if section == "alignment":
@@ -158,7 +157,7 @@ def _all_fields(config: RunConfig) -> Iterator[tuple[str, FieldInfo]]:
 
 
 def start_of(config: RunConfig, key: str) -> Any:
-    """Where the search of a setting starts: at its value, or the first that its part tries where null."""
+    """The start of the search of a setting: its value, or the first candidate of its part if it is null."""
     value = value_of(config, key)
     section, _, setting = key.partition(".")
     tried = getattr(getattr(config, section, None), "tried", {})
@@ -172,12 +171,12 @@ def value_of(config: RunConfig, key: str) -> Any:
 
 
 def depends_on(key: str, dimension: Dimension) -> str | None:
-    """The dotted key of the setting that decides whether a dimension means something; None: it always does."""
+    """The dotted key of the setting on which a dimension depends, or None."""
     return None if dimension.when is None else f"{key.partition('.')[0]}.{dimension.when[0]}"
 
 
 def active(key: str, dimension: Dimension, values: Mapping[str, Any], config: RunConfig) -> bool:
-    """Whether a dimension means something, given values drawn so far, and ``config`` for all else."""
+    """Whether a dimension has an effect, given the values drawn so far, and ``config`` for all others."""
     if dimension.when is None:
         return True
     on = depends_on(key, dimension) or ""
@@ -185,7 +184,7 @@ def active(key: str, dimension: Dimension, values: Mapping[str, Any], config: Ru
 
 
 def is_active(config: RunConfig, key: str) -> bool:
-    """Whether a setting means something with the others as they are, by what its field declares."""
+    """Whether a setting has an effect with the other settings, according to its declaration."""
     field = dict(_all_fields(config)).get(key)
     marks = [mark for mark in field.metadata if isinstance(mark, Range | Choice)] if field else []
     return all(active(key, mark, {}, config) for mark in marks)
@@ -201,7 +200,7 @@ def _declared(config: RunConfig) -> dict[str, Dimension]:
 
 
 def _possible(space: Mapping[str, Dimension], config: RunConfig) -> dict[str, Dimension]:
-    """The dimensions that mean something in ``config``, or may during the search."""
+    """The dimensions that have an effect in ``config``, or may have one during the search."""
     return {
         key: dimension
         for key, dimension in space.items()

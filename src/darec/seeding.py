@@ -1,4 +1,4 @@
-"""torch's global generators, for what draws from them although it is handed generators of its own."""
+"""Seed torch's global generators, for modules that draw from them."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from typing import Final
 
 import torch
 
-_SPREAD: Final = 0x9E3779B1  # puts the steps of neighbouring seeds far apart
+_SPREAD: Final = 0x9E3779B1  # separates the steps of neighbouring seeds
 
 
 @contextmanager
 def seeded(seed: int, device: torch.device | None = None, step: int = 0) -> Iterator[None]:
-    """Seed the global generators within the block, and put them back as they were after it.
+    """Seed the global generators within the block, and restore them after it.
 
     The initial values of ``torch.nn.Linear`` and the masks of ``torch.nn.Dropout`` come from there.
 
     Args:
         seed: the run's.
-        device: where tensors are; None: the CPU.
-        step: number of the training step, so that each draws anew and a resumed run draws the same.
+        device: device of the tensors; None is the CPU.
+        step: number of the training step, so that each step has other draws and a resumed run has the same ones.
     """
     seed = (seed * _SPREAD + step) % 2**32
     gpus = [device] if device is not None and device.type == "cuda" else []

@@ -1,4 +1,4 @@
-"""CSV that is safe to open: text of cells that a spreadsheet would run as a formula."""
+"""CSV that is safe to open in a spreadsheet: cells that would be run as formulas are marked as text."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ if TYPE_CHECKING:
 
 _NUMBER: Final = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?")
 _FORMULA: Final = "=+-@\t\r\n\uff1d\uff0b\uff0d\uff20"
-"""How a cell begins that a spreadsheet runs: the last four are the wide forms of the first."""
+"""First characters of cells that a spreadsheet runs; the last four are the wide forms of the first ones."""
 _PLAIN: Final = r"^([\p{L}\p{N}][\p{L}\p{N}\p{P}\p{S} ]*)?$"
-"""Text that is safe as it is, told quickly."""
+"""Fast test for text that is safe."""
 
 
 def safe_cell(value: Any) -> Any:
-    """A value that no spreadsheet runs and no terminal obeys; numbers stay numbers, negative ones too.
+    """A value that no spreadsheet runs and no terminal obeys. Numbers stay numbers, including negative ones.
 
-    Text that begins as a formula gets an apostrophe before it, by which spreadsheets know text. Control characters are
-    spelled out.
+    Text that begins like a formula gets an apostrophe, which marks text in spreadsheets. Control characters are
+    escaped.
     """
     if not isinstance(value, str):
         return value

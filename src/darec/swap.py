@@ -1,8 +1,8 @@
-"""Files of a folder that are replaced all at once, whatever is killed on the way.
+"""Replace several files of a folder atomically, also if the process is killed.
 
-The new files are written to ``FOLDER/.next.partial``, which is then renamed to ``FOLDER/.next``: from that moment on
-they are the folder's. What is left is to move them into place one by one, and whoever finds ``.next`` does so, the
-writer or, after a kill, the next reader. The marker, which lists the others, is moved last.
+The new files are written to ``FOLDER/.next.partial``, which is then renamed to ``FOLDER/.next``: from that moment they
+are the valid files. Then they are moved into place one by one, by the writer or, after a kill, by the next reader that
+finds ``.next``. The marker, which lists the others, is moved last.
 """
 
 from __future__ import annotations
@@ -21,16 +21,18 @@ Read = TypeVar("Read")
 
 MARKER: Final = "manifest.json"
 NEXT: Final = ".next"
-WAIT: Final = 20.0  # seconds for the moves of another process, which take milliseconds
+WAIT: Final = 20.0  # seconds to wait for the moves of another process, which take milliseconds
 
 
 @contextmanager
 def replacing(folder: Path, check: Callable[[], None]) -> Iterator[Path]:
-    """Give an empty folder for the new files; at the end of the block they replace the old ones.
+    """Yield an empty folder for the new files.
+
+    At the end of the block they replace the old ones.
 
     Args:
-        folder: what they belong to. Files and folders in it that no marker ever listed stay as they are.
-        check: raises where the files may not be replaced. It is called once no other process can write.
+        folder: their folder. Files and folders in it that no marker ever listed are not changed.
+        check: raises an error if the files must not be replaced. It is called when no other process can write.
 
     Raises:
         FolderError: another process writes the folder, or it cannot be written.
@@ -54,18 +56,18 @@ def replacing(folder: Path, check: Callable[[], None]) -> Iterator[Path]:
 
 
 def settle(folder: Path) -> None:
-    """Finish a replacement that was cut short, where there is one. Raises ``FolderError`` where that cannot be."""
+    """Finish an interrupted replacement, if there is one. Raises ``FolderError`` if that is impossible."""
     if (folder / NEXT).is_dir():
         with locked(folder, WAIT):
             _finish(folder)
 
 
 def read_whole(folder: Path, read: Callable[[bytes], Read]) -> Read:
-    """Read files that another process may replace meanwhile; where it does, they are read again.
+    """Read files that another process may replace meanwhile. If it does, they are read again.
 
     Args:
-        folder: what they belong to.
-        read: reads them, given what the marker holds.
+        folder: their folder.
+        read: reads them, given the content of the marker.
     """
     while True:
         settle(folder)
@@ -85,11 +87,11 @@ def _unchanged(folder: Path, marker: bytes) -> bool:
 
 
 def _finish(folder: Path) -> None:
-    """Move the new files into place. It may be cut short at any point and begun again."""
+    """Move the new files into place. This may be interrupted at any point and repeated."""
     new = folder / NEXT
     if not new.is_dir():
         return
-    if (new / MARKER).is_file():  # else all are in place already
+    if (new / MARKER).is_file():  # otherwise all are already in place
         try:
             files = _listed(new)
             replaced = _listed(folder) if (folder / MARKER).exists() else set()

@@ -1,4 +1,4 @@
-"""Results that are tables, for whatever library a reader uses."""
+"""Results that are tables, for all table libraries."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from darec.errors import ConfigError
 class Tabular(ABC):
     """A result that is a table.
 
-    Beside the two methods it speaks Arrow's stream interface, so that ``pyarrow.table(result)``, DuckDB and others read
-    it as it is; a notebook shows it as a table.
+    In addition to the two methods it has Arrow's stream interface, so that ``pyarrow.table(result)``, DuckDB and others
+    can read it directly; a notebook shows it as a table.
     """
 
     @abstractmethod
@@ -41,7 +41,7 @@ class Tabular(ABC):
         return frame
 
     def objects(self) -> Mapping[str, list[Any]]:
-        """The values of columns that hold what polars does not know, such as UUIDs, which it has as text."""
+        """The values of columns whose type polars does not have, such as UUIDs, which are text there."""
         return {}
 
     def _repr_html_(self) -> str:
@@ -52,7 +52,7 @@ class Tabular(ABC):
 
 
 def html_summary(title: str, figures: Mapping[str, object]) -> str:
-    """A small table for notebooks: what something is called, and a row a figure, all in plain text."""
+    """A small table for notebooks: a title, and one row for each figure, all in plain text."""
     rows = (
         f"<tr><th style='text-align:left'>{escape(name)}</th><td>{escape(str(value))}</td></tr>"
         for name, value in figures.items()

@@ -1,6 +1,6 @@
-"""The one way to a terminal: whatever an id, title or path holds, it is shown and neither obeyed nor taken for markup.
+"""Safe output to a terminal: ids, titles and paths are shown, but never run as control characters or markup.
 
-Everything that darec prints goes through :class:`Console` or :func:`echo`; the linter refuses rich's own console.
+Everything that darec prints uses :class:`Console` or :func:`echo`; the linter refuses rich's own console.
 """
 
 from __future__ import annotations
@@ -24,11 +24,11 @@ _UNSAFE_IN_LINE: Final = re.compile(f"[{_CONTROL}\t\n]")
 
 
 def plain(text: str, *, lines: bool = False) -> str:
-    r"""Text in which every control character is spelled out, ``\x1b`` for ESC.
+    r"""Text in which every control character is escaped, such as ``\x1b`` for ESC.
 
     Args:
-        text: anything.
-        lines: it is of several lines, whose ends and tabs stay.
+        text: any text.
+        lines: whether it has several lines, whose ends and tabs are kept.
     """
     return (_UNSAFE if lines else _UNSAFE_IN_LINE).sub(_spelled, text)
 
@@ -38,7 +38,7 @@ def _spelled(found: re.Match[str]) -> str:
 
 
 def echo(text: str, *, err: bool = False, lines: bool = False, end: str = "\n") -> None:
-    """Print a line as it is but for control characters; ``lines``: several."""
+    """Print a line with escaped control characters; ``lines``: several lines."""
     typer.echo(plain(text, lines=lines) + end, err=err, nl=False)
 
 
@@ -48,9 +48,8 @@ class Console(rich.console.Console):
     Args:
         stderr: print on standard error.
         quiet: print nothing.
-        soft_wrap: leave it to the terminal to break lines.
-        file: print there instead.
-        **options: of ``rich.console.Console``.
+        soft_wrap: let the terminal break lines.
+        file: print there instead. **options: options of ``rich.console.Console``.
     """
 
     def __init__(
@@ -86,7 +85,7 @@ class Console(rich.console.Console):
                 yield Segment(plain(piece.text, lines=True), piece.style)
 
     def status(self, status: RenderableType, **options: Any) -> rich.status.Status:
-        """A line that is there while something is done. It is no markup either."""
+        """A line that is shown during work. It is not markup either."""
         return Status(status, console=self, **options)
 
 

@@ -1,11 +1,11 @@
 """The terms of a text, by which TF-IDF compares: its words, and the pairs of neighbouring characters in them.
 
-Words are runs of letters, digits and the marks that belong to them, in lower case. Pairs stand beside them because they
-say more (``benchmarks/results/tfidf_terms.json``): they join forms of a word, parts of compounds and names written in
-two ways. The pair of a word's first or last letter and a blank tells where the word begins and ends.
+Words are runs of letters, digits and the marks that belong to them, in lower case. Pairs are added because they improve
+the vectors (``benchmarks/results/tfidf_terms.json``): they connect forms of a word, parts of compounds and different
+spellings of a name. The pair of a word's first or last letter and a blank marks where the word begins and ends.
 
-Chinese, Japanese, Thai, Lao, Khmer, Burmese and their like put no blanks between words. A run of such a script gives
-pairs alone, without blanks at its ends; a Chinese character, which is often a word, counts by itself as well.
+Chinese, Japanese, Thai, Lao, Khmer, Burmese and similar scripts have no blanks between words. A run of such a script
+gives only pairs, without blanks at its ends; a Chinese character, which is often a word, is also a term of its own.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Final
 
 FEW: Final = 0.5
-"""Share of texts that have a word in common with another one, below which that is told."""
+"""Share of texts with a word in common with another one, below which a notice is given."""
 _HAN: Final = "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _UNSPACED: Final = (
     _HAN
@@ -35,7 +35,7 @@ _OTHER_WIDTH: Final = re.compile("[\uff00-\uffef]+")
 _ASCII_WORD: Final = re.compile(r"[a-z0-9_]+")
 """What is found in the long way below in ASCII, ten times as quickly."""
 CHARACTERS: Final = "#"
-"""Stands before a character or a pair of them, so that none is taken for a word."""
+"""Prefix of a character or a pair, which distinguishes it from a word."""
 
 
 def terms(text: str, *, pairs: bool = True) -> list[str]:
@@ -43,13 +43,13 @@ def terms(text: str, *, pairs: bool = True) -> list[str]:
 
     Args:
         text: any text.
-        pairs: whether pairs stand beside the words; in scripts without blanks they stand in any case.
+        pairs: whether pairs are added to the words; in scripts without blanks they are always added.
     """
     if not pairs and text.isascii():
         return [word for word in _ASCII_WORD.findall(text.lower()) if len(word) > 1]
     text = unicodedata.normalize("NFC", text)
     text = _OTHER_WIDTH.sub(lambda run: unicodedata.normalize("NFKC", run[0]), text)
-    text = text.lower().replace("i\u0307", "i")  # what Python makes of a Turkish capital
+    text = text.lower().replace("i\u0307", "i")  # Python's lower case of a Turkish capital
     found: list[str] = []
     for token in _tokens().findall(text):
         for run in _RUN.finditer(token):
@@ -65,7 +65,7 @@ def terms(text: str, *, pairs: bool = True) -> list[str]:
 
 
 def share_of_texts_with_common_words(texts: Sequence[str]) -> float:
-    """Share of the texts that hold a word of another one; where a script has no blanks, a character or a pair."""
+    """Share of the texts that have a word of another one, or a character or a pair in scripts without blanks."""
     held = [set(terms(text, pairs=False)) for text in texts]
     counts = Counter(term for some in held for term in some)
     return sum(any(counts[term] > 1 for term in some) for some in held) / max(len(held), 1)

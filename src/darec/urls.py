@@ -1,4 +1,4 @@
-"""URLs without the credentials that people put into them: what may be stored, printed and logged."""
+"""URLs without credentials, which may be stored, printed and logged."""
 
 from __future__ import annotations
 
@@ -9,15 +9,15 @@ from typing import Final
 # A URL that was taken for a path has one slash; one letter and a slash is a drive of Windows.
 _URL: Final = re.compile(r"\b([a-z][a-z0-9+.-]{1,20}:/{1,2})(\S+)", re.IGNORECASE)
 _CLOSING: Final = "\"'`<>)],.;:"
-"""Closes a quotation or a sentence, and is no part of the URL in it."""
+"""Characters that end a quotation or a sentence and are not part of a URL."""
 _HARMLESS: Final = ("api-version=",)
-"""Parameters of a query that tell no secret and that a server may need."""
+"""Query parameters that are not secret and that a server may need."""
 
 
 def without_credentials(text: str) -> str:
-    """The text with every URL in it stripped of user, password, query and fragment.
+    """The text with user, password, query and fragment removed from every URL.
 
-    Everything before the last ``@`` goes: a password may hold an unescaped ``/``, ``?`` or ``@``.
+    Everything before the last ``@`` is removed, because a password may contain an unescaped ``/``, ``?`` or ``@``.
     """
     return _URL.sub(lambda url: url[1] + _bare(url[2]), text)
 
@@ -37,7 +37,7 @@ class _Quiet(logging.Filter):
 
 
 def quiet_logs(*loggers: str) -> None:
-    """Have these loggers write URLs without credentials."""
+    """Make these loggers write URLs without credentials."""
     for name in loggers:
         logger = logging.getLogger(name)
         if not any(isinstance(filter_, _Quiet) for filter_ in logger.filters):

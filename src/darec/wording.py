@@ -1,11 +1,11 @@
-"""One message, two readers: what the command line calls an option or a command is an argument or a call in Python."""
+"""Translate messages from the command line to Python: an option becomes an argument, and a command becomes a call."""
 
 from __future__ import annotations
 
 import re
 from typing import Final
 
-# What stands in quotes (a whole command, somebody's id) holds no options; the apostrophe of "items' texts" opens none.
+# Quoted text (a whole command, a user's id) has no options; the apostrophe of "items' texts" opens no quotation.
 _OPTION: Final = re.compile(
     r"""(?<!\w)(?:'([^']*)'|"[^"]*")|(?<!\w)--([a-z][a-z0-9-]*)(?:=([\w.+-]*\w))?"""
 )
@@ -28,7 +28,7 @@ _ARGUMENTS: Final = {
     "timestamp-column": "columns={'time': ...}",
     **{f"{kind}-column": f"columns={{'{kind}': ...}}" for kind in ("user", "item", "rating", "split")},
 }  # fmt: skip
-"""Options whose argument in Python is not their name with underscores, and switches."""
+"""Options whose Python argument differs from their name with underscores, and switches."""
 _FUNCTIONS: Final = {"import": "load_dataset", "encode": "encode_dataset", "train": "fit"}
 """Commands that are one function in Python."""
 
@@ -39,7 +39,7 @@ def counted_noun(count: float, one: str, many: str | None = None) -> str:
 
 
 def in_python(message: str) -> str:
-    """A message that names options as the command line writes them, in Python's words.
+    """A message with options in the form of the command line, translated to Python.
 
     ``--k-core`` becomes ``k_core``, ``--split=random`` becomes ``split='random'``, and ``'darec encode data --encoder
     tfidf'`` becomes ``darec.encode_dataset('data', encoder='tfidf')``.
@@ -63,7 +63,7 @@ def _argument(option: str, value: str | None) -> str:
 
 
 def _call(function: str, words: str) -> str:
-    """The call that stands for a command with these words; the function's name where there are none."""
+    """The call for a command with these words, or the function's name without words."""
     first, *options = f" {words}".split(" --")
     arguments = [_literal(first.strip())] if first.strip() else []
     for option in options:

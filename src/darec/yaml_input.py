@@ -1,4 +1,4 @@
-"""YAML that somebody else wrote, read within limits: what is wrong in it is named by its line."""
+"""Read YAML of unknown origin within limits; errors name the line."""
 
 from __future__ import annotations
 
@@ -17,15 +17,16 @@ MOST_DEPTH: Final = 20
 def parse_yaml(text: str, where: str) -> Any:
     """The value of a YAML document.
 
-    Refused are anchors and aliases, by which a few lines can stand for gigabytes, more than :data:`MOST_BYTES`, nesting
-    deeper than :data:`MOST_DEPTH`, a key that is there twice, and tags that make anything else than plain values.
+    It refuses anchors and aliases, with which a few lines can expand to gigabytes, documents larger than
+    :data:`MOST_BYTES`, nesting deeper than :data:`MOST_DEPTH`, repeated keys, and tags that make other than plain
+    values.
 
     Args:
         text: the document.
-        where: what to call it in an error, such as ``"settings.yaml"``.
+        where: its name in errors, such as ``"settings.yaml"``.
 
     Raises:
-        ConfigError: what is refused, or no YAML, with the line where there are several.
+        ConfigError: the document is refused or is not YAML; the error names the line if there are several.
     """
     _check_size(text, where)
     try:
@@ -48,7 +49,7 @@ def read_yaml(file: Path) -> Any:
     """The value of a YAML file in UTF-8; see :func:`parse_yaml`.
 
     Raises:
-        ConfigError: as there; no such file, or another encoding.
+        ConfigError: the errors of :func:`parse_yaml`; or the file does not exist or has another encoding.
     """
     try:
         with file.open("rb") as handle:

@@ -162,7 +162,7 @@ def test_features_against_the_plain_formulas() -> None:
 def test_bad_requests_are_refused() -> None:
     dataset = tiny_dataset()
     text = tiny_text(dataset)
-    with pytest.raises(DataError, match="users have validation interactions and at least 50"):
+    with pytest.raises(DataError, match="users have validation interactions, but at least 50"):
         check(dataset, text, max_pairs=3)
     with pytest.raises(ConfigError, match="unknown negatives 'hard'"):
         check(dataset, text, negatives="hard")  # type: ignore[arg-type]

@@ -1,1 +1,1 @@
-"""Functions of tensors and nothing else: what losses, alignments and diagnostics are computed with."""
+"""Functions of tensors that losses, alignments and diagnostics use."""

@@ -1,4 +1,4 @@
-"""Which items may predict an item: those that its users have most often, then those nearest to it in text."""
+"""Candidates for the prediction of an item: the items that its users have most often, then those nearest in text."""
 
 from __future__ import annotations
 
@@ -11,18 +11,20 @@ from torch import Tensor
 from darec.numerics.gram import Gram
 from darec.types import FloatArray, IntArray
 
-_POOL: Final = 32_768  # items among which those near in text are sought, so that time stays linear
+_POOL: Final = (
+    32_768  # number of items among which near ones in text are searched, so that time stays linear
+)
 
 
 class Candidates:
     """The candidates of every item.
 
     Args:
-        gram: how many users have two items, over I items.
-        most: candidates of an item at most; where all others fit, they are all candidates.
-        nearness: two tables [I, r] whose inner products say how near items are in text; None where nothing does.
-        near: items that join by text at most, where those that share a user are fewer than ``most``. Beyond 32,768
-            items they are sought among so many with most users, which weigh most in what is predicted.
+        gram: the number of common users of each two of I items.
+        most: largest number of candidates of an item. If all other items fit, all are candidates.
+        nearness: two tables [I, r] whose inner products measure nearness in text, or None.
+        near: largest number of items added by text, if fewer than ``most`` share a user. Above 32,768 items, only the
+            32,768 items with most users are searched, which matter most for predictions.
     """
 
     def __init__(
@@ -40,7 +42,7 @@ class Candidates:
             self._nearness = nearness[0][torch.from_numpy(self.pool)], nearness[1]
 
     def of(self, items: range) -> list[tuple[IntArray, FloatArray]]:
-        """The candidates of some items, ascending, and how many users each shares with the item."""
+        """The candidates of some items, ascending, and the number of users that each shares with the item."""
         together = [self._together(item) for item in items]
         near = self._near(items, [others for others, _ in together])
         found = []
@@ -52,7 +54,7 @@ class Candidates:
         return found
 
     def _together(self, item: int) -> tuple[IntArray, FloatArray]:
-        """Items by how many users they share with one; of equal ones those with fewer users come first."""
+        """Items by the number of users that they share with one item; of equal ones, those with fewer users first."""
         others, counts = self.gram.row(item)
         others, counts = others[others != item].astype(np.int64), counts[others != item]
         if self.all:
@@ -66,7 +68,7 @@ class Candidates:
         return others, counts
 
     def _near(self, items: range, known: list[IntArray]) -> list[IntArray]:
-        """The items nearest to each in text, but for known ones, as many as there is room for."""
+        """The items nearest to each in text, without known ones, up to the largest number."""
         if self._nearness is None:
             return [np.zeros(0, np.int64)] * len(items)
         pool, right = self._nearness

@@ -1,4 +1,4 @@
-"""Principal components of embeddings: where tables that start from text take their columns from."""
+"""Principal components of embeddings, from which tables that start from text get their columns."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ def principal_directions(x: Tensor, count: int) -> tuple[Tensor, Tensor]:
 
     Args:
         x: [n, d].
-        count: how many directions at most; there are no more than the centred rows' numerical rank.
+        count: largest number of directions; there are at most as many as the numerical rank of the centred rows.
 
     Returns:
         [d] and [d, k], k <= count; the largest weight of a direction is positive.
@@ -33,12 +33,12 @@ def principal_components(x: Tensor, count: int) -> Tensor:
 
 
 def replace_columns(rows: Tensor, values: Tensor, scale: float = 1.0) -> Tensor:
-    """A table whose leading columns are ``values``, as long as what they replace.
+    """A table whose leading columns are ``values``, scaled to the length of the replaced columns.
 
     Args:
-        rows: [n, d] random values; the columns that ``values`` does not reach stay.
+        rows: [n, d] random values; columns after the k-th are kept.
         values: [n, k], k <= d.
-        scale: length of ``values`` in lengths (Frobenius norms) of the columns replaced.
+        scale: length of ``values`` relative to the length (Frobenius norm) of the replaced columns.
     """
     count = values.shape[1]
     values = values.to(rows.dtype)

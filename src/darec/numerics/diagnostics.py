@@ -1,7 +1,7 @@
-"""What became of two aligned tables: their rank, their spread, the gap between them, and whether they collapsed.
+"""Diagnostics of two aligned tables: their rank, their spread, the gap between them, and whether they have collapsed.
 
-An alignment whose both sides learn has a trivial optimum, every row equal (docs/architecture.md, "Collapse"). These
-figures show it. All are computed in float64 and O(n d^2) time from d x d sums over rows.
+An alignment that learns on both sides has a trivial optimum, in which all rows are equal (docs/architecture.md,
+"Collapse"). These figures show it. All are computed in float64 and O(n d^2) time from d x d sums over rows.
 """
 
 from __future__ import annotations
@@ -19,14 +19,14 @@ from darec.types import Tables
 def effective_rank(x: Tensor) -> float:
     """Exponential of the entropy of the normalised singular values (Roy & Vetterli 2007).
 
-    Of the rows as they are, not centred: the collapse in question is onto one row, which is rank one, whereas
-    centring would leave only its rounding noise and call that full rank.
+    The rows are not centred. A collapse onto one row has rank one, but centring would leave only its rounding errors
+    and give full rank.
 
     Args:
         x: [n, d] float.
 
     Returns:
-        Between 1 and ``min(n, d)``; 1 where all rows lie on one line through the origin; 0 for a matrix of zeros.
+        Between 1 and ``min(n, d)``; 1 if all rows lie on one line through the origin; 0 for a matrix of zeros.
     """
     gram = x.new_zeros(x.shape[1], x.shape[1], dtype=torch.float64)
     for (part,) in chunks(x):
@@ -41,7 +41,7 @@ def effective_rank(x: Tensor) -> float:
 
 @torch.no_grad()
 def mean_similarity(x: Tensor) -> float:
-    """Mean cosine of two distinct rows, in [-1, 1]: 1 where all rows point the same way.
+    """Mean cosine of two distinct rows, in [-1, 1]: 1 if all rows have the same direction.
 
     Args:
         x: [n, d] float, at least two rows.
@@ -51,10 +51,10 @@ def mean_similarity(x: Tensor) -> float:
 
 @torch.no_grad()
 def similarity_spread(x: Tensor) -> float:
-    """Standard deviation of the cosine over all pairs of distinct rows: how much structure S holds.
+    """Standard deviation of the cosine over all pairs of distinct rows, which measures the structure in S.
 
-    0 where every pair is equally similar, as after a collapse (or among orthogonal rows). Below about 1e-8 it is
-    rounding error.
+    It is 0 if all pairs are equally similar, as after a collapse (or among orthogonal rows). Values below about 1e-8
+    are rounding errors.
 
     Args:
         x: [n, d] float, at least two rows.
@@ -62,12 +62,12 @@ def similarity_spread(x: Tensor) -> float:
     mean, mean_square = _similarity_moments(x)
     return float(
         max(mean_square - mean**2, 0.0) ** 0.5
-    )  # the clamp hides rounding error of 1e-16 only
+    )  # the clamp only hides rounding errors of 1e-16
 
 
 @torch.no_grad()
 def representation_gap(C: Tensor, L: Tensor) -> float:
-    """Mean squared distance between the two sides' unit rows, point by point: 0 at coincidence, 4 when opposite.
+    """Mean squared distance between the two sides' unit rows, point by point: 0 if equal, 4 if opposite.
 
     Args:
         C: [n, d] float.
@@ -86,8 +86,7 @@ def is_collapsed(x: Tensor, *, max_similarity: float = 0.99, min_rank: float = 1
 
     Args:
         x: [n, d] float, at least two rows.
-        max_similarity: collapsed if the mean cosine of two rows is above it. At 0.99 rows are some 8
-            degrees apart.
+        max_similarity: collapsed if the mean cosine of two rows is above it. At 0.99 rows are about 8 degrees apart.
         min_rank: collapsed if the effective rank is below it, which also catches two opposite points.
     """
     return mean_similarity(x) > max_similarity or effective_rank(x) < min_rank
@@ -118,9 +117,9 @@ def _similarity_moments(x: Tensor) -> tuple[float, float]:
 
 
 def alignment_figures(C: Tables, L: Tables) -> dict[str, float]:
-    """What to watch while two tables are pulled together: means over users and items of rank, spread and gap.
+    """Diagnostics of two tables that are pulled together: rank, spread and gap, averaged over users and items.
 
-    ``collapsed`` is 1 where either side's users or items have become one direction.
+    ``collapsed`` is 1 if the users or items of a side have become a single direction.
 
     Args:
         C: [U, d] and [I, d], the collaborative side.

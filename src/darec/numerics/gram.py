@@ -1,4 +1,4 @@
-"""How often things go together: X'X of a sparse X, and any square part of it, at a cost that stays low at any size."""
+"""Co-occurrence counts: X'X of a sparse X, and any square part of it, at a low cost for all sizes."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ from scipy import sparse
 from darec.progress import counted
 from darec.types import IntArray
 
-_BLOCK: Final = 4096  # columns of X whose products with all others are made at once
-_SAMPLE: Final = 500  # columns by which the size of X'X is estimated
+_BLOCK: Final = 4096  # number of columns of X whose products with all others are computed at once
+_SAMPLE: Final = 500  # number of columns by which the size of X'X is estimated
 
 
 def gram_matrix(X: sparse.csr_array, doing: str) -> sparse.csr_array:
-    """X'X, [I, I] compressed rows, columns ascending; ``doing`` is what progress is shown as."""
+    """X'X, [I, I] compressed rows, columns ascending; ``doing`` is the name for progress."""
     by_column = X.T.tocsr()
     blocks = []
     for start in counted(range(0, by_column.shape[0], _BLOCK), doing):
@@ -28,7 +28,7 @@ def gram_matrix(X: sparse.csr_array, doing: str) -> sparse.csr_array:
 
 
 def gram_bytes(X: sparse.csr_array) -> int:
-    """About how much memory X'X takes, from every n-th column by the number of entries."""
+    """Estimate of the memory of X'X, from every n-th column by the number of entries."""
     by_column = X.T.tocsr()
     size = by_column.shape[0]
     order = np.argsort(np.diff(by_column.indptr), kind="stable")
@@ -38,17 +38,17 @@ def gram_bytes(X: sparse.csr_array) -> int:
 
 
 class Gram:
-    """X'X for a sparse X [U, I] of no negative entries.
+    """X'X for a sparse X [U, I] without negative entries.
 
-    A few columns meet nearly all others, and their rows of X'X are long. Among themselves these are kept dense, so that
-    :meth:`among` goes through short rows only.
+    A few columns co-occur with nearly all others, and have long rows in X'X. The part among them is stored densely, so
+    that :meth:`among` only reads short rows.
 
     Attributes:
         matrix: [I, I] compressed rows, float32, columns ascending.
 
     Args:
         X: [U, I].
-        head: how many columns are kept dense among themselves: those with the longest rows.
+        head: number of columns in the dense part: those with the longest rows.
     """
 
     def __init__(self, X: sparse.csr_array, head: int = 4096) -> None:
@@ -56,23 +56,23 @@ class Gram:
         size = self.matrix.shape[0]
         lengths = np.diff(self.matrix.indptr)
         often = np.sort(np.argsort(-lengths, kind="stable")[:head])
-        self._place = np.full(size, -1, np.int32)  # of each column in the dense part
+        self._place = np.full(size, -1, np.int32)  # position of each column in the dense part
         self._place[often] = np.arange(len(often))
         self._dense = np.zeros((len(often), len(often)), np.float32)
         for start in range(0, len(often), 64):
             self._scatter(self._dense[start : start + 64], often[start : start + 64], self._place)
 
     def row(self, column: int) -> tuple[NDArray[np.int32], NDArray[np.float32]]:
-        """The columns that one goes with, itself among them, ascending; and how often."""
+        """The columns that co-occur with one column, including itself, ascending; and the counts."""
         start, stop = self.matrix.indptr[column : column + 2]
         return self.matrix.indices[start:stop], self.matrix.data[start:stop]
 
     def among(self, columns: IntArray, places: NDArray[np.int32]) -> NDArray[np.float64]:
-        """The square part of X'X that belongs to some columns, [m, m].
+        """The square part of X'X for some columns, [m, m].
 
         Args:
             columns: [m], distinct.
-            places: [I] of -1, which is written to and left as it was found: one for each thread.
+            places: [I] of -1, a buffer for each thread, which is restored after use.
         """
         part = np.zeros((len(columns), len(columns)))
         dense = self._place[columns]

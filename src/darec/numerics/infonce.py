@@ -18,11 +18,11 @@ from torch.nn import functional as F
 from darec.numerics.rows import full_precision, widen
 
 _BLOCK = 2**20
-"""Scores held at once: 4 MB of float32, which stays in a CPU core's caches."""
+"""Number of scores in memory at once: 4 MB of float32, which fit into a CPU core's caches."""
 _WHOLE = 2**14
-"""Up to so many candidates a block spans them all, and its scores serve value and gradient. With more, a block of so
-few anchors that it still fits in the caches would read and write all candidates too often: blocks are then square and
-scores computed twice (benchmarks/numerics/infonce.py)."""
+"""Up to this number of candidates, a block has all of them, and its scores are used for value and gradient. With more,
+a block that fits into the caches would have so few anchors that all candidates are read and written too often. Blocks
+are then square, and scores are computed twice (benchmarks/numerics/infonce.py)."""
 
 
 class _LogPartition(torch.autograd.Function):
@@ -39,7 +39,7 @@ class _LogPartition(torch.autograd.Function):
         parts = candidates.split(columns)
         buffer = anchors.new_empty(
             rows * columns
-        )  # fresh memory for each block costs more than its scores
+        )  # new memory for each block costs more than its scores
         for start in range(0, len(anchors), rows):
             block, weight = anchors[start : start + rows], share[start : start + rows, None]
             peak, sums = block.new_full((len(block), 1), -torch.inf), block.new_zeros(len(block), 1)
@@ -94,7 +94,7 @@ def log_partition(anchors: Tensor, candidates: Tensor, counts: Tensor | None = N
     Args:
         anchors: [B, d].
         candidates: [M, d].
-        counts: [B] how often each anchor counts; None: once.
+        counts: [B] weight of each anchor; None is 1.
     """
     anchors, candidates = widen(anchors), widen(candidates)
     weights = anchors.new_ones(len(anchors)) if counts is None else counts.to(anchors.dtype)
@@ -112,16 +112,16 @@ def info_nce(
 ) -> Tensor:
     """InfoNCE of each anchor against all candidates, on cosines.
 
-    Memory beyond the inputs' size is a few megabytes, whatever B and M are. Computed in float32 at least, also under
-    autocast.
+    It needs a few megabytes of memory in addition to the inputs, for all B and M. It is computed at least in float32,
+    also with autocast.
 
     Args:
         anchors: [B, d]; rows need not be of unit length.
         positives: [B, d], the partner of each anchor.
-        candidates: [M, d], among which the positives should be; None: the positives themselves.
-        temperature: tau, divides the cosines.
-        counts: [B] how often each anchor counts; None: once. An anchor that a batch holds several times is computed
-            once this way.
+        candidates: [M, d], which should include the positives; None is the positives.
+        temperature: tau, by which the cosines are divided.
+        counts: [B] weight of each anchor; None is 1. So an anchor that occurs several times in a batch is computed
+            once.
 
     Returns:
         The mean over anchors, a scalar; ``log M`` in the limit of infinite temperature.

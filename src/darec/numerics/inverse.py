@@ -1,4 +1,4 @@
-"""The inverse of a symmetric positive definite matrix, in place, in steps that can be watched and interrupted."""
+"""The inverse of a symmetric positive definite matrix, in place, in steps that show progress and can be interrupted."""
 
 from __future__ import annotations
 
@@ -12,21 +12,21 @@ from darec.errors import ConfigError
 from darec.progress import counted
 
 LEAF: Final = 1024
-"""Rows of the blocks that are inverted by Cholesky decomposition."""
+"""Number of rows of the blocks that are inverted by Cholesky decomposition."""
 
 
 def invert_(matrix: Tensor, doing: str = "inverting", leaf: int = LEAF) -> None:
     """Replace a symmetric positive definite matrix by its inverse.
 
     With blocks ``[[A, B'], [B, D]]``, ``W = B A^-1`` and the Schur complement ``S = D - W B'``, the inverse is
-    ``[[A^-1 + W' S^-1 W, -W' S^-1], [-S^-1 W, S^-1]]``; the smaller inverses are found alike. This takes 4/3 n^3
-    floating-point operations, nearly all of them in matrix products, n^2 / 4 entries beside the matrix, and no single
-    call for long.
+    ``[[A^-1 + W' S^-1 W, -W' S^-1], [-S^-1 W, S^-1]]``; the smaller inverses are computed in the same way. This needs
+    4/3 n^3 floating-point operations, nearly all of them in matrix products, and n^2 / 4 entries of additional memory.
+    No single call takes long.
 
     Args:
         matrix: [n, n].
-        doing: what progress is shown as.
-        leaf: rows of the blocks that are inverted at once.
+        doing: the name for progress.
+        leaf: number of rows of the blocks that are inverted at once.
 
     Raises:
         ConfigError: the matrix is not positive definite.

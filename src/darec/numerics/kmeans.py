@@ -1,8 +1,8 @@
-"""K-means without gradient: which rows belong together, found again cheaply as the rows move during training.
+"""K-means without gradient, which is cheap to repeat when the rows move during training.
 
 Lloyd's iterations from a greedy k-means++ start (Arthur & Vassilvitskii 2007; several candidates for each centre, the
-best kept, as scikit-learn does), or from the centres of the step before. No cluster stays empty: the rows
-farthest from their centres take the place of empty ones.
+best kept, as scikit-learn does), or from the centres of the previous step. No cluster stays empty: rows that are
+farthest from their centres are assigned to empty clusters.
 """
 
 from __future__ import annotations
@@ -55,17 +55,17 @@ def kmeans(
     Args:
         x: [n, d] float.
         n_clusters: K.
-        generator: source of the start and of ``n_sampled`` rows; not drawn from where neither is asked for.
+        generator: source of the start and of ``n_sampled`` rows; not used if neither is needed.
         centres: [K, d] to start from, in place of k-means++.
-        n_iterations: at most so many; 1 with ``centres`` is the cheap update during training.
-        tol: stop once no centre moves farther than this share of the centres' RMS distance from their mean.
-        n_sampled: find the centres on so many rows drawn without replacement, then assign all in one more pass;
-            None iterates over all rows.
-        chunk_size: rows whose distances are held at once.
+        n_iterations: largest number of iterations; 1 with ``centres`` is the cheap update during training.
+        tol: stop when no centre moves farther than this share of the centres' RMS distance from their mean.
+        n_sampled: compute the centres on this number of rows, drawn without replacement, then assign all rows in one
+            more pass. None iterates over all rows.
+        chunk_size: number of rows whose distances are in memory at once.
 
     Raises:
-        ConfigError: more clusters than rows (or than ``n_sampled``), or a setting that is not positive.
-        ValueError: ``centres`` of another shape.
+        ConfigError: there are more clusters than rows (or than ``n_sampled``), or a setting is not positive.
+        ValueError: ``centres`` has another shape.
     """
     n = len(x)
     drawn = n if n_sampled is None else min(n_sampled, n)
@@ -113,7 +113,7 @@ def cluster_means(x: Tensor, assignments: Tensor, counts: Tensor) -> Tensor:
 
 
 def _iterate(x: Tensor, centres: Tensor, chunk_size: int) -> tuple[Tensor, Tensor, int]:
-    """Assign each row to the nearest centre, fill what is empty, move the centres to their means."""
+    """Assign each row to the nearest centre, fill empty clusters, and move the centres to their means."""
     # |x - c|^2 up to what is the same for every c, about the centres' middle m: |c - m|^2 - 2 (x - m)(c - m).
     # Written with the small c - m, it still tells centres apart where all lie far from the origin.
     middle = centres.mean(0)

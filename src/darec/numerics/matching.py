@@ -1,4 +1,4 @@
-"""Which cluster of one side is the partner of which cluster of the other."""
+"""Match the clusters of two sides."""
 
 from __future__ import annotations
 

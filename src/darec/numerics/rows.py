@@ -1,4 +1,4 @@
-"""What losses and diagnostics share about rows: unit length, sampling, and arithmetic that is wide enough.
+"""Functions on rows for losses and diagnostics: unit length, sampling, and sufficient precision.
 
 A row of zeros has no direction. Everywhere in this package its unit row is the zero row and no gradient reaches it,
 so that its cosine with any row is 0.
@@ -22,7 +22,7 @@ CHUNK = 2048
 def full_precision(
     function: Callable[Concatenate[Tensor, P], R],
 ) -> Callable[Concatenate[Tensor, P], R]:
-    """Run a function of tensors with autocast off: sums over many rows do not survive bfloat16 products."""
+    """Run a function of tensors without autocast, because sums over many rows are too inaccurate in bfloat16."""
 
     @functools.wraps(function)
     def wrapper(x: Tensor, /, *args: P.args, **kwargs: P.kwargs) -> R:
@@ -35,7 +35,7 @@ def full_precision(
 
 
 def wide_dtype(*tensors: Tensor) -> torch.dtype:
-    """The widest dtype among the tensors, and float32 at least."""
+    """The widest dtype among the tensors, at least float32."""
     return functools.reduce(torch.promote_types, (x.dtype for x in tensors), torch.float32)
 
 
@@ -47,9 +47,9 @@ def widen(x: Tensor) -> Tensor:
 def chunks(*tensors: Tensor, rows_each: int = 1) -> Iterator[tuple[Tensor, ...]]:
     """Views of some rows at a time of tensors with equally many rows.
 
-    On a CPU few enough that a loop body's temporaries stay in cache, which is several times faster than whole-table
-    operations; elsewhere many, since each operation has a price of its own. ``rows_each``: how many rows of work a
-    row of the tensors stands for.
+    On a CPU, so few rows that temporary results stay in the cache, which is several times faster than whole-table
+    operations. On other devices many rows, because each operation has a fixed cost. ``rows_each`` is the number of rows
+    of work for each row of the tensors.
     """
     size = max(1, (CHUNK if tensors[0].device.type == "cpu" else 64 * CHUNK) // rows_each)
     return zip(*(x.split(size) for x in tensors), strict=True)
@@ -62,7 +62,7 @@ def inverse_norms(x: Tensor) -> Tensor:
 
 
 def normalisation_grad(grad: Tensor, unit: Tensor, inverse: Tensor, out: Tensor) -> None:
-    """Write into ``out`` the gradient of rows, given that of their unit rows: what points along a row has no effect."""
+    """Write the gradient of rows into ``out``, given that of their unit rows. The part along a row has no effect."""
     along = (grad * unit).sum(1, keepdim=True)
     torch.mul(torch.addcmul(grad, unit, along, value=-1), inverse, out=out)
 
@@ -70,13 +70,13 @@ def normalisation_grad(grad: Tensor, unit: Tensor, inverse: Tensor, out: Tensor)
 def sample_rows(
     n: int, size: int, generator: torch.Generator | None, device: torch.device
 ) -> Tensor:
-    """[size] distinct rows of ``n`` in random order; drawn where the generator lives, so alike on every device.
+    """[size] distinct rows of ``n`` in random order; drawn on the generator's device, so equal on every device.
 
     Args:
         n: number of rows.
-        size: how many to draw, at most ``n``.
+        size: number of rows to draw, at most ``n``.
         generator: source of the draw; None is torch's global one.
-        device: where the result goes.
+        device: device of the result.
     """
     where = generator.device if generator is not None else "cpu"
     return torch.randperm(n, generator=generator, device=where)[:size].to(device)

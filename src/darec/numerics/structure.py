@@ -1,4 +1,4 @@
-"""Item-item matrices of low rank, and what a linear model may be told of how items go together."""
+"""Item-item matrices of low rank, and the item-item structure for linear models."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch import Tensor
 
 @dataclass(frozen=True)
 class LowRank:
-    """A square matrix ``diag(diagonal) + left right'``, which is never written out before it must be.
+    """A square matrix ``diag(diagonal) + left right'``, which is computed only where needed.
 
     Attributes:
         diagonal: [n].
@@ -38,7 +38,7 @@ class LowRank:
         return part
 
     def column(self, rows: Tensor, column: int) -> Tensor:
-        """[m] entries of one column in [m] rows, its diagonal left out; no others are computed."""
+        """[m] entries of one column in [m] rows, without the diagonal; no others are computed."""
         return self.left[rows] @ self.right[column]
 
     def diagonal_of_product(self, matrix: Tensor) -> Tensor:
@@ -49,15 +49,15 @@ class LowRank:
 
 @dataclass(frozen=True)
 class Structure:
-    """What language says of how items go together, for models that learn an item-item matrix B in closed form.
+    """The item-item structure of the text, for models that learn an item-item matrix B in closed form.
 
     Attributes:
-        target: the matrix that B leans to, by a penalty ``sum_ij lean_i (B - target)_ij^2``; None for none.
-        lean: [I] strength of that, by the item whose row of B it is.
-        rows: [I, r] features, each column of which counts as one user more; None for none.
-        added: a matrix C that is mixed with the solution, ``(1 - share) B + share C``; None for none.
-        share: of ``added``.
-        told: figures on how it was found, by name, for the run's diagnostics.
+        target: the matrix towards which B is pulled, by a penalty ``sum_ij lean_i (B - target)_ij^2``; or None.
+        lean: [I] weights of the penalty, for each row of B.
+        rows: [I, r] features, each column of which counts as one more user, or None.
+        added: a matrix C that is mixed with the solution, ``(1 - share) B + share C``, or None.
+        share: share of ``added``.
+        told: figures about its computation, by name, for the run's diagnostics.
     """
 
     target: LowRank | None = None
@@ -68,7 +68,7 @@ class Structure:
     told: Mapping[str, float] = field(default_factory=dict)
 
     def tensors(self) -> list[Tensor | None]:
-        """All that it holds but the share, in a fixed order."""
+        """All its tensors, in a fixed order."""
         matrices = [
             part
             for matrix in (self.target, self.added)
@@ -78,7 +78,7 @@ class Structure:
 
     @property
     def nearness(self) -> tuple[Tensor, Tensor] | None:
-        """Two tables [I, r] whose inner products say how near items are to one another; None where nothing does."""
+        """Two tables [I, r] whose inner products measure the nearness of items, or None."""
         for matrix in (self.target, self.added):
             if matrix is not None:
                 return matrix.left, matrix.right
@@ -86,7 +86,7 @@ class Structure:
 
 
 def item_matrix(features: Tensor, ridge: float) -> LowRank:
-    """EASE on features instead of users: each item told by a ridge regression on all others.
+    """EASE on features instead of users: each item is predicted by a ridge regression on all others.
 
     With F [r, I] the features as rows, ``C = argmin ||F - F C||^2 + ridge ||C||^2`` with a zero diagonal, which is
     ``I - P diag(1 / diag(P))`` with ``P = (F'F + ridge I)^-1`` (Steck 2019, eq. 8). By Woodbury's identity only an

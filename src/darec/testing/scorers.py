@@ -121,7 +121,7 @@ class ScorerSuite:
         path = tmp_path / "scorer.safetensors"
         self.make().save(path)
         path.write_bytes(path.read_bytes()[:60])
-        with pytest.raises(RunError, match=r"scorer\.safetensors holds no scorer"):
+        with pytest.raises(RunError, match=r"scorer\.safetensors has no scorer"):
             Scorer.load(path)
 
     def test_pairs_of_another_dataset_are_refused(self) -> None:
