@@ -93,7 +93,7 @@ def table(found: list[dict[str, Any]]) -> str:
             continue
         scaled = "" if exact["rows_timed"] == n else " (scaled)"
         lines.append(
-            f"| {n:,} | {exact['vectors_mib']:,} MiB | {exact['seconds']:,.0f} s{scaled} | {lists['seconds']:,.0f} s | "
+            f"| {n:,} | {exact['vectors_mib']:,} MiB | {exact['seconds']:,.1f} s{scaled} | {lists['seconds']:,.1f} s | "
             f"{exact['seconds'] / lists['seconds']:.1f} | {lists['recall']:.3f} | {lists['of_all']:.3f} | "
             f"{exact['peak_mib'] - exact['before_mib']:,} MiB | {lists['peak_mib'] - lists['before_mib']:,} MiB |"
         )
