@@ -13,6 +13,7 @@ from rich import progress as bars
 
 from darec.progress import EVERY
 from darec.terminal import Console, TextColumn
+from darec.wording import agreeing, counted_noun
 
 
 class Meter:
@@ -61,7 +62,8 @@ class Meter:
             yield advance
 
     def _lines(self, total: int, reused: int) -> Callable[[int], None]:
-        self._line(f"{self.doing} {total:,} {self.unit}, {reused:,} are there already")
+        unit = counted_noun(total, self.unit.removesuffix("s"), self.unit)
+        self._line(f"{self.doing} {unit}, {reused:,} {agreeing(reused, 'is', 'are')} there already")
         started = shown = monotonic()
         done = 0
 

@@ -16,6 +16,7 @@ from darec.model import Model
 from darec.overrides import flatten
 from darec.registry import BACKBONES
 from darec.terminal import plain
+from darec.wording import counted_noun
 
 CARD: Final = "README.md"
 _HEAD: Final = "---\nlibrary_name: darec\n"
@@ -95,7 +96,7 @@ def _kind(config: RunConfig, about: Mapping[str, Any]) -> str:
 def _data(config: RunConfig, dataset: Dataset) -> list[str]:
     pairs = "; ".join(f"{name} {len(dataset.split(name)):,}" for name in SPLITS)
     lines = [
-        f"- {dataset.n_users:,} users, {dataset.n_items:,} items; interactions: {pairs}.",
+        f"- {counted_noun(dataset.n_users, 'user')}, {counted_noun(dataset.n_items, 'item')}; interactions: {pairs}.",
         f"- Fingerprint: `{dataset.fingerprint()}`.",
     ]
     if Model.needs_text(config):

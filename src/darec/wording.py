@@ -38,6 +38,11 @@ def counted_noun(count: float, one: str, many: str | None = None) -> str:
     return f"{count:,.0f} {one if count == 1 else many or f'{one}s'}"
 
 
+def agreeing(count: float, one: str, many: str) -> str:
+    """The word that goes with a count whose noun stands elsewhere: ``is`` or ``are``, say."""
+    return one if count == 1 else many
+
+
 def in_python(message: str) -> str:
     """A message with options in the form of the command line, translated to Python.
 

@@ -67,7 +67,7 @@ def test_files_of_users_candidates_and_pairs(
     assert call(*words, "--out", out, "--quiet") == 0
     notes = capsys.readouterr().err.splitlines()
     assert (
-        f"1 of 3 lines name what the run does not know (first: {tmp_path / 'users.txt'}, line 4"
+        f"1 of 3 lines names what the run does not know (first: {tmp_path / 'users.txt'}, line 4"
         in notes[0]
     )
     assert "line 4, item 'new'); they are left out" in notes[1]

@@ -213,7 +213,7 @@ def test_headers_again_and_names_that_stand_twice(tmp_path: Path) -> None:
         (
             "rating",
             ["0", "", None],
-            "1 of 3 interactions have a 'rating' of 0 or less and count as positives all the same",
+            "1 of 3 interactions has a 'rating' of 0 or less and counts as positive all the same",
         ),
         ("rating", [1, 2, 3], None),
         ("label", ["yes", "no", "no"], None),

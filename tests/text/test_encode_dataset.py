@@ -75,7 +75,7 @@ def test_only_new_and_changed_texts_are_encoded(shop: Dataset, fake: type, tmp_p
     texts = shop.catalogue["text"].to_list()
     texts[0], texts[3] = "green train", texts[1]  # one changed, one new that equals another
     shop = retext(shop, texts)
-    with pytest.raises(TextError, match=r"1 items of .* are new or have other text .*'i0'"):
+    with pytest.raises(TextError, match=r"1 item of .* is new or has other text .*'i0'"):
         load_text(shop)
     fake.calls.clear()
     report = encode_dataset(shop, "fake", progress=False)
@@ -156,7 +156,7 @@ def test_users_texts_are_encoded_by_the_same_encoder(
     report = encode_dataset(shop, "fake", users=file, progress=False)
     assert (report.users, report.missing_users, report.texts) == (4, 2, 5)
     assert any(
-        "1 of 4 user texts are about users who are not in the dataset" in notice
+        "1 of 4 user texts is about users who are not in the dataset" in notice
         for notice in report.notices
     )
     table = load_text(shop)
@@ -259,6 +259,6 @@ def test_the_real_vectors_come_back_by_id_in_the_datasets_own_order(
     expected = np.load(folder / "item_embeddings_minilm.npy")[chosen].astype(np.float32)
     np.testing.assert_array_equal(load_text(dataset, spec).items, expected)
     assert any(
-        f"{len(ids) - 3} of {len(ids)} vectors are left out because their items" in n
+        f"{len(ids) - 3} of {len(ids)} vectors are left out because the dataset" in n
         for n in report.notices
     )

@@ -249,7 +249,7 @@ def test_file_looks_rows_up_by_id(tmp_path: Path, vectors: np.ndarray) -> None:
     expected = np.stack([vectors[1], vectors[2], np.zeros(3), vectors[0]])
     np.testing.assert_array_equal(found, expected)
     notices = " ".join(encoder.notices)
-    assert "1 of 4 vectors are left out because their items" in notices
+    assert "1 of 4 vectors is left out because the dataset does not have" in notices
     assert "1 item has no vector" in notices
     assert "v.ids.txt" in notices
 

@@ -126,7 +126,7 @@ def write_lists(asked: Asked, out: Path, *, overwrite: bool, quiet: bool) -> Non
     )
     if done.empty:
         echo(
-            f"darec: {done.empty:,} of the users have an empty list: no item was left for them.",
+            f"darec: {counted_noun(done.empty, 'user has', 'users have')} an empty list: no item was left.",
             err=True,
         )
 

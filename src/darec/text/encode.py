@@ -38,6 +38,7 @@ from darec.text.sources import read_texts
 from darec.text.store import MemoryStore, TextStore
 from darec.text.users import UserPooling, make_table
 from darec.types import TextTable
+from darec.wording import agreeing
 
 
 def encode_dataset(
@@ -238,7 +239,8 @@ def _user_texts(
     unknown = sum(user not in dataset.users for user in texts)
     if unknown:
         notices.append(
-            f"{unknown} of {len(texts)} user texts are about users who are not in the dataset."
+            f"{unknown} of {len(texts)} user texts {agreeing(unknown, 'is', 'are')} about users who are not in the "
+            "dataset."
         )
     return group
 

@@ -21,7 +21,7 @@ from darec.text.store import INDEX_SCHEMA, Block, TextStore
 from darec.text.table import not_zero, spread
 from darec.text.users import TextVectors
 from darec.types import FloatArray, IntArray
-from darec.wording import counted_noun
+from darec.wording import agreeing, counted_noun
 
 KEPT_AT_ONCE: Final = 256
 """Number of texts in a stored batch, which is the most that is lost if the process is killed."""
@@ -248,7 +248,8 @@ class Encoding:
         self.truncated = int((self.tokens > self.limit).sum()) if self.limit else 0
         if self.truncated:
             self.notices.append(
-                f"{self.truncated} of {len(self.tokens)} texts are cut to {self.limit} tokens."
+                f"{self.truncated} of {len(self.tokens)} texts {agreeing(self.truncated, 'is', 'are')} cut to "
+                f"{self.limit} tokens."
             )
 
     def reduce(self, reduction: Reduction) -> None:

@@ -15,6 +15,7 @@ from darec.text.store import MemoryStore, TextStore
 from darec.text.table import spread
 from darec.text.users import TextVectors, UserPooling, make_table
 from darec.types import TextTable
+from darec.wording import agreeing, counted_noun
 
 
 def stored_encoders(dataset: Dataset) -> list[str]:
@@ -119,7 +120,8 @@ def _read(dataset: Dataset, name: str, source: str, store: TextStore) -> TextVec
         changed = [n for n in np.flatnonzero(item_rows < 0) if items.keys[n] is not None]
         if changed:
             raise TextError(
-                f"{len(changed)} items of {dataset.path or 'this dataset'} are new or have other text since {name!r} "
+                f"{counted_noun(len(changed), 'item')} of {dataset.path or 'this dataset'} "
+                f"{agreeing(len(changed), 'is new or has', 'are new or have')} other text since {name!r} "
                 f"was encoded (first: {items.ids[changed[0]]!r}): {again} again."
             )
     else:  # texts that are not part of the dataset: the encoded ones are used

@@ -15,6 +15,7 @@ from darec.data.ingest.source import LINE, Columns, SourceTable
 from darec.data.ingest.tabular import read_table
 from darec.errors import DataError
 from darec.ids.idmap import IdMap
+from darec.wording import agreeing
 
 PLAIN: Final = (".txt", ".csv", ".tsv")
 """Files that may be of one column, which :func:`read_table` takes for another kind of file."""
@@ -48,7 +49,8 @@ class IdFile:
             f"{kind} {value!r}" for kind, value in self.ids.row(first, named=True).items()
         )
         note = (
-            f"{int((~there).sum()):,} of {len(there):,} {self.table.unit}s name what the run does not know "
+            f"{int((~there).sum()):,} of {len(there):,} {self.table.unit}s "
+            f"{agreeing(int((~there).sum()), 'names', 'name')} what the run does not know "
             f"(first: {self.table.at(self.table.frame[LINE][first])}, {told})"
         )
         kept = replace(self.table, frame=self.table.frame.filter(there))

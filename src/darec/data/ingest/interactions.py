@@ -12,6 +12,7 @@ from darec.data.ingest.dates import AmbiguousTimesError
 from darec.data.ingest.source import LINE, Columns, Reading, Source, SourceTable
 from darec.data.ingest.times import read_times
 from darec.errors import DataError
+from darec.wording import agreeing
 
 HEAD: Final = 10**6
 """Rows by which the column of times is chosen."""
@@ -107,8 +108,8 @@ class LowRatings:
             else ""
         )
         return (
-            f"{table}: {self._low} of {self._n} interactions have a {name!r} of 0 or less and count as "
-            f"positives all the same{remedy}.",
+            f"{table}: {self._low} of {self._n} interactions {agreeing(self._low, 'has', 'have')} a {name!r} of 0 or "
+            f"less and {agreeing(self._low, 'counts as positive', 'count as positives')} all the same{remedy}.",
         )
 
 

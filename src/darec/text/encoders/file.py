@@ -21,7 +21,7 @@ from darec.errors import TextError
 from darec.text.encoders.base import Encoder, EncoderConfig
 from darec.text.sources import read_ids
 from darec.types import FloatArray
-from darec.wording import counted_noun
+from darec.wording import agreeing, counted_noun
 
 
 class FileConfig(EncoderConfig):
@@ -77,9 +77,10 @@ class FileEncoder(Encoder[FileConfig]):
                 f"({', '.join(map(repr, texts[:3]))}, ...): give the ids of the items."
             )
         if len(found) < len(ids):
+            left = len(ids) - len(found)
             self.notices.append(
-                f"{len(ids) - len(found)} of {len(ids)} vectors are left out because their items are not in the "
-                "dataset."
+                f"{left} of {len(ids)} vectors {agreeing(left, 'is', 'are')} left out because the dataset does not "
+                "have their items."
             )
         if len(found) < len(texts):
             self.notices.append(

@@ -149,8 +149,8 @@ class Profiler:
         if not strange:
             return report
         notice = (
-            f"{strange} answers of {path} belong to no current prompt: they come from another model, another "
-            "template or other texts."
+            f"{counted_noun(strange, 'answer belongs', 'answers belong')} to no current prompt, but to another model, "
+            f"template or text: {path}."
         )
         return replace(report, notices=(*report.notices, notice))
 
