@@ -100,7 +100,7 @@ class TrainConfig(Settings):
     """Weight of the squared norm of the regularised parameters (see darec.model)."""
     eval_every: int = Field(3, ge=1)
     """Number of epochs between two evaluations on the validation split."""
-    eval_users: int | None = Field(None, ge=1)
+    eval_users: int | None = Field(None, ge=2)
     """Users of the validation split who judge the model while it is trained, at most; null: 50,000. Where there are
     more, the same sample of them judges in every run on the data, and the interval of its figure is told. All count at
     the end."""

@@ -106,6 +106,12 @@ def test_closed_forms_are_judged_by_the_same_sample() -> None:
     assert run.metrics["diagnostics/validation/half_width"] == found.half_width("recall@10", 80)
 
 
+@pytest.mark.parametrize("most", [0, 1, -5, 2.5, "all"])
+def test_a_sample_that_has_no_interval_is_refused(most: object) -> None:
+    with pytest.raises(ConfigError, match=r"train\.eval_users"):
+        resolve_config({"train.eval_users": most})
+
+
 @pytest.mark.parametrize("most", [None, 60, 100])
 def test_where_no_more_users_are_there_all_judge(most: int | None) -> None:
     dataset = tiny_dataset(n_users=60)
