@@ -16,14 +16,22 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor
 
-from benchmarks.common import ratio, shared_dataset, spread, write_result
+from benchmarks.common import (
+    RESULTS,
+    ratio,
+    shared_dataset,
+    spread,
+    write_between,
+    write_result,
+)
 from darec.config import resolve_config
 from darec.data.dataset import Dataset
 from darec.memory import keep_freed_memory
@@ -143,6 +151,23 @@ def measured(
     return seconds, sent
 
 
+def table(found: Mapping[str, Any]) -> str:
+    """A line a pair and contender."""
+    lines = [
+        "| pair | contender | seconds a step | times as fast as one process |",
+        "|---|---|---|---|",
+    ]
+    for pair, figures in found.items():
+        for name in CONTENDERS:
+            seconds = figures["seconds_a_step"][name]["median"]
+            times = "{median} ({min} to {max})".format(**figures["times_one_process"][name])
+            lines.append(f"| {pair} | {name} | {seconds:.3f} | {times} |")
+        lines.append(
+            f"| {pair} | bytes a step, sent by each | {figures['bytes_sent_a_step_by_each']:,} | |"
+        )
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Measure and write, or be a contender."""
     parser = argparse.ArgumentParser()
@@ -162,7 +187,7 @@ def main() -> None:
         if folder is None:
             folder = Path(place) / "toys"
             shared_dataset("toys", folder)
-        found = {}
+        found: dict[str, Any] = {}
         for alignment in ("none", "darec"):
             seconds, sent = measured(folder, alignment, options)
             base = seconds["one process"]
@@ -175,6 +200,8 @@ def main() -> None:
     if not options.dry:
         what = f"seconds a step, d = {options.dim}, sampled softmax of 1,024 negatives"
         write_result("processes", {"what": what, "pairs": found})
+        page = RESULTS.parents[1] / "docs" / "scale-out.md"
+        write_between(page, "processes", f"{what[0].upper()}{what[1:]}:\n\n{table(found)}")
 
 
 if __name__ == "__main__":

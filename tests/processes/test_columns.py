@@ -152,6 +152,27 @@ def test_an_error_on_one_is_raised_on_all_and_named() -> None:
     assert together(work, 3) == [said[0], said[1], said[0]]
 
 
+@pytest.mark.parametrize("inside", [True, False])
+def test_what_is_agreed_on_is_agreed_on_once(inside: bool) -> None:
+    """Of a block within a block, where one process may not get as far as the inner one."""
+
+    def work(group: Group) -> str:
+        try:
+            with group.agreeing():
+                if group.leads and not inside:
+                    raise ValueError("outside")
+                with group.agreeing():
+                    if group.leads and inside:
+                        raise ValueError("inside")
+        except (ValueError, ElsewhereError) as error:
+            group.told(None)  # they still understand each other
+            return f"{type(error).__name__}: {error}"
+        return "went on"
+
+    where = "inside" if inside else "outside"
+    assert together(work) == [f"ValueError: {where}", f"ElsewhereError: process 0 of 2: {where}"]
+
+
 def test_values_and_tensors_of_the_leader_reach_all() -> None:
     tensors = {"a": torch.arange(6).view(2, 3), "b": torch.tensor(0.5), "c": torch.empty(0, 2)}
 

@@ -37,6 +37,7 @@ class Group:
 
     def __init__(self, rank: int = 0, size: int = 1) -> None:
         self.rank, self.size, self.sent = rank, size, 0
+        self._agreed: Exception | None = None
 
     @property
     def leads(self) -> bool:
@@ -117,13 +118,17 @@ class Group:
         try:
             yield
         except Exception as raised:
+            if raised is self._agreed:  # of a block within this one
+                raise
             error = raised
         said = self.everyone(None if error is None else str(error))
         first = next((rank for rank, one in enumerate(said) if one is not None), None)
-        if first == self.rank and error is not None:
-            raise error
-        if first is not None:
-            raise ElsewhereError(f"process {first} of {self.size}: {said[first]}") from error
+        if first is None:
+            return
+        if error is None or first != self.rank:
+            error = ElsewhereError(f"process {first} of {self.size}: {said[first]}")
+        self._agreed = error
+        raise error
 
     def speaks(self) -> bool:
         """Whether this process is to print how the run ended; true for one of them, the first that asks."""

@@ -91,9 +91,10 @@ class Trainer:
         self.reporter = reporter or Reporter()
         keep_freed_memory()
         options = config.options
-        self.metric, k = check_config(config, dataset, validate=validate)
-        check_divided(config, group.size)
-        self.device = resolve_device(options.device, options.precision)
+        with group.agreeing():  # before the model is made, for which they exchange tables
+            self.metric, k = check_config(config, dataset, validate=validate)
+            check_divided(config, group.size)
+            self.device = resolve_device(options.device, options.precision)
         self.ties = dataset.items.tie_order
         self.evaluator: Evaluator | None = None
         if validate and group.leads:
