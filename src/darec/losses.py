@@ -1,4 +1,4 @@
-"""Ranking losses: pure functions of scores, and the run's loss as an object that any pair of tables can be given to."""
+"""Ranking losses: pure functions of scores, and the run's loss as an object that works on any pair of tables."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ def bpr_loss(margin: Tensor) -> Tensor:
     """Bayesian personalised ranking, ``mean -log sigmoid(margin)`` (Rendle et al. 2009, eq. 4).
 
     Args:
-        margin: [B] score of each positive less that of its negative.
+        margin: [B] score of each positive minus that of its negative.
     """
     return F.softplus(-margin).mean()
 
@@ -31,9 +31,9 @@ def sampled_softmax_loss(
 
     Args:
         positive: [B] scores of the positives, already divided by the temperature.
-        negative: [B, M] scores of the negatives, likewise.
-        log_weight: [M] added to the negatives' scores: the log of how often each was drawn, less log Q.
-        blocked: [B, M] True where a column must not count against a row.
+        negative: [B, M] scores of the negatives, already divided by the temperature.
+        log_weight: [M] added to the negatives' scores: the log of how often each was drawn, minus log Q.
+        blocked: [B, M] True if a column must not be a negative of a row.
     """
     if log_weight is not None:
         negative = negative + log_weight
@@ -46,7 +46,7 @@ class RankingLoss:
     """The ranking loss of a run: draws the negatives it needs and turns tables into a scalar.
 
     Args:
-        config: which loss, and its settings.
+        config: the loss and its settings.
         sampler: source of negatives.
         columns: how the tables are divided among processes.
     """
@@ -90,7 +90,7 @@ class RankingLoss:
         return Batch(users, items, negatives, alignment_generator, step, log_weight, blocked)
 
     def scored(self, tables: Tables, columns: Columns = WHOLE) -> Tables:
-        """The tables whose plain inner product ranks as this loss does: unit rows where it uses the cosine.
+        """The tables whose inner products rank like this loss: with unit rows if it uses cosines.
 
         Args:
             tables: [U, d] and [I, d].

@@ -1,7 +1,7 @@
-"""A backbone and an alignment together: the one place that knows both.
+"""A model: a backbone with an alignment. Only this module uses both.
 
-The model sums the named losses, takes the steps of training, and states which parameters the L2 term covers: all of
-them, by the optimiser's own weight decay, as in the RLMRec code; biases of the alignment's networks are left out.
+The model adds the named losses and performs the steps of training. It also defines the parameters of the L2 term: all
+of them, by the optimiser's own weight decay, as in the RLMRec code, except biases of the alignment's networks.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Model(nn.Module):
     Args:
         config: the run's configuration.
         train: training interactions; the only interactions a model ever sees.
-        text: language embeddings, where :meth:`needs_text` says so; else ignored.
+        text: language embeddings. They are needed if :meth:`needs_text` is True, and otherwise ignored.
         generator: source of the initial values.
         columns: how tables are divided among processes; each part must say that it can be, by ``by_columns``.
     """
@@ -108,7 +108,7 @@ class Model(nn.Module):
 
     @torch.no_grad()
     def _start_ids(self) -> None:
-        """Let the alignment say where the id table starts; it sees the whole of it."""
+        """Let the alignment set the initial id table. It receives the whole table."""
         ids, columns = self.backbone.embedding, self.columns
         if not columns.divided:
             ids.copy_(self.alignment.initial_ids(ids.clone()))
@@ -119,7 +119,7 @@ class Model(nn.Module):
 
     @property
     def divided(self) -> frozenset[str]:
-        """Names of the parameters of which each process holds its own columns; all others are the same on all."""
+        """Names of the parameters that are divided by columns among processes; all others are equal on all."""
         found = self.columns.divided and self.backbone.has_ids
         return frozenset({"backbone.embedding"} if found else ())
 
@@ -133,7 +133,7 @@ class Model(nn.Module):
 
     @staticmethod
     def require_text(config: RunConfig, text: TextTable | None) -> None:
-        """Raise ``ConfigError`` where language embeddings are read and there are none."""
+        """Raise ``ConfigError`` if language embeddings are needed and there are none."""
         if text is None and Model.needs_text(config):
             raise ConfigError(
                 f"backbone {config.backbone.name!r} with alignment {config.alignment.name!r} needs language "
@@ -143,7 +143,7 @@ class Model(nn.Module):
     def encode(
         self, batch: Batch | None = None, generator: torch.Generator | None = None
     ) -> Encoded:
-        """E_C: with training's randomness where a batch and a generator are given, else deterministic."""
+        """E_C, with the randomness of training if a batch and a generator are given, otherwise deterministic."""
         self.train(generator is not None)  # a part may hold a torch.nn.Dropout
         draws = batch.generator if batch else None
         ego = self.alignment.fuse(self.backbone.ego(), draws)
@@ -161,14 +161,14 @@ class Model(nn.Module):
         """The two tables whose inner product scores every user and item; no gradient.
 
         Args:
-            encoded: what :meth:`encoded` gave, if it is at hand already; needed where there are several processes.
+            encoded: the result of :meth:`encoded`, if it was already computed. It is required with several processes.
         """
         tables = self.alignment.represent(encoded or self.encode())
         return Tables(tables.users.detach(), tables.items.detach())
 
     @torch.no_grad()
     def diagnostics(self, encoded: Encoded | None = None) -> dict[str, float]:
-        """What the alignment has to say about itself; no gradient. ``encoded`` as for :meth:`tables`."""
+        """The alignment's diagnostics, without gradient. ``encoded`` is as for :meth:`tables`."""
         return self.alignment.diagnostics(encoded or self.encode())
 
     def train_step(
@@ -190,8 +190,8 @@ class Model(nn.Module):
             optimizer: over :meth:`parameter_groups`.
             step: number of the step since training began, from 0.
             generator: source of negatives, and of the backbone's dropout and views.
-            alignment_generator: source of the alignment's draws, apart, so that runs that differ in the alignment
-                alone see the same batches and dropout.
+            alignment_generator: a separate source of the alignment's draws, so that runs that differ only in the
+                alignment have the same batches and dropout.
             bf16: compute under autocast.
 
         Returns:
@@ -212,16 +212,16 @@ class Model(nn.Module):
     def backward(self, batch: Batch, generator: torch.Generator) -> dict[str, Tensor]:
         """Compute all losses of a step and add their gradients to the parameters'.
 
-        The graph is cut at the backbone's output. Recommendation and alignment losses are differentiated down to the
-        cut apart, the two gradients are balanced there (:mod:`darec.alignments.balance`), and a single backward pass
-        carries their sum through the propagation: the balance costs two norms and no second pass.
+        The graph is cut at the backbone's output. Recommendation and alignment losses are differentiated separately
+        down to the cut. The two gradients are balanced there (:mod:`darec.alignments.balance`), and a single backward
+        pass takes their sum through the propagation. So the balance costs two norms and no second pass.
 
         Args:
             batch: positives, negatives and the generator of the alignment's draws.
             generator: source of the backbone's dropout and views.
 
         Returns:
-            Detached scalars: each named loss and, with an alignment that pushes on E_C, those of
+            Detached scalars: each named loss and, with an alignment that has a gradient on E_C, those of
             :func:`darec.alignments.balance.balanced`.
         """
         outputs = _flat(self.encode(batch, generator))
@@ -271,7 +271,10 @@ def _rebuild(flat: list[Tensor]) -> Encoded:
 def _gradient(
     terms: Mapping[str, Tensor], cut: list[Tensor], *, weight: float = 1.0, keep: bool = False
 ) -> list[Tensor | None]:
-    """Of the weighted sum of the terms at the cut; the parameters of the terms' own parts get theirs on the way."""
+    """The gradient of the weighted sum of the terms at the cut.
+
+    Other parameters of the terms receive their gradients too.
+    """
     for leaf in cut:
         leaf.grad = None
     total = torch.stack(list(terms.values())).sum()

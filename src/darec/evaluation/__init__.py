@@ -1,4 +1,4 @@
-"""Metrics, groups and tests of significance: how good a scorer is, and whether two differ."""
+"""Evaluation: metrics, groups, and tests of whether two scorers differ."""
 
 from __future__ import annotations
 

@@ -1,11 +1,11 @@
 """Evaluation of a scorer against held-out pairs: metrics per user, overall and by group.
 
-:class:`Evaluator` keeps what does not change between calls, so that training can call it every few epochs.
-:class:`Evaluation` keeps a value per user, so that two runs can be compared user by user.
+:class:`Evaluator` stores what does not change between calls, so that training can call it every few epochs.
+:class:`Evaluation` has a value for each user, so that two runs can be compared user by user.
 
 Names of values: ``recall@20`` over all users; ``users/1of3/recall@20`` over the third of the users with the
-fewest training items; ``items/1of3/recall@20`` with only the targets among the third of the items with the fewest
-training users counted, over the users who have such targets.
+fewest training items; ``items/1of3/recall@20`` counts only targets among the third of the items with the fewest
+training users, over the users who have such targets.
 """
 
 from __future__ import annotations
@@ -27,26 +27,26 @@ from darec.types import IntArray, Interactions, Tables
 KS: Final = (5, 10, 20)
 MASKS: Final = ("train", "train+valid")
 JUDGES: Final = 50_000
-"""Users who judge a model while it is trained, at most, where a run does not say."""
+"""Default of the largest number of users on whom a model is validated during training."""
 
 
 class Evaluator:
-    """Evaluates any scorer on one problem: which pairs to find, and which items may not be ranked.
+    """Evaluates any scorer on one problem, which consists of the pairs to find and the pairs that are not ranked.
 
-    Only users with a target count. Every item of the catalogue is ranked, except the user's excluded ones.
+    Only users with a target are counted. Every item of the catalogue is ranked, except the user's excluded ones.
 
     Args:
         target: the pairs to find.
         exclude: pairs never ranked; see :func:`exclusion`.
         train: the training pairs, from which popularity and activity are counted.
-        ks: the K's.
+        ks: the cut-offs K.
         user_groups: number of groups of users by activity; 0 for none.
         item_groups: number of groups of items by popularity; 0 for none.
-        batch_size: users scored at once; None for what suits the device.
+        batch_size: number of users scored at once; None is a number that suits the device.
 
     Raises:
-        ConfigError: no K, a K below 1 or above the number of items, negative groups.
-        DataError: no target, a target that is excluded, or pairs over different users and items.
+        ConfigError: there is no K, a K is below 1 or above the number of items, or a number of groups is negative.
+        DataError: there is no target, a target is excluded, or the pairs have different users and items.
     """
 
     def __init__(
@@ -106,13 +106,13 @@ class Evaluator:
         """Rank all items for every user with a target and judge the lists.
 
         Args:
-            scorer: of U users and I items; two tables stand for their :class:`~darec.scoring.TableScorer`.
+            scorer: a scorer of U users and I items, or two tables for a :class:`~darec.scoring.TableScorer`.
             metrics: names from :data:`darec.evaluation.metrics.METRICS`.
 
         Raises:
-            ConfigError: an unknown metric.
-            DataError: a scorer that does not fit the dataset.
-            RunError: scores that would be NaN or infinite.
+            ConfigError: a metric is unknown.
+            DataError: the scorer does not fit the dataset.
+            RunError: scores would be NaN or infinite.
         """
         _check(metrics)
         if isinstance(scorer, Tables):
@@ -120,7 +120,7 @@ class Evaluator:
         return self.judge(self._ranker.rank(scorer, self.ks[-1]), metrics)
 
     def judge(self, lists: Ranked, metrics: Sequence[str] = m.METRICS) -> Evaluation:
-        """Judge lists that were made elsewhere, for scores that no scorer gives.
+        """Evaluate given lists, for scores that do not come from a scorer.
 
         Args:
             lists: the largest K items of each of ``self.users``; see :func:`darec.scoring.select`.
@@ -204,14 +204,14 @@ def evaluate_scorer(
 
 
 def exclusion(dataset: Dataset, split: str, mask: str = "train") -> Interactions:
-    """The pairs that are not ranked when ``split`` is evaluated.
+    """The pairs that are left out of the ranking when ``split`` is evaluated.
 
     Args:
         dataset: the dataset.
         split: ``"valid"`` or ``"test"``.
-        mask: ``"train"`` is the protocol of the RLMRec code and the papers that follow it: at test time the
-            validation items stay candidates, though none is a target, and so take places from test items.
-            ``"train+valid"`` removes them too. On ``"valid"`` both mean the training pairs.
+        mask: ``"train"`` is the protocol of the RLMRec code and the papers that follow it: at test time the validation
+            items remain candidates. None of them is a target, so they take places from test items. ``"train+valid"``
+            removes them too. On ``"valid"`` both mean the training pairs.
 
     Raises:
         ConfigError: another split or mask.
@@ -226,12 +226,12 @@ def exclusion(dataset: Dataset, split: str, mask: str = "train") -> Interactions
 
 
 def validator(dataset: Dataset, k: int, users: IntArray | None = None) -> Evaluator:
-    """What judges a model by the validation split while it is trained, at one cut-off.
+    """The evaluator on the validation split during training, with one cut-off.
 
     Args:
-        dataset: with the split.
+        dataset: the dataset with the split.
         k: the cut-off.
-        users: rows of those who judge; None: all.
+        users: rows of the users to evaluate; None is all.
     """
     train, valid = dataset.train, dataset.valid
     if users is not None:
@@ -243,12 +243,12 @@ def validator(dataset: Dataset, k: int, users: IntArray | None = None) -> Evalua
 
 
 def judges(dataset: Dataset, most: int | None = None) -> IntArray | None:
-    """Rows of the users of the validation split who judge a model while it is trained; None: all of them.
+    """Rows of the validation users on whom a model is evaluated during training; None is all of them.
 
     Args:
         dataset: with the split.
-        most: how many; None: :data:`JUDGES`. Where there are more, the sample is drawn with seed 0, whatever the seed
-            of a run, so that all runs on a dataset are judged by the same users.
+        most: largest number; None is :data:`JUDGES`. If there are more, a sample is drawn with seed 0, independent of
+            the seed of a run, so that all runs on a dataset are evaluated on the same users.
     """
     users = np.flatnonzero(dataset.valid.user_degree)
     most = JUDGES if most is None else most
@@ -264,7 +264,7 @@ def _check(metrics: Sequence[str]) -> None:
 
 
 def _digest(target: Interactions, exclude: Interactions) -> str:
-    """Equal exactly when two evaluations look for the same pairs under the same mask."""
+    """Digest that is equal exactly if two evaluations have the same targets and the same mask."""
     digest = hashlib.sha256(f"{target.n_users} {target.n_items} {len(target)}".encode())
     for pairs in (target, exclude):
         for keys, _, _ in pairs.blocks():

@@ -1,8 +1,8 @@
 """Users by training activity and items by training popularity, in groups of near-equal size.
 
-A group's members have counts in a range of their own: those with equal counts are never parted, so that sizes are
-as near to equal as the ties allow, and nothing depends on the order of rows. With three groups the first is the
-least popular (or active) third *of the items* (or users), not of the interactions.
+Each group has its own range of counts: members with equal counts are never separated, so that sizes are as equal as the
+ties allow, and nothing depends on the order of rows. With three groups the first is the least popular (or active) third
+*of the items* (or users), not of the interactions.
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class Group:
         of: number of groups.
         low: fewest training pairs of a member.
         high: most training pairs of a member.
-        size: members in the dataset; 0 where ties left the group empty (``low`` and ``high`` are 0 then).
+        size: members in the dataset; 0 if the group is empty because of ties (``low`` and ``high`` are then 0).
     """
 
     kind: str

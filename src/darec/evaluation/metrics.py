@@ -1,9 +1,9 @@
-"""Ranking metrics with binary relevance, one value a user.
+"""Ranking metrics with binary relevance, with one value for each user.
 
-Accuracy metrics take ``hits`` [n, K], True where the item at that place (best first) is relevant, and
-``n_relevant`` [n], how many relevant items the user has in all, at least one. K is the width of ``hits``: cut it for
-a smaller K. All return [n] float64 in 0..1. Definitions follow trec_eval and ranx; Recall and NDCG are those of
-the RLMRec code and so of the papers compared with.
+Accuracy metrics take ``hits`` [n, K], True if the item at that position (best first) is relevant, and ``n_relevant``
+[n], the number of relevant items of the user, at least one. K is the width of ``hits``: cut it for a smaller K. All
+return [n] float64 in 0..1. Definitions follow trec_eval and ranx; Recall and NDCG are those of the RLMRec code and so
+of the papers compared with.
 """
 
 from __future__ import annotations
@@ -27,13 +27,13 @@ def recall(hits: Hits, n_relevant: IntArray) -> Values:
 
 
 def precision(hits: Hits, n_relevant: IntArray) -> Values:
-    """Precision@K = hits / K, also where the list is shorter than K."""
+    """Precision@K = hits / K, also if the list is shorter than K."""
     values: Values = hits.sum(axis=1) / hits.shape[1]
     return values
 
 
 def hit_rate(hits: Hits, n_relevant: IntArray) -> Values:
-    """HitRate@K = 1 where anything was hit, else 0."""
+    """HitRate@K = 1 if there is a hit, else 0."""
     return np.asarray(hits.any(axis=1), np.float64)
 
 
@@ -46,7 +46,7 @@ def ndcg(hits: Hits, n_relevant: IntArray) -> Values:
     k = hits.shape[1]
     discount = 1 / np.log2(np.arange(2, k + 2))
     ideal = np.cumsum(discount)[np.minimum(n_relevant, k) - 1]
-    # A ratio of equal sums added up in different orders may pass 1 by an ulp.
+    # The ratio of equal sums that are added in different orders may exceed 1 by an ulp.
     values: Values = np.minimum((hits * discount).sum(axis=1) / ideal, 1.0)
     return values
 
@@ -70,11 +70,11 @@ def average_precision(hits: Hits, n_relevant: IntArray) -> Values:
 def novelty(items: IntArray, item_degree: IntArray, n_users: int) -> Values:
     """Novelty@K: mean self-information of the recommended items, in bits (Zhou et al., 2010).
 
-    -log2(share), share = training users of the item / training users. An item without any counts as
-    having one, so that the figure stays finite.
+    -log2(share), share = training users of the item / training users. An item without training users counts as having
+    one, so that the value stays finite.
 
     Args:
-        items: [n, K] recommended item rows, -1 where a list is shorter than K (left out of the mean).
+        items: [n, K] recommended item rows, -1 after the end of a shorter list (left out of the mean).
         item_degree: [I] training users of each item.
         n_users: users with at least one training item.
 

@@ -1,4 +1,4 @@
-"""What an evaluation found: a value per user and metric, means overall and by group, on disk as Parquet."""
+"""The result of an evaluation: values for each user, means overall and by group, stored as Parquet."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from darec.tabular import Tabular
 from darec.types import IntArray
 
 GROUP_METRICS: Final = ("recall", "ndcg")
-"""The metrics that are also reported by group, where they were asked for."""
+"""The metrics that are also reported by group, if they were requested."""
 
 _SCHEMA_VERSION: Final = 1
 
@@ -31,13 +31,13 @@ class Evaluation(Tabular):
     """Metrics of one run on one split.
 
     Attributes:
-        users: [n] rows of the users that count, ascending.
-        per_user: name such as ``recall@20`` or ``items/1of3/recall@20`` -> [n] float64; NaN where the
-            user has no target in the group of items.
+        users: [n] rows of the counted users, ascending.
+        per_user: name such as ``recall@20`` or ``items/1of3/recall@20`` -> [n] float64; NaN if the user has no target
+            in the group of items.
         overall: metrics that are not means over users (``coverage@20``).
         user_group: [n] activity group of each user, 0 the least active.
         groups: the groups of users and items, with bounds and sizes.
-        problem: digest of targets and exclusion; two evaluations compare only if it is equal.
+        problem: digest of targets and exclusion; two evaluations can be compared only if it is equal.
     """
 
     users: IntArray
@@ -52,7 +52,7 @@ class Evaluation(Tabular):
         return f"<Evaluation of {self.n_users:,} users: {', '.join(shown[-4:])}>"
 
     def to_polars(self) -> pl.DataFrame:
-        """One row a metric: ``group`` (null over all users and items), ``metric``, ``k`` and ``value``."""
+        """One row for each metric: ``group`` (null for all users and items), ``metric``, ``k`` and ``value``."""
         rows = []
         for name, value in self.summary().items():
             group, _, metric = name.rpartition("/")
@@ -63,11 +63,11 @@ class Evaluation(Tabular):
 
     @property
     def n_users(self) -> int:
-        """Number of users that count."""
+        """Number of counted users."""
         return len(self.users)
 
     def names(self) -> list[str]:
-        """Names that :meth:`values` takes: all users' first, then by user group, then by item group."""
+        """Names for :meth:`values`: those of all users first, then by user group, then by item group."""
         plain = [name for name in self.per_user if "/" not in name]
         by_user = [
             f"{group.name}/{name}"
@@ -95,7 +95,7 @@ class Evaluation(Tabular):
         raise ConfigError(f"no metric {name!r} here: {did_you_mean(name, self.names())}")
 
     def summary(self) -> dict[str, float]:
-        """Every metric's mean over the users it counts; names that count none are left out."""
+        """The mean of every metric over its counted users; metrics without counted users are left out."""
         summary = {}
         for name in self.names():
             values = self.values(name)
@@ -105,10 +105,10 @@ class Evaluation(Tabular):
         return {**summary, **self.overall}
 
     def half_width(self, name: str, of: int) -> float:
-        """Half of the 95% interval of a metric's mean over ``of`` users, of whom those here are a sample.
+        """Half of the 95% interval of a metric's mean over ``of`` users, of whom the evaluated ones are a sample.
 
-        By the normal approximation, for a sample drawn without replacement (Cochran 1977, eq. 2.14): 0 where all are
-        here, infinite for a single one.
+        By the normal approximation, for a sample drawn without replacement (Cochran 1977, eq. 2.14): 0 if all are
+        evaluated, infinite for a single user.
         """
         values = self.values(name)
         values = values[~np.isnan(values)]
@@ -120,7 +120,7 @@ class Evaluation(Tabular):
         return 1.96 * float(values.std(ddof=1)) * math.sqrt((1 - n / of) / n)
 
     def save(self, path: str | Path) -> None:
-        """Write one Parquet file, a row a user; it appears whole or not at all."""
+        """Write one Parquet file atomically, with one row for each user."""
         path = Path(path)
         table = pa.table({"user": self.users, "user_group": self.user_group, **self.per_user})
         described = {
@@ -138,7 +138,7 @@ class Evaluation(Tabular):
         """Read a file that :meth:`save` wrote.
 
         Raises:
-            RunError: no such file, a damaged one, or one that is not an evaluation.
+            RunError: the file does not exist, is damaged, or is not an evaluation.
         """
         path = Path(path)
         if not path.is_file():

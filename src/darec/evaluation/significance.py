@@ -2,8 +2,8 @@
 
 The difference is the mean over users of a - b. :func:`paired_bootstrap` gives it an interval,
 :func:`permutation_test` a p-value under the hypothesis that the two runs are exchangeable, and :func:`holm` corrects
-p-values where several comparisons are made. Both tests treat users as the sample: they say nothing of the
-variation between training seeds, of which :func:`student_half_width` does.
+p-values where several comparisons are made. Both tests treat users as the sample: they do not cover the variation
+between training seeds, which :func:`student_half_width` measures.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from darec.errors import ConfigError, DataError
 from darec.evaluation.metrics import Values
 from darec.evaluation.result import Evaluation
 
-_CHUNK: Final = 1 << 22  # draws held at once
+_CHUNK: Final = 1 << 22  # number of draws in memory at once
 _ROUNDING: Final = 1e-12  # sums that are equal in exact arithmetic count as equal
 
 
@@ -55,19 +55,19 @@ def paired_bootstrap(
         a: [n] values of one run.
         b: [n] values of the other, for the same users in the same order.
         n_resamples: number of resamples.
-        seed: of the draws.
-        confidence: of the interval, in 0..1.
+        seed: seed of the draws.
+        confidence: level of the interval, in 0..1.
 
     Raises:
-        ConfigError: a confidence outside 0..1 or fewer than one resample.
-        DataError: arrays of different or no length, or NaN in one.
+        ConfigError: the confidence is outside 0..1, or there is less than one resample.
+        DataError: the arrays have different lengths or no entries, or one has NaN.
     """
     if not 0 < confidence < 1:
         raise ConfigError(f"confidence {confidence}: give a number between 0 and 1.")
     difference = _differences(a, b, n_resamples)
     n = len(difference)
     generator = np.random.Generator(np.random.SFC64(seed))
-    # Users without a difference add nothing: only how many of the others a resample holds is drawn for them.
+    # Users without a difference contribute nothing, so only the number of the others in a resample is drawn.
     nonzero = difference[difference != 0]
     rows = max(1, _CHUNK // max(len(nonzero), 1))
     sums = np.zeros(n_resamples)
@@ -88,8 +88,8 @@ def paired_bootstrap(
 def permutation_test(a: Values, b: Values, *, n_resamples: int = 10_000, seed: int = 0) -> float:
     """Two-sided p-value of the mean difference under random swaps of a and b, user by user (Fisher, 1935).
 
-    Exact, by enumeration, where there are at most ``n_resamples`` ways to swap the users whose values differ;
-    otherwise from that many random ways, and then at least 1 / (n_resamples + 1). Args and errors as
+    It is exact, by enumeration, if there are at most ``n_resamples`` ways to swap the users whose values differ.
+    Otherwise it uses that many random ways, and is then at least 1 / (n_resamples + 1). Args and errors as
     :func:`paired_bootstrap`.
     """
     difference = _differences(a, b, n_resamples)
@@ -127,16 +127,16 @@ def compare(
 
     Args:
         a: one run.
-        b: the other; a positive difference says that ``a`` is higher.
+        b: the other; a positive difference means that ``a`` is higher.
         metric: a name of :meth:`Evaluation.names`, of all users or of a group.
-        test: where the p-value is from; the interval is always the bootstrap's.
-        n_resamples: of each test.
-        seed: of the draws.
-        confidence: of the interval.
+        test: the test of the p-value; the interval is always the bootstrap's.
+        n_resamples: number of resamples of each test.
+        seed: seed of the draws.
+        confidence: level of the interval.
 
     Raises:
-        ConfigError: a metric that one of them lacks, or an unknown test.
-        DataError: different users, targets, masks or groups.
+        ConfigError: one of them lacks the metric, or the test is unknown.
+        DataError: users, targets, masks or groups differ.
     """
     if test not in ("bootstrap", "permutation"):
         raise ConfigError(f"unknown test {test!r}: choose bootstrap or permutation.")
@@ -173,7 +173,7 @@ def compare(
 def holm(p_values: Sequence[float] | Values) -> Values:
     """Adjusted p-values, in the order given: reject those below the level (Holm, 1979).
 
-    Controls the chance of any false rejection among all comparisons, whatever their dependence.
+    It controls the probability of any false rejection among all comparisons, for any dependence.
 
     Raises:
         DataError: a p-value outside 0..1.
@@ -188,7 +188,7 @@ def holm(p_values: Sequence[float] | Values) -> Values:
 
 
 def student_half_width(values: Sequence[float] | Values, confidence: float = 0.95) -> float | None:
-    """Half of Student's interval of the mean of a few observations, one a training seed; None for a single one."""
+    """Half of Student's interval of the mean of a few observations (one for each seed); None for a single one."""
     from scipy import stats
 
     n = len(values)

@@ -1,4 +1,4 @@
-"""The user-item graph as compressed sparse rows, and the product with it that every graph model is made of.
+"""The user-item graph as compressed sparse rows, and the product with it that every graph model uses.
 
 The symmetric normalised adjacency is ``D^-1/2 A D^-1/2`` over N = U + I entities, users first (He et al. 2020,
 LightGCN, eq. 3 and 8). Since it equals its transpose, the backward pass of a propagation is the propagation of the
@@ -22,12 +22,12 @@ from torch.nn import functional as F
 from darec.graph.pattern import Pattern
 from darec.types import FloatArray, IntArray, Interactions
 
-_BLOCK: Final = 2**22  # entries that are weighed together
+_BLOCK: Final = 2**22  # number of entries that are weighted together
 
 
 @dataclass(frozen=True)
 class GraphSpec:
-    """What graph a backbone wants.
+    """The graph that a backbone needs.
 
     Attributes:
         self_loops: add an edge from every entity to itself before normalising.
@@ -38,7 +38,7 @@ class GraphSpec:
 
 def csr_product(x: Tensor, indptr: Tensor, indices: Tensor, weights: Tensor) -> Tensor:
     """``S x`` for a sparse S in compressed rows: [n + 1], [nnz], [nnz] and [m, d] to [n, d]; no gradient."""
-    # Where its table wants a gradient, embedding_bag prepares a backward pass of its own, which is never used here.
+    # If its table requires a gradient, embedding_bag prepares its own backward pass, which is never used here.
     x = x.detach()
     return F.embedding_bag(
         indices, x, indptr, mode="sum", per_sample_weights=weights, include_last_offset=True
@@ -46,9 +46,9 @@ def csr_product(x: Tensor, indptr: Tensor, indices: Tensor, weights: Tensor) -> 
 
 
 def _layer_sum(x: Tensor, layers: int, *csr: Tensor) -> Tensor:
-    """``x + S x + ... + S^L x`` by Horner's rule: one buffer a layer, added to in place.
+    """``x + S x + ... + S^L x`` by Horner's rule, with one buffer for each layer that is added to in place.
 
-    Rows are held in the numbers of the weights meanwhile.
+    Rows have the number type of the weights meanwhile.
     """
     start = x.to(csr[2].dtype)
     total = start
@@ -90,7 +90,7 @@ _summed: Callable[..., Tensor] = _LayerSum.apply
 
 
 def _inserted(values: NDArray[Any], places: NDArray[Any], entries: NDArray[Any]) -> NDArray[Any]:
-    """Values with entries among them, which stand at ``places`` afterwards."""
+    """Insert entries into values, at ``places`` of the result."""
     whole = np.empty(len(values) + len(entries), values.dtype)
     others = np.ones(len(whole), bool)
     others[places] = False
@@ -99,7 +99,7 @@ def _inserted(values: NDArray[Any], places: NDArray[Any], entries: NDArray[Any])
 
 
 def _weights(degree: IntArray, indptr: IntArray, indices: NDArray[Any]) -> FloatArray:
-    """[nnz] ``1 / sqrt(d_row d_column)``, some rows after the other."""
+    """[nnz] ``1 / sqrt(d_row d_column)``, computed in blocks of rows."""
     inverse_root = 1.0 / np.sqrt(np.maximum(degree, 1))
     weights = np.empty(len(indices), np.float32)
     cuts = np.searchsorted(indptr, np.arange(0, len(indices), _BLOCK))
@@ -119,7 +119,7 @@ class Graph(nn.Module):
         indptr: [N + 1] int, row starts.
         indices: [nnz] int, column of each entry.
         weights: [nnz] float32, ``1 / sqrt(d_row d_column)``.
-        edges: [nnz] int, the undirected edge that each entry belongs to: (u, i) and (i, u) share theirs.
+        edges: [nnz] int, the undirected edge of each entry: (u, i) and (i, u) have the same one.
         n_edges: number of undirected edges (self-loops included).
     """
 
@@ -136,7 +136,7 @@ class Graph(nn.Module):
         loops = int(spec.self_loops)
         n, self.n_edges = train.n_users + train.n_items, len(train)
         index = np.int32 if max(n, 2 * len(train) + loops * n) < 2**31 else np.int64
-        # The rows of users are the pairs as they stand, those of items the pairs in the order of items.
+        # The rows of users are the pairs in their order, and those of items the pairs in the order of items.
         by_item = np.argsort(train.items, kind="stable").astype(index)
         degree = np.concatenate([train.user_degree, train.item_degree]) + loops
         indptr = np.concatenate([[0], np.cumsum(degree)])
@@ -160,7 +160,10 @@ class Graph(nn.Module):
             "weights": _weights(degree, indptr, indices),
             "edges": edges,
         }
-        for name, array in arrays.items():  # made anew from the data, so not saved with the model
+        for (
+            name,
+            array,
+        ) in arrays.items():  # computed again from the data, so not saved with the model
             self.register_buffer(name, torch.from_numpy(array), persistent=False)
 
     def propagate(self, x: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -185,17 +188,17 @@ class Graph(nn.Module):
     ) -> Tensor:
         """The sum of ``layers`` successive propagations and their input, ``x + S x + ... + S^L x``.
 
-        Equal to adding up :meth:`propagate`'s outputs, with a third of the memory traffic: what LightGCN needs.
+        It equals the sum of the outputs of :meth:`propagate`, with a third of the memory traffic, as LightGCN needs it.
 
         Args:
             x: [N, d], users first.
             layers: L.
             weights: as for :meth:`propagate`.
-            stored: numbers in which rows and weights are held between the layers, forward and backward; sums of a
-                row's neighbours are float32 all the same. None: those of ``x``.
+            stored: number type of rows and weights between the layers, forward and backward; sums of a row's neighbours
+                are always float32. None is the type of ``x``.
 
         Returns:
-            [N, d], in the numbers of ``x``.
+            [N, d], in the number type of ``x``.
         """
         indptr, indices, values = self._csr(x, weights)
         return _summed(x, layers, indptr, indices, values.to(stored or x.dtype))
@@ -212,7 +215,7 @@ class Graph(nn.Module):
         if self._pattern is None or self._pattern.indices is not self.indices:
             self._pattern = Pattern(
                 self.indptr, self.indices
-            )  # anew after a move to another device
+            )  # again after a move to another device
         return self._pattern
 
     def subgraph(self, kept: Tensor) -> Tensor:
@@ -231,13 +234,13 @@ class Graph(nn.Module):
         return stays * rows * inverse_root.index_select(0, self.indices)
 
     def thinned(self, kept: Tensor) -> Tensor:
-        """[nnz] the graph's own weights, zero where an undirected edge falls; ``kept`` is [n_edges] bool."""
-        # As numbers before they are looked up: on a CPU looking up booleans takes twice as long.
+        """[nnz] the graph's own weights, zero for dropped undirected edges; ``kept`` is [n_edges] bool."""
+        # Converted to numbers before the look-up: on a CPU looking up booleans takes twice as long.
         return kept.to(self.weights.dtype).index_select(0, self.edges).mul_(self.weights)
 
     def sample_edges(self, keep: float, generator: torch.Generator) -> Tensor:
         """[n_edges] bool, each undirected edge kept with probability ``keep``, in (0, 1], rounded to 1/65536."""
-        # Four draws of 16 bits from each of 64: a third of the time that as many floats take.
+        # Four draws of 16 bits from each draw of 64 bits, which takes a third of the time of as many floats.
         bits = torch.empty(self.n_edges // 4 + 1, dtype=torch.int64, device=generator.device)
         draws = bits.random_(-(2**63), None, generator=generator).view(torch.int16)
         return draws[: self.n_edges] <= round(keep * 2**16) - 2**15 - 1
@@ -245,12 +248,12 @@ class Graph(nn.Module):
     def drop_edges(self, keep: float, generator: torch.Generator, *, rescale: bool) -> Tensor:
         """Weights with each undirected edge kept with probability ``keep`` and zero otherwise.
 
-        Both directions of an edge fall together, which keeps the adjacency symmetric.
+        Both directions of an edge are dropped together, which keeps the adjacency symmetric.
 
         Args:
             keep: in (0, 1].
             generator: source of the draw.
-            rescale: divide what is kept by ``keep``, so that the expectation is unchanged.
+            rescale: divide kept edges by ``keep``, so that the expected value is unchanged.
         """
         weights = self.thinned(self.sample_edges(keep, generator))
         return weights.div_(keep) if rescale else weights

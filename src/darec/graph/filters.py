@@ -1,6 +1,7 @@
-"""Low-pass filters on the graph of items that interactions give: collaborative filtering in closed form.
+"""Low-pass filters on the item graph of the interactions: collaborative filtering in closed form.
 
-Items are the nodes, users who have two items tie them. What passes a low-pass filter varies little between tied items.
+Items are the nodes, and users who have two items connect them. The output of a low-pass filter varies little between
+connected items.
 """
 
 from __future__ import annotations
@@ -38,7 +39,7 @@ def item_graph(train: Interactions, users: float = 0.5, items: float = 0.5) -> s
 
 
 def ideal_low_pass(train: Interactions, width: int, seed: int) -> tuple[FloatArray, FloatArray]:
-    """The ideal low-pass filter, which keeps the smoothest directions whole and nothing else.
+    """The ideal low-pass filter, which keeps the smoothest directions unchanged and removes all others.
 
     With V the first right singular vectors of ``D_U^-1/2 X D_I^-1/2``, the filter is ``D_I^-1/2 V V' D_I^1/2`` (GF-CF,
     Shen et al., "How Powerful is Graph Convolution for Recommendation?", CIKM 2021, arXiv 2108.07567, equation 7 and
@@ -46,8 +47,8 @@ def ideal_low_pass(train: Interactions, width: int, seed: int) -> tuple[FloatArr
 
     Args:
         train: the training pairs.
-        width: directions kept; at most one less than users and items.
-        seed: of the randomised SVD.
+        width: number of kept directions; at most one less than the numbers of users and items.
+        seed: seed of the randomised SVD.
 
     Returns:
         Two tables [I, width], the filter being the first times the second transposed. A user's row is the sum of the

@@ -1,4 +1,4 @@
-"""Nearest neighbours in a space of embeddings, as a graph that tables are averaged over."""
+"""Nearest neighbours in a space of embeddings, as a graph over which tables are averaged."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ def neighbour_weights(cosines: Tensor, temperature: float) -> Tensor:
 
 
 class _Smoothed(torch.autograd.Function):
-    """``x + s M x``, whose backward is ``g + s M^T g``: both M and its transpose kept as compressed rows."""
+    """``x + s M x``, whose backward is ``g + s M^T g``; both M and its transpose are stored as compressed rows."""
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, strength: float, *csr: Tensor) -> Tensor:
@@ -40,19 +40,20 @@ class NeighbourGraph(nn.Module):
     """Every row's nearest neighbours, weighted by a softmax of their cosines.
 
     Attributes:
-        indptr: [n + 1] int, where each row's neighbours start.
+        indptr: [n + 1] int, start of each row's neighbours.
         indices: [n k] int, the neighbours.
-        weights: [n k] theirs, adding up to 1 in each row that has any.
+        weights: [n k] their weights, with sum 1 in each row that has neighbours.
         recall: share of the exact neighbours that are among them (:mod:`darec.graph.nearest`); None: all are.
 
     Args:
-        x: [n, d] embeddings that say who is near whom.
-        count: k, neighbours of each row; no more than n - 1 are taken.
-        temperature: divides the cosines; the smaller, the more the nearest count.
-        known: [n] bool, False for rows that say nothing: they have no neighbours and are nobody's; None: all do.
+        x: [n, d] embeddings that define nearness.
+        count: k, number of neighbours of each row, at most n - 1.
+        temperature: divides the cosines; a smaller one gives the nearest more weight.
+        known: [n] bool, False for rows without information: they have no neighbours and are not neighbours. None is all
+            True.
 
     Raises:
-        ValueError: fewer than two known rows.
+        ValueError: there are fewer than two known rows.
     """
 
     indptr: Tensor
@@ -85,7 +86,7 @@ class NeighbourGraph(nn.Module):
             "transposed_weights": weights[order],
         }
         self._names = tuple(arrays)
-        for name, array in arrays.items():  # made anew from the embeddings, so not saved
+        for name, array in arrays.items():  # computed again from the embeddings, so not saved
             self.register_buffer(name, array, persistent=False)
 
     def smooth(self, table: Tensor, strength: float) -> Tensor:

@@ -1,7 +1,7 @@
 """Learned weights on the edges of a graph: products with a gradient to the weights, for attention and adaptive masks.
 
-The pattern of non-zeros is symmetric, its weights need not be. Two kernels serve both directions: the product with
-the weighted pattern, and the inner products of the two ends of each entry. Each is the other's backward pass.
+The pattern of non-zeros is symmetric, but its weights need not be. Two kernels are used in both directions: the product
+with the weighted pattern, and the inner products of the two ends of each entry. Each is the other's backward pass.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from torch.nn import functional as F
 
 
 class Pattern:
-    """Places of the non-zeros of a square matrix, symmetric in structure, in compressed sparse rows.
+    """Positions of the non-zeros of a square matrix with symmetric structure, in compressed sparse rows.
 
     Args:
         indptr: [N + 1] int, row starts.
@@ -48,7 +48,7 @@ class Pattern:
 
     @cached_property
     def mirror(self) -> Tensor:
-        """[nnz] long, for the entry (i, j) the place of the entry (j, i)."""
+        """[nnz] long, for the entry (i, j) the position of the entry (j, i)."""
         return torch.argsort(self.indices.long() * self.n + self.rows)
 
     def dots(self, a: Tensor, b: Tensor) -> Tensor:

@@ -1,4 +1,4 @@
-"""Whether neighbours in text are liked by alike users: how far a graph of neighbours is to be trusted."""
+"""Reliability of neighbours in text: whether similar users like them."""
 
 from __future__ import annotations
 
@@ -18,24 +18,24 @@ FloatArray = NDArray[np.float64]
 
 
 def reliability(neighbours: NeighbourGraph, graph: Graph) -> float:
-    """How well an item's neighbours stand in for the item itself, between 0 and 1.
+    """How well an item's neighbours replace the item itself, between 0 and 1.
 
     Let ``y_u`` be a user's row of the normalised adjacency, and ``k(i, j)`` the mean of ``<y_u, y_v>`` over users u of
-    item i and v of item j, other than u, the columns of i and j left out: how alike the two items' users are in all
-    else they take. With means over items of two users or more,
+    item i and v of item j, other than u, without the columns of i and j: the similarity of the two items' users in all
+    other items. With means over items with at least two users,
 
         own = k(i, i),  near = sum_j M_ij k(i, j),  chance = sum_j M_hj k(i, j),
 
     M the neighbours' weights and h another item at random (j never i), the reliability is
-    ``(near - chance) / (own - chance)``: 1 where a neighbour's user says as much of an item as one of its own users, 0
-    where the text is dealt out at random.
+    ``(near - chance) / (own - chance)``: 1 if a neighbour's users are as informative about an item as its own users, 0
+    if the texts are assigned at random.
 
     Args:
         neighbours: of the items, by their text.
         graph: the training graph.
 
     Returns:
-        0 also where users of one item have no more in common than others.
+        The reliability; also 0 if users of the same item have no more in common than others.
     """
     users = _Users(neighbours, graph)
     if not len(users.items):
@@ -53,10 +53,10 @@ def reliability(neighbours: NeighbourGraph, graph: Graph) -> float:
 
 
 class _Users:
-    """Sums of ``k`` over items, from sparse products alone.
+    """Sums of ``k`` over items, computed only from sparse products.
 
     Attributes:
-        items: rows of the items that are looked at.
+        items: rows of the items that are used.
         near: [I, I], M with each column over the users of its item.
         of: [I, U], 1 where a user has an item.
         rows: [U, I], the ``y_u``.

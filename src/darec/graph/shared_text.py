@@ -1,4 +1,4 @@
-"""The language's shared part in closed form: the directions of text in which alike means liked by the same users."""
+"""The shared part of the language in closed form: text directions in which similar items share their users."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from darec.graph.adjacency import Graph
 from darec.progress import counted
 
 PENALTY = 0.1
-"""Anything from 0.01 to 1 finds neighbours of much the same reliability among users that were left out
+"""All values from 0.01 to 1 find neighbours of nearly the same reliability among left-out users
 (docs/studies/shared-text.md)."""
 _COLUMNS, _ROWS = 64, 2**16  # of the text that are held in float64 at once
 # No eigenvalue: S'S is at most 1, and so B at most about one over the mean eigenvalue of T'T.
@@ -32,28 +32,28 @@ class SharedText(NamedTuple):
 
 
 def shared_text(items: Tensor, mask: Tensor, graph: Graph, penalty: float = PENALTY) -> SharedText:
-    """Directions of the text, each as long as it is shared with the interactions.
+    """Directions of the text, whose length shows how much each is shared with the interactions.
 
     With S the normalised adjacency and T the items' text, centred, of unit length, zero where an item has none,
-    ``G = S' S`` without its diagonal is the structure of the interactions between items. The form of the text that
-    comes nearest to it in squared error, with a ridge on either side, is
+    ``G = S' S`` without its diagonal is the structure of the interactions between items. The form of the text that is
+    nearest to it in squared error, with a ridge on either side, is
 
         B = (T'T + a I)^-1 T' G T (T'T + a I)^-1,
 
     and the columns of W are the eigenvectors of its positive part, each times the root of its eigenvalue: rows of
-    ``T W`` have the inner products ``T B T'``, the part of the interactions' structure that text tells. It is
-    global structure alignment solved for a linear projector of the language, with the interactions themselves in place
-    of C_sh; what is specific to the language is left out. Not from a paper (docs/studies/shared-text.md).
+    ``T W`` have the inner products ``T B T'``, the part of the interactions' structure that text explains. This is
+    global structure alignment solved for a linear projector of the language, with the interactions in place of C_sh.
+    The specific part of the language is left out. It is not from a paper (docs/studies/shared-text.md).
 
     Args:
         items: [I, d_L].
-        mask: [I] False where an item has no text.
-        graph: of users and I items, without self-loops.
+        mask: [I] bool, False if an item has no text.
+        graph: graph of users and I items, without self-loops.
         penalty: a, in units of the mean eigenvalue of T'T.
 
     Returns:
-        The most shared direction first, the largest weight of each positive; none where text and interactions share
-        nothing, as where no user took two items.
+        The most shared direction first, with the largest weight of each positive. There are no directions if text and
+        interactions share nothing, for example if no user has two items.
     """
     T = torch.zeros_like(items, dtype=torch.float32)
     known = mask.to(items.device)

@@ -1,6 +1,6 @@
-"""The one recipe of an item's neighbours in text: nearest by cosine, weighed by a softmax, trusted as far as measured.
+"""An item's neighbours in text: the nearest by cosine, with softmax weights and a measured reliability.
 
-DaRec's smoothing, the text report and the maps of cold start all find neighbours here.
+DaRec's smoothing, the text report and the maps of cold start all use this function.
 """
 
 from __future__ import annotations
@@ -17,14 +17,14 @@ from darec.graph.reliability import reliability
 from darec.graph.shared_text import SharedText
 
 COUNT: Final = 10
-"""Neighbours of an item."""
+"""Default number of neighbours of an item."""
 TEMPERATURE: Final = 0.1
-"""Of the softmax of cosines that weighs them."""
+"""Default temperature of the softmax of cosines that weights them."""
 _ROWS: Final = 1024  # whose neighbours' values are held at once
 
 
 class TextNeighbours(NamedTuple):
-    """The items' neighbours, and how well they stand in for an item's own users, in [0, 1]."""
+    """The items' neighbours, and their reliability in [0, 1]."""
 
     graph: NeighbourGraph
     reliability: float
@@ -45,19 +45,19 @@ def text_neighbours(
     temperature: float = TEMPERATURE,
     trust: float | None = None,
 ) -> TextNeighbours | None:
-    """Every item's nearest neighbours in its text, and how far they are to be trusted.
+    """The nearest neighbours of every item in text, with their reliability.
 
     Args:
         items: [I, d_L] text.
-        mask: [I] False where an item has no text: it has no neighbours and is nobody's.
-        graph: the training graph, by which reliability is measured.
-        shared: the part of the text that cosines are taken of; None: all of it.
-        count: neighbours of each item.
-        temperature: divides the cosines in the softmax that weighs them.
-        trust: their reliability, where it is known; None: measured (:func:`darec.graph.reliability`).
+        mask: [I] bool, False if an item has no text: it has no neighbours and is not a neighbour.
+        graph: the training graph, on which reliability is measured.
+        shared: the part of the text for the cosines; None is all of it.
+        count: number of neighbours of each item.
+        temperature: divides the cosines in the softmax of the weights.
+        trust: their reliability, if it is known. With None, it is measured (:func:`darec.graph.reliability`).
 
     Returns:
-        None where fewer than two items have text, or the part has no direction.
+        None if fewer than two items have text, or the part has no direction.
     """
     rows = items if shared is None else shared.part(items).float()
     if mask.sum() < 2 or not rows.shape[1]:
@@ -78,9 +78,9 @@ def neighbour_means(
 
     Args:
         values: [n, k].
-        x: [n, d] embeddings that say who is near whom.
-        queries: [m, d]; None: the rows of ``x``, each without itself.
-        count: nearest rows of each query, at least 1; no more are taken than there are.
+        x: [n, d] embeddings that define nearness.
+        queries: [m, d]; None is the rows of ``x``, each without itself.
+        count: number of nearest rows of each query, at least 1 and at most the number of rows.
         temperature: see :func:`text_neighbours`.
 
     Returns:

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class AnyTrainer(Protocol):
-    """What every trainer does."""
+    """The interface of trainers."""
 
     @property
     def state(self) -> TrainState:
@@ -23,27 +23,27 @@ class AnyTrainer(Protocol):
 
     @property
     def n_parameters(self) -> int:
-        """Numbers that are learned."""
+        """Number of learned parameters."""
 
     def fit(self, *, resume: bool = False) -> TrainState:
-        """Train, or go on with it."""
+        """Train, or continue training."""
 
     def scorer(self) -> Scorer:
-        """What was learned."""
+        """The learned scorer."""
 
     def weights(self) -> dict[str, Tensor]:
-        """Of the trained model, by name."""
+        """The weights of the trained model, by name."""
 
 
 def make_trainer(
     config: RunConfig, dataset: Dataset, text: TextTable | None = None, **options: Any
 ) -> AnyTrainer:
-    """The trainer that a run's settings ask for.
+    """The trainer for a run's settings.
 
     Args:
         config: the run's configuration.
-        dataset: what to train and validate on.
-        text: language embeddings, where the run reads them.
+        dataset: the dataset for training and validation.
+        text: language embeddings, if the run reads them.
         **options: those of :class:`~darec.training.trainer.Trainer`. Of the processes of its ``group`` the leader alone
             adds what stands beside the tables.
     """

@@ -1,10 +1,11 @@
-"""What is solved in closed form and scored beside trained tables: popularity, and an item-item matrix.
+"""Closed-form scores that are added to those of trained tables: popularity, and an item-item matrix.
 
-Tables that are trained by cosines do not know how popular an item is, and no tables of a usual width know which item
-goes with which, one by one; a linear item-item model does. Their scores are added. Each is brought to the spread of the
-scores that it is added to, and its weight is chosen on the validation split: popularity's first, which is also part of
-what is validated after each epoch, then the matrix's. Of weights that are nearly as good as the best, that is taken
-which leaves popularity the smallest part: the least popular items gain more by it than the others lose.
+Tables that are trained by cosines do not contain the popularity of items, and tables of a usual width cannot contain
+every relation between two items, which a linear item-item model has. Their scores are added. Each is scaled to the
+spread of the scores to which it is added, and its weight is chosen on the validation split: first that of popularity,
+which is also used in the validation after each epoch, then that of the matrix. Of weights that are nearly as good as
+the best, the one with the smallest part of popularity is chosen: the least popular items gain more by it than others
+lose.
 """
 
 from __future__ import annotations
@@ -32,19 +33,19 @@ from darec.training.trainer import Trainer
 from darec.types import IntArray, TextTable
 
 WEIGHTS: Final = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 0.85)
-"""Tried in this order, where none is given, until two in a row are clearly worse; 0 adds nothing."""
+"""Candidates in this order, if no weight is given, until two in a row are clearly worse; 0 adds nothing."""
 FEW: Final = (0.0, 0.1, 0.2, 0.4, 0.7)
-"""Tried after the first epoch, for what is validated after each."""
+"""Candidates after the first epoch, for the validation after each epoch."""
 TOLERANCE: Final = 0.005
 """Share of the best value on the validation split that a weight may lose for less popularity."""
 _TINY: Final = 1e-12
-_USERS: Final = 1000  # by whom spreads are measured
-_JUDGES: Final = 10_000  # users of the validation split by whom the weight is chosen, at most
+_USERS: Final = 1000  # number of users on whom spreads are measured
+_JUDGES: Final = 10_000  # largest number of validation users on whom the weight is chosen
 
 
 @dataclass(frozen=True)
 class _Weighed:
-    """A sum, the weight of what was added, its value on the validation split, and those of all weights tried."""
+    """A sum, the weight of the added scorer, its value on the validation split, and those of all candidate weights."""
 
     scorer: Scorer
     weight: float
@@ -61,8 +62,8 @@ class BesideTrainer:
 
     Args:
         config: the run's configuration, with ``beside``.
-        dataset: what to train and validate on.
-        text: language embeddings, where either part needs them.
+        dataset: the dataset for training and validation.
+        text: language embeddings, if a part needs them.
         **options: those of :class:`~darec.training.trainer.Trainer`.
     """
 
@@ -99,11 +100,11 @@ class BesideTrainer:
 
     @property
     def state(self) -> TrainState:
-        """Where training stands."""
+        """The state of training."""
         return self.tables.state
 
     def fit(self, *, resume: bool = False) -> TrainState:
-        """Train the tables, going on with them where ``resume``, then add the others."""
+        """Train the tables, or continue training with ``resume``, then add the others."""
         state = self.tables.fit(resume=resume)
         started = time.perf_counter()
         tables = self.tables.scorer()
@@ -140,7 +141,7 @@ class BesideTrainer:
         return best, settings
 
     def _with_popularity(self, tables: Scorer) -> Scorer:
-        """What is validated after an epoch; the first time, the weight is chosen for all of them."""
+        """The scorer that is validated after an epoch. After the first epoch, the weight for all epochs is chosen."""
         state = self.state
         if state.popularity is None:
             state.popularity = self.beside.popularity
@@ -161,15 +162,15 @@ class BesideTrainer:
         weight: float | None,
         tried: Sequence[float] = WEIGHTS,
     ) -> _Weighed:
-        """Add a scorer with the weight that is given, or with the best of those tried on the validation split.
+        """Add a scorer with a given weight, or with the best candidate on the validation split.
 
         Args:
-            name: of what is added, in the display of progress.
-            scorer: what it is added to.
-            other: what is added.
+            name: name of the added scorer, in the display of progress.
+            scorer: the scorer to which it is added.
+            other: the added scorer.
             ratio: as for :func:`added`.
-            weight: None: to be chosen.
-            tried: weights to choose from.
+            weight: the weight; None chooses it.
+            tried: candidate weights.
         """
         weights = tried if weight is None else (weight,)
         if self.judge is None:
@@ -191,11 +192,11 @@ class BesideTrainer:
 
     @staticmethod
     def _ratio(wide: float, other: float) -> float:
-        """Spread of what is added to over that of what is added; 0 where that tells no item from another."""
+        """Spread of the scorer divided by that of the added scorer; 0 if the latter does not distinguish items."""
         return wide / other if other > _TINY else 0.0
 
     def _judge(self) -> Evaluator | None:
-        """The tables' own evaluator, or one on a fixed sample of its users where there are many."""
+        """The tables' own evaluator, or one on a fixed sample of its users if there are many."""
         whole = self.tables.evaluator
         if whole is None or len(whole.users) <= _JUDGES:
             return whole
@@ -209,7 +210,7 @@ class BesideTrainer:
         return self._scorer
 
     def weights(self) -> dict[str, Tensor]:
-        """Those of the trained model."""
+        """The weights of the trained model."""
         return self.tables.weights()
 
     @property
@@ -222,16 +223,16 @@ class BesideTrainer:
 
 
 def _falls(values: Sequence[float]) -> bool:
-    """Whether the last two are both clearly below the best: more of what is added will not do better."""
+    """Whether the last two values are both clearly below the best one, so that larger weights will not be better."""
     return len(values) > 2 and max(values[-2:]) < (1 - 2 * TOLERANCE) * max(values)
 
 
 def added(scorer: Scorer, other: Scorer, weight: float, ratio: float) -> Scorer:
-    """Two scorers' scores in the given share.
+    """The weighted sum of two scorers.
 
     Args:
-        scorer: keeps its scale.
-        other: what is added.
+        scorer: the first scorer, which keeps its scale.
+        other: the added scorer.
         weight: of ``other``, in [0, 1); with 0, ``scorer`` stays alone.
         ratio: spread of the scorer's scores over that of the other's.
     """

@@ -1,7 +1,7 @@
-"""Checkpoints that a kill at any moment cannot spoil.
+"""Checkpoints that stay valid if the process is killed at any moment.
 
 A checkpoint is a folder ``epoch-000012`` with ``tensors.safetensors`` and ``state.json``, which also holds the hash
-of the tensors. It is written under another name, flushed and renamed, and the one before it stays until then.
+of the tensors. It is written under another name, flushed and renamed, and the previous one is kept until then.
 """
 
 from __future__ import annotations
@@ -43,10 +43,10 @@ def write_checkpoint(
 
 
 def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | None:
-    """The newest checkpoint in a folder, or None where there is none.
+    """The newest checkpoint in a folder, or None.
 
     Raises:
-        RunError: the newest checkpoint is damaged; it says how to go back to the one before.
+        RunError: the newest checkpoint is damaged; the error says how to return to the previous one.
     """
     found = sorted(folder.glob("epoch-*"))
     if not found:
@@ -62,5 +62,5 @@ def read_checkpoint(folder: Path) -> tuple[dict[str, Tensor], dict[str, Any]] | 
         before = f"; {found[-2].name} before it is kept" if len(found) > 1 else ""
         raise RunError(
             f"checkpoint {newest} is damaged ({error}){before}: remove the damaged folder and run again with "
-            "--resume to go on from what is left."
+            "--resume to continue from the remaining one."
         ) from error

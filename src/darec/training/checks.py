@@ -1,4 +1,4 @@
-"""Whether a run's settings fit the data and the machine: looked at before anything is built."""
+"""Check, before training, that a run's settings fit the data and the machine."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from darec.types import IntArray
 
 
 def check_config(config: RunConfig, dataset: Dataset, *, validate: bool = True) -> tuple[str, int]:
-    """Whether a run's settings fit the data and the machine, before anything is built.
+    """Check that a run's settings fit the data and the machine.
 
     Args:
         config: the run's configuration.
-        dataset: what is to be trained on.
-        validate: whether the validation split is to be used.
+        dataset: the training dataset.
+        validate: whether the validation split is used.
 
     Returns:
         The metric that is monitored, and its K.
 
     Raises:
-        ConfigError: a library, device or precision that is not to be had, a metric that does not exist, or a K that is
-            larger than the catalogue, or widths that memory cannot hold.
-        DataError: no training or no validation interactions.
+        ConfigError: a library, device or precision is not available, a metric does not exist, a K is larger than the
+            catalogue, or the widths do not fit into memory.
+        DataError: there are no training or no validation interactions.
     """
     for name in ("train", "valid") if validate else ("train",):
         if not len(dataset.split(name)):
@@ -60,7 +60,7 @@ def check_config(config: RunConfig, dataset: Dataset, *, validate: bool = True) 
 
 
 def check_divided(config: RunConfig, processes: int) -> None:
-    """Raise ``ConfigError`` where so many processes cannot train a pair together."""
+    """Raise ``ConfigError`` if this number of processes cannot train a pair together."""
     if processes == 1:
         return
     reason = indivisible(config.backbone.name, config.alignment.name)
@@ -94,10 +94,10 @@ def _check_closed_forms(config: RunConfig, n_items: int) -> None:
 
 
 def training_bytes(config: RunConfig, n_entities: int, n_pairs: int) -> dict[str, float]:
-    """What the widths in a run's settings cost in bytes while it is trained, from below, by ``key=value``.
+    """A lower estimate of the bytes that the widths in a run's settings need during training, by ``key=value``.
 
-    A table of parameters is there six times: as such, as its gradient, in Adam's two moments, as what becomes of it
-    and as the gradient of that. Other columns are there twice, as values and as their gradient.
+    A table of parameters is stored six times: itself, its gradient, Adam's two moments, the encoded table and its
+    gradient. Other columns are stored twice, as values and as their gradient.
     """
     found: dict[str, float] = {}
     for section in ("backbone", "alignment"):

@@ -1,4 +1,4 @@
-"""The trainer of closed-form backbones, which solves once where the other goes by epochs."""
+"""The trainer of closed-form backbones, which solves once instead of training in epochs."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ from darec.types import TextTable
 class ClosedFormTrainer:
     """Solves one closed-form backbone on one dataset, with the structure that its alignment gives.
 
-    Args and errors are those of :class:`~darec.training.trainer.Trainer`; there is nothing to ``start`` from. Once the
-    ``deadline`` has passed, no further settings are tried.
+    Args and errors are those of :class:`~darec.training.trainer.Trainer`; ``start`` is not used. After the
+    ``deadline``, no further settings are tried.
     """
 
     def __init__(
@@ -63,7 +63,7 @@ class ClosedFormTrainer:
         self.told: dict[str, float] = {}
 
     def candidates(self) -> list[RunConfig]:
-        """The settings to choose from: one, or as many as those that are null have values to be tried."""
+        """The candidate settings: one, or all combinations of candidate values of null settings."""
         parts = {"backbone": self.config.backbone, "alignment": self.config.alignment}
         tried = {
             (section, setting): values
@@ -81,7 +81,7 @@ class ClosedFormTrainer:
         return made
 
     def solve(self, config: RunConfig) -> Scorer:
-        """The scorer under settings of which none is null."""
+        """The scorer with settings of which none is null."""
         train, device = self.dataset.train, torch.device(config.options.device)
         with self.reporter, self.reporter.preparing(), seeded(config.options.seed, device):
             structure = None
@@ -102,10 +102,10 @@ class ClosedFormTrainer:
             return model.fit(inputs)
 
     def fit(self, *, resume: bool = False) -> TrainState:
-        """Solve and validate, with the best of what is to be tried; one epoch, as far as figures go.
+        """Solve and validate all candidates and keep the best one. It is reported as one epoch.
 
         Args:
-            resume: for backbones that keep finished blocks in ``folder``.
+            resume: for backbones that store finished blocks in ``folder``.
         """
         state, monitor = self.state, self.config.train.monitor
         history = History(self.folder, 0, tensorboard=self.tensorboard)
@@ -139,23 +139,23 @@ class ClosedFormTrainer:
         return state
 
     def scorer(self) -> Scorer:
-        """What was solved for. Raises ``RuntimeError`` before :meth:`fit`."""
+        """The solved scorer. Raises ``RuntimeError`` before :meth:`fit`."""
         if self._scorer is None:
             raise RuntimeError("fit() comes first")
         return self._scorer
 
     def weights(self) -> dict[str, Tensor]:
-        """None: all that is learned is in the scorer."""
+        """None, because the scorer has everything that is learned."""
         return {}
 
     @property
     def n_parameters(self) -> int:
-        """Numbers that the scorer holds."""
+        """Number of values in the scorer."""
         return n_numbers(self.scorer())
 
 
 def n_numbers(scorer: Scorer) -> int:
-    """How many numbers a scorer holds, histories and places left out."""
+    """Number of values in a scorer, without histories and ``ties``."""
     return sum(
         array.numel()
         for name, array in scorer.arrays().items()
@@ -164,7 +164,7 @@ def n_numbers(scorer: Scorer) -> int:
 
 
 def with_chosen(config: RunConfig, metrics: Mapping[str, float], prefix: str = "") -> RunConfig:
-    """Settings that were null, as validation chose them.
+    """The values that validation chose for null settings.
 
     Args:
         config: of a finished run.
@@ -183,7 +183,7 @@ def with_chosen(config: RunConfig, metrics: Mapping[str, float], prefix: str = "
 
 
 def chosen(asked: RunConfig, taken: RunConfig) -> dict[str, float]:
-    """The settings that were null and are not, by dotted key after ``chosen/``."""
+    """The chosen values of null settings, by dotted key after ``chosen/``."""
     return {
         f"chosen/{section}.{setting}": float(getattr(getattr(taken, section), setting))
         for section in ("backbone", "alignment")

@@ -1,9 +1,9 @@
-"""How trained tables fold in users who are only lists of items: one ridge step, its penalty chosen on validation.
+"""Fold new users into trained tables by one ridge step, whose penalty is chosen on validation.
 
-With the item table Y fixed, a user's row is what alternating least squares would make of the history (Hu et al. 2008,
-eq. 4; :class:`darec.scoring.RidgeFolding`). A strong penalty leaves the sum of the liked rows, in which long rows,
-those of popular items, count most. A weak one divides by what all items have in common, popularity above all, and
-leaves what is particular to the history. Which is better depends on data and loss (docs/studies/fold-in.md).
+With the item table Y fixed, a user's row is the solution of alternating least squares for the history (Hu et al. 2008,
+eq. 4; :class:`darec.scoring.RidgeFolding`). A strong penalty gives the sum of the liked rows, in which the long rows of
+popular items have most weight. A weak one divides by what all items have in common, mainly popularity, and keeps what
+is particular to the history. Which is better depends on data and loss (docs/studies/fold-in.md).
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from darec.scoring import RidgeFolding, Scorer, TableScorer
 from darec.types import IntArray, Tables
 
 RIDGES: Final = (1.0, 3.0, 10.0, 30.0, 100.0, 1000.0)
-"""Tried; with the last, rows are the sum of the liked items' for all practical purposes."""
+"""Candidates; with the last one, rows are practically the sum of the liked items' rows."""
 DEFAULT: Final = 10.0
-"""Where nothing is validated and no earlier run has chosen; the best over eight models in the study."""
+"""The penalty without validation and without an earlier choice; the best one over eight models in the study."""
 UNOBSERVED: Final = 0.1
 """Weight of a pair that was not observed, beside 1 of one that was; .01 and 1 find the same within 1% in the study."""
 CHOSEN: Final = "fold_in/ridge"
-"""Where the choice stands among a run's diagnostics."""
+"""Name of the choice in a run's diagnostics."""
 _TINY: Final = float(np.finfo(np.float32).tiny)
-_JUDGES: Final = 2000  # users of the validation split by whom the penalty is chosen, at most
+_JUDGES: Final = 2000  # largest number of validation users on whom the penalty is chosen
 
 
 def fitted_folding(
@@ -44,17 +44,17 @@ def fitted_folding(
     validate: bool,
     judged: Callable[[Scorer], Scorer] = lambda tables: tables,
 ) -> tuple[RidgeFolding, dict[str, float]]:
-    """The folding of trained tables, and what to say of it.
+    """The folding of trained tables, and its diagnostics.
 
-    Users of the validation split are folded in by their training items and judged as the tables are. The rows are
-    brought to the spread of scores that the users' own rows have, which matters where other scores are added to them.
+    Users of the validation split are folded in by their training items and evaluated like the tables. The rows are
+    scaled to the spread of scores of the users' own rows, which is important if other scores are added to them.
 
     Args:
         scorer: the trained tables.
-        dataset: what they were trained on.
-        config: with the metric that chooses, and the penalty where it is given.
-        validate: whether the validation split may choose.
-        judged: what is judged in place of tables, of all users, where other scores are added to them.
+        dataset: the training dataset.
+        config: has the metric of the choice, and the penalty if it is given.
+        validate: whether the penalty may be chosen on the validation split.
+        judged: the scorer of all users that is evaluated instead of the tables, if other scores are added to them.
     """
     pairs = dataset.valid if validate else dataset.train
     users = np.flatnonzero((pairs.user_degree > 0) & (dataset.train.user_degree > 0))
@@ -80,8 +80,8 @@ def ridge_step(scorer: TableScorer, ridge: float) -> RidgeFolding:
 
     Args:
         scorer: the tables.
-        ridge: the penalty, in units of the mean eigenvalue of the weighted Y'Y: neither the scale nor the width of a
-            table changes what it does.
+        ridge: the penalty, in units of the mean eigenvalue of the weighted Y'Y: its effect depends neither on the scale
+            nor on the width of a table.
     """
     items = scorer.tables.items.cpu().double()
     unit = UNOBSERVED * float(items.square().sum()) / items.shape[1]

@@ -1,4 +1,4 @@
-"""The history of a run: a JSON line an evaluation, and TensorBoard events where asked for."""
+"""The history of a run: one JSON line for each evaluation, and TensorBoard events if requested."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from darec.files import parse_json, write_atomic
 
 
 class History:
-    """Appends to ``history.jsonl``; on resumption, first drops what lies beyond the checkpoint.
+    """Appends to ``history.jsonl``; on resumption, first removes entries after the checkpoint.
 
     Args:
-        folder: the run's folder; None keeps nothing.
+        folder: the run's folder; None stores nothing.
         last_epoch: the epoch resumed from; 0 for a new run.
         tensorboard: also write events under ``folder/tensorboard`` (extra ``tensorboard``).
     """
@@ -59,7 +59,7 @@ def _epoch(line: bytes) -> float:
 
 
 def seconds_in(file: Path) -> float:
-    """What training and evaluation have taken, by the last whole line of a history; 0 where there is none."""
+    """Seconds of training and evaluation, from the last complete line of a history; 0 if there is none."""
     lines = file.read_bytes().splitlines() if file.exists() else []
     for line in reversed(lines):
         if math.isfinite(_epoch(line)):

@@ -1,4 +1,4 @@
-"""Where a training run stands, besides its tensors: what a checkpoint keeps of it."""
+"""The state of a training run without its tensors, which a checkpoint stores."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from dataclasses import dataclass, field
 
 @dataclass
 class TrainState:
-    """Where training stands, besides the tensors.
+    """The state of training without the tensors.
 
     Attributes:
-        epoch: epochs finished.
-        step: optimiser steps finished.
+        epoch: number of finished epochs.
+        step: number of finished optimiser steps.
         best_epoch: epoch of the best validation value; 0 before the first evaluation.
         best_value: that value.
-        stale: evaluations since then.
+        stale: number of evaluations since then.
         seconds: training time of each epoch, without evaluation.
         best_seconds: training and evaluation time up to the best epoch.
         total_seconds: training and evaluation time so far.
         out_of_time: whether a deadline ended training.
-        popularity: weight of popularity beside the tables, which the first evaluation chose; None: none is tried.
+        popularity: weight of popularity, which the first evaluation chose; None if it is not used.
         diagnostics: the alignment's figures at the best epoch.
         sent: bytes that a process sent to others in a step, the mean over the last epoch.
     """

@@ -1,7 +1,7 @@
 """The training loop: one class for every pair of backbone and alignment.
 
-Every draw comes from two generators whose states are in the checkpoint, and an epoch is the unit of work: a run
-that is killed and resumed repeats its unfinished epochs and ends with the same weights, to the last bit.
+Every draw comes from two generators whose states are in the checkpoint, and an epoch is the unit of work. A run that is
+killed and resumed repeats its unfinished epochs and ends with identical weights.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ from darec.training.progress import Reporter, told_sample
 from darec.training.state import TrainState
 from darec.types import Tables, TextTable
 
-_CHECKPOINT_SECONDS = 60.0  # between evaluations, an epoch that ends later than this is also saved
+_CHECKPOINT_SECONDS = 60.0  # seconds after which an epoch between evaluations is also saved
 
 
 class Trainer:
@@ -47,25 +47,25 @@ class Trainer:
 
     Args:
         config: the run's configuration.
-        dataset: what to train and validate on.
-        text: language embeddings, where the model needs them.
-        folder: where history, checkpoints and best weights go; None keeps them in memory.
-        lock: the lock on ``folder``, looked at before anything is written there.
+        dataset: the dataset for training and validation.
+        text: language embeddings, if the model needs them.
+        folder: folder of history, checkpoints and best weights; None keeps them in memory.
+        lock: the lock on ``folder``, which is checked before anything is written there.
         reporter: shows progress.
         tensorboard: also write TensorBoard events.
-        start: called with the model before training, to give it other weights to start from than random ones.
-        deadline: by ``time.monotonic()``; the epoch in which it passes is the last one. None: there is none.
-        validate: let the validation split say which epoch is best, and when to stop; else all epochs are trained, and
-            the last one counts.
+        start: called with the model before training, to give it other initial weights than random ones.
+        deadline: by ``time.monotonic()``; the epoch in which it passes is the last one. None is no deadline.
+        validate: use the validation split to choose the best epoch and to stop early. Otherwise all epochs are trained,
+            and the last one is used.
         group: the processes that train the model together, of which this is one. All call :meth:`fit`; the leader alone
             validates, writes, and has a :meth:`scorer` afterwards.
 
     Attributes:
-        judged: makes of the tables what is validated after an epoch; the tables themselves, unless it is set.
+        judged: makes the scorer that is validated after an epoch from the tables; by default the tables themselves.
 
     Raises:
-        ConfigError: settings that do not fit the data or the machine, see :func:`check_config`.
-        DataError: no training or no validation interactions.
+        ConfigError: settings do not fit the data or the machine, see :func:`check_config`.
+        DataError: there are no training or no validation interactions.
     """
 
     def __init__(
@@ -106,7 +106,7 @@ class Trainer:
             if start is not None:
                 start(self.model)
         warn_of_full_users(self.model.sampler.full_users, dataset)
-        # Apart, so that an alignment's draws do not shift the batches and dropout of its backbone.
+        # Separate, so that an alignment's draws do not change the batches and dropout of its backbone.
         self.generator = torch.Generator(self.device).manual_seed(options.seed + 1)
         self.alignment_generator = torch.Generator(self.device).manual_seed(options.seed + 2)
         decoupled = config.train.optimizer == "adamw"
@@ -124,13 +124,13 @@ class Trainer:
         self._learned: Tables | None = None  # by several processes, once all are done
 
     def fit(self, *, resume: bool = False) -> TrainState:
-        """Train until early stopping, the last epoch or the deadline, then put the best weights back into the model.
+        """Train until early stopping, the last epoch or the deadline, then restore the best weights.
 
         Args:
-            resume: go on from the newest checkpoint in ``folder``, where there is one.
+            resume: continue from the newest checkpoint in ``folder``, if there is one.
 
         Raises:
-            RunError: a loss that is no longer finite, or a damaged checkpoint.
+            RunError: a loss is no longer finite, or a checkpoint is damaged.
         """
         if resume:
             self._resume()
@@ -207,12 +207,12 @@ class Trainer:
         return TableScorer(learned, self.ties, self._folding)
 
     def weights(self) -> dict[str, Tensor]:
-        """The model's, by name."""
+        """The model's weights, by name."""
         return self.model.state_dict()
 
     @property
     def n_parameters(self) -> int:
-        """Numbers that are learned."""
+        """Number of learned parameters."""
         model = self.model
         counts = {
             name: model.columns.whole_width(x.shape[1]) * len(x)
@@ -229,7 +229,7 @@ class Trainer:
         total = -(-len(model.sampler) // batch_size)
         sums: dict[str, Tensor] = {}
         sent, first = self.group.sent, state.step
-        counts: Counter[str] = Counter()  # an alignment may have terms in some steps only
+        counts: Counter[str] = Counter()  # an alignment may have terms only in some steps
         for done, (users, items) in enumerate(model.sampler.epoch(batch_size, self.generator), 1):
             report = model.train_step(
                 users,
@@ -257,7 +257,7 @@ class Trainer:
         return losses
 
     def _evaluate(self, losses: dict[str, float], history: History, started: float) -> None:
-        """Validate, remember the best weights and log. Without validation the last weights are the best."""
+        """Validate, store the best weights and log. Without validation the last weights are the best."""
         state = self.state
         monitor = self.config.train.monitor
         encoded = self.model.encoded()
@@ -319,7 +319,7 @@ class Trainer:
         write_checkpoint(self.folder / "checkpoints", self.state.epoch, _contiguous(tensors), state)
 
     def _resume(self) -> None:
-        """Take up the newest checkpoint."""
+        """Restore the newest checkpoint."""
         found = None
         with self.group.agreeing():
             if self.folder is not None:
@@ -366,7 +366,7 @@ class Trainer:
 
 
 def portable(tables: Tables) -> Tables:
-    """The same tables as they are stored: float32, on the CPU."""
+    """The same tables in stored form: float32, on the CPU."""
     return Tables(*(table.cpu().float().contiguous() for table in (tables.users, tables.items)))
 
 
