@@ -128,7 +128,7 @@ def matrices(view: View) -> Figure:
 
 
 def case_ranks(study: CaseStudy) -> Figure:
-    """Each pair's rank in every table, 1 at the top; a line a pair, the median in black."""
+    """Each pair's rank in every table, 1 at the top; a line a pair, the median dashed."""
     figure, (axes,) = empty_panels(1, 1, height=4.0)
     names = list(study.cases[0].near)
     for number, case in reversed(list(enumerate(study.cases))):
@@ -136,7 +136,7 @@ def case_ranks(study: CaseStudy) -> Figure:
         told = number < SHOWN  # by their marks: colours are the clusters' on this page
         axes.plot(
             ranks, f"{'o^v'[number % 3]}-" if told else "-", ms=6, lw=1.4 if told else 0.6,
-            color="#555555" if told else GREY, alpha=1 if told else 0.35,
+            color="black" if told else GREY, alpha=0.8 if told else 0.35,
             label=" and ".join(case.users) if told else None,
         )  # fmt: skip
     medians = [study.median_rank(name) for name in names]
@@ -189,7 +189,7 @@ def _matrix_caption(view: View) -> str:
     if "E_C, other run" in found.matrices:
         pairs = {("E_C, other run", "E_L"): None, **pairs}
     return (
-        f"Cosines between {rows} {view.kind}, rows in one order in all: by the clusters of {first} (black lines), so "
+        f"Cosines between {rows} {view.kind}, rows in one order in all: by the clusters of {first} (lines), so "
         f"blocks there are to be expected, and blocks elsewhere are structure in common. E_C and E_L are centred. "
         f"Correlation over pairs: {'; '.join(said(a, b) for a, b in pairs)}."
     )
