@@ -98,7 +98,7 @@ class DCCF(GraphBackbone[DCCFConfig]):
         columns, mixed = self.columns, []
         prototypes = (self.user_intents, self.item_intents)
         for side, whole in zip(layer.split(self.sizes), prototypes, strict=True):
-            own = columns.own(columns.shared(whole).T).T
+            own = columns.own(columns.shared(whole).T).T if columns.divided else whole
             shares = torch.softmax(columns.summed(side @ own), dim=1)
             mixed.append(columns.shared(shares) @ own.T)
         return torch.cat(mixed)
