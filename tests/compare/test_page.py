@@ -9,7 +9,7 @@ import pytest
 from darec.compare.conclusion import conclusion
 from darec.compare.figures import Curve, Gain, RunRecord, Spread
 from darec.compare.page import write_markdown, write_page
-from darec.compare.plots import accuracy, gains, limits, plots
+from darec.compare.plots import accuracy, gains, gains_by_group, limits, plots
 from darec.compare.result import Comparison, Variant
 from darec.evaluation.groups import Group
 
@@ -148,7 +148,7 @@ def test_means_decide_an_axis_and_an_endless_interval_does_not() -> None:
     assert limits([(10, 8, 12), (4, 3, 5)]) == pytest.approx((-0.72, 12.72))
     bottom, top = limits([(10, -250, 300), (4, 3, 5)])
     assert -12 < bottom < -10 and 20 < top < 23
-    assert limits([]) == pytest.approx((-0.06, 0.06))
+    assert limits([]) == (-1, 1)
 
 
 def test_a_grid_without_epochs_has_no_curves() -> None:
@@ -157,3 +157,15 @@ def test_a_grid_without_epochs_has_no_curves() -> None:
         for found in (pair("ease", "none", 0.1), pair("ease", "l3ae", 0.12))
     ]
     assert not [name for name, _, _ in plots(comparison(*solved)) if name.startswith("curves")]
+
+
+def test_a_gain_over_next_to_nothing_is_drawn_as_a_difference() -> None:
+    assert gains_by_group(GRID, "recall@20", "items").axes[0].get_ylabel() == "gain in recall@20, %"
+    best = pair("lightgcn", "darec", 0.1234)
+    name = f"{GROUPS[0].name}/recall@20"
+    tiny = replace(best, gains={**best.gains, name: replace(best.gains[name], base=0.0001)})
+    axes = gains_by_group(
+        comparison(pair("lightgcn", "none", 0.1), tiny), "recall@20", "items"
+    ).axes[0]
+    assert axes.get_ylabel() == "gain in recall@20"
+    assert axes.get_ylim()[1] < 0.1

@@ -21,7 +21,7 @@ EXAMPLES = {
 }
 
 
-AGAIN = {ROOT / "docs" / name for name in ("python.md", "cold-start.md", "reference/darec.md")}
+AGAIN = {ROOT / "docs" / name for name in ("python.md", "cold-start.md")}
 """Pages whose examples a reader may run again in the same folder, and a test does."""
 
 

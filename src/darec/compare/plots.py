@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
+MOST_SHARE = 2.0
+"""A gain above it, as a share, is of a figure near 0."""
 CUT = "An interval that reaches the frame goes on beyond it."
 
 
@@ -102,8 +104,9 @@ def gains(comparison: Comparison, metric: str) -> Figure:
 
 
 def gains_by_group(comparison: Comparison, metric: str, kind: str) -> Figure:
-    """Relative gain in each group of users or of items."""
+    """Gain in each group of users or of items: in percent, or as a difference (:func:`in_percent`)."""
     groups = [group for group in comparison.groups if group.kind == kind and group.size]
+    shares = in_percent(comparison, metric, kind)
     figure, panels = _panels(comparison)
     for axes, section in zip(panels, comparison.sections, strict=True):
         shown = [variant for variant in comparison.of_section(section) if variant.gains]
@@ -112,19 +115,31 @@ def gains_by_group(comparison: Comparison, metric: str, kind: str) -> Figure:
         for index, variant in enumerate(shown):
             for place, group in enumerate(groups):
                 gain = variant.gains.get(f"{group.name}/{metric}")
-                if gain is None or gain.relative is None:
+                found = (gain.difference, gain.low, gain.high) if gain is not None else None
+                if shares and gain is not None:
+                    found = gain.relative
+                if found is None:
                     continue
-                share, low, high = (100 * value for value in gain.relative)
+                mean, low, high = ((100 if shares else 1) * value for value in found)
                 x = place + (index - (len(shown) - 1) / 2) * step
-                _whisker(axes, x, share, low, high, _colour(comparison, variant))
-                drawn.append((share, low, high))
+                _whisker(axes, x, mean, low, high, _colour(comparison, variant))
+                drawn.append((mean, low, high))
             axes.plot([], [], "o", color=_colour(comparison, variant), label=variant.row)
         axes.axhline(0, color=GREY, lw=1, zorder=0)
         _label(axes, [group_label(group) for group in groups], section, slant=False)
         axes.set_ylim(limits(drawn))
-    panels[0].set_ylabel(f"gain in {metric}, %")
+    panels[0].set_ylabel(f"gain in {metric}" + (", %" if shares else ""))
     legend(figure, *panels)
     return figure
+
+
+def in_percent(comparison: Comparison, metric: str, kind: str) -> bool:
+    """Whether gains by group are drawn as shares: not where one is above 200%, a share of next to nothing."""
+    names = [f"{group.name}/{metric}" for group in comparison.groups if group.kind == kind]
+    found = [
+        v.gains[name].relative for v in comparison.variants for name in names if name in v.gains
+    ]
+    return all(relative is None or abs(relative[0]) <= MOST_SHARE for relative in found)
 
 
 def curves(comparison: Comparison, over: Literal["seconds", "epochs"]) -> Figure:
@@ -186,10 +201,10 @@ def limits(shown: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
     """
     means = [mean for mean, _, _ in shown]
     low, high = min([0.0, *means]), max([0.0, *means])
-    room = max(high - low, 1.0)
+    room = high - low
     bottom = min([0.0, *(max(end, low - room) for _, end, _ in shown)])
     top = max([0.0, *(min(end, high + room) for _, _, end in shown)])
-    margin = 0.06 * max(top - bottom, 1.0)
+    margin = 0.06 * (top - bottom) or 1.0
     return bottom - margin, top + margin
 
 
