@@ -152,14 +152,16 @@ def test_a_refused_text_counts_as_missing_and_the_others_get_their_vectors(
     (notice,) = encoder.notices
     assert notice.startswith("the server refused 4 texts, which count as missing (first: refused")
     encoder.encode(["t13"])  # in a later batch, with nothing to take the width from
-    assert encoder.notices[0].startswith("5 texts")
+    assert encoder.notices[0].startswith("the server refused 5 texts")
 
 
 def test_many_refused_texts_among_others(encode: Encode, server: ScriptedServer) -> None:
     bad = {f"t{n}" for n in range(16, 42)}
     server.script = lambda body, n: AZURE if bad & set(body["input"]) else None
     vectors, encoder = encode([f"t{n}" for n in range(60)], batch_size=16, in_flight=1)
-    assert vectors.any(axis=1).sum() == 34 and encoder.notices[0].startswith("26 texts")
+    assert vectors.any(axis=1).sum() == 34 and encoder.notices[0].startswith(
+        "the server refused 26 texts"
+    )
 
 
 def test_refused_settings_are_not_found_out_text_by_text(

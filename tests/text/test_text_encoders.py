@@ -342,7 +342,7 @@ def test_file_refuses_what_is_no_npy(tmp_path: Path, vectors: np.ndarray) -> Non
             make_encoder(f"file:{tmp_path / 'v.npy'}")[0].encode(["a"])
     np.savez(tmp_path / "v.npz", vectors)
     (tmp_path / "v.npz").rename(tmp_path / "v.npy")
-    with pytest.raises(TextError, match="holds an archive"):
+    with pytest.raises(TextError, match="is an archive"):
         make_encoder(f"file:{tmp_path / 'v.npy'}")[0].encode(["a"])
     with pytest.raises(TextError, match="no vectors at"):
         make_encoder(f"file:{tmp_path / 'absent.npy'}")[0].encode(["a"])

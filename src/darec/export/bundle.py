@@ -126,7 +126,7 @@ class Bundle(Recommending):
         vectors = self._vectors if self._vectors is not None else self.scorer.item_vectors()
         if vectors is None:
             raise ConfigError(
-                f"how alike items are is not known: {self.path} holds no vectors of items. Encode the dataset, and "
+                f"the similarity of items is unknown: {self.path} has no item vectors. Encode the dataset, and "
                 "export again."
             )
         return vectors

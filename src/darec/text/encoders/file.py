@@ -129,7 +129,7 @@ class FileEncoder(Encoder[FileConfig]):
         if not isinstance(table, np.ndarray) or table.ndim != 2 or 0 in table.shape:
             shape = getattr(table, "shape", None)
             kind = f"an array of shape {list(shape)}" if shape is not None else "an archive"
-            raise TextError(f"{self.path} has {kind}: a table [items, dimensions] is needed.")
+            raise TextError(f"{self.path} is {kind}: a table [items, dimensions] is needed.")
         if table.dtype.kind not in "fiu":
             raise TextError(f"{self.path} has values of type {table.dtype}: save real numbers.")
         return table
