@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Final
@@ -85,7 +86,9 @@ def deal_again(rows: Rows, place: IntArray, folder: Path) -> Rows:
     counts = np.zeros(len(place), np.int64)
     for records in rows:
         counts += np.bincount(records["user"], minlength=len(place))
-    return _dealt(iter(rows), rows.kind, counts, place, folder)
+    dealt = _dealt(iter(rows), rows.kind, counts, place, folder)
+    shutil.rmtree(rows.folder)
+    return dealt
 
 
 def _dealt(
