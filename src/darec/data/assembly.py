@@ -1,4 +1,4 @@
-"""The last step of an import: ids, pairs and items become a dataset that says how it came about."""
+"""The last step of an import: ids, pairs and items become a dataset with a manifest of how it was made."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def no_items(name: str) -> Catalogue:
 def item_ids(
     present: pl.Series, catalogue: pl.DataFrame, chosen: ImportOptions, tally: Tally
 ) -> list[str]:
-    """The dataset's items in order: those with interactions and, where asked for, those without."""
+    """The dataset's items in order: those with interactions and, if the options ask for them, those without."""
     known = catalogue["item_id"]
     cold = known.filter(~known.is_in(present.implode()))
     if len(cold):
@@ -83,7 +83,7 @@ def assemble(
 
 
 def _in_order(item_ids: list[str], frame: pl.DataFrame) -> pl.DataFrame:
-    """A row of a frame an item, in the dataset's order."""
+    """One row of a frame for each item, in the dataset's order."""
     ids = pl.DataFrame({"item_id": item_ids}, {"item_id": pl.String})
     return ids.join(frame, on="item_id", how="left", maintain_order="left")
 

@@ -1,7 +1,7 @@
 """From files to a dataset: read, threshold, merge, join the items, k-core, split, number.
 
-What is merged, dropped or moved on the way is counted in the manifest's ``tally`` and told in its ``notices``; what
-cannot be right is refused before anything is written.
+Whatever is merged, dropped or moved is counted in the manifest's ``tally`` and reported in its ``notices``. Invalid
+input is refused before anything is written.
 """
 
 from __future__ import annotations
@@ -44,15 +44,15 @@ def import_dataset(
     Args:
         source: files that :func:`darec.data.ingest.read_source` knows, or a table in memory with columns named as in a
             file (see :func:`darec.data.ingest.frames.to_frame`).
-        items: item file, table (an id and fields) or mapping from ids to texts; None: those that the source brings, if
-            any.
+        items: item file, table (an id and fields) or mapping from ids to texts. With None, the items of the source are
+            used, if it has any.
         out: folder to write; None keeps the dataset in memory.
         overwrite: replace a dataset in ``out``.
         **options: fields of :class:`ImportOptions`.
 
     Raises:
-        DataError: input that cannot be right, naming file, line and remedy; ``out`` taken.
-        ConfigError: an option that does not exist or does not fit.
+        DataError: the input is invalid (the message names file, line and remedy), or ``out`` exists already.
+        ConfigError: an option does not exist or does not fit.
     """
     chosen = import_options(options)
     if out is not None:

@@ -21,13 +21,13 @@ from darec.errors import DataError, did_you_mean
 
 @dataclass(frozen=True)
 class Catalogue:
-    """The items that are known before any interaction is looked at.
+    """The items that are known before any interaction is read.
 
     Attributes:
         frame: ``item_id``, ``title`` and ``text`` of each.
         fields: ``item_id`` and further fields of each, for filters; None without items.
-        name: where they stand, for messages.
-        files: what they were read from, beside the interactions' files.
+        name: name of their file or source, for messages.
+        files: the files that they were read from, besides the interactions' files.
         about: how the text was made, for the manifest.
     """
 
@@ -44,13 +44,14 @@ def read_catalogue(
     """Read the items and make their texts; None without items.
 
     Args:
-        items: file, folder of parts or table in memory; None: those that the source brings.
+        items: file, folder of parts or table in memory. With None, the items of the source are used.
         read: the interactions.
         chosen: the import's options.
         tally: gets the notices.
 
     Raises:
-        DataError: options of text without items, a column to ignore that is nowhere, and what the readers refuse.
+        DataError: there are options of text but no items, a column to ignore does not exist, or a reader refuses the
+            file.
     """
     table = _table(items, read, chosen)
     names = [*read.names, *(table.columns if table else ())]

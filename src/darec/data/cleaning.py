@@ -1,7 +1,7 @@
-"""The steps between interactions as read and interactions of a dataset; whatever they remove is tallied.
+"""The steps from the interactions of a file to those of a dataset; whatever they remove is counted.
 
-Every step takes and returns a frame with ``user``, ``item``, ``line`` and, where known, ``rating``, ``time`` and
-``split``.
+Every step takes and returns a frame with ``user``, ``item`` and ``line``, and with ``rating``, ``time`` and ``split``
+if they are known.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ def merge_repeats(frame: pl.DataFrame, source: Source, method: str, tally: Tally
     A pair in train and test is thus a training pair, which keeps what is tested unseen.
 
     Raises:
-        DataError: a split that is none.
+        DataError: a value of the split column names no split.
     """
     if method == "column":
         rank = split_ranks(frame["split"], frame["line"], source)
@@ -100,7 +100,7 @@ def merge_repeats(frame: pl.DataFrame, source: Source, method: str, tally: Tally
 
 
 def note_repeats(tally: Tally, merged: int, crossing: int | None) -> None:
-    """Note how many rows were merged, and how many pairs stood in several splits where these are given."""
+    """Note how many rows were merged and, if splits are given, how many pairs were in several splits."""
     tally.note("repeats_merged", merged, f"{counted_noun(merged, 'repeated interaction')} merged.")
     if merged and crossing is not None:
         tally.note(
@@ -112,7 +112,7 @@ def note_repeats(tally: Tally, merged: int, crossing: int | None) -> None:
 
 
 def split_ranks(named: pl.Series, lines: pl.Series, source: Placed) -> pl.Series:
-    """The place in ``SPLITS`` of each split that is given by name, as Int8. Raises ``DataError`` on a name of none."""
+    """The position in ``SPLITS`` of each named split, as Int8. Raises ``DataError`` on any other name."""
     ranks = {name: SPLITS.index(split) for name, split in SPLIT_NAMES.items()}
     found = named.str.to_lowercase().replace_strict(ranks, default=None, return_dtype=pl.Int8)
     wrong = found.is_null().arg_true()
@@ -132,10 +132,10 @@ def settle_unknown_items(
     options: ImportOptions,
     tally: Tally,
 ) -> pl.DataFrame:
-    """Deal with interactions whose item is not among the known ones, as ``options.unknown_items`` says.
+    """Treat interactions whose item is unknown in the way that ``options.unknown_items`` names.
 
     Raises:
-        DataError: there are some and they are not to be dropped or kept, or no item is known at all.
+        DataError: there are unknown items and the option refuses them, or no item is known at all.
     """
     missing = ~frame["item"].is_in(known.implode())
     if not missing.any():
@@ -159,18 +159,18 @@ def judge_unknown_items(
     n_rows: int,
     line: int,
 ) -> None:
-    """Note the items that are not known, or refuse them.
+    """Note the unknown items, or refuse them.
 
     Args:
-        names: these items, in the order in which they are met.
+        names: the unknown items, in the order of their first interaction.
         source: what was read.
         known: ids of the items that are known.
-        where: where these stand.
+        where: name of the source of the known items.
         options: of the import.
         tally: gets the notice.
         count: how many interactions such items have.
         n_rows: how many interactions there are.
-        line: the place of the first.
+        line: the line of the first one.
 
     Raises:
         DataError: as :func:`settle_unknown_items`.
@@ -206,7 +206,7 @@ def judge_unknown_items(
 
 
 def _alike(unknown: pl.Series, known: pl.Series) -> str:
-    """What to do where ids would match if numbers were written alike."""
+    """What to do if ids would match once numbers are written in the same way."""
 
     def simplest(ids: pl.Series) -> pl.DataFrame:
         key = ids.str.replace(r"\.0+$", "").str.strip_chars_start("0").str.to_lowercase()
@@ -248,7 +248,7 @@ def note_core(tally: Tally, k: int, dropped: int) -> None:
 def assign_splits(
     frame: pl.DataFrame, source: Source, method: str, options: ImportOptions, tally: Tally
 ) -> pl.DataFrame:
-    """Give every pair its split, unless it is given, and ``cold`` where items are held out.
+    """Give every pair its split, unless it is given, and give it ``cold`` if items are held out.
 
     Errors as :func:`split_interactions`.
     """
@@ -278,7 +278,7 @@ def assign_splits(
 
 
 def given_cuts(source: Source, method: str, options: ImportOptions) -> tuple[float, float] | None:
-    """The time cuts in seconds, if any. Raises ``DataError`` where times are of one user each and cannot be cut."""
+    """The time cuts in seconds, if any. Raises ``DataError`` if times count within one user and cannot be cut."""
     name = source.columns.get("time", "")
     if method == "global-time" and plain(name) == "position":
         raise DataError(
@@ -292,7 +292,7 @@ def given_cuts(source: Source, method: str, options: ImportOptions) -> tuple[flo
 
 
 def note_equal_times(tally: Tally, equal: int, n_rows: int, name: str) -> None:
-    """Note how many interactions are in an order that their times do not give."""
+    """Note how many interactions have an order that their times do not determine."""
     told = f"{equal} of {n_rows} interactions have the same {name!r} as another of their user: chance orders them."
     tally.note("equal_times", equal, told)
 
@@ -300,7 +300,7 @@ def note_equal_times(tally: Tally, equal: int, n_rows: int, name: str) -> None:
 def settle_users_without_train(
     frame: pl.DataFrame, source: Source, options: ImportOptions, tally: Tally
 ) -> pl.DataFrame:
-    """Refuse or drop users who have no training item. Raises ``DataError`` also where nobody has one."""
+    """Refuse or drop users who have no training item. Raises ``DataError`` also if no user has one."""
     trained = frame.filter(pl.col("split") == "train")["user"].unique()
     if not len(trained):
         raise no_training(source)
@@ -344,7 +344,7 @@ def judge_users_without_train(
         options: of the import.
         tally: gets the notice.
         user: the first of them.
-        line: where that one is met.
+        line: line of that user.
         n_users: how many there are.
         n_rows: how many interactions they have.
 
@@ -364,7 +364,7 @@ def judge_users_without_train(
 
 
 def ordered(ids: Iterable[str]) -> list[str]:
-    """Ids in an order that does not depend on the files': numbers by value, else alphabetical."""
+    """Ids in an order that does not depend on the files: numbers by value, otherwise alphabetical."""
     ids = list(ids)
     if not are_numbers(ids):
         return sorted(ids)

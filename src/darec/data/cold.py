@@ -1,7 +1,7 @@
 """Items held out of training altogether, by the split ``cold-items``.
 
-A dataset does not number them among its items: no table, graph, text encoder or negative ever meets them. They stand
-aside, those for validation and those for test apart, in two files of the dataset's folder::
+A dataset does not number them among its items, so no table, graph, text encoder or negative ever contains them. They
+are stored in two files of the dataset's folder, those for validation separate from those for test::
 
     cold-items.parquet          part ("valid" or "test"), item_id, title, text
     cold-interactions.parquet   part, user (row), item (place among the part's items)
@@ -30,8 +30,8 @@ class HeldOut:
     """Cold items of one part.
 
     Attributes:
-        catalogue: one row an item: ``item_id``, ``title`` and ``text``.
-        pairs: all their interactions, [U] users by the items in that order.
+        catalogue: one row for each item: ``item_id``, ``title`` and ``text``.
+        pairs: all their interactions: [U] users by the items in that order.
     """
 
     catalogue: pl.DataFrame
@@ -39,7 +39,7 @@ class HeldOut:
 
 
 def write_cold(cold: Mapping[str, HeldOut], folder: Path) -> None:
-    """Write the two files; none where nothing is held out."""
+    """Write the two files, or none if nothing is held out."""
     if not cold:
         return
     items = pl.concat(
@@ -61,7 +61,7 @@ def write_cold(cold: Mapping[str, HeldOut], folder: Path) -> None:
 
 
 def read_cold(folder: Path, n_users: int) -> dict[str, HeldOut]:
-    """What :func:`write_cold` wrote; nothing where there are no such files."""
+    """Read what :func:`write_cold` wrote; nothing if there are no such files."""
     if not (folder / _ITEMS).is_file():
         return {}
     items, pairs = pl.read_parquet(folder / _ITEMS), pl.read_parquet(folder / _PAIRS)

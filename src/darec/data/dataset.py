@@ -41,7 +41,7 @@ FIELDS: Final = "items_fields.parquet"
 SPLITS: Final = ("train", "valid", "test")
 _STAMPS: Final = "stamps"
 _POSED: Final = ("users.parquet", "items.parquet", *(f"{name}.npy" for name in SPLITS))
-"""Files that the fingerprint is made of."""
+"""The files from which the fingerprint is computed."""
 
 
 class Vectors(Protocol):
@@ -59,17 +59,16 @@ class Dataset:
         users: the users' ids; U = ``len(users)``.
         items: the items' ids; I = ``len(items)``.
         train: training pairs. Evaluation masks them; graphs and user texts are made from them alone.
-        valid: validation pairs, on which everything is chosen.
+        valid: validation pairs, by which everything is chosen.
         test: test pairs.
-        catalogue: one row an item, in row order: ``item_id`` as text, ``title`` and ``text`` (null where missing).
-        manifest: how the dataset came about; see :mod:`darec.data.dataset`.
+        catalogue: one row for each item, in row order: ``item_id`` as text, ``title`` and ``text`` (null if missing).
+        manifest: how the dataset was made; see :mod:`darec.data.dataset`.
         path: the folder it was loaded from or saved to.
-        cold: items that are none of these, held out of training altogether for ``valid`` and for ``test`` by the split
-            ``cold-items``; empty for every other split.
+        cold: items that are not among these: the split ``cold-items`` holds them out of training altogether, for
+            ``valid`` and for ``test``. It is empty for every other split.
         vectors: language vectors that :func:`darec.encode_dataset` made of a dataset in memory, by the name of the
             folder that they are written to; those of a dataset on disk are there.
-        extra: ``item_id`` and further fields of every item, in row order (see :attr:`fields`); None where there are
-            none.
+        extra: ``item_id`` and further fields of every item, in row order (see :attr:`fields`); None if there are none.
     """
 
     users: IdMap
@@ -114,10 +113,10 @@ class Dataset:
     def merged(self) -> Dataset:
         """The same dataset with every interaction in ``train``: nothing is held out.
 
-        Its folder is that of the dataset, which stays as it is.
+        Its folder is that of this dataset, which does not change.
 
         Raises:
-            DataError: items are held out altogether.
+            DataError: the dataset holds items out of training altogether.
         """
         if self.cold:
             raise DataError(
@@ -133,23 +132,23 @@ class Dataset:
         return replace(self, train=train, valid=empty, test=empty, manifest=manifest)
 
     def title(self, item: int) -> str:
-        """What to call an item on screen: its title, else its text, else its id."""
+        """The name of an item on screen: its title, or else its text, or else its id."""
         return str(self.titles[item])
 
     @cached_property
     def titles(self) -> pl.Series:
-        """[I] what to call each item on screen; see :meth:`title`."""
+        """[I] the name of each item on screen; see :meth:`title`."""
         named = [pl.col(name).replace("", None) for name in ("title", "text")]
         return self.catalogue.select(title=pl.coalesce(*named, "item_id"))["title"]
 
     @cached_property
     def names(self) -> ItemNames:
-        """Finds items by id, or by what they are called on screen."""
+        """Finds items by id, or by their name on screen."""
         return ItemNames(self.items.texts, self.titles.to_list())
 
     @property
     def text_remedy(self) -> str:
-        """What to do where no item has text: name the items, or other fields of theirs."""
+        """What to do if no item has text: name the items' file, or other fields of the items."""
         fields = self.manifest.get("options", {}).get("text_fields")
         if fields is None:
             return "import it with --items."
@@ -162,14 +161,14 @@ class Dataset:
 
     @cached_property
     def fields(self) -> ItemFields:
-        """The fields of the items: those of the catalogue, and what else the items' file held."""
+        """The fields of the items: those of the catalogue, and the other fields of the items' file."""
         return ItemFields(self.catalogue, self.extra, str(self.path or "the dataset"))
 
     def fingerprint(self) -> str:
-        """Hash of ids and splits: equal exactly when two datasets pose the same problem.
+        """Hash of ids and splits: it is equal for two datasets exactly if they pose the same problem.
 
-        It is computed once. That of a dataset that was loaded is taken from its manifest, as long as size and time of
-        its files are those that the manifest names.
+        It is computed once. A loaded dataset takes it from its manifest, as long as its files have the size and the
+        time that the manifest names.
         """
         return self._fingerprint
 
@@ -187,12 +186,12 @@ class Dataset:
     def save(self, path: str | Path, *, overwrite: bool = False) -> Dataset:
         """Write the dataset as a folder; it appears whole or not at all.
 
-        Vectors and profiles of a dataset that is overwritten stay where they are: they are found by the hash of their
-        text, so what still fits is used.
+        Vectors and profiles of an overwritten dataset are kept. They are found by the hash of their text, so those that
+        still fit are used.
 
         Raises:
             DataError: ``path`` exists already and ``overwrite`` is off, or is no dataset.
-            FolderError: another process writes ``path``, or it cannot be written.
+            FolderError: another process writes to ``path``, or it cannot be written.
         """
         path = Path(path)
         manifest = {
@@ -228,7 +227,7 @@ class Dataset:
         """Read a folder written by :meth:`save`.
 
         Raises:
-            DataError: no such folder, not a dataset, another schema version, or a damaged file.
+            DataError: the folder does not exist, is not a dataset, has another schema version, or has a damaged file.
         """
         path = Path(path)
         if not path.is_dir():
@@ -299,18 +298,18 @@ def _splits_of_first_version(path: Path, n_users: int, n_items: int) -> dict[str
 
 
 def _extra(path: Path) -> pl.LazyFrame | None:
-    """Further fields of the items, which are read when they are needed."""
+    """Further fields of the items. They are read when they are needed."""
     return pl.scan_parquet(path / FIELDS) if (path / FIELDS).is_file() else None
 
 
 def is_dataset(path: Path) -> bool:
-    """Whether a dataset stands there. One whose overwriting was cut short is made whole first."""
+    """Whether there is a dataset at the path. If an overwriting was interrupted, the dataset is restored first."""
     settle(path)
     return (path / MARKER).is_file()
 
 
 def check_target(path: Path, *, overwrite: bool) -> None:
-    """Whether a dataset may be written to ``path``: it is free or an empty folder, or a dataset to be overwritten.
+    """Check that a dataset may be written to ``path``: it is free, an empty folder, or a dataset to be overwritten.
 
     Raises:
         DataError: it may not.

@@ -27,15 +27,15 @@ def new_catalogue(
     """``item_id``, ``title`` and ``text`` of the items that are new, in the order of their ids.
 
     Args:
-        dataset: what they are new to.
+        dataset: the dataset that they are added to.
         found: the later file's items.
         pairs: ``user``, ``item`` and ``line`` of the later interactions.
-        read: where these come from.
+        read: source of the interactions.
         unknown_items: see :func:`darec.data.growth.grow`.
-        tally: gets what is to be told.
+        tally: gets the counts and notices.
 
     Raises:
-        DataError: items without text that are to be refused.
+        DataError: there are items without text, which the option refuses.
     """
     empty = pl.DataFrame(schema=CATALOGUE)
     frame = found.frame if found else empty
@@ -76,7 +76,7 @@ def new_catalogue(
 
 
 def _tell_of_changes(dataset: Dataset, frame: pl.DataFrame, rows: IntArray, tally: Tally) -> None:
-    """Tell of known items whose title or text is another now."""
+    """Note known items whose title or text has changed."""
     then = dataset.catalogue[rows.tolist()].select("title", "text")
     now = frame.select("title", "text")
     changed = [
@@ -97,7 +97,7 @@ def _tell_of_changes(dataset: Dataset, frame: pl.DataFrame, rows: IntArray, tall
 def grown_fields(
     dataset: Dataset, found: LaterItems | None, ids: IdMap, tally: Tally
 ) -> pl.LazyFrame | None:
-    """The fields of all items: those of a later file take the place of earlier ones."""
+    """The fields of all items: those of a later file replace earlier ones."""
     if dataset.extra is None and found is None:
         return None
     order = pl.DataFrame({"item_id": ids.texts}, {"item_id": pl.String})
@@ -124,7 +124,7 @@ def grown_fields(
 def _of_one_type(
     old: pl.DataFrame, later: pl.DataFrame, name: str, file: str
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Both with one type of values in a field. Raises ``DataError`` where there is none."""
+    """Both frames with one type of values in each field. Raises ``DataError`` if no type fits both."""
     kinds = old[name].dtype, later[name].dtype
     if kinds[0] == kinds[1]:
         return old, later

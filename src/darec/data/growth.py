@@ -1,7 +1,7 @@
-"""A dataset that grows: later interactions, users and items are appended; what is there keeps its row and its split.
+"""A dataset that grows: later interactions, users and items are appended; earlier ones keep their row and their split.
 
-What is read, and how, is what the import's manifest says. Nothing is refused that a shop's day brings: pairs that are
-known, repeats and items that nobody can name are counted and told.
+Files are read in the way that the import's manifest names. The usual faults of new data are not refused: known pairs,
+repeats and items without text are counted and reported.
 """
 
 from __future__ import annotations
@@ -35,9 +35,9 @@ class Growth:
     """A dataset that has grown.
 
     Attributes:
-        dataset: in memory; new interactions are training pairs.
-        counts: what was added and what was not, by name.
-        notices: the same in sentences, where there is something to tell.
+        dataset: the larger dataset, in memory; new interactions are training pairs.
+        counts: how much was added and how much was not, by name.
+        notices: the same in sentences, for counts above zero.
         users: rows of old users who have new interactions.
     """
 
@@ -59,7 +59,7 @@ def grow(
     """Append to a dataset.
 
     Args:
-        dataset: what it was; it is not changed.
+        dataset: the earlier dataset; it is not changed.
         interactions: file or table in memory, as :func:`darec.data.build.import_dataset` takes them; None for none.
         items: file or table of items, new ones and known ones; None for none. Of known items, fields for filters are
             renewed; titles and texts stay, since models have learned from them.
@@ -69,8 +69,8 @@ def grow(
             their interactions, keep them, or refuse them. Where no item has text, all are kept.
 
     Raises:
-        DataError: files that cannot be read, with file, line and remedy; a dataset that holds items out.
-        ConfigError: neither interactions nor items, or no such way to deal with unknown items.
+        DataError: a file cannot be read (the message names file, line and remedy), or the dataset holds items out.
+        ConfigError: there are neither interactions nor items, or ``unknown_items`` has an unknown value.
     """
     if interactions is None and items is None:
         raise ConfigError("nothing to update by: name new interactions, or new items.")
@@ -134,7 +134,7 @@ _OF_THE_OLD: Final = ("fingerprint", "merged_from", "counts", "files", "schema_v
 
 
 def _read(dataset: Dataset, source: Any, asked: Columns) -> Source:
-    """The interactions, by the columns of the import where the file has these."""
+    """The interactions, read by the columns of the import if the file has these."""
     options = dataset.manifest.get("options", {})
     least = options.get("min_rating")
     reading = Reading(
@@ -164,7 +164,7 @@ def _read(dataset: Dataset, source: Any, asked: Columns) -> Source:
 
 
 def _rated(read: Source, least: float | None) -> Source:
-    """Without what is rated lower than the import took."""
+    """The interactions without those rated below the import's threshold."""
     if least is None:
         return read
     if "rating" not in read.frame.columns:
@@ -179,7 +179,7 @@ def _rated(read: Source, least: float | None) -> Source:
 
 
 def _pairs(dataset: Dataset, read: Source | None, tally: Tally) -> pl.DataFrame:
-    """``user``, ``item`` and ``line`` of each pair once."""
+    """``user``, ``item`` and ``line``, with each pair once."""
     if read is None:
         return pl.DataFrame(schema={"user": pl.String, "item": pl.String, "line": pl.UInt32})
     frame = read.frame.select("user", "item", "line")
@@ -193,7 +193,7 @@ def _pairs(dataset: Dataset, read: Source | None, tally: Tally) -> pl.DataFrame:
 
 
 def _unknown(ids: IdMap, texts: pl.Series) -> list[str]:
-    """Those that the map does not have, in order."""
+    """The ids that the map does not have, in order."""
     return ordered(texts.filter(pl.Series(ids.find(texts) < 0)).unique())
 
 
@@ -203,7 +203,7 @@ def _resized(pairs: Interactions, n_users: int, n_items: int) -> Interactions:
 
 
 def _sources(*read: Source | LaterItems | None) -> list[dict[str, Any]]:
-    """What the manifest keeps of the files."""
+    """What the manifest stores about the files."""
     found = []
     for one in read:
         files = () if one is None else one.table.files if isinstance(one, LaterItems) else one.files

@@ -14,10 +14,10 @@ from darec.types import IntArray, Interactions
 
 
 def hold_out(whole: Dataset, cold: Mapping[str, list[str]]) -> Dataset:
-    """The dataset without its cold items, which stand aside.
+    """The dataset without its cold items, which are stored separately.
 
     Args:
-        whole: with all items, the cold ones' interactions in the split that they are held out for.
+        whole: the dataset with all items; the interactions of cold items are in the split that they are held out for.
         cold: ids of the cold items for ``valid`` and for ``test``.
     """
     parts = {name: np.sort(whole.items.rows(cold[name])) for name in PARTS}
@@ -38,7 +38,7 @@ def hold_out(whole: Dataset, cold: Mapping[str, list[str]]) -> Dataset:
 
 
 def _among(pairs: Interactions, rows: IntArray) -> Interactions:
-    """The pairs with some items, numbered by their place in ``rows``, which ascend."""
+    """The pairs of some items, numbered by their position in ``rows``, which are in ascending order."""
     place = np.full(pairs.n_items, -1, pairs.items.dtype)
     place[rows] = np.arange(len(rows))
     users, items = [pairs.users[:0]], [pairs.items[:0]]

@@ -20,31 +20,31 @@ class ImportOptions:
     """How files become a dataset.
 
     Attributes:
-        columns: names of the interactions' columns; guessed where None. A mapping does as well, such as
-            ``{"user": "customer"}``.
-        item_id: name of the item file's id column; guessed where None.
-        text_fields: fields that make an item's text; None: every field of words or lists of words.
-        text_template: a format such as ``"{title}. {genres}"`` instead.
+        columns: names of the interactions' columns; None is a guess. A mapping is accepted too, such as ``{"user":
+            "customer"}``.
+        item_id: name of the item file's id column; None is a guess.
+        text_fields: fields that form an item's text; None is every field of words or lists of words.
+        text_template: a format such as ``"{title}. {genres}"``, in place of text fields.
         title: field that holds the title.
         min_rating: interactions rated lower are dropped, before anything else.
-        k_core: users and items keep at least so many interactions, over all splits together: the core is a choice of
-            whom the dataset is about, made before it is split, also where the split is given.
-        split: ``column``, or a method of :func:`darec.data.split.split_interactions`; None: the column if there is
-            one, else ``random``.
-        seed: of the random split, and of the order of equal times.
-        ratios: train, valid and test.
-        time_cuts: times from which on an interaction is valid, and test, for ``global-time``.
-        cold_share: share of the items that ``cold-items`` holds out of training; None: a tenth.
-        keep_cold_items: keep items of the item file that have no interactions.
+        k_core: least number of interactions of each user and item, over all splits together. The core chooses the users
+            and items of the dataset before it is split, also if the split is given.
+        split: ``column``, or a method of :func:`darec.data.split.split_interactions`. None is ``column`` if there is a
+            split column, and ``random`` otherwise.
+        seed: seed of the random split, and of the order of equal times.
+        ratios: shares of train, valid and test.
+        time_cuts: the times from which interactions are in valid and in test, for ``global-time``.
+        cold_share: share of the items that ``cold-items`` holds out of training; None is a tenth.
+        keep_cold_items: whether to keep items of the item file that have no interactions.
         unknown_items: what to do with interactions whose item is not in the item file: refuse them, drop them, or keep
             them with an item without text.
         users_without_train: what to do with users who have no training item.
-        encoding: of text files; None: decided by their bytes.
-        header: names of the columns of the interactions' file, where it has no header.
-        quotes: whether quotes enclose fields of CSV and TSV files; None: as suffix and content say.
-        time_format: how times are written, in the codes of ``strftime``; None: numbers, ISO dates, or the one other way
-            of writing dates that fits all of them.
-        ignore_columns: columns and fields that are left alone as if they were not there.
+        encoding: encoding of text files; None is decided from their bytes.
+        header: names of the columns of the interactions' file, if it has no header.
+        quotes: whether quotes enclose fields of CSV and TSV files; None is decided from suffix and content.
+        time_format: format of times, in the codes of ``strftime``. None is numbers, ISO dates, or the only other date
+            format that fits all of them.
+        ignore_columns: columns and fields that are ignored.
     """
 
     columns: Columns = field(default_factory=Columns)
@@ -87,7 +87,7 @@ class ImportOptions:
 
 
 def import_options(options: Mapping[str, Any]) -> ImportOptions:
-    """Options from keywords. Raises ``ConfigError`` on a name or value that does not exist or does not fit."""
+    """Options from keywords. Raises ``ConfigError`` if a name or value does not exist or does not fit."""
     names = [option.name for option in fields(ImportOptions)]
     for name in options:
         if name not in names:
@@ -122,7 +122,7 @@ def import_options(options: Mapping[str, Any]) -> ImportOptions:
 
 
 def _check_encoding(name: str) -> None:
-    """Whether bytes can become text by it, which Python's ``undefined``, ``hex`` and ``zip`` cannot do."""
+    """Whether the codec decodes bytes to text, unlike Python's ``undefined``, ``hex`` and ``zip``."""
     try:
         reads = "a-1,2\n".encode(name).decode(name) == "a-1,2\n"
         with suppress(UnicodeDecodeError):  # as it may say of a file, with the place

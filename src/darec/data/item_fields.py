@@ -1,4 +1,4 @@
-"""The fields of items that a dataset keeps beside their texts, as filters need them."""
+"""The fields of items that a dataset stores besides their texts, in the types that filters need."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ _NUMBER: Final = r"^[+-]?((0|[1-9]\d*)(\.\d*)?|\.\d+)([eE][+-]?\d{1,3})?$"
 def item_fields(table: pl.DataFrame) -> pl.DataFrame:
     """``item_id`` and every field that a file can hold, with values of one type each.
 
-    Text all of whose values are numbers, or all true or false, becomes such, because CSV knows no types; with zeros in
-    front, as in ``007``, it stays text. A field whose values are of several types holds text, or lists of text if one
-    of them is a list. What is NaN is missing. The dataset's own ``title`` and ``text`` take the place of fields of
-    those names.
+    CSV has no types. So a field of text becomes numbers if all of its values are numbers, and booleans if all are true
+    or false. With leading zeros, as in ``007``, it remains text. A field with values of several types holds text, or
+    lists of text if one of the values is a list. NaN is missing. The dataset's own ``title`` and ``text`` replace
+    fields of those names.
 
     Args:
-        table: ``item_id`` and the fields as they were read.
+        table: ``item_id`` and the fields of the file.
     """
     columns = [table["item_id"]]
     for name in table.columns:
