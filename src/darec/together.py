@@ -1,6 +1,6 @@
-"""One run made by several processes: the leader settles it, the others take over what it says, and all train.
+"""One run made by several processes: the leader decides the configuration, the others receive it, and all train.
 
-A process that is alone is its own leader.
+A single process is its own leader.
 """
 
 from __future__ import annotations
@@ -30,19 +30,19 @@ def train_together(
     progress: bool,
     tensorboard: bool,
 ) -> Run:
-    """Train what the leader settles, in all processes that have joined.
+    """Train the leader's job in all processes of the group.
 
     Args:
-        out: the run's folder, which the leader alone opens; None keeps the run of one process in memory.
-        resolve: settles the job in that folder; called in the leader alone.
-        dataset: this process's own, with its splits.
-        text: language embeddings, where they are given; None: those stored.
+        out: the run's folder, which only the leader opens; None keeps the run of one process in memory.
+        resolve: decides the job in that folder; only the leader calls it.
+        dataset: this process's own dataset, with its splits.
+        text: language embeddings; None is the stored ones.
         progress: show progress on standard error.
         tensorboard: write TensorBoard events.
 
     Raises:
-        ConfigError: several processes without a folder, or with different versions of darec or torch.
-        DataError: processes with different data.
+        ConfigError: there are several processes but no folder, or they have different versions of darec or torch.
+        DataError: the processes have different data.
         ElsewhereError: another process has raised an error.
     """
     group = current()
@@ -64,7 +64,7 @@ def train_together(
 
 
 def _plan(job: Job) -> dict[str, Any]:
-    """What the leader tells the others of a job."""
+    """The job as the leader sends it to the others."""
     folder, about = job.folder, job.about
     return {
         "config": job.config.model_dump(mode="json"),

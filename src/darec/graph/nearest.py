@@ -1,9 +1,9 @@
-"""Nearest rows by cosine: every one compared with every other while that is quick, and by faiss' lists beyond.
+"""Nearest rows by cosine: up to a size all pairs are compared, and beyond it faiss' lists are used.
 
 Comparing all rows costs n m d operations, quadratic in the items of a catalogue. Inverted lists (Sivic & Zisserman
 2003; faiss' ``IndexIVFFlat``) group the rows by direction and compare a row with those of a few lists only: about
-``n sqrt(n) d``. How many lists are looked into is chosen by the recall that a sample of rows finds, and the recall is
-told (docs/studies/text-neighbours.md).
+``n sqrt(n) d``. The number of lists that are searched is chosen by the recall of a sample of rows, and the recall is
+reported (docs/studies/text-neighbours.md).
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ from darec.progress import counted, span
 EXACT: Final = 50_000
 """Rows up to which each is compared with every other: half a minute on one core, for 384 columns."""
 WANTED: Final = 0.98
-"""Recall of the sample at which no more lists are looked into."""
+"""Recall of the sample at which no more lists are searched."""
 LEAST: Final = 0.95
 """Recall below which a warning says so."""
 SAMPLE: Final = 500
 """Rows whose neighbours are compared with exact ones."""
 PROBES: Final = (4, 8, 16, 32, 64, 128, 256, 512)
-"""Lists that are looked into, from least to most."""
+"""Numbers of lists to search, in ascending order."""
 _BLOCK: Final = 1024  # rows that are compared at once with all others, at most
 _COSINES: Final = 2**26  # held at once: 256 MiB
 _SEARCHED: Final = 4096  # rows that are searched for at once
@@ -45,8 +45,7 @@ class Neighbours(NamedTuple):
     Attributes:
         rows: [m, k] long.
         cosines: [m, k].
-        recall: share of the exact neighbours that are among them, measured on a sample; None where all rows were
-            compared.
+        recall: share of the exact neighbours that are among them, measured on a sample; None if all rows were compared.
     """
 
     rows: Tensor
@@ -111,7 +110,7 @@ def find_neighbours(x: Tensor, count: int, queries: Tensor | None = None) -> Nei
 def _prepared(
     x: Tensor, count: int, queries: Tensor | None
 ) -> tuple[Tensor, Tensor, Tensor | None]:
-    """Unit rows of both, and the row that each query itself is; None where it is none."""
+    """Unit rows of both, and the row of each query in ``x``; None if queries are not rows of ``x``."""
     most = len(x) - (queries is None)
     if not 1 <= count <= most:
         raise ValueError(f"{count} neighbours of {len(x)} rows: between 1 and {most} can be had")
@@ -124,7 +123,7 @@ def _prepared(
 def _compared(
     unit: Tensor, asked: Tensor, own: Tensor | None, count: int, block: int = _BLOCK
 ) -> tuple[Tensor, Tensor]:
-    """Every query with every row."""
+    """Compare every query with every row."""
     found = []
     block = max(1, min(block, _COSINES // len(unit)))
     for start in counted(range(0, len(asked), block), "nearest neighbours"):
@@ -136,7 +135,7 @@ def _compared(
 
 
 def _warn_of_time(unit: Tensor, asked: Tensor) -> None:
-    """Say how long comparing all takes, by the time of a few."""
+    """Report how long comparing all rows takes, estimated from the time of a few."""
     few = asked[:64]
     started = time.perf_counter()
     (few @ unit.T).topk(1, dim=1)
@@ -150,7 +149,7 @@ def _warn_of_time(unit: Tensor, asked: Tensor) -> None:
 
 
 class _Lists:
-    """faiss' inverted lists over unit rows, looked into as far as the recall asks."""
+    """faiss' inverted lists over unit rows; as many are searched as the recall needs."""
 
     def __init__(self, faiss: Any, unit: Tensor, count: int) -> None:
         require_memory(
@@ -163,7 +162,7 @@ class _Lists:
             self.index = build_index(faiss, unit.cpu().numpy(), "ivf", 0)
 
     def search(self, asked: Tensor, own: Tensor | None) -> tuple[Tensor, Tensor, float]:
-        """Neighbours of all queries, their cosines, and the recall, with the fewest lists that reach the one wanted."""
+        """Neighbours of all queries, their cosines, and the recall, with the fewest lists that suffice."""
         drawn = torch.randperm(len(asked), generator=torch.Generator().manual_seed(0))[:SAMPLE]
         drawn = drawn.to(asked.device)
         sample, sampled = asked[drawn], None if own is None else own[drawn]
@@ -188,7 +187,7 @@ class _Lists:
         return rows, cosines, recall
 
     def _found(self, asked: Tensor, own: Tensor | None, probes: int) -> tuple[Tensor, Tensor]:
-        """Rows and cosines in so many lists; where these hold too few, every row is looked at."""
+        """Rows and cosines from this number of lists; if these contain too few rows, every row is compared."""
         how = self.faiss.SearchParametersIVF(nprobe=min(probes, self.index.nlist))
         count = self.count + (own is not None)
         with self._threads():
@@ -208,7 +207,7 @@ class _Lists:
 
     @contextmanager
     def _threads(self) -> Iterator[None]:
-        """As many threads as torch has: they are a run's option."""
+        """Use as many threads as torch has: the number is an option of a run."""
         before = self.faiss.omp_get_max_threads()
         self.faiss.omp_set_num_threads(torch.get_num_threads())
         try:

@@ -1,4 +1,4 @@
-"""A scorer's catalogue with items that it has never met: rows of tables by a map, columns of a matrix by neighbours."""
+"""A scorer extended by new items: a map gives their rows of tables, and neighbours give their columns of a matrix."""
 
 from __future__ import annotations
 
@@ -22,23 +22,23 @@ from darec.types import FloatArray, IntArray, Tables
 
 
 def tables_of(scorer: Scorer) -> TableScorer | None:
-    """The tables that a scorer scores by, alone or beside a matrix; None where it has none."""
+    """The tables of a scorer, alone or beside a matrix; None if it has no tables."""
     if isinstance(scorer, AddedScorer):
         return next((found for part in scorer.scorers if (found := tables_of(part))), None)
     return scorer if isinstance(scorer, TableScorer) else None
 
 
 def text_weights(warm: IntArray, text: Tensor, queries: Tensor, n_items: int) -> sparse.csr_array:
-    """How much each warm item counts for each new one: a softmax of cosines over its nearest, zero for all others.
+    """The weight of each warm item for each new one: a softmax of cosines over its nearest, zero for the others.
 
     Args:
         warm: [n] rows of the warm items.
-        text: [n, d] their text.
-        queries: [m, d] that of the new items.
+        text: [n, d] text embeddings of the warm items.
+        queries: [m, d] text embeddings of the new items.
         n_items: I.
 
     Returns:
-        [m, I], rows that add up to 1.
+        [m, I] weights; each row adds up to 1.
     """
     if not len(queries):
         return sparse.csr_array(np.zeros((0, n_items), np.float32))
@@ -52,12 +52,12 @@ def text_weights(warm: IntArray, text: Tensor, queries: Tensor, n_items: int) ->
 def new_items(
     scorer: Scorer, rows: FloatArray | None, weights: sparse.csr_array, ties: IntArray
 ) -> Scorer:
-    """A scorer of the same users for the new items alone.
+    """A scorer of the same users for only the new items.
 
     Args:
-        scorer: of U users and I items.
-        rows: [m, d] of the new items in its tables; None where it has none.
-        weights: [m, I] how much each item counts for each new one, in its matrix.
+        scorer: a scorer of U users and I items.
+        rows: [m, d] rows of the new items in its tables; None if it has no tables.
+        weights: [m, I] weight of each item for each new one, for its matrix.
         ties: [m] places of the new items.
 
     Raises:
@@ -82,7 +82,7 @@ def extended(
     """A scorer of the same users for all items, the new ones last; new items can be liked as well.
 
     Args:
-        scorer: of U users and I items.
+        scorer: a scorer of U users and I items.
         rows: see :func:`new_items`.
         weights: see :func:`new_items`.
         ties: [I + m] places of all items.
@@ -108,13 +108,13 @@ def extended(
 def folded(
     scorer: Scorer, rows: FloatArray | None, weights: sparse.csr_array, histories: sparse.csr_array
 ) -> Scorer:
-    """A scorer of n other users for the same I items, whose histories hold new items as well.
+    """A scorer of n other users for the same I items. The histories of these users may contain new items.
 
     Args:
-        scorer: of U users and I items.
+        scorer: a scorer of U users and I items.
         rows: see :func:`new_items`.
         weights: see :func:`new_items`.
-        histories: [n, I + m].
+        histories: [n, I + m] interactions of the n users.
 
     Raises:
         RunError: a scorer of another kind.
@@ -135,7 +135,7 @@ def folded(
 
 
 def _extended_folding(folding: Folding, weights: sparse.csr_array) -> Folding:
-    """What folds users in who have new items: a second table of items gets their rows by neighbours."""
+    """The fold-in for users who have new items: a second table of items gets its new rows from neighbours."""
     if isinstance(folding, LinearFolding):
         more = torch.from_numpy(np.asarray(weights @ folding.table.numpy(), np.float32))
         return LinearFolding(torch.cat([folding.table, more]))

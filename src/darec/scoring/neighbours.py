@@ -1,4 +1,4 @@
-"""Scores of new items behind those of a scorer: the weighted means of the scores of items that stand for them."""
+"""Scores of new items after those of a scorer: weighted means of the scores of items that represent them."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ from darec.types import FloatArray, IntArray
 
 
 class NeighbourScorer(Scorer):
-    """``score(u, I + n) = sum_i w_ni score(u, i)``, and a history that holds ``I + n`` holds each i with weight w_ni.
+    """``score(u, I + n) = sum_i w_ni score(u, i)``; a history that contains ``I + n`` contains each i with weight w_ni.
 
-    By an item-item matrix B that is the matrix ``L B L'`` over all items, L the identity above W, without writing it
-    out.
+    For an item-item matrix B this equals the matrix ``L B L'`` over all items, where L is the identity above W. The
+    matrix is not computed.
 
     Args:
         scorer: of U users and I items.
@@ -69,13 +69,13 @@ class NeighbourScorer(Scorer):
         return sparse.csr_array(rows[:, :n_old] + rows[:, n_old:] @ self.weights)
 
     def for_histories(self, histories: sparse.csr_array) -> NeighbourScorer:
-        """Each new item counts as those that stand for it."""
+        """Each new item is replaced by the items that represent it."""
         scorer = self.scorer.for_histories(self.fold(histories))
         scorer.trusted = self.trusted
         return NeighbourScorer(scorer, self.weights, self.ties)
 
     def explain(self, user: int, item: int) -> Explanation:
-        """The terms of the items that stand for it, weighted and added up."""
+        """The weighted sum of the terms of the items that represent it."""
         n_old = self.scorer.n_items
         if item < n_old:
             return self.scorer.explain(user, item)
@@ -90,27 +90,27 @@ class NeighbourScorer(Scorer):
         return Explanation(sum(term.value for term in terms), tuple(terms))
 
     def similarities(self, items: IntArray) -> FloatArray:
-        """[n, I + m] those of the items that stand for each, weighted."""
+        """[n, I + m] weighted scores of the items that represent each item."""
         left = self._left()[np.asarray(items, np.int64)]
         wanted = np.unique(left.indices).astype(np.int64)
         values = np.asarray(left[:, wanted] @ self.scorer.similarities(wanted))
         return np.concatenate([values, (self.weights @ values.T).T], axis=1).astype(np.float32)
 
     def item_vectors(self) -> FloatArray | None:
-        """The scorer's, and weighted means of them."""
+        """The scores of the scorer, and weighted means of them."""
         vectors = self.scorer.item_vectors()
         return None if vectors is None else np.concatenate([vectors, self.weights @ vectors])
 
     def arrays(self) -> dict[str, Tensor]:
-        """Not written: new items become items by training."""
+        """Refused: new items become ordinary items by training."""
         raise RunError("a scorer with new items is not saved: save the one without them.")
 
     @classmethod
     def from_arrays(cls, arrays: Arrays, about: Mapping[str, Any], ties: IntArray) -> Scorer:
-        """Not read either."""
+        """Refused: no file has such a scorer."""
         raise RunError("no file holds a scorer with new items.")
 
     def _left(self) -> sparse.csr_array:
-        """L [I + m, I]: each item as those that stand for it, an old one as itself."""
+        """L [I + m, I]: each new item as the items that represent it, each old item as itself."""
         same = sparse.eye_array(self.scorer.n_items, dtype=np.float32)
         return sparse.csr_array(sparse.vstack([same, self.weights]))

@@ -1,8 +1,8 @@
 """Full ranking: the K best items of every user, by any scorer.
 
 The scores of a block of users are written into a reused buffer, in which excluded items are set to minus infinity by
-flat index. Selecting the best from the buffer costs more than filling it when ``torch.topk`` does it alone, so it is
-done in two exact stages: the maxima of strided groups of items first, then only the members of the best groups
+flat index. With ``torch.topk`` alone, selecting the best items from the buffer costs more than filling it. So the
+selection has two exact stages: first the maxima of strided groups of items, then only the members of the best groups
 (:func:`select`).
 """
 
@@ -25,7 +25,7 @@ Fill = Callable[[int, int, Tensor], None]
 
 
 class ScoreSource(Protocol):
-    """What is ranked: a :class:`~darec.scoring.base.Scorer`, as far as ranking needs one."""
+    """The part of a :class:`~darec.scoring.base.Scorer` that ranking needs."""
 
     n_users: int
     n_items: int
@@ -34,7 +34,7 @@ class ScoreSource(Protocol):
 
     @property
     def device(self) -> torch.device:
-        """Where scores are computed."""
+        """The device on which scores are computed."""
 
     def check(self) -> None:
         """Raise ``RunError`` if a score would be NaN or infinite."""
@@ -56,9 +56,9 @@ class Ranked(NamedTuple):
     """The best items of n users, best first.
 
     Attributes:
-        items: [n, k] int64 rows; -1 where a user has fewer candidates left.
-        scores: [n, k] float32; minus infinity there.
-        next_scores: [n] float32, the best score that is not listed; minus infinity where all candidates are.
+        items: [n, k] int64 rows; -1 if a user has fewer candidates.
+        scores: [n, k] float32; minus infinity if a user has fewer candidates.
+        next_scores: [n] float32, the best score that is not listed; minus infinity if all candidates are listed.
     """
 
     items: IntArray
@@ -74,20 +74,21 @@ class Ranked(NamedTuple):
 
 
 class Ranker:
-    """Ranks the same users over the same candidates again and again, for a scorer that changes.
+    """Ranks the same users over the same candidates repeatedly, for a scorer that changes.
 
     Args:
         n_users: U.
         n_items: I.
-        exclude: pairs never to be ranked, or None.
+        exclude: pairs that are not ranked, or None.
         users: [n] user rows to rank, in any order; None for all U.
         candidates: [m] item rows that may be ranked; None for all I. Repeats are dropped.
-        batch_size: users scored at once; None to fit a buffer of 2 MiB (CPU) or 256 MiB (GPU), but 16 at least:
-            64 MB for a million items.
+        batch_size: number of users scored at once. None fits a buffer of 2 MiB (CPU) or 256 MiB (GPU), but takes at
+            least 16
+        users: 64 MB for a million items.
 
     Raises:
-        ConfigError: a batch size below 1.
-        DataError: ``exclude`` of another shape, or a user or candidate out of range.
+        ConfigError: the batch size is below 1.
+        DataError: ``exclude`` has another shape, or a user or candidate is out of range.
     """
 
     def __init__(
@@ -115,7 +116,7 @@ class Ranker:
         self._rows, self._columns, self._starts = self._excluded(exclude)
 
     def _excluded(self, exclude: Interactions | None) -> tuple[Tensor, Tensor, IntArray]:
-        """Coordinates of what is masked: row in ``users``, column in the candidates, starts by row."""
+        """Coordinates of the masked pairs: row in ``users``, column in the candidates, starts by row."""
         if exclude is None:
             none = torch.zeros(0, dtype=torch.long)
             return none, none, np.zeros(len(self.users) + 1, np.int64)
@@ -135,13 +136,13 @@ class Ranker:
     def rank(self, scorer: ScoreSource, k: int) -> Ranked:
         """The ``k`` best candidates of every user, on the scorer's device.
 
-        Scores are float32. Those that differ by no more than rounding count as equal, and are ordered by
-        :attr:`Scorer.ties`, whatever the device.
+        Scores are float32. Scores that differ only by rounding are equal, and are ordered by :attr:`Scorer.ties` on
+        every device.
 
         Raises:
-            ConfigError: ``k`` below 1 or above the number of candidates.
-            DataError: a scorer of other users and items.
-            RunError: scores that would be NaN or infinite.
+            ConfigError: ``k`` is below 1 or above the number of candidates.
+            DataError: the scorer has other users or items.
+            RunError: scores would be NaN or infinite.
         """
         shape = scorer.n_users, scorer.n_items
         if shape != (self.n_users, self.n_items):
@@ -186,10 +187,10 @@ class Ranker:
 
 
 def select(scores: Tensor, k: int, ties: IntArray) -> Ranked:
-    """The ``k`` best of given scores.
+    """The ``k`` best items by given scores.
 
     Args:
-        scores: [n, I] float32; minus infinity where an item may not be listed.
+        scores: [n, I] float32; minus infinity for an item that may not be listed.
         k: at most I.
         ties: [I] of the scorer.
     """
@@ -219,16 +220,16 @@ def _rows(kind: str, rows: IntArray | None, size: int) -> IntArray:
 
 
 def _distinct(rows: IntArray) -> IntArray:
-    """The rows in ascending order, each once; mostly they are so already, and sorting takes longer than ranking."""
+    """The rows in ascending order, each once. Most inputs are sorted already, and sorting takes longer than ranking."""
     return rows if (np.diff(rows) > 0).all() else np.unique(rows)
 
 
 def _n_groups(size: int, k: int) -> int:
-    """How many groups :func:`_select` makes; ``size`` where searching in two stages saves nothing.
+    """The number of groups that :func:`_select` makes; ``size`` if a search in two stages saves nothing.
 
-    About as many maxima as members of the best groups would balance the two stages; but torch.topk on a CPU
-    has its fast way (a heap) only for rows of at least 64 times what is asked for. Rows of a multiple of 16
-    floats keep the matrix product fast.
+    The two stages would be balanced with about as many maxima as members of the best groups. But torch.topk on a CPU
+    uses its fast algorithm (a heap) only for rows of at least 64 k entries. Rows of a multiple of 16 floats keep the
+    matrix product fast.
     """
     members = min(math.isqrt(size // (k + 1)), size // (64 * (k + 1)))
     if members < 2:
@@ -239,9 +240,9 @@ def _n_groups(size: int, k: int) -> int:
 def _select(block: Tensor, k: int, groups: int, ties: Tensor) -> tuple[Tensor, Tensor, Tensor]:
     """Scores and columns of the ``k`` largest entries of each row, equal ones by ``ties``, and the score after them.
 
-    Column c is in group ``c % groups``. The k + 1 largest entries of a row lie in the k + 1 groups with
-    the largest maxima, so only those are searched. One entry more than asked for shows whether the k-th
-    place is tied; rows with any tie are ranked again by :func:`_select_tied`.
+    Column c is in group ``c % groups``. The k + 1 largest entries of a row are in the k + 1 groups with the largest
+    maxima, so only those groups are searched. One entry more than ``k`` shows whether the k-th place is tied; rows with
+    a tie are ranked again by :func:`_select_tied`.
     """
     width = block.shape[1]
     more = min(k + 1, width)
@@ -265,17 +266,17 @@ def _select(block: Tensor, k: int, groups: int, ties: Tensor) -> tuple[Tensor, T
 
 
 def _equal(higher: Tensor, lower: Tensor, best: Tensor) -> Tensor:
-    """Whether scores differ by no more than rounding: by 2^-20 of the larger of the best score and their own size.
+    """Whether scores differ only by rounding: by 2^-20 of the larger of the best score and their own size.
 
-    Two items with the same row have the same score in real numbers, but a matrix product adds up the columns at its
-    edges in another order, and so tells them apart in the last bits by where they stand.
+    Two items with the same row have the same score in real numbers. But a matrix product adds up the columns at its
+    edges in another order, so their scores may differ in the last bits, depending on their position.
     """
     size = torch.maximum(best.abs(), lower.abs())
     return (higher - lower <= _ROUNDING * size) & ~lower.isneginf()
 
 
 def _select_tied(block: Tensor, k: int, ties: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-    """What :func:`_select` returns, of rows with ties: by runs of equal scores, and by ``ties`` within a run."""
+    """The result of :func:`_select` for rows with ties: by runs of equal scores, and by ``ties`` within a run."""
     width = block.shape[1]
     reach = min(width, max(4 * k, 64))
     scores, columns = torch.topk(block, reach)

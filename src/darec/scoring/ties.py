@@ -1,4 +1,4 @@
-"""Who comes first among items of equal score: a fixed order that neither row nor popularity decides."""
+"""The order of items with equal scores: it is fixed and depends neither on row nor on popularity."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from darec.types import IntArray
 
 
 def tie_order(ids: Iterable[object]) -> IntArray:
-    """[I] place of each item among all: of two items with equal scores, the one with the lower place comes first.
+    """[I] place of each item among all. Of two items with equal scores, the one with the lower place comes first.
 
-    Items are ordered by a hash of their ids, so two items keep their order whatever rows they have and however the file
-    that they came from was sorted.
+    Items are ordered by a hash of their ids. Their order therefore does not depend on their rows or on the order of the
+    file.
 
     Args:
-        ids: distinct ids, in row order; each counts as its text.
+        ids: distinct ids, in row order; the text of each id is hashed.
     """
     texts = (str(identifier).encode(errors="surrogatepass") for identifier in ids)
     digests = b"".join(hashlib.blake2b(text, digest_size=8).digest() for text in texts)
