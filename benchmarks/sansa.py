@@ -1,4 +1,4 @@
-"""EASE over candidates against SANSA, which approximates EASE sparsely: ``python -m benchmarks.sansa NAME=DATASET ...``.
+"""EASE over candidates against SANSA, a sparse EASE of others: ``python -m benchmarks.sansa NAME=DATASET ...``.
 
 SANSA (Spisak et al., RecSys 2023) factorizes X'X + ridge I sparsely and inverts the factor approximately. Its library
 builds against SuiteSparse, so it is no extra of darec's:

@@ -37,7 +37,7 @@ def read(name: str, sweep: Path) -> list[Row]:
             {
                 "data": name,
                 "model": backbone if alignment == "none" else f"{backbone} + {alignment}",
-                "width": getattr(config.backbone, "dim"),  # noqa: B009: only trained backbones have it
+                "width": config.backbone.model_dump()["dim"],
                 "seed": config.options.seed,
                 "epochs": metrics["best_epoch"],
                 "seconds": metrics["seconds"],
@@ -95,7 +95,7 @@ def draw(rows: list[Row], name: str) -> str:
         panel.set_title(title, fontsize=9)
         panel.set_xscale("log", base=2)
         panel.set_xticks(widths, [str(width) for width in widths])
-        panel.set_ylim(bottom=0)
+        panel.set_ylim(0, 1.1 * max(row[key] for row in here))
         panel.grid(alpha=0.3)
     for panel in axes[len(panels) :]:
         panel.axis("off")
