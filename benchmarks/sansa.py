@@ -17,6 +17,7 @@ import time
 from pathlib import Path
 from typing import Any, Final
 
+import numpy as np
 import torch
 from scipy import sparse
 
@@ -55,10 +56,10 @@ def sansa(data: Dataset, ridge: float, density: float) -> tuple[Scorer, float, i
     started = time.perf_counter()
     left, right = SANSA(config).fit(sparse.csr_matrix(X)).weights
     seconds = time.perf_counter() - started
-    B = sparse.csr_array(left @ right)
+    B = sparse.csr_array((left @ right).tocoo().astype(np.float32))
     B.setdiag(0)
     B.eliminate_zeros()
-    return MatrixScorer(B.astype("float32"), X, data.items.tie_order), seconds, left.nnz + right.nnz
+    return MatrixScorer(B, X, data.items.tie_order), seconds, left.nnz + right.nnz
 
 
 def ease_sparse(data: Dataset, ridge: float) -> tuple[Scorer, float, int]:
