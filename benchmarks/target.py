@@ -5,7 +5,7 @@ beside the tables, which is what darec recommends; every other model without DaR
 rival is the one with the highest *test* mean, so the choice is in the rivals' favour. Tests are paired over users, each
 with the mean over the seeds that both have, and Holm-corrected over all rivals, metrics and data sets. A model without
 chance in it has one run, which stands for each seed. Size and time a request are measured on each model's first run.
-The tables go into docs/studies/target.md and README.md.
+The tables go into docs/studies/target.md and README.md; ``python docs/pictures.py`` draws the plot of README from them.
 """
 
 from __future__ import annotations

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#B59F00")
 GREY: Final = "#888888"
-SHADES: Final = ("#CBA6DD", "#9A5FB8", "#5E2A7E")
+SHADES: Final = ("#C79BDC", "#A05CC0", "#7E3FA6")
 """Of one colour, for what has an order: thirds, say. No entry of :data:`COLOURS` is among them."""
 _DOT: Final = re.compile(r'<use [^>]*?x="([\d.-]+)" y="([\d.-]+)" style="fill: (#\w+)[^>]*/>')
 WIDTH: Final = 9.0  # inches; a page's width at 100 dots an inch

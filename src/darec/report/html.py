@@ -44,7 +44,7 @@ thead th { border-bottom: 2px solid var(--ink); vertical-align: bottom; }
 tr.section td { font-style: italic; text-align: left; padding-top: .8rem; }
 td.best { font-weight: 700; }
 small, figcaption, .legend, .about { color: var(--soft); font-size: .9em; }
-figcaption { max-width: 48rem; }
+figcaption { max-width: 48rem; margin-top: .5rem; }
 figure { margin: 1.4rem 0 2rem; }
 .drawn { width: auto; }
 figure svg { display: block; width: 100%; min-width: 34rem; height: auto; color: var(--ink); fill: currentColor; }
