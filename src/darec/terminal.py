@@ -49,7 +49,8 @@ class Console(rich.console.Console):
         stderr: print on standard error.
         quiet: print nothing.
         soft_wrap: let the terminal break lines.
-        file: print there instead. **options: options of ``rich.console.Console``.
+        file: print there instead.
+        **options: options of ``rich.console.Console``.
     """
 
     def __init__(

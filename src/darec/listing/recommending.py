@@ -75,8 +75,8 @@ class Recommending(ABC):
 
         Args:
             users: one id, several, or None for all users.
-            k: length of the lists; a list is shorter if fewer items are left. **options: conditions on the lists, see
-                :class:`darec.listing.request.ListOptions`.
+            k: length of the lists; a list is shorter if fewer items are left.
+            **options: conditions on the lists, see :class:`darec.listing.request.ListOptions`.
 
         Returns:
             A list for one id, otherwise a table in the order of the ids.
