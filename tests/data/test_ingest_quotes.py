@@ -145,5 +145,5 @@ def test_no_line_is_lost(
     fields = [field for row in table.frame.drop("__line__").rows() for field in row]
     inside = sum((field or "").count("\n") for field in fields)
     blank = sum(not line.strip(f' \t{mark}"') for line in text.split("\n"))
-    told = inside == 0 or "hold line breaks" in table.notices[0]
+    told = inside == 0 or "line breaks inside quotes" in table.notices[0]
     assert told and len(table.frame) + inside >= text.count("\n") - blank
