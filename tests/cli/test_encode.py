@@ -87,7 +87,7 @@ def bad_vectors(folder: Path, value: float, rows: int = 4) -> list[str]:
 @pytest.mark.parametrize(
     ("case", "message"),
     [
-        ("nan", "v.npy, row 1 (id 'b') holds NaN or infinity"),
+        ("nan", "v.npy, row 1 (id 'b') has NaN or infinity"),
         ("zero", "v.npy, row 1 (id 'b') has only zeros"),
         ("rows", "has 3 rows and"),
         ("absent", "no vectors at"),

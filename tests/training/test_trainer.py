@@ -202,7 +202,7 @@ def test_resuming_with_other_language_vectors_is_refused(tmp_path: Path) -> None
         dataset, settings=settings, text=tiny_text(dataset), out=tmp_path / "r", progress=False
     )
     (tmp_path / "r" / "metrics.json").unlink()
-    with pytest.raises(RunError, match="language vectors 'tiny' are not those"):
+    with pytest.raises(RunError, match="language vectors 'tiny' have changed"):
         darec.fit(dataset, text=tiny_text(dataset, seed=1), out=tmp_path / "r", resume=True)
 
 
