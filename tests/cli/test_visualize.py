@@ -48,7 +48,7 @@ def test_it_draws_prints_and_may_be_asked_again(
 def test_a_run_without_parts_says_so(shop: Path, capsys: pytest.CaptureFixture[str]) -> None:
     words = ["visualize", shop / "none", "--out", shop / "bare", "--methods", "pca"]
     assert call(*words, "--hops", "20") == 0
-    shown = capsys.readouterr().out
+    shown = " ".join(capsys.readouterr().out.split())
     assert "no shared and specific parts in this alignment" in shown
     assert "no case study" in shown and "similarity correlation of E_C,E_L" in shown
     assert not (shop / "bare" / "cases.png").exists()

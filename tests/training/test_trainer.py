@@ -184,7 +184,7 @@ def test_resuming_needs_the_same_settings_and_data(tmp_path: Path) -> None:
     assert again.metrics == done.metrics
     one = {"train.lr": 0.01}
     assert darec.fit(dataset, settings=one, out=folder, resume=True).metrics == done.metrics
-    with pytest.raises(RunError, match=r"begun with train\.lr=0\.01, not 0\.5"):
+    with pytest.raises(RunError, match=r"began with train\.lr=0\.01, not 0\.5"):
         darec.fit(dataset, settings={**SETTINGS, "train.lr": 0.5}, out=folder, resume=True)
     with pytest.raises(RunError, match="another dataset"):
         darec.fit(tiny_dataset(seed=9), out=folder, resume=True)

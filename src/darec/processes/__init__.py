@@ -1,4 +1,4 @@
-"""Training on many processes: who takes part, what they tell each other, and how tables are divided among them."""
+"""Training on several processes: how they join, how they communicate, and how tables are divided among them."""
 
 from __future__ import annotations
 

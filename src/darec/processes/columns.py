@@ -1,14 +1,14 @@
-"""How tables are divided among processes: each holds some columns of every row.
+"""Tables divided among processes by columns: each process has some columns of every row.
 
-Propagation over a graph acts on each column by itself, and so needs nobody else. Where a loss needs whole rows, those
-of the batch are dealt out: each process gets whole rows for its share of the batch, computes its part of the loss as
-one process would, and the parts are added up. Where a loss needs only inner products row by row, these are summed.
+Propagation over a graph acts on each column separately, so it needs no communication. If a loss needs whole rows, those
+of the batch are distributed: each process gets whole rows for its share of the batch, computes its part of the loss as
+one process would, and the parts are summed. If a loss needs only inner products row by row, these are summed.
 
-All processes hold the same losses, and each computes the gradient of the whole loss with respect to what it holds. So
-the backward pass of a sum over processes leaves the gradient as it is, since every process has the whole of it; what is
-the same on all processes and used by each in its own way (:meth:`Columns.shared`) has its gradient summed.
+All processes have the same losses, and each computes the gradient of the whole loss with respect to its own columns. So
+the backward pass of a sum over processes does not change the gradient, since every process has all of it. Tensors that
+are the same on all processes but used differently by each (:meth:`Columns.shared`) have their gradients summed.
 
-With one process every method gives back what it is given, at no cost.
+With one process every method returns its input, at no cost.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ _ENTRIES: Final = 2**24  # of a table that are collected or dealt out at once
 class Columns:
     """The columns of tables, divided among processes.
 
-    A table may hold several blocks of ``dim`` columns side by side, as GCCF's layers are: each process has its columns
+    A table may have several blocks of ``dim`` columns side by side, such as GCCF's layers. Each process has its columns
     of every block.
 
     Args:
@@ -92,7 +92,7 @@ class Columns:
         return torch.cat([part.view(n, blocks, -1) for part in parts], dim=2).flatten(1)
 
     def rows(self, n: int, rank: int | None = None) -> slice:
-        """The share of ``n`` rows that this process (or another) works on; all, where there are too few to share."""
+        """The share of ``n`` rows that this process (or another) works on; all rows if there are too few to share."""
         size, rank = self.group.size, self.group.rank if rank is None else rank
         return slice(0, n) if n < size else slice(n * rank // size, n * (rank + 1) // size)
 
@@ -113,11 +113,11 @@ class Columns:
         return exchanges.everywhere(x, self) if self.divided else x
 
     def gathered(self, x: Tensor) -> Tensor:
-        """[n, b w] own columns to all whole rows, [n, b d], which all processes use alike; differentiable."""
+        """[n, b w] own columns to all whole rows, [n, b d], which all processes use in the same way; differentiable."""
         return exchanges.gathered(x, self) if self.divided else x
 
     def summed(self, x: Tensor) -> Tensor:
-        """The sum over processes of what each has a part of; differentiable."""
+        """The sum over processes of a tensor of which each has a part; differentiable."""
         return exchanges.summed(x, self.group) if self.divided else x
 
     def shared(self, x: Tensor) -> Tensor:
@@ -201,4 +201,4 @@ class Columns:
 
 
 WHOLE: Final = Columns()
-"""Of one process: nothing is divided."""
+"""The columns of a single process: nothing is divided."""

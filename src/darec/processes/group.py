@@ -1,7 +1,7 @@
-"""The processes that train one model together, and what they say to each other.
+"""The processes that train one model together, and their communication.
 
-Two operations carry everything: a sum over the processes, and an exchange of parts. What is no tensor goes as JSON.
-Every process must call them in the same order.
+There are two operations: a sum over the processes, and an exchange of parts. Values other than tensors are sent as
+JSON. Every process must call the operations in the same order.
 """
 
 from __future__ import annotations
@@ -23,14 +23,14 @@ class LostError(DarecError, RuntimeError):
 
 
 class ElsewhereError(DarecError, RuntimeError):
-    """Another process has raised an error, and says it."""
+    """Another process has raised an error, and reports it."""
 
 
 class Group:
-    """The processes that train one model. This one is alone.
+    """The processes that train one model. This class is the group of a single process.
 
     Attributes:
-        rank: of this process, from 0. The first one, the leader, alone writes files.
+        rank: rank of this process, from 0. Only the first process, the leader, writes files.
         size: how many processes there are.
         sent: bytes that this process has sent to others.
     """
@@ -75,7 +75,7 @@ class Group:
         raise NotImplementedError
 
     def everyone(self, value: Any) -> list[Any]:
-        """What every process gives, as JSON, in the order of their ranks."""
+        """The value of every process, sent as JSON, in the order of their ranks."""
         if self.size == 1:
             return [value]
         data = torch.tensor(list(json.dumps(value).encode()), dtype=torch.uint8)
@@ -86,11 +86,11 @@ class Group:
         return [json.loads(bytes(part.tolist())) for part in came]
 
     def told(self, value: Any) -> Any:
-        """What the leader gives, as JSON; what the others give is not looked at."""
+        """The leader's value, sent as JSON; the values of the others are ignored."""
         return value if self.size == 1 else self.everyone(value if self.leads else None)[0]
 
     def dealt(self, tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-        """The leader's tensors, on every process, on the CPU; what the others give is not looked at."""
+        """The leader's tensors, on every process, on the CPU; the tensors of the others are ignored."""
         if self.size == 1:
             return tensors
         about = {name: [list(x.shape), str(x.dtype)] for name, x in tensors.items()}
@@ -106,10 +106,10 @@ class Group:
 
     @contextmanager
     def agreeing(self) -> Iterator[None]:
-        """Go on after the block only where no process has raised an error in it; else all raise.
+        """Continue after the block only if no process has raised an error in it; otherwise all raise.
 
         Raises:
-            ElsewhereError: on those that are not the first one whose block failed.
+            ElsewhereError: on every process except the first one whose block failed.
         """
         if self.size == 1:
             yield
@@ -140,7 +140,7 @@ _joined: ContextVar[Group] = ContextVar("joined", default=ALONE)
 
 
 def current() -> Group:
-    """The processes that this one has joined (:func:`darec.processes.joining.joined`); alone where it joined none."""
+    """The group that this process has joined (:func:`darec.processes.joining.joined`), or the group of it alone."""
     return _joined.get()
 
 

@@ -1,7 +1,8 @@
 """Join the processes that a launcher has started: torchrun, Slurm, Kubernetes, Ray, or ``darec train --processes``.
 
-Each of them tells a process by the environment who it is: RANK, WORLD_SIZE and LOCAL_RANK, and where all of them meet:
-MASTER_ADDR and MASTER_PORT. torch.distributed does the rest: gloo between CPUs, nccl between GPUs.
+Each of them sets environment variables: RANK, WORLD_SIZE and LOCAL_RANK for the process, and MASTER_ADDR and
+MASTER_PORT for the address where all of them meet. torch.distributed connects them: gloo between CPUs, nccl between
+GPUs.
 """
 
 from __future__ import annotations
@@ -24,7 +25,7 @@ MEETING: Final = "DAREC_MEETING_SECONDS"
 """Environment variable: how long processes wait for each other at the start."""
 MEETING_SECONDS: Final = 300.0
 SILENCE: Final = timedelta(hours=1)
-"""How long a process waits for another that is there but does not answer. One that has ended is noticed at once."""
+"""How long a process waits for a running process that does not answer. An ended process is noticed at once."""
 _untyped: Final[Any] = dist  # it exports stores without saying so
 STORE: Final = "DAREC_STORE"
 """Environment variable: the file where the processes of one machine meet, which ``--processes`` sets."""
@@ -34,9 +35,9 @@ class TorchGroup(Group):
     """Processes that torch.distributed connects.
 
     Args:
-        rank: of this process.
-        size: how many there are.
-        store: where one of them asks to speak for all; None: each speaks.
+        rank: rank of this process.
+        size: number of processes.
+        store: the store that decides which process prints for all; with None each prints.
     """
 
     def __init__(self, rank: int, size: int, store: Any = None) -> None:
@@ -76,7 +77,7 @@ class TorchGroup(Group):
 
 
 def place(environment: Mapping[str, str]) -> tuple[int, int, int] | None:
-    """Rank, number of processes, and rank on this machine; None where no launcher has started this process.
+    """Rank, number of processes, and rank on this machine; None if no launcher has started this process.
 
     Raises:
         ConfigError: variables that contradict each other.
@@ -100,12 +101,13 @@ def place(environment: Mapping[str, str]) -> tuple[int, int, int] | None:
 
 @contextmanager
 def joined() -> Iterator[Group]:
-    """Take part in the training of several processes within the block; alone where no launcher has started this one.
+    """Join the training of several processes within the block; without a launcher, the process is alone.
 
-    Processes that torch.distributed connects already, as those of Ray Train, stay connected after the block.
+    Processes that are already connected by torch.distributed, such as those of Ray Train, remain connected after the
+    block.
 
     Raises:
-        ConfigError: the environment says nothing that works, or not all processes are there in time.
+        ConfigError: the environment is not usable, or not all processes arrive in time.
     """
     if dist.is_available() and dist.is_initialized():  # as in a worker of Ray Train
         with within(TorchGroup(dist.get_rank(), dist.get_world_size())) as group:
@@ -141,7 +143,7 @@ def _meeting_seconds(text: str | None) -> float:
 
 
 def _met(rank: int, size: int, seconds: float) -> Any:
-    """The store where all processes have said that they are there."""
+    """The store in which all processes have announced themselves."""
     wait = timedelta(seconds=seconds)
     where = os.environ.get(STORE)
     remedy = f"Start all of them within {seconds:g} seconds ({MEETING}), with one address for all."

@@ -1,7 +1,8 @@
-"""Several processes on this machine, started and watched by this one.
+"""Start and watch several processes on this machine.
 
-What torchrun does, less its own report: one line says why a run ended, and nothing is left behind. The processes meet
-at a file, so no port is taken. Each ends when this one does, however it ends: it waits for the end of a pipe.
+This works like torchrun without its report: one line says why a run ended, and nothing is left behind. The processes
+meet at a file, so no port is used. Each process waits for the end of a pipe, so it ends when this process ends for any
+reason.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ from darec.processes.group import LostError
 from darec.processes.joining import STORE
 
 PIPE: Final = "DAREC_PARENT"
-"""Environment variable: the pipe whose end says that the process that started this one has ended."""
+"""Environment variable: a pipe that ends when the process that started this one has ended."""
 LOST: Final = 75
 """Exit status of a process that ended because another did."""
 GRACE: Final = 10.0
@@ -33,7 +34,7 @@ def launch(count: int, words: Sequence[str]) -> int:
     """Run ``darec WORDS...`` in several processes and wait for them.
 
     Args:
-        count: how many.
+        count: number of processes.
         words: the command line, without the name of the program.
 
     Returns:
@@ -41,7 +42,7 @@ def launch(count: int, words: Sequence[str]) -> int:
 
     Raises:
         LostError: a process was killed.
-        KeyboardInterrupt: this process was; the others have ended.
+        KeyboardInterrupt: this process was interrupted; the others have ended.
     """
     with _started(count, words) as processes:
         failed: int | None = None
@@ -121,12 +122,12 @@ def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
 
 
 def launched() -> bool:
-    """Whether :func:`launch` has started this process, and says itself why the run ended."""
+    """Whether :func:`launch` has started this process and reports why the run ended."""
     return PIPE in os.environ
 
 
 def end_with_parent() -> None:
-    """Have this process end when the one that started it has, however that ended."""
+    """Make this process end when the process that started it ends, for any reason."""
     pipe = int(os.environ[PIPE])
 
     def watch() -> None:

@@ -11,7 +11,7 @@ from darec.serving.opened import Opened, text_of
 from darec.serving.schemas import Item, ItemList, Near, Part, Why, Word
 
 PARTS: Final = 5
-"""Of a sum that are told one by one."""
+"""Number of parts of a sum that are listed one by one."""
 
 
 def item_list(

@@ -1,4 +1,4 @@
-"""The application: routes, and what stands around them."""
+"""The application: routes and their middleware."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ import polars as pl
 from darec.listing.recommending import Recommending
 
 LONGEST = 200
-"""Characters of a query that are looked at."""
+"""Number of characters of a query that are used."""
 
 
 class Finder:

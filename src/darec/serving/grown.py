@@ -1,4 +1,4 @@
-"""A bundle with items that it does not have, known by their texts."""
+"""A bundle extended by new items, which are described by their texts."""
 
 from __future__ import annotations
 
@@ -135,7 +135,7 @@ class Grown(Recommending):
 
     @cached_property
     def words(self) -> Words:
-        """How much each word of the texts says, those of new items too."""
+        """The weight of each word of the texts, including those of new items."""
         return self.bundle.words.extended([item.text for item in self.new])
 
     def item_vectors(self) -> FloatArray:

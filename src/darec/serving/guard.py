@@ -1,4 +1,4 @@
-"""What stands before every request: the token, and limits on the body, on time and on how many there are at once."""
+"""Checks before every request: the token, and limits on the body, on time and on concurrent requests."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from darec.serving.refusals import LOG, answer
 from darec.serving.settings import ServingSettings
 
 OPEN: Final = ("/healthz", "/readyz")
-"""What is told without the token: whether the process answers."""
+"""The path that is answered without the token: whether the process answers."""
 _HEADERS: Final = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -174,7 +174,7 @@ class _Counted:
 
 
 def _knows(headers: Headers, token: str | None) -> bool:
-    """Whether a request brings the token; how long it takes to say so tells nothing of the token."""
+    """Whether a request has the token; the time of the comparison reveals nothing about the token."""
     if token is None:
         return True
     kind, _, said = headers.get("authorization", "").partition(" ")

@@ -1,8 +1,8 @@
 """A log that loses no line that was accepted: a line is on disk before it counts.
 
-Processes share it. Each takes the file's lock, writes whole lines and flushes them to disk before it lets go. What a
-killed process has left of a line was never accepted, and is cut off by whoever comes next. Under the same lock the
-file may be moved away (``flock feedback.jsonl mv feedback.jsonl day.jsonl``): the next line begins a new one.
+Processes share the log. Each takes the file's lock, writes whole lines and flushes them to disk before it releases the
+lock. The incomplete line of a killed process was never accepted, and the next process removes it. Under the same lock
+the file may be moved away (``flock feedback.jsonl mv feedback.jsonl day.jsonl``): the next line starts a new file.
 """
 
 from __future__ import annotations
@@ -109,7 +109,7 @@ class Log:
 
 
 def _cut(file: int) -> None:
-    """Cut off what a killed process has left of a line."""
+    """Remove the incomplete line of a killed process."""
     size = end = os.fstat(file).st_size
     while end:
         start = max(0, end - 4096)

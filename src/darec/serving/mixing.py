@@ -1,4 +1,4 @@
-"""Somebody's words as if they were a liked item."""
+"""A user's words, scored like the text of a liked item."""
 
 from __future__ import annotations
 

@@ -62,7 +62,7 @@ def answer(status: int, message: str, headers: dict[str, str] | None = None) -> 
 
 
 def install(app: FastAPI) -> None:
-    """Have an application refuse in this form, whatever was wrong."""
+    """Make an application refuse every error in this form."""
 
     @app.exception_handler(RefusalError)
     def _refused(_: Request, error: Exception) -> JSONResponse:

@@ -1,4 +1,4 @@
-"""The process that serves: binds, starts worker processes, passes signals on."""
+"""The server process: it binds the port, starts worker processes and passes signals on to them."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _APP: Final = "darec.serving.app:from_environment"
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A socket that listens to nobody yet.
+    """A bound socket that does not listen yet.
 
     Raises:
         ConfigError: no such address, or a port that is in use or not allowed.

@@ -1,1 +1,1 @@
-"""What tests of darec and of parts outside it share: planted worlds and conformance suites."""
+"""Shared tools for tests of darec and of parts outside it: planted worlds and conformance suites."""

@@ -1,4 +1,4 @@
-"""What every closed-form backbone, and every alignment that goes with them alone, must do: test classes to inherit."""
+"""Test classes to inherit for closed-form backbones, and for alignments that go only with these."""
 
 from __future__ import annotations
 
@@ -85,7 +85,7 @@ class ClosedFormSuite(_ClosedForm):
 
 
 class StructureSuite(_ClosedForm, Refusals):
-    """Inherit with ``name`` set to a registered alignment that goes with closed-form backbones alone."""
+    """Inherit with ``name`` set to a registered alignment that goes only with closed-form backbones."""
 
     def pairs(self) -> list[RunConfig]:
         """This alignment over every backbone that it goes with."""

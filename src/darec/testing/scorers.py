@@ -1,4 +1,4 @@
-"""What every scorer must do: a test class to inherit, one for each way to score.
+"""A test class to inherit for every kind of scorer.
 
 In a test file::
 
@@ -21,14 +21,14 @@ from darec.types import Interactions
 
 
 class ScorerSuite:
-    """Inherit with :meth:`make` and, where users are nothing but histories, :meth:`histories`."""
+    """Inherit with :meth:`make` and, if users are only histories, :meth:`histories`."""
 
     def make(self) -> Scorer:
         """A scorer of at least five users and eight items, the same at every call."""
         raise AssertionError("define make()")
 
     def histories(self) -> sparse.csr_array | None:
-        """[U, I] the histories that the users of :meth:`make` stand for; None where they are more than these."""
+        """[U, I] the histories of the users of :meth:`make`; None if users are more than their histories."""
         return None
 
     def test_scores_have_a_row_a_user_and_repeat(self) -> None:

@@ -1,4 +1,4 @@
-"""What every backbone and every alignment must do: test classes to inherit, one for each part.
+"""Test classes to inherit for every backbone and every alignment, one for each part.
 
 In a test file::
 
@@ -65,7 +65,7 @@ class _Suite:
             assert torch.isfinite(first.users).all() and torch.isfinite(first.items).all()
 
     def test_the_same_seed_gives_the_same_weights(self) -> None:
-        """Nothing random but the generators that are handed in."""
+        """All randomness comes from the generators that are passed in."""
         dataset = tiny_dataset()
         for config in self.pairs():
             first, _ = train_steps(config, dataset, 3)

@@ -1,4 +1,4 @@
-"""Small planted worlds for tests: the answer is known because it was put there.
+"""Small planted worlds for tests, whose correct answer is known by construction.
 
 For a world of realistic size with readable texts see :mod:`darec.data.synthetic`.
 """
@@ -105,7 +105,7 @@ def tiny_dataset(
         seed: of all draws.
         n_groups: number of groups.
         items_per_user: interactions of each user, at most ``n_items``.
-        missing_text: the last so many items have no text.
+        missing_text: number of items without text; they are the last ones.
     """
     rng = np.random.default_rng(seed)
     same = np.equal.outer(np.arange(n_users) % n_groups, np.arange(n_items) % n_groups)
