@@ -7,6 +7,7 @@ from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlencode
 
+from pydantic import ValidationError
 from starlette.datastructures import QueryParams
 
 from darec.errors import DarecError
@@ -105,16 +106,24 @@ class PageState:
         return urlencode(pairs)
 
     def asking(self, *, explain: bool = False, liked: Sequence[str] | None = None) -> Asking:
-        """The same as the API is asked it."""
-        return Asking(
-            history=list(self.liked if liked is None else liked),
-            words=self.words or None if self.mode == "liked" else None,
-            where=self.where or None,
-            k=self.k,
-            diversity=self.diversity,
-            text_weight=self.text_weight,
-            explain=explain,
-        )
+        """The same as the API is asked it.
+
+        Raises:
+            RefusalError: a value that the API refuses too.
+        """
+        try:
+            return Asking(
+                history=list(self.liked if liked is None else liked),
+                words=self.words or None if self.mode == "liked" else None,
+                where=self.where or None,
+                k=self.k,
+                diversity=self.diversity,
+                text_weight=self.text_weight,
+                explain=explain,
+            )
+        except ValidationError as error:
+            first = error.errors()[0]
+            raise RefusalError(422, f"{first['loc'][0]}: {first['msg']}.") from None
 
 
 def failure(error: Exception) -> tuple[int, str]:
