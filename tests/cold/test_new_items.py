@@ -12,6 +12,7 @@ import pytest
 from darec.cold import read_new_items
 from darec.data.build import import_dataset
 from darec.data.dataset import Dataset
+from darec.data.growth import grow
 from darec.errors import DataError
 from darec.testing.worlds import tiny_dataset
 
@@ -53,6 +54,36 @@ def test_fields_that_no_new_item_has_are_told(tmp_path: Path) -> None:
     new = read_new_items(dataset(), file)
     assert new.texts == ["name: Tron"]
     assert new.notices == ("no new item has 'genres': their texts go without it.",)
+
+
+def test_the_text_of_an_item_that_was_posted_stands_where_it_has_no_field_of_the_template(
+    tmp_path: Path,
+) -> None:
+    posted = {"item_id": "n", "title": "Pot", "text": "A light pot"}
+    file = written(
+        tmp_path / "items.jsonl",
+        posted,
+        posted | {"item_id": "o", "genres": ["Crime"]},
+        FIELDS[2] | {"item_id": "p", "genres": ["Drama"]},
+    )
+    new = read_new_items(dataset(text_template="{name}. {genres}"), file)
+    assert new.texts == ["A light pot", "Pot. Crime", "Tron. Drama"]
+    assert (new.title(0), new.title(1), new.title(2)) == ("Pot", "Pot", "Tron")
+    assert new.notices == (
+        "1 new item has no 'genres': the field 'text' is its text.",
+        "1 new item has a field 'text' that is not in its text, which is made of 'genres' as in the import: write into "
+        "these fields what is to count.",
+    )
+
+
+def test_a_posted_text_counts_where_the_import_had_titles_alone(tmp_path: Path) -> None:
+    shop = import_dataset(LOG, items=pl.DataFrame({"item_id": ["a", "b"], "title": ["A", "B"]}))
+    row = {"item_id": "n", "title": "Pot", "text": "A light pot"}
+    grown = grow(shop, None, written(tmp_path / "items.jsonl", row))
+    assert grown.dataset.catalogue.row(2) == ("n", "Pot", "A light pot")
+    assert grown.notices == [
+        "1 new item has no text beside the title: the field 'text' is its text."
+    ]
 
 
 def test_a_dataset_without_template_takes_text_as_it_is() -> None:

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 import polars as pl
 
 from darec.data.dataset import Dataset
 from darec.data.ingest.frames import to_items
-from darec.data.ingest.item_text import describe_items
+from darec.data.ingest.item_text import describe_items, words_of
 from darec.data.ingest.items import distinct_items, table_of_items
 from darec.data.ingest.source import LINE, Reading, SourceTable
 from darec.data.ingest.tabular import read_table
 from darec.data.ingest.template import parse_template
 from darec.errors import DataError
+from darec.wording import agreeing, counted_noun
+
+TEXT: Final = "text"
+"""The field in which a server keeps the text of an item that was posted."""
 
 
 @dataclass(frozen=True)
@@ -73,17 +77,59 @@ def read_later_items(dataset: Dataset, source: Any, *, id_column: str | None = N
     items = table_of_items(table, id_column)
     template, fields = options.get("text_template"), options.get("text_fields", ["text"])
     used = list(parse_template(template).fields) if template else list(fields)
-    title = options.get("title", "title")
+    title: str | None = options.get("title", "title") or ("title" if "title" in items.columns else None)
     missing = [name for name in used if name not in items.columns]
-    if used and len(missing) == len(used):
+    own = words_of(items, TEXT) if used and TEXT in items.columns and TEXT not in used else []
+    if used and len(missing) == len(used) and not any(own):
         raise DataError(
             f"{table.name}: items of this dataset make their text of {', '.join(map(repr, used))}, and the new "
             f"items have none of these (they have {', '.join(map(repr, items.columns[1:])) or 'an id alone'}): "
             "name their fields as in the import."
         )
-    notices = [*table.notices]
-    notices += [f"no new item has {name!r}: their texts go without it." for name in missing]
-    absent = {*missing, *([title] if title not in items.columns else [])}
+    absent = {*missing, *([title] if title and title not in items.columns else [])}
     whole = items.with_columns(pl.lit(None, pl.String).alias(name) for name in sorted(absent))
+    if title and title != "title" and "title" in items.columns:
+        titles = zip(words_of(whole, title), words_of(whole, "title"), strict=True)
+        filled = [one or other or None for one, other in titles]
+        whole = whole.with_columns(pl.Series(title, filled, pl.String))
     frame, _ = describe_items(whole, fields=used, template=template, title=title)
+    notices = [*table.notices]
+    if any(own):
+        beside = [name for name in used if name != title] or (used if template else [])
+        frame, taken, told = _with_own_texts(dataset, frame, whole, beside, own)
+        missing = [] if taken == len(frame) else missing
+        notices += told
+    notices += [f"no new item has {name!r}: their texts go without it." for name in missing]
     return LaterItems(table, items, frame, table.frame[LINE].to_list(), used, tuple(notices))
+
+
+def _with_own_texts(
+    dataset: Dataset, frame: pl.DataFrame, whole: pl.DataFrame, fields: list[str], own: list[str]
+) -> tuple[pl.DataFrame, int, list[str]]:
+    """The items with their own text where they have none of the fields, how many these are, and what to tell."""
+    described = [False] * len(whole)
+    for name in fields:
+        values = words_of(whole, name)
+        described = [there or bool(value) for there, value in zip(described, values, strict=True)]
+    taken = [bool(text) and not there for text, there in zip(own, described, strict=True)]
+    texts = [
+        text if take else made for text, take, made in zip(own, taken, frame["text"], strict=True)
+    ]
+    new = dataset.items.find(frame["item_id"]) < 0
+    using = int((new & taken).sum())
+    unused = sum(
+        bool(one and text) and text != made for one, text, made in zip(new, own, texts, strict=True)
+    )
+    names, told = " and ".join(map(repr, fields)) or "text beside the title", []
+    if using:
+        told.append(
+            f"{counted_noun(using, 'new item has', 'new items have')} no {names}: the field {TEXT!r} is "
+            f"{agreeing(using, 'its text', 'their text')}."
+        )
+    if unused:
+        told.append(
+            f"{counted_noun(unused, 'new item has', 'new items have')} a field {TEXT!r} that is not in "
+            f"{agreeing(unused, 'its text', 'their texts')}, which {agreeing(unused, 'is', 'are')} made of {names} "
+            "as in the import: write into these fields what is to count."
+        )
+    return frame.with_columns(pl.Series("text", texts, pl.String)), sum(taken), told

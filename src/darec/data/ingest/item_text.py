@@ -60,7 +60,7 @@ def describe_items(
             if fields
             else [name for name in names if name == title or _holds_text(table[name])]
         )
-    columns = {name: _words_of(table, name) for name in used}
+    columns = {name: words_of(table, name) for name in used}
     texts = []
     for row in range(len(table)):
         values = {name: column[row] for name, column in columns.items() if column[row]}
@@ -71,12 +71,13 @@ def describe_items(
         else:
             text = "; ".join(f"{name}: {value}" for name, value in values.items())
         texts.append(text or None)
-    titles = [line or None for line in _words_of(table, title)] if title else [None] * len(table)
+    titles = [line or None for line in words_of(table, title)] if title else [None] * len(table)
     frame = pl.DataFrame({"item_id": table["item_id"], "title": titles, "text": texts}, CATALOGUE)
     return frame, {"text_fields": used, "text_template": template, "title": title}
 
 
-def _words_of(table: pl.DataFrame, name: str) -> list[str]:
+def words_of(table: pl.DataFrame, name: str) -> list[str]:
+    """A field of each item as text, empty where there is none. Raises ``DataError`` where it is nested too deeply."""
     lines = []
     for identifier, value in zip(table["item_id"], table[name].to_list(), strict=True):
         try:
