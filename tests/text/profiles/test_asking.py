@@ -444,7 +444,7 @@ def test_a_batch_goes_out_and_comes_in(profiler: Make, server: ScriptedServer, s
         ("i4", "batch: too long"),
         ("i5", "no JSON object in 'nonsense'"),
     ]
-    assert "1 answers of" in report.notices[-1] and not server.requests
+    assert "1 answer belongs to" in report.notices[-1] and not server.requests
     assert profiler().batch_in(answers).new == 0  # twice does no harm
     assert profiler(only_failed=True).batch_out(requests) == 3
     assert profiler().run(progress=False).new == 0  # what came by batch is not asked online
