@@ -16,8 +16,9 @@ import pytest
 import darec
 from command_line import call, refused
 from darec.errors import ConfigError
-from darec.processes import ALONE
+from darec.processes import ALONE, LostError
 from darec.processes.joining import MEETING, STORE, joined, place
+from darec.processes.launch import LOST, PIPE, launch
 from darec.testing.worlds import tiny_dataset
 
 SETTINGS = (
@@ -131,6 +132,75 @@ def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
     parent.kill()
     wait_for(lambda: not any(_runs(child) for child in started))
     parent.communicate()
+
+
+def test_an_interruption_is_said_once_with_the_command_that_continues(tmp_path: Path) -> None:
+    data, out = tmp_path / "my data", tmp_path / "run"
+    tiny_dataset().save(data)
+    words = ["train", data, *SETTINGS, "--set", "train.patience=1000", "--out", out, "--quiet"]
+    words += ["--set", "train.epochs=100000", "--processes", "2"]
+    command = [sys.executable, "-m", "darec", *map(str, words)]
+    parent = subprocess.Popen(command, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: list((out / "checkpoints").glob("epoch-*")), parent)
+    parent.send_signal(signal.SIGTERM)
+    _, said = parent.communicate(timeout=PATIENCE)
+    assert parent.returncode == 128 + signal.SIGTERM
+    assert said.splitlines() == [
+        f"darec: interrupted. Finished work is kept; continue with: darec train '{data}' --out {out} --processes 2 "
+        "--resume"
+    ]
+
+
+@pytest.mark.parametrize(
+    ("ends", "reason"),
+    [
+        (("exit 75", "sleep 0.3; kill -9 $$"), "process 1 of 2 was ended by SIGKILL, perhaps"),
+        (("exit 143", "exit 75"), "process 0 of 2 was ended by SIGTERM, and"),
+        (("exit 75", "exit 75"), "the 2 processes lost each other"),
+        (("exit 75", "sleep 0.3; exit 2"), None),
+        (("exit 0", "exit 0"), None),
+    ],
+)
+def test_the_process_that_ended_first_by_itself_is_the_cause(
+    ends: tuple[str, str], reason: str | None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = tmp_path / "program"
+    program.write_text(f"#!/bin/sh\nif [ $RANK = 0 ]; then {ends[0]}; else {ends[1]}; fi\n")
+    program.chmod(0o755)
+    monkeypatch.setattr(sys, "executable", str(program))
+    if reason is None:
+        assert launch(2, []) == int(ends[1].split()[-1])
+        return
+    with pytest.raises(LostError) as error:
+        launch(2, [])
+    assert str(error.value).startswith(reason)
+
+
+def test_a_process_that_is_to_end_finishes_its_checkpoint_and_waits_for_nobody() -> None:
+    """The end of the pipe interrupts no checkpoint, and ends a process that no signal reaches."""
+    script = """
+import signal, time
+from darec.processes.group import WRITING
+from darec.processes.launch import end_with_parent
+signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+with WRITING:
+    end_with_parent()
+    time.sleep(2)
+    print("written", flush=True)
+time.sleep(1000)
+"""
+    reading, writing = os.pipe()
+    process = subprocess.Popen(
+        [sys.executable, "-c", script],
+        env={**os.environ, PIPE: str(reading)},
+        pass_fds=[reading],
+        stdout=subprocess.PIPE,
+        text=True,
+    )
+    os.close(reading)
+    os.close(writing)
+    said, _ = process.communicate(timeout=PATIENCE)
+    assert (process.returncode, said) == (LOST, "written\n")
 
 
 def _runs(process: Path) -> bool:

@@ -52,13 +52,13 @@ def taking_part() -> Iterator[None]:
     from darec.processes.joining import joined
     from darec.processes.launch import LOST, end_with_parent, launched
 
+    if launched():
+        end_with_parent()
     try:
         with joined() as group:
             if group.size == 1:
                 yield
                 return
-            if launched():
-                end_with_parent()
             with warnings.catch_warnings():
                 if not group.leads:
                     warnings.simplefilter("ignore", DarecWarning)
@@ -73,14 +73,14 @@ def taking_part() -> Iterator[None]:
                     raise
                 except DarecError:
                     if not group.speaks():
-                        raise typer.Exit(2) from None
+                        raise typer.Exit(LOST if launched() else 2) from None
                     raise
                 except KeyboardInterrupt:
                     if launched() or not group.speaks():
                         raise typer.Exit(130) from None
                     raise
     except ElsewhereError:
-        raise typer.Exit(2) from None
+        raise typer.Exit(LOST if launched() else 2) from None
 
 
 @contextmanager

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -125,6 +126,7 @@ def command(
     from darec.config import resolve_config
     from darec.overrides import parse_override
     from darec.processes import current
+    from darec.processes.launch import launched
     from darec.recommended import names_parts
     from darec.refitting import refit as fit_again
     from darec.run_folder import stored_config
@@ -191,11 +193,15 @@ def command(
             if current().leads:
                 print_json(run.metrics) if format is Format.JSON else _print(run)
     except KeyboardInterrupt:
-        echo(
-            f"darec: interrupted. Finished work is kept; continue with: darec train {data} --out "
-            f"{out}{' --auto' * auto} --resume",
-            err=True,
-        )
+        if not launched():  # the process that started it says so
+            again = ["darec", "train", str(data), "--out", str(out), *["--auto"] * auto]
+            again += [] if refit is None else ["--refit", str(refit)]
+            again += [] if processes is None else ["--processes", str(processes)]
+            command = shlex.join([*again, "--resume"])
+            echo(
+                f"darec: interrupted. Finished work is kept; continue with: {command}",
+                err=True,
+            )
         raise typer.Exit(130) from None
 
 

@@ -7,6 +7,7 @@ JSON. Every process must call the operations in the same order.
 from __future__ import annotations
 
 import json
+import threading
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
@@ -16,6 +17,9 @@ import torch
 from torch import Tensor
 
 from darec.errors import DarecError
+
+WRITING: Final = threading.Lock()
+"""Held while a checkpoint is written: a process that is to end finishes it first."""
 
 
 class LostError(DarecError, RuntimeError):

@@ -1,8 +1,8 @@
 """Start and watch several processes on this machine.
 
 This works like torchrun without its report: one line says why a run ended, and nothing is left behind. The processes
-meet at a file, so no port is used. Each process waits for the end of a pipe, so it ends when this process ends for any
-reason.
+meet at a file, so no port is used. Each process watches a pipe and ends when the pipe ends: this process closes it to
+end them, and it also ends with this process for any reason.
 """
 
 from __future__ import annotations
@@ -19,15 +19,17 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Final
 
-from darec.processes.group import LostError
+from darec.processes.group import WRITING, LostError
 from darec.processes.joining import STORE
 
 PIPE: Final = "DAREC_PARENT"
 """Environment variable: a pipe that ends when the process that started this one has ended."""
 LOST: Final = 75
-"""Exit status of a process that ended because another did."""
+"""Exit status of a process that ended because another did, which says why."""
 GRACE: Final = 10.0
-"""Seconds that processes have to end by themselves, once one has ended in an error."""
+"""Seconds that a process has to finish the checkpoint that it is writing, once it is to end."""
+_SOON: Final = 0.5  # seconds to end by itself, and as many to end after an interrupt
+_INTERRUPTED: Final = 128 + signal.SIGINT  # exit status of a process that its watcher interrupted
 
 
 def launch(count: int, words: Sequence[str]) -> int:
@@ -44,32 +46,40 @@ def launch(count: int, words: Sequence[str]) -> int:
         LostError: a process was killed.
         KeyboardInterrupt: this process was interrupted; the others have ended.
     """
+    failed: int | None = None
+    ended: float | None = None
     with _started(count, words) as processes:
-        failed: int | None = None
-        ended = None
         while any(process.poll() is None for process in processes):
             time.sleep(0.05)
-            bad = [rank for rank, one in enumerate(processes) if one.poll() not in (None, 0)]
-            causes = [rank for rank in bad if processes[rank].poll() != LOST]
-            if failed is None and causes:
-                failed = causes[0]
-            if bad and ended is None:
+            codes = [process.poll() for process in processes]
+            causes = [rank for rank, code in enumerate(codes) if _is_cause(code)]
+            failed = causes[0] if causes else None
+            if any(codes) and ended is None:
                 ended = time.monotonic()
-            if ended is not None and time.monotonic() - ended > GRACE:
-                _end(processes)
-        codes = [process.returncode for process in processes]
-        if failed is None:
-            failed = next((rank for rank, code in enumerate(codes) if code), None)
-        if failed is None:
-            return 0
-        if codes[failed] < 0:
-            name = signal.Signals(-codes[failed]).name
-            memory = ", perhaps for want of memory" if name == "SIGKILL" else ""
-            raise LostError(
-                f"process {failed} of {count} was ended by {name}{memory}, and the run with it. What was done is kept: "
-                "go on with --resume."
-            )
-        return codes[failed]
+            # The cause may come, or say its line, a little after the end of those that lost it.
+            if causes or (ended is not None and time.monotonic() - ended > GRACE):
+                break
+    codes = [process.returncode for process in processes]
+    if failed is None:
+        failed = next((rank for rank, code in enumerate(codes) if _is_cause(code)), None)
+    if failed is None and not any(codes):
+        return 0
+    kept = "What was done is kept: go on with --resume."
+    if failed is None:
+        raise LostError(f"the {count} processes lost each other, and the run ended. {kept}")
+    code = processes[failed].returncode
+    if 0 <= code < 128:
+        return code
+    name = signal.Signals(-code if code < 0 else code - 128).name
+    memory = ", perhaps for want of memory" if name == "SIGKILL" else ""
+    raise LostError(
+        f"process {failed} of {count} was ended by {name}{memory}, and the run with it. {kept}"
+    )
+
+
+def _is_cause(code: int | None) -> bool:
+    """Whether a process with this exit status ended for a reason of its own, and not because another did."""
+    return code not in (None, 0, LOST, _INTERRUPTED)
 
 
 @contextmanager
@@ -103,16 +113,13 @@ def _started(count: int, words: Sequence[str]) -> Iterator[list[subprocess.Popen
             os.close(reading)
             yield processes
         finally:
-            _end(processes)
             os.close(writing)
+            _wait(processes)
 
 
-def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Ask those that are left to end, and end them."""
-    for process in processes:
-        if process.poll() is None:
-            process.terminate()
-    until = time.monotonic() + GRACE
+def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> None:
+    """Wait for processes that are to end, and kill those that do not."""
+    until = time.monotonic() + 2 * GRACE  # their own patience, and time to start on a busy machine
     for process in processes:
         try:
             process.wait(max(0.0, until - time.monotonic()))
@@ -127,13 +134,27 @@ def launched() -> bool:
 
 
 def end_with_parent() -> None:
-    """Make this process end when the process that started it ends, for any reason."""
+    """Make this process end when the process that started it closes the pipe, or ends for any reason."""
     pipe = int(os.environ[PIPE])
 
     def watch() -> None:
         os.read(pipe, 1)  # returns at the end of the pipe, since nothing is ever written
-        os.kill(os.getpid(), signal.SIGTERM)
-        time.sleep(GRACE)
-        os._exit(LOST)
+        time.sleep(_SOON)
+        WRITING.acquire(timeout=GRACE)
+        os.kill(os.getpid(), signal.SIGINT)
+        time.sleep(_SOON)
+        os._exit(LOST)  # it waits for another process, which no signal interrupts
 
     threading.Thread(target=watch, daemon=True).start()
+
+
+def leave(status: int) -> None:
+    """End a process that :func:`launch` has started, at once: its memory need not be freed piece by piece.
+
+    Args:
+        status: the exit status. Any other process goes on after the call.
+    """
+    if launched():
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(status)

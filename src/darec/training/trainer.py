@@ -29,6 +29,7 @@ from darec.lock import Lock
 from darec.memory import keep_freed_memory
 from darec.model import Model
 from darec.processes import ALONE, Columns, Group
+from darec.processes.group import WRITING
 from darec.scoring import Folding, Scorer, TableScorer
 from darec.training.checkpoint import read_checkpoint, write_checkpoint
 from darec.training.checks import check_config, check_divided, resolve_device, warn_of_full_users
@@ -316,7 +317,10 @@ class Trainer:
         state = asdict(self.state)
         if not math.isfinite(self.state.best_value):
             state["best_value"] = None  # JSON has no infinity
-        write_checkpoint(self.folder / "checkpoints", self.state.epoch, _contiguous(tensors), state)
+        with WRITING:
+            write_checkpoint(
+                self.folder / "checkpoints", self.state.epoch, _contiguous(tensors), state
+            )
 
     def _resume(self) -> None:
         """Restore the newest checkpoint."""
