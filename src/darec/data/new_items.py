@@ -77,7 +77,9 @@ def read_later_items(dataset: Dataset, source: Any, *, id_column: str | None = N
     items = table_of_items(table, id_column)
     template, fields = options.get("text_template"), options.get("text_fields", ["text"])
     used = list(parse_template(template).fields) if template else list(fields)
-    title: str | None = options.get("title", "title") or ("title" if "title" in items.columns else None)
+    title: str | None = options.get("title", "title") or (
+        "title" if "title" in items.columns else None
+    )
     missing = [name for name in used if name not in items.columns]
     own = words_of(items, TEXT) if used and TEXT in items.columns and TEXT not in used else []
     if used and len(missing) == len(used) and not any(own):
