@@ -126,7 +126,7 @@ def test_parquet_rows_are_called_rows(tmp_path: Path) -> None:
     frame = pl.DataFrame({"user": ["u", " "], "item": ["a", "b"]})
     frame.write_parquet(tmp_path / "a.parquet")
     with pytest.raises(
-        DataError, match=r"a\.parquet, row 2: no id in column 'user' \(1 such rows\)"
+        DataError, match=r"a\.parquet, row 2: no id in column 'user' \(1 such row\)"
     ):
         read_source(tmp_path / "a.parquet", Columns())
 

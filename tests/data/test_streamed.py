@@ -278,13 +278,54 @@ def test_parts_that_differ(tmp_path: Path) -> None:
     (folder / "part-3.csv").write_text("item,note,uid\na,x,2\nb,y,1\n")
     streamed, whole = both(folder)
     assert streamed == whole
-    assert "1 parts have other columns than part-0.csv" in streamed[5]["notices"][0]
+    assert "1 part has other columns than part-0.csv" in streamed[5]["notices"][0]
     (folder / "part-4.csv").write_text("user_id,item\n5,a\n")  # a name that goes before uid
     streamed, whole = both(folder)
-    assert streamed[0] is whole[0] and "no id in column 'user_id'" in streamed[1]
+    assert streamed == whole
+    assert re.search(
+        r"part-0\.csv has no column 'user_id' \(it has 'uid', 'item'\): name its columns as in part-4\.csv",
+        streamed[1],
+    )
     (folder / "part-4.csv").write_text("who,what\n5,a\n")
     streamed, whole = both(folder)
     assert streamed == whole and "none of its columns" in streamed[1]
+
+
+@pytest.mark.parametrize(
+    ("first", "then", "told"),
+    [
+        ("5", "2014-05-21T23:35:28+00:00", "is a date where other rows have numbers"),
+        ("5", "2014-05-21", "write all times in one way"),
+        ("2014-05-21", "2014-15-41", "neither a finite number nor an ISO date"),
+    ],
+)
+def test_parts_whose_times_are_written_otherwise(
+    tmp_path: Path, first: str, then: str, told: str
+) -> None:
+    folder = tmp_path / "log"
+    folder.mkdir()
+    (folder / "part-0.csv").write_text(f"user,item,time\n1,a,{first}\n2,b,{first}\n")
+    (folder / "part-1.csv").write_text(f"user,item,time\n1,b,{then}\n")
+    for outcome in both(folder, split="leave-last-out"):
+        assert "part-1.csv, line 2: time" in outcome[1] and told in outcome[1]
+        assert "such line)" in outcome[1]
+
+
+def test_a_part_of_parquet_with_other_columns_or_times(tmp_path: Path) -> None:
+    folder = tmp_path / "log"
+    folder.mkdir()
+    frame = pl.DataFrame({"user_id": [1, 2], "item_id": [7, 8], "time": [5, 6]})
+    frame.write_parquet(folder / "0.parquet")
+    moment = pl.Series("time", ["2014-05-21", "2014-05-22"]).str.to_datetime()
+    frame.with_columns(moment).write_parquet(folder / "1.parquet")
+    for outcome in both(folder, split="leave-last-out"):
+        assert "1.parquet, row 1" in outcome[1] and "is a date where other" in outcome[1]
+    frame.rename({"user_id": "user"}).write_parquet(folder / "1.parquet")
+    for outcome in both(folder, split="leave-last-out"):
+        assert "1.parquet has no column 'user_id' (it has 'user', 'item_id', 'time')" in outcome[1]
+    frame.drop("time").write_parquet(folder / "1.parquet")
+    for outcome in both(folder, split="leave-last-out"):
+        assert "1.parquet has no column 'time'" in outcome[1]
 
 
 def test_types_that_differ(tmp_path: Path) -> None:

@@ -10,7 +10,8 @@ import polars as pl
 from darec.data.ingest.columns import find_columns, plain, usual_columns
 from darec.data.ingest.dates import AmbiguousTimesError
 from darec.data.ingest.source import LINE, Columns, Reading, Source, SourceTable
-from darec.data.ingest.times import read_times
+from darec.data.ingest.times import iso_times, read_times
+from darec.data.ingest.values import scalar
 from darec.errors import DataError
 from darec.wording import agreeing
 
@@ -183,9 +184,31 @@ def check_times(
     elif guessed:
         wanted, hint = f"does not fit {guessed!r} as others do", ", or name another --time-format"
     else:
-        wanted = "is neither a finite number nor an ISO date"
-        hint = ", or name how times are written, as in --time-format '%m/%d/%Y'"
+        bad = _unread(times)
+        mixed = _mixed(time_values(table, name)[bad[0]]) if len(bad) else ""
+        wanted = mixed or "is neither a finite number nor an ISO date"
+        hint = (
+            "; write all times in one way"
+            if mixed
+            else ", or name how times are written, as in --time-format '%m/%d/%Y'"
+        )
     check_numbers(table, "time", name, times, wanted, hint)
+
+
+def _unread(numbers: pl.Series) -> pl.Series:
+    """Where there are no finite numbers."""
+    return (numbers.is_null() | ~numbers.is_finite()).fill_null(True).arg_true()
+
+
+def _mixed(value: object) -> str:
+    """What to say of a time that could be read if the others were like it; empty where it could not."""
+    text = pl.Series([scalar(value)], dtype=pl.String)
+    number = text.cast(pl.Float64, strict=False)[0]
+    if number is not None and math.isfinite(number):
+        return "is a number where other rows have dates"
+    if iso_times(text).count():
+        return "is a date where other rows have numbers (such as seconds since 1970)"
+    return ""
 
 
 def guessed_times(table: str, name: str, guessed: str | None) -> tuple[str, ...]:
@@ -199,17 +222,17 @@ def check_numbers(
     table: SourceTable, kind: str, name: str, numbers: pl.Series, wanted: str, hint: str = ""
 ) -> None:
     """Refuse a column with values that could not be read as numbers."""
-    bad = (numbers.is_null() | ~numbers.is_finite()).fill_null(True).arg_true()
+    bad = _unread(numbers)
     if not len(bad):
         return
-    value = table.frame[name][bad[0]]
+    value, place = table.frame[name][bad[0]], table.frame[LINE][bad[0]]
     if value is None or value == "":
+        table.check_part(place, name)
         what, remedy = "is nothing", "complete or remove it"
     else:
         what, remedy = f"is {value!r:.60}, which {wanted}", f"mend or remove it{hint}"
     raise DataError(
-        f"{table.at(table.frame[LINE][bad[0]])}: {kind} in column {name!r} {what} ({table.such(len(bad))}): "
-        f"{remedy}."
+        f"{table.at(place)}: {kind} in column {name!r} {what} ({table.such(len(bad))}): {remedy}."
     )
 
 

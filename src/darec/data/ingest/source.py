@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Collection
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Final
@@ -14,6 +14,7 @@ import polars as pl
 from darec.data.ingest.values import scalar
 from darec.errors import DataError
 from darec.ids.idmap import IdType
+from darec.wording import counted_noun
 
 LINE: Final = "__line__"
 
@@ -63,6 +64,7 @@ class Placed:
         starts: where several files were put one behind the other: how many places lie before each.
         notices: what was assumed in reading, one sentence each.
         piece: these are some of the records, and others are not at hand.
+        parts: where several files are one table: the columns of each, by its name.
     """
 
     name: str
@@ -72,17 +74,34 @@ class Placed:
     starts: tuple[int, ...] = ()
     notices: tuple[str, ...] = ()
     piece: bool = False
+    parts: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def such(self, count: int) -> str:
         """How many records are like one that was named, for messages."""
-        return f"{'at least ' * self.piece}{count} such {self.unit}s"
+        return "at least " * self.piece + counted_noun(count, f"such {self.unit}")
 
     def at(self, place: int) -> str:
         """File and place, for messages."""
         if not self.starts:
             return f"{self.name}, {self.unit} {place}"
-        part = bisect_left(self.starts, place) - 1
-        return f"{self.files[part]}, {self.unit} {place - self.starts[part]}"
+        return f"{self.file_of(place)}, {self.unit} {place - self.starts[self._part(place)]}"
+
+    def file_of(self, place: int) -> str:
+        """The file that a place is in."""
+        return str(self.files[self._part(place)]) if self.starts else self.name
+
+    def _part(self, place: int) -> int:
+        return bisect_left(self.starts, place) - 1
+
+    def check_part(self, place: int, column: str) -> None:
+        """Raise ``DataError`` if the part that a place is in does not have a column that another part has."""
+        name = self.file_of(place)
+        others = [other for other, columns in self.parts.items() if column in columns]
+        if others and name in self.parts and name not in others:
+            raise DataError(
+                f"{name} has no column {column!r} (it has {', '.join(map(repr, self.parts[name]))}): name its columns "
+                f"as in {Path(others[0]).name}."
+            )
 
 
 @dataclass(frozen=True)
@@ -134,8 +153,10 @@ class SourceTable(Placed):
         """The ids as they are. Raises ``DataError`` on a blank one."""
         blank = (ids.is_null() | (ids == "")).arg_true()
         if len(blank):
+            place = self.frame[LINE][blank[0]]
+            self.check_part(place, ids.name)
             raise DataError(
-                f"{self.at(self.frame[LINE][blank[0]])}: no id in column {ids.name!r} "
+                f"{self.at(place)}: no id in column {ids.name!r} "
                 f"({self.such(len(blank))}): complete or remove it."
             )
         return ids

@@ -16,6 +16,7 @@ from darec.data.ingest.delimited import COMMAS, TABS, read_delimited
 from darec.data.ingest.jsonl import read_json
 from darec.data.ingest.source import LINE, Reading, SourceTable
 from darec.errors import DataError
+from darec.wording import counted_noun
 
 JSON: Final = (".jsonl", ".ndjson", ".json")
 PARQUET: Final = (".parquet", ".pq")
@@ -150,7 +151,8 @@ def compare_parts(folder: Path, parts: Sequence[tuple[str, Collection[str]]]) ->
     if not different:
         return ()
     return (
-        f"{folder}: {len(different)} parts have other columns than {Path(first).name} (the first is {different[0]}); "
+        f"{folder}: {counted_noun(len(different), 'part has', 'parts have')} other columns than {Path(first).name} "
+        f"(the first is {different[0]}); "
         "what a part lacks is missing in its rows.",
     )
 
@@ -173,6 +175,7 @@ def one_table(name: Path, tables: list[SourceTable], notices: tuple[str, ...] = 
         tuple(table.files[0] for table in tables),
         tuple(starts),
         notices,
+        parts={table.name: table.columns for table in tables},
     )
 
 

@@ -82,6 +82,7 @@ class Parts:
         self._all = _files(path)
         self.parquet = unpacked_name(self._all[0]).suffix.lower() in PARQUET
         self.columns: dict[str, pl.DataType] = {}
+        self._columns_of: dict[str, list[str]] = {}  # of each part that was ever read
         self._begin()
         if self.parquet:
             self._survey()
@@ -143,6 +144,7 @@ class Parts:
         self.files.append(table.files[0])
         self.starts.append(start)
         self._of_parts.append((table.name, names))
+        self._columns_of[table.name] = names
         compare_parts(self.path, [self._of_parts[0], self._of_parts[-1]])
         new = [name for name in names if name not in self.columns]
         known = bool(self.columns)
@@ -165,7 +167,8 @@ class Parts:
                 made.append(pl.Series(name, frame[name].to_list(), dtype=kind))
             else:
                 made.append(frame[name].cast(kind))
-        return replace(table, frame=pl.DataFrame([*made, frame[LINE]]), piece=True)
+        whole = pl.DataFrame([*made, frame[LINE]])
+        return replace(table, frame=whole, piece=True, parts=self._columns_of)
 
     def _of_text(self, file: Path) -> Iterator[SourceTable]:
         try:
@@ -207,6 +210,7 @@ class Parts:
                 raise unreadable(file, error) from error
             if sum(groups):
                 self._names[file] = [name for name in schema if name != LINE]
+                self._columns_of[str(file)] = self._names[file]
                 empties.append(pl.DataFrame(schema=schema).drop(LINE, strict=False))
         if empties:
             self.columns = dict(pl.concat(alike(empties), how="diagonal_relaxed").schema)
