@@ -14,7 +14,7 @@ from darec.compare.figures import Curve, Gain, RunRecord, Spread
 from darec.compare.notes import notes_on
 from darec.compare.output import print_tables, render, to_csv, to_latex, to_markdown
 from darec.compare.result import Comparison, Variant
-from darec.compare.tables import accuracy, costs, sheets
+from darec.compare.tables import accuracy, by_group, costs, sheets
 from darec.errors import RunError
 from darec.evaluation.groups import Group
 from darec.registry import ALIGNMENTS
@@ -114,6 +114,37 @@ def test_a_lone_pair_is_not_the_best_and_has_no_gains() -> None:
     ((_, ((_, cell, _),)),) = accuracy(lone).sections
     assert not cell.best
     assert "'none' is not in the grid, so there are no gains." in lone.notes
+
+
+def test_all_that_is_run_once_is_named_once(made: Comparison) -> None:
+    popular, linear = (
+        replace(found, backbone=backbone, runs=found.runs[:1])
+        for backbone, found in (
+            ("popular", pair("none", 0.1)),
+            ("ease", pair("l3ae", 0.2, recall_at_20=replace(gain(0.1, 0.01), seeds=(0,)))),
+        )
+    )
+    notes = notes_on(replace(made, variants=(*made.variants, popular, linear)))
+    assert notes[-1] == (
+        "Run once, because another seed gives the same result: popular + none, ease + l3ae."
+    )
+    assert not any(
+        "fewer seeds" in note or "Run once" in note for note in (*notes[:-1], *made.notes)
+    )
+
+
+def test_a_group_where_the_baseline_finds_nothing_has_no_percentage(made: Comparison) -> None:
+    name = f"{GROUPS[0].name}/recall@20"
+    over_zero = replace(gain(0.03, 0.01), base=0.0)
+    none, darec, *_ = made.variants
+    with_group = replace(darec, gains={**darec.gains, name: over_zero})
+    sheet = by_group(replace(made, variants=(none, with_group)), "recall@20")
+    ((_, ((_, overall, first, *_),)),) = sheet.sections
+    assert (overall.text, first.text, first.stars) == ("+20.0", "-", "")
+    assert sheet.legend[-1].startswith(
+        "-: no percentage, because the figure of the alignment none is 0"
+    )
+    assert len(by_group(made, "recall@20").legend) == 1
 
 
 def test_notes_say_what_failed_and_what_seeds_cannot_say(made: Comparison) -> None:
@@ -227,7 +258,8 @@ def test_the_terminal_fits_a_hundred_columns_with_every_alignment() -> None:
         for line in lines
     )
     assert (
-        sum(line.count("▸") for line in lines) >= 3 and "* differs from none" in stream.getvalue()
+        sum(line.count("▸") for line in lines) >= 3
+        and "* differs from the alignment none" in stream.getvalue()
     )
 
 

@@ -99,6 +99,24 @@ def test_plots_show_the_values() -> None:
     assert [tick.get_text() for tick in gains(GRID, metric).axes[1].get_xticklabels()] == ["kar"]
 
 
+def test_a_backbone_without_a_gain_gets_no_panel() -> None:
+    beside = comparison(*GRID.variants[:2], pair("popular", "none", 0.08))
+    metric = "recall@20"
+    assert [axes.get_title() for axes in accuracy(beside, metric).axes] == ["lightgcn", "popular"]
+    assert [axes.get_title() for axes in gains(beside, metric).axes] == ["lightgcn"]
+    drawn = gains_by_group(beside, metric, "items").axes
+    assert [axes.get_title() for axes in drawn] == ["lightgcn"]
+    captions = {name: caption for name, caption, _ in plots(beside)}
+    assert captions["accuracy"].endswith("The dashed line is the alignment none.")
+
+
+def test_a_gain_over_nothing_leaves_the_other_plots() -> None:
+    best = pair("lightgcn", "darec", 0.1)
+    over_zero = {name: replace(found, base=0.0) for name, found in best.gains.items()}
+    found = comparison(pair("lightgcn", "none", 0.0), replace(best, gains=over_zero))
+    assert [name for name, _, _ in plots(found)] == ["accuracy", "curves-seconds", "curves-epochs"]
+
+
 def test_the_report_links_plots_that_are_there(tmp_path: Path) -> None:
     path = write_markdown(GRID, tmp_path / "study")
     links = re.findall(r"\]\(([^)]+\.svg)\)", path.read_text())

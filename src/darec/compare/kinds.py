@@ -79,7 +79,7 @@ KINDS: Final[dict[KindName, Kind]] = {
         one="pair",
         many="pairs",
         over="{} of the same backbone",
-        differs="{}",
+        differs="the alignment {}",
         best="best of its backbone",
         without="'{}' is not in the grid, so there are no gains.",
     ),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from darec.compare.figures import LEVEL
-from darec.compare.result import Comparison
+from darec.compare.result import Comparison, Variant
 
 
 def notes_on(comparison: Comparison) -> list[str]:
@@ -13,6 +13,7 @@ def notes_on(comparison: Comparison) -> list[str]:
         *_choice(comparison),
         *_settings(comparison),
         *_tests(comparison),
+        *_seeds(comparison),
         *_costs(comparison),
     ]
 
@@ -80,10 +81,23 @@ def _tests(comparison: Comparison) -> list[str]:
             f"The test over seeds cannot reject here: {once} at best p = {min(least, 1):.2g} before correction, "
             f"and {len(tests)} {many} {needed} seeds for p < {LEVEL}."
         )
-    fewer = [p.name for p in tests if len(p.gains[comparison.headline[0]].seeds) < most]
+    planned = [pair for pair in tests if not _run_once(comparison, pair)]
+    fewer = [p.name for p in planned if len(p.gains[comparison.headline[0]].seeds) < most]
     if fewer:
         notes.append(f"Over fewer seeds than the others: {', '.join(fewer)}.")
     return notes
+
+
+def _seeds(comparison: Comparison) -> list[str]:
+    once = [pair.name for pair in comparison.variants if _run_once(comparison, pair)]
+    if not once:
+        return []
+    return [f"Run once, because another seed gives the same result: {', '.join(once)}."]
+
+
+def _run_once(comparison: Comparison, variant: Variant) -> bool:
+    """Whether a variant has a single run beside others with several, as deterministic models do."""
+    return len(variant.runs) == 1 < len(comparison.seeds)
 
 
 def _costs(comparison: Comparison) -> list[str]:

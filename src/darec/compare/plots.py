@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Literal
 
 from darec.compare.result import Comparison, Variant
 from darec.compare.sweep_plots import sweep_plots
-from darec.compare.tables import group_label, has_gains
+from darec.compare.tables import group_label
 from darec.report.drawing import COLOURS, GREY, empty_panels, legend
 
 if TYPE_CHECKING:
@@ -35,7 +35,7 @@ def plots(comparison: Comparison) -> Iterator[tuple[str, str, Callable[[], Figur
             f"{comparison.words.differs}.",
             lambda: accuracy(comparison, metric),
         )
-    if has_gains(comparison):
+    if _with_gains(comparison, metric):
         yield (
             "gains",
             f"Gain in test {metric} over {over}, with its 95% bootstrap interval over users. {CUT}",
@@ -65,7 +65,7 @@ def plots(comparison: Comparison) -> Iterator[tuple[str, str, Callable[[], Figur
 
 def accuracy(comparison: Comparison, metric: str) -> Figure:
     """Mean and standard deviation of each variant, a panel a section."""
-    figure, panels = _panels(comparison)
+    figure, panels = _panels(comparison.sections)
     for axes, section in zip(panels, comparison.sections, strict=True):
         finished = [variant for variant in comparison.of_section(section) if metric in variant.test]
         for place, variant in enumerate(finished):
@@ -84,8 +84,9 @@ def accuracy(comparison: Comparison, metric: str) -> Figure:
 
 def gains(comparison: Comparison, metric: str) -> Figure:
     """Relative gain with its interval over users."""
-    figure, panels = _panels(comparison)
-    for axes, section in zip(panels, comparison.sections, strict=True):
+    sections = _with_gains(comparison, metric)
+    figure, panels = _panels(sections)
+    for axes, section in zip(panels, sections, strict=True):
         names: list[str] = []
         shown: list[tuple[float, float, float]] = []
         for variant in comparison.of_section(section):
@@ -107,8 +108,9 @@ def gains_by_group(comparison: Comparison, metric: str, kind: str) -> Figure:
     """Gain in each group of users or of items: in percent, or as a difference (:func:`in_percent`)."""
     groups = [group for group in comparison.groups if group.kind == kind and group.size]
     shares = in_percent(comparison, metric, kind)
-    figure, panels = _panels(comparison)
-    for axes, section in zip(panels, comparison.sections, strict=True):
+    sections = _with_gains(comparison, metric)
+    figure, panels = _panels(sections)
+    for axes, section in zip(panels, sections, strict=True):
         shown = [variant for variant in comparison.of_section(section) if variant.gains]
         drawn: list[tuple[float, float, float]] = []
         step = 0.8 / max(1, len(shown))
@@ -144,7 +146,7 @@ def in_percent(comparison: Comparison, metric: str, kind: str) -> bool:
 
 def curves(comparison: Comparison, over: Literal["seconds", "epochs"]) -> Figure:
     """Validation curves, a line a seed."""
-    figure, panels = _panels(comparison)
+    figure, panels = _panels(comparison.sections)
     for axes, section in zip(panels, comparison.sections, strict=True):
         for variant in comparison.of_section(section):
             colour = _colour(comparison, variant)
@@ -166,9 +168,21 @@ def curves(comparison: Comparison, over: Literal["seconds", "epochs"]) -> Figure
     return figure
 
 
-def _panels(comparison: Comparison) -> tuple[Figure, list[Axes]]:
+def _with_gains(comparison: Comparison, metric: str) -> list[str]:
+    """The sections that have a gain to draw: a backbone that was compared with nothing has none."""
+    return [
+        section
+        for section in comparison.sections
+        if any(
+            metric in variant.gains and variant.gains[metric].relative is not None
+            for variant in comparison.of_section(section)
+        )
+    ]
+
+
+def _panels(sections: Sequence[str]) -> tuple[Figure, list[Axes]]:
     """An empty panel for each section, at most two in a row."""
-    count = len(comparison.sections)
+    count = len(sections)
     columns = min(2, count)
     figure, made = empty_panels(-(-count // columns), columns, height=3.4)
     for unused in made[count:]:

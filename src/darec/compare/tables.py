@@ -19,6 +19,8 @@ COST_COLUMNS = {
     "parameters": "parameters",
 }
 SPREAD_LEGEND = "± standard deviation over seeds."
+NO_SHARE = "-"
+"""In place of the percentage of a gain over 0."""
 
 
 @dataclass(frozen=True)
@@ -146,7 +148,8 @@ def by_group(comparison: Comparison, metric: str) -> Sheet:
     title = f"{metric}: gain over {_baseline(comparison)}, by users' training items and items' training users"
     columns = (comparison.words.row, "all", *(group_label(group) for group in shown))
     sections = _sections(comparison, row, _gaining(comparison))
-    return Sheet(title, columns, sections, group_legend(comparison.words))
+    over_zero = any(cell.text == NO_SHARE for _, rows in sections for row in rows for cell in row)
+    return Sheet(title, columns, sections, group_legend(comparison.words, over_zero=over_zero))
 
 
 def costs(comparison: Comparison) -> Sheet:
@@ -234,7 +237,7 @@ def _percent(gain: Gain | None) -> Cell:
     if gain is None:
         return Cell("")
     if gain.relative is None:
-        return Cell(f"{gain.difference:+.4f}", stars=stars(gain))
+        return Cell(NO_SHARE, stars="")
     return Cell(f"{100 * gain.relative[0]:+.1f}", stars=stars(gain))
 
 
@@ -257,10 +260,16 @@ def tests_legend(words: Kind) -> tuple[str, ...]:
     )
 
 
-def group_legend(words: Kind) -> tuple[str, ...]:
-    """The legend of the figures by group."""
+def group_legend(words: Kind, *, over_zero: bool = False) -> tuple[str, ...]:
+    """The legend of the figures by group; ``over_zero`` explains :data:`NO_SHARE` too."""
+    in_percent = (
+        f"In percent; stars as above, corrected over the {words.many} and the groups of one kind."
+    )
+    if not over_zero:
+        return (in_percent,)
     return (
-        f"In percent; stars as above, corrected over the {words.many} and the groups of one kind.",
+        in_percent,
+        f"{NO_SHARE}: no percentage, because the figure of {words.differs} is 0; comparison.csv has the difference.",
     )
 
 
