@@ -6,7 +6,7 @@ import pickle
 
 import pytest
 
-from darec.errors import ConfigError, DarecError, DataError
+from darec.errors import ConfigError, DarecError, DataError, did_you_mean
 
 
 @pytest.mark.parametrize(
@@ -47,6 +47,22 @@ def test_an_error_speaks_to_who_reads_it(command_line: str, python: str) -> None
     assert str(error) == python
     assert error.command_line == command_line
     assert str(pickle.loads(pickle.dumps(error))) == python
+
+
+@pytest.mark.parametrize(
+    ("asked", "there", "near"),
+    [
+        ("U42", ["U742", "U042", "U420"], "U042"),
+        ("u007", ["U7", "U07x", "u070"], "U7"),
+        ("item-5-2", ["item-5-20", "item-005-02"], "item-005-02"),
+        ("0", ["00", "10"], "00"),
+        ("trian", ["train", "test"], "train"),
+    ],
+)
+def test_the_same_number_with_other_zeros_is_nearest(
+    asked: str, there: list[str], near: str
+) -> None:
+    assert did_you_mean(asked, there) == f"did you mean {near!r}?"
 
 
 def test_an_error_within_an_error_is_not_turned_twice() -> None:

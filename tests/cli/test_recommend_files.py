@@ -48,6 +48,8 @@ def test_all_users_into_a_file(
     run = darec.load_run(shop / "run")
     assert pl.read_parquet(out).equals(run.recommend(k=4).to_polars())
     assert "pass --overwrite" in refused(capsys, "recommend", shop / "run", "--all", "--out", out)
+    nowhere = refused(capsys, "recommend", tmp_path / "no-run", "--all", "--out", out)
+    assert "pass --overwrite" in nowhere  # before the run is looked at
     again = ["recommend", shop / "run", "--user", "u3", "--out", out, "--overwrite", "--quiet"]
     assert call(*again) == 0 and capsys.readouterr().err == ""
     assert pl.read_parquet(out)["user_id"].unique().to_list() == ["u3"]

@@ -65,6 +65,9 @@ def test_conditions_mean_what_sql_means(condition: str, items: str) -> None:
     [
         ("prise < 50", "no field 'prise': did you mean 'price'"),
         ("price <", "is not a condition"),
+        ("price << 30", "no operator '<<' is known here"),
+        ("brand = '<<' and price ^ 3 > 1", r"no operator '\^' is known here"),
+        ("~price > 3", "no operator '~' is known here"),
         ("", "is not a condition"),
         ("price < 50; drop table items", "is not a condition"),
         ("select * from items", "is not a condition"),

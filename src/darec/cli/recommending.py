@@ -16,6 +16,7 @@ from darec.data.ingest.id_files import IdFile, read_ids, read_pairs
 from darec.errors import ConfigError
 from darec.export.manifest import is_bundle
 from darec.listing.lists import Recommendations
+from darec.listing.output import ListFile
 from darec.listing.recommending import Recommending
 from darec.run import Run
 from darec.scoring.mixing import WORDS
@@ -98,6 +99,7 @@ def _known(file: IdFile, run: Recommending) -> Any:
 
 def write_lists(asked: Asked, out: Path, *, overwrite: bool, quiet: bool) -> None:
     """Write the lists of known users to a file."""
+    ListFile(out).check(overwrite=overwrite)  # before a run is loaded
     run = opened(asked.run, asked.data)
     users: Sequence[str] | None = asked.user or None
     if asked.users is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from typing import Final, TypeVar
@@ -17,6 +18,7 @@ from darec.listing.conditions import grows
 R = TypeVar("R")
 LONGEST: Final = 2000
 """Largest number of characters of a condition. Analysing a chain of a thousand terms takes a minute."""
+_OPERATORS: Final = ("=", "<", ">", "<=", ">=", "<>", "!=", "+", "-", "*", "/", "%", "||")
 OWN: Final = ("item_id", "title", "text")
 """Fields that every dataset has."""
 
@@ -89,7 +91,7 @@ class ItemFields:
             names = list(dict.fromkeys(expression.meta.root_names()))
         except (pl.exceptions.PolarsError, pl.exceptions.PanicException) as error:
             raise ConfigError(
-                f"--where {shown(condition)} is not a condition ({_brief(error)}): write it as in SQL, "
+                f"--where {shown(condition)} is not a condition ({_why(error, condition)}): write it as in SQL, "
                 '"in_stock = true and price < 50".'
             ) from None
         too_large = grows(expression, self.types)
@@ -133,6 +135,17 @@ class ItemFields:
 
 def _brief(error: BaseException) -> str:
     return " ".join(str(error).partition("\n")[0].split())[:200]
+
+
+def _why(error: BaseException, condition: str) -> str:
+    """What is wrong with a condition; an operator, which polars calls by a name of its own, as it was written."""
+    if re.match(r"(unary )?operator \W?\w+.* is not (currently )?supported", str(error)):
+        outside = re.sub(r"'[^']*'|\"[^\"]*\"", " ", condition)
+        for sign in re.findall(r"[^\w\s(),.\[\];]+", outside):
+            if sign not in _OPERATORS:
+                return f"no operator {sign!r} is known here"
+        return "one of its operators is not known here"
+    return _brief(error)
 
 
 def _called(kind: pl.DataType) -> str:
