@@ -47,6 +47,19 @@ def test_lists_are_those_of_the_bundle(client: TestClient, bundle: Path) -> None
     assert len(all_["items"]) == len(opened.items), "no more than there are"
 
 
+def test_what_was_not_asked_for_is_left_out(client: TestClient) -> None:
+    keys = {"rank", "item_id", "title", "score"}
+    for given in (
+        client.get("/v1/users/u3/recommendations"),
+        client.post("/v1/recommendations", json={"history": ["i3"]}),
+        client.get("/v1/items/i3/similar"),
+    ):
+        assert {frozenset(one) for one in given.json()["items"]} == {frozenset(keys)}
+    asked = {"history": ["i3"], "explain": True, "fields": ["price"]}
+    (one, *_) = client.post("/v1/recommendations", json=asked).json()["items"]
+    assert set(one) == {*keys, "fields", "why"}
+
+
 def test_reasons_add_up_to_the_score(client: TestClient, bundle: Path) -> None:
     user = client.get("/v1/users/u3/recommendations", params={"k": 5, "explain": True}).json()
     asked = {"history": ["i3", "i4", "i8", "i9", "i13", "i14", "i0"], "k": 5, "explain": True}

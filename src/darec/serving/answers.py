@@ -25,20 +25,16 @@ def item_list(
     items = opened.shown.named.items
     extra = opened.fields_of([items.row(one.item_id) for one in found], fields)
     reasons = [None] * len(found) if whys is None else [why(one) for one in whys]
-    return ItemList(
-        items=[
-            Item(
-                rank=one.rank,
-                item_id=text_of(one.item_id),
-                title=one.title,
-                score=one.score,
-                fields=more or None,
-                why=reason,
-            )
-            for one, more, reason in zip(found, extra, reasons, strict=True)
-        ],
-        bundle=opened.digits,
-    )
+    listed = []
+    for one, more, reason in zip(found, extra, reasons, strict=True):
+        item = Item(rank=one.rank, item_id=text_of(one.item_id), title=one.title, score=one.score)
+        # What is not set is left out of the answer; null would be written.
+        if more:
+            item.fields = more
+        if reason is not None:
+            item.why = reason
+        listed.append(item)
+    return ItemList(items=listed, bundle=opened.digits)
 
 
 def why(reasons: Reasons) -> Why:

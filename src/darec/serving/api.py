@@ -51,6 +51,7 @@ def shop_of(request: Request) -> Shop:
 @router.get(
     "/v1/users/{user_id:path}/recommendations",
     responses=documented(404, 409),
+    response_model_exclude_unset=True,
 )
 def recommendations_of_user(
     request: Request,
@@ -80,14 +81,16 @@ def recommendations_of_user(
     return item_list(opened, *asking.recommend(opened, asked, user), fields=fields)
 
 
-@router.post("/v1/recommendations", responses=documented(409))
+@router.post("/v1/recommendations", responses=documented(409), response_model_exclude_unset=True)
 def recommendations(request: Request, asked: Asking) -> ItemList:
     """The best items for somebody who is only a list of items, or words."""
     opened = shop_of(request).now()
     return item_list(opened, *asking.recommend(opened, asked), fields=asked.fields)
 
 
-@router.get("/v1/items/{item_id:path}/similar", responses=documented(404))
+@router.get(
+    "/v1/items/{item_id:path}/similar", responses=documented(404), response_model_exclude_unset=True
+)
 def similar_items(
     request: Request,
     item_id: Annotated[str, Path(description="Id of an item.", examples=["i3"])],

@@ -17,7 +17,7 @@ from darec.serving.refusals import LOG, answer
 from darec.serving.settings import ServingSettings
 
 OPEN: Final = ("/healthz", "/readyz")
-"""The path that is answered without the token: whether the process answers."""
+"""The paths that are answered without the token: whether the process answers, and with which bundle."""
 _HEADERS: Final = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",

@@ -87,8 +87,10 @@ class Item(BaseModel):
     item_id: int | str
     title: str
     score: float = Field(description="Comparable within one list only.")
-    fields: dict[str, Any] | None = Field(None, description="Those that `fields` asked for.")
-    why: Why | None = Field(None, description="Where `explain` asked for it.")
+    fields: dict[str, Any] | None = Field(
+        None, description="Those that `fields` asked for; left out otherwise."
+    )
+    why: Why | None = Field(None, description="Where `explain` asked for it; left out otherwise.")
 
 
 class ItemList(BaseModel):
