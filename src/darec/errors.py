@@ -70,7 +70,7 @@ class DarecWarning(UserWarning):
 def did_you_mean(name: str, options: Iterable[str], prefix: str = "") -> str:
     """A clause that names the option nearest to ``name``, after ``prefix``, or all options if none is similar."""
     options = list(options)
-    alike = [one for one in options if _unpadded(one) == _unpadded(name)] if name else []
+    alike = [one for one in options if unpadded(one) == unpadded(name)] if name else []
     near = alike[:1] or difflib.get_close_matches(name, options, n=1, cutoff=0.5)
     if near:
         return f"did you mean {prefix + near[0]!r}?"
@@ -78,7 +78,7 @@ def did_you_mean(name: str, options: Iterable[str], prefix: str = "") -> str:
     return "choose from " + ", ".join(sorted(options)[:50]) + more + "."
 
 
-def _unpadded(name: str) -> str:
+def unpadded(name: str) -> str:
     """A name in small letters whose numbers have no leading zeros."""
     return re.sub(r"(?<!\d)0+(?=\d)", "", name).casefold()
 

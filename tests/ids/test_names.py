@@ -42,3 +42,8 @@ def test_an_id_comes_before_a_title() -> None:
 def test_names_that_are_none_are_refused(text: str, words: str) -> None:
     with pytest.raises(DataError, match=words):
         ItemNames(IDS, TITLES).listed(text)
+
+
+def test_an_id_with_other_leading_zeros_is_named_first() -> None:
+    with pytest.raises(DataError, match=r"did you mean 'I042' or 'I742'"):
+        ItemNames(["I742", "I042"], [None, None]).listed("I42")

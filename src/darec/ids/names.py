@@ -6,7 +6,7 @@ import difflib
 from collections.abc import Iterable, Sequence
 from typing import Final
 
-from darec.errors import DataError
+from darec.errors import DataError, unpadded
 
 NEAR: Final = 3  # how many near names a message tells
 _MOST: Final = 100_000  # names beyond which looking for near ones takes too long
@@ -88,6 +88,8 @@ class ItemNames:
         }
         few = len(called) <= _MOST
         near = difflib.get_close_matches(_plain(name), called, NEAR, 0.5) if few else []
+        alike = [one for one in called if few and unpadded(one) == unpadded(_plain(name))]
+        near = list(dict.fromkeys([*alike, *near]))[:NEAR]
         if near:
             return "did you mean " + " or ".join(called[one] for one in near) + "?"
         return f"name items by id or title, such as {', '.join(list(called.values())[-NEAR:])}."
