@@ -115,6 +115,7 @@ def test_a_gain_over_nothing_leaves_the_other_plots() -> None:
     over_zero = {name: replace(found, base=0.0) for name, found in best.gains.items()}
     found = comparison(pair("lightgcn", "none", 0.0), replace(best, gains=over_zero))
     assert [name for name, _, _ in plots(found)] == ["accuracy", "curves-seconds", "curves-epochs"]
+    assert [axes.get_title() for axes in gains(found, "recall@20").axes] == ["lightgcn"]
 
 
 def test_the_report_links_plots_that_are_there(tmp_path: Path) -> None:

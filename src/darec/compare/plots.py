@@ -84,7 +84,7 @@ def accuracy(comparison: Comparison, metric: str) -> Figure:
 
 def gains(comparison: Comparison, metric: str) -> Figure:
     """Relative gain with its interval over users."""
-    sections = _with_gains(comparison, metric)
+    sections = _with_gains(comparison, metric) or comparison.sections
     figure, panels = _panels(sections)
     for axes, section in zip(panels, sections, strict=True):
         names: list[str] = []
@@ -108,7 +108,7 @@ def gains_by_group(comparison: Comparison, metric: str, kind: str) -> Figure:
     """Gain in each group of users or of items: in percent, or as a difference (:func:`in_percent`)."""
     groups = [group for group in comparison.groups if group.kind == kind and group.size]
     shares = in_percent(comparison, metric, kind)
-    sections = _with_gains(comparison, metric)
+    sections = _with_gains(comparison, metric) or comparison.sections
     figure, panels = _panels(sections)
     for axes, section in zip(panels, sections, strict=True):
         shown = [variant for variant in comparison.of_section(section) if variant.gains]
@@ -168,16 +168,16 @@ def curves(comparison: Comparison, over: Literal["seconds", "epochs"]) -> Figure
     return figure
 
 
-def _with_gains(comparison: Comparison, metric: str) -> list[str]:
+def _with_gains(comparison: Comparison, metric: str) -> tuple[str, ...]:
     """The sections that have a gain to draw: a backbone that was compared with nothing has none."""
-    return [
+    return tuple(
         section
         for section in comparison.sections
         if any(
             metric in variant.gains and variant.gains[metric].relative is not None
             for variant in comparison.of_section(section)
         )
-    ]
+    )
 
 
 def _panels(sections: Sequence[str]) -> tuple[Figure, list[Axes]]:
