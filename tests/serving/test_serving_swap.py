@@ -100,6 +100,17 @@ def test_a_swap_fails_no_request(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     )
 
 
+def wait_for_workers(parent: int, bundle: Path, count: int) -> None:
+    """Wait until so many child processes have the bundle open, where the system shows what a process maps."""
+    children = Path(f"/proc/{parent}/task/{parent}/children")
+    until = time.monotonic() + 30
+    while children.is_file() and time.monotonic() < until:
+        maps = [Path(f"/proc/{child}/maps") for child in children.read_text().split()]
+        if sum(str(bundle) in one.read_text() for one in maps if one.is_file()) >= count:
+            return
+        time.sleep(0.05)
+
+
 def test_no_accepted_event_is_lost_to_a_kill(bundle: Path, tmp_path: Path) -> None:
     path, log = tmp_path / "shop.darec", tmp_path / "log"
     shutil.copytree(bundle, path)
@@ -136,6 +147,7 @@ def test_no_accepted_event_is_lost_to_a_kill(bundle: Path, tmp_path: Path) -> No
         reading.start()
         first = ask(connect(url), "GET", "/readyz")[1]["bundle"]
         assert ask(connect(url), "GET", "/v1/items")[0] == 401
+        wait_for_workers(process.pid, path, 2)
         # SIGHUP has both processes take the new bundle.
         second = darec.export_bundle(make_run(1), path, overwrite=True).manifest["sha256"][:12]
         time.sleep(0.3)
