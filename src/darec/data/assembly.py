@@ -11,11 +11,12 @@ from typing import Any
 import polars as pl
 
 from darec.data.catalogue import Catalogue
-from darec.data.cleaning import Tally, ordered
 from darec.data.dataset import Dataset
+from darec.data.id_order import ordered
 from darec.data.import_options import ImportOptions
 from darec.data.ingest import Source
 from darec.data.ingest.item_text import CATALOGUE
+from darec.data.tally import Tally
 from darec.ids.idmap import IdMap
 from darec.types import Interactions
 from darec.wording import counted_noun

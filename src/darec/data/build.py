@@ -15,16 +15,17 @@ import polars as pl
 from darec.data import cleaning
 from darec.data.assembly import assemble, item_ids, no_items
 from darec.data.catalogue import read_catalogue
-from darec.data.cleaning import Tally, ordered, rows_of
 from darec.data.cold import PARTS
 from darec.data.dataset import SPLITS, Dataset, check_target
 from darec.data.holdout import hold_out
+from darec.data.id_order import ordered, rows_of
 from darec.data.import_options import ImportOptions, import_options
 from darec.data.ingest import Source, SourceTable, read_source
 from darec.data.ingest.frames import INTERACTIONS, to_frame
 from darec.data.ingest.interactions import read_interactions
 from darec.data.odd_ids import note_odd_ids
 from darec.data.streamed import import_streamed, is_large
+from darec.data.tally import Tally
 from darec.errors import DataError
 from darec.types import Interactions
 

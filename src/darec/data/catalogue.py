@@ -8,7 +8,6 @@ from typing import Any
 
 import polars as pl
 
-from darec.data.cleaning import Tally
 from darec.data.import_options import ImportOptions
 from darec.data.ingest import Source, SourceTable
 from darec.data.ingest.frames import to_items
@@ -16,6 +15,7 @@ from darec.data.ingest.item_text import describe_items, text_notices
 from darec.data.ingest.items import distinct_items, table_of_items
 from darec.data.ingest.tabular import read_table
 from darec.data.item_fields import item_fields
+from darec.data.tally import Tally
 from darec.errors import DataError, did_you_mean
 
 

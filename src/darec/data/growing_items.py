@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import polars as pl
 
-from darec.data.cleaning import FIRST, Tally, ordered
 from darec.data.dataset import Dataset
+from darec.data.id_order import ordered
 from darec.data.ingest import Source
 from darec.data.ingest.item_text import CATALOGUE
 from darec.data.item_fields import item_fields
 from darec.data.new_items import LaterItems
+from darec.data.tally import FIRST, Tally
 from darec.errors import DataError
 from darec.ids.idmap import IdMap
 from darec.types import IntArray

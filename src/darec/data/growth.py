@@ -14,14 +14,15 @@ from typing import Any, Final
 import numpy as np
 import polars as pl
 
-from darec.data.cleaning import Tally, ordered
 from darec.data.dataset import SPLITS, Dataset
 from darec.data.growing_items import grown_fields, new_catalogue
+from darec.data.id_order import ordered
 from darec.data.ingest import Columns, Reading, Source, SourceTable, read_source
 from darec.data.ingest.frames import INTERACTIONS, to_frame
 from darec.data.ingest.interactions import read_interactions
 from darec.data.ingest.tabular import read_table
 from darec.data.new_items import LaterItems, read_later_items
+from darec.data.tally import Tally
 from darec.errors import ConfigError, DataError
 from darec.ids.idmap import IdMap
 from darec.types import IntArray, Interactions

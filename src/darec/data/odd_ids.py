@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from typing import Final
 
-from darec.data.cleaning import Tally
+from darec.data.tally import Tally
 from darec.wording import counted_noun
 
 MISSING: Final = {"NaN", "nan", "NULL", "null", "None", "<NA>", "\\N"}

@@ -16,16 +16,17 @@ from numpy.typing import NDArray
 
 from darec.data.assembly import assemble, item_ids, no_items
 from darec.data.catalogue import read_catalogue
-from darec.data.cleaning import Tally, are_numbers, note_low_ratings, ordered
 from darec.data.cold import PARTS
 from darec.data.dataset import SPLITS, Dataset
 from darec.data.holdout import hold_out
+from darec.data.id_order import are_numbers, ordered
 from darec.data.import_options import ImportOptions
 from darec.data.odd_ids import note_odd_ids
 from darec.data.split import check_options
 from darec.data.streamed import passes
 from darec.data.streamed.rows import Rows, deal, deal_again
 from darec.data.streamed.staging import Codes, stage
+from darec.data.tally import Tally, note_low_ratings
 from darec.files import partial_of, writing
 from darec.lock import locked
 from darec.types import IntArray, Interactions, row_type

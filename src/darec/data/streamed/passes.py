@@ -7,7 +7,6 @@ import polars as pl
 from numpy.typing import NDArray
 
 from darec.data import cleaning
-from darec.data.cleaning import Tally
 from darec.data.import_options import ImportOptions
 from darec.data.ingest import Source
 from darec.data.split import (
@@ -21,6 +20,15 @@ from darec.data.split import (
 from darec.data.streamed.rows import Rows
 from darec.data.streamed.select import smallest
 from darec.data.streamed.staging import Records
+from darec.data.tally import (
+    Tally,
+    judge_unknown_items,
+    judge_users_without_train,
+    no_training,
+    note_core,
+    note_equal_times,
+    note_repeats,
+)
 from darec.errors import DataError
 from darec.types import IntArray
 
@@ -57,7 +65,7 @@ def merge_repeats(rows: Rows, method: str, tally: Tally) -> int:
         return kept
 
     rows.change("merging repeats", once)
-    cleaning.note_repeats(tally, merged, crossing if method == "column" else None)
+    note_repeats(tally, merged, crossing if method == "column" else None)
     return left
 
 
@@ -93,7 +101,7 @@ def settle_unknown_items(
     if not len(order):
         return
     names = ids.gather(order)
-    cleaning.judge_unknown_items(
+    judge_unknown_items(
         names, source, known, where, options, tally, count, n_rows, int(first[order[0]])
     )
     if options.unknown_items == "drop":
@@ -127,7 +135,7 @@ def keep_core(rows: Rows, n_items: int, k: int, tally: Tally) -> None:
             raise DataError(f"the {k}-core is empty: lower --k-core.")
         if dropped == before and not ((counts > 0) & ~alive).any():
             break
-    cleaning.note_core(tally, k, dropped)
+    note_core(tally, k, dropped)
 
 
 def assign_splits(
@@ -159,7 +167,7 @@ def assign_splits(
     timed = "time" in (rows.kind.names or ())
     if method in ("leave-last-out", "temporal-user") and timed:
         equal = sum(_equal_times(records) for records in rows)
-        cleaning.note_equal_times(tally, equal, n_rows, source.columns.get("time", ""))
+        note_equal_times(tally, equal, n_rows, source.columns.get("time", ""))
     users, items = places
     cold = None
     if method == "cold-items":
@@ -228,10 +236,10 @@ def settle_users_without_train(
         if len(without) and (first := without[np.argmin(without["line"])])["line"] < line:
             line, user = int(first["line"]), int(first["user"])
     if not trained:
-        raise cleaning.no_training(source)
+        raise no_training(source)
     if not n_users:
         return
-    cleaning.judge_users_without_train(source, options, tally, texts[user], line, n_users, n_rows)
+    judge_users_without_train(source, options, tally, texts[user], line, n_users, n_rows)
     rows.change("dropping users", lambda records: _only(records, _trained(records)))
 
 

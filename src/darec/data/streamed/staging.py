@@ -11,7 +11,7 @@ import numpy as np
 import polars as pl
 from numpy.typing import NDArray
 
-from darec.data.cleaning import no_ratings, split_ranks
+from darec.data.cleaning import split_ranks
 from darec.data.import_options import ImportOptions
 from darec.data.ingest.columns import find_columns
 from darec.data.ingest.interactions import (
@@ -26,6 +26,7 @@ from darec.data.ingest.interactions import (
 from darec.data.ingest.source import LINE, Source, SourceTable
 from darec.data.streamed.parts import OtherReadingError, Parts
 from darec.data.streamed.times import Times
+from darec.data.tally import no_ratings
 from darec.errors import DataError
 from darec.ids.idmap import IdType
 from darec.progress import tell
