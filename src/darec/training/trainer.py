@@ -9,33 +9,25 @@ from __future__ import annotations
 import math
 import time
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
-from dataclasses import asdict
+from collections.abc import Callable
 from pathlib import Path
-from typing import Any
 
 import torch
-from safetensors import SafetensorError
-from safetensors.torch import load_file, save
 from torch import Tensor
 
 from darec.config import RunConfig
 from darec.data.dataset import Dataset
-from darec.errors import DarecError, RunError
+from darec.errors import RunError
 from darec.evaluation.evaluate import Evaluator, judges, validator
-from darec.files import write_atomic
 from darec.lock import Lock
 from darec.memory import keep_freed_memory
 from darec.model import Model
 from darec.processes import ALONE, Columns, Group
-from darec.processes.group import WRITING
 from darec.scoring import Folding, Scorer, TableScorer
-from darec.training.checkpoint import read_checkpoint, write_checkpoint
 from darec.training.checks import check_config, check_divided, resolve_device, warn_of_full_users
-from darec.training.divided import Divided
 from darec.training.fold_in import fitted_folding
 from darec.training.history import History
+from darec.training.kept import Kept
 from darec.training.progress import Reporter, told_sample
 from darec.training.state import TrainState
 from darec.types import Tables, TextTable
@@ -117,9 +109,12 @@ class Trainer:
             lr=config.train.lr,
             fused=True,
         )
-        self.divided = Divided(self.model, self.optimizer)
+        generators = {
+            "generator": self.generator,
+            "alignment_generator": self.alignment_generator,
+        }
+        self.kept = Kept(self.model, self.optimizer, generators, folder)
         self.state = TrainState()
-        self._best: dict[str, Tensor] = {}
         self.judged: Callable[[Scorer], Scorer] = lambda scorer: scorer
         self._folding: Folding | None = None
         self._learned: Tables | None = None  # by several processes, once all are done
@@ -134,7 +129,7 @@ class Trainer:
             RunError: a loss is no longer finite, or a checkpoint is damaged.
         """
         if resume:
-            self._resume()
+            self.state = self.kept.newest() or self.state
         history = History(self.folder, self.state.epoch, tensorboard=self.tensorboard)
         train, state = self.config.train, self.state
         saved = time.monotonic()
@@ -159,11 +154,12 @@ class Trainer:
                     else:
                         state.total_seconds += time.perf_counter() - started
                     if due or old:
-                        self._save()
+                        self._check_lock()
+                        self.kept.save(state)
                         saved = time.monotonic()
         finally:
             history.close()
-        self._take_best()
+        self.kept.take_best()
         if self.group.size > 1:
             encoded = self.model.encoded()
             if encoded is None:
@@ -179,28 +175,6 @@ class Trainer:
             )
         state.diagnostics |= told
         return state
-
-    def _take_best(self) -> None:
-        """Put the weights of the best epoch into the model."""
-        best: dict[str, Tensor] = {}
-        with self.group.agreeing():
-            if self.folder is None:
-                best = self._best
-            elif self.group.leads:
-                best = self._read_best(self.folder / "model.safetensors")
-        self.model.load_state_dict(_renamed(self.divided.handed(best), "model/", ""))
-
-    def _read_best(self, file: Path) -> dict[str, Tensor]:
-        try:
-            best = _renamed(load_file(file), "", "model/")
-            expected = self.divided.whole_shapes(_renamed(self.model.state_dict(), "", "model/"))
-            if {name: x.shape for name, x in best.items()} != expected:
-                raise ValueError("they are of another model")
-        except (OSError, ValueError, SafetensorError) as error:
-            raise RunError(
-                f"{file}, the weights of the best epoch, cannot be read ({error}): train the run anew with --overwrite."
-            ) from error
-        return best
 
     def scorer(self) -> TableScorer:
         """What the model has learned, float32 on the CPU. Of several processes the leader has it, after :meth:`fit`."""
@@ -274,18 +248,12 @@ class Trainer:
         value = self.group.told(value)
         state.total_seconds += time.perf_counter() - started
         state.stale += 1
-        if self._lock is not None:
-            self._lock.check()
+        self._check_lock()
         if value is None or value > state.best_value:
             state.best_epoch, state.stale = state.epoch, 0
             state.best_value = state.best_value if value is None else value
             state.best_seconds, state.diagnostics = state.total_seconds, diagnostics
-            weights = self.divided.collected(_renamed(self.model.state_dict(), "", "model/"))
-            if self.folder:
-                whole = _contiguous(_renamed(weights, "model/", ""))
-                write_atomic(self.folder / "model.safetensors", save(whole))
-            else:
-                self._best = {name: tensor.clone() for name, tensor in weights.items()}
+            self.kept.keep_best()
         history.append(
             state.epoch,
             {
@@ -300,84 +268,12 @@ class Trainer:
         else:
             self.reporter.evaluated(state.epoch, losses, monitor, value, state.best_value)
 
-    def _save(self) -> None:
-        """Write a checkpoint of everything that the next epoch depends on."""
-        if self.folder is None and self.group.size == 1:
-            return
+    def _check_lock(self) -> None:
+        """Check that the folder is still this run's, before anything is written there."""
         if self._lock is not None:
             self._lock.check()
-        tensors = _renamed(self.model.state_dict(), "", "model/")
-        for index, slots in self.optimizer.state_dict()["state"].items():
-            tensors |= {f"optimizer/{index}/{name}": slot for name, slot in slots.items()}
-        tensors = self.divided.collected(tensors)
-        if self.folder is None:
-            return
-        tensors["generator"] = self.generator.get_state()
-        tensors["alignment_generator"] = self.alignment_generator.get_state()
-        state = asdict(self.state)
-        if not math.isfinite(self.state.best_value):
-            state["best_value"] = None  # JSON has no infinity
-        with WRITING:
-            write_checkpoint(
-                self.folder / "checkpoints", self.state.epoch, _contiguous(tensors), state
-            )
-
-    def _resume(self) -> None:
-        """Restore the newest checkpoint."""
-        found = None
-        with self.group.agreeing():
-            if self.folder is not None:
-                found = read_checkpoint(self.folder / "checkpoints")
-                with self._of_these_settings():
-                    self.divided.check(found[0] if found else {})
-        tensors, state = found or ({}, None)
-        state = self.group.told(state)
-        if state is None:
-            return
-        with self.group.agreeing(), self._of_these_settings():
-            self._restore(self.divided.handed(tensors), state)
-
-    @contextmanager
-    def _of_these_settings(self) -> Iterator[None]:
-        try:
-            yield
-        except DarecError:
-            raise
-        except (RuntimeError, ValueError, LookupError, TypeError) as error:
-            raise RunError(
-                f"the checkpoints in {self.folder} are not of a run with these settings "
-                f"({' '.join(str(error).split())}): train anew with --overwrite."
-            ) from error
-
-    def _restore(self, tensors: dict[str, Tensor], state: dict[str, Any]) -> None:
-        del state["sha256"]
-        if state["best_value"] is None:
-            state["best_value"] = -math.inf
-        self.state = TrainState(**{**state, "out_of_time": False})
-        optimizer: dict[str, Any] = self.optimizer.state_dict()
-        weights: dict[str, Tensor] = {}
-        for name, tensor in tensors.items():
-            kind, _, rest = name.partition("/")
-            if kind == "optimizer":
-                index, _, slot = rest.partition("/")
-                optimizer["state"].setdefault(int(index), {})[slot] = tensor
-            elif kind == "model":
-                weights[rest] = tensor
-        self.model.load_state_dict(weights)
-        self.optimizer.load_state_dict(optimizer)
-        self.generator.set_state(tensors["generator"])
-        self.alignment_generator.set_state(tensors["alignment_generator"])
 
 
 def portable(tables: Tables) -> Tables:
     """The same tables in stored form: float32, on the CPU."""
     return Tables(*(table.cpu().float().contiguous() for table in (tables.users, tables.items)))
-
-
-def _renamed(tensors: Mapping[str, Tensor], old: str, new: str) -> dict[str, Tensor]:
-    """The same tensors, with another prefix."""
-    return {f"{new}{name.removeprefix(old)}": tensor for name, tensor in tensors.items()}
-
-
-def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:
-    return {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
