@@ -78,6 +78,12 @@ def percent(gain: Sequence[float]) -> str:
     return f"{share:+.1f}% [{low:+.1f}, {high:+.1f}]"
 
 
+def resident_mb(figure: str) -> float:
+    """VmRSS, what this process has in memory, or VmHWM, the most that it has had; getrusage counts its parent's too."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith(figure)).split()[1]) / 1024
+
+
 def write_result(name: str, result: Mapping[str, Any]) -> None:
     """Print a result and write it to results/NAME.json with what it was measured on."""
     full = {

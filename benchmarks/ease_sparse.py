@@ -27,6 +27,7 @@ from benchmarks.common import (
     RESULTS,
     SHARED,
     load_result,
+    resident_mb,
     shared_dataset,
     write_between,
     write_result,
@@ -59,12 +60,6 @@ def power_law(items: int, seed: int = 0) -> Interactions:
     own = ranks(size, len(users)) * communities + users % communities
     drawn = np.where(rng.random(len(users)) < _STRAY, ranks(items, len(users)), own)
     return Interactions.from_pairs(users, drawn, items, items)
-
-
-def resident_mb(figure: str) -> float:
-    """VmRSS, what this process has in memory, or VmHWM, the most that it has had; getrusage counts its parent's too."""
-    lines = Path("/proc/self/status").read_text().splitlines()
-    return int(next(line for line in lines if line.startswith(figure)).split()[1]) / 1024
 
 
 def grown(items: int, threads: int) -> dict[str, Any]:

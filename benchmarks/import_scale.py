@@ -28,7 +28,14 @@ from typing import Any
 import numpy as np
 import polars as pl
 
-from benchmarks.common import RESULTS, load_result, renewed, write_between, write_result
+from benchmarks.common import (
+    RESULTS,
+    load_result,
+    renewed,
+    resident_mb,
+    write_between,
+    write_result,
+)
 
 STUDY = RESULTS.parents[1] / "docs" / "studies" / "import-scale.md"
 PART = 10**6
@@ -144,9 +151,7 @@ def train_once(path: Path) -> dict[str, Any]:
     found: dict[str, Any] = {}
 
     def note(what: str) -> None:
-        pages = int(Path("/proc/self/statm").read_text().split()[1])
-        now = pages * resource.getpagesize() / 2**20
-        found[what] = {"now_mb": round(now), "peak_mb": round(peak_rss_mb())}
+        found[what] = {"now_mb": round(resident_mb("VmRSS")), "peak_mb": round(peak_rss_mb())}
 
     note("start")
     train = Dataset.load(path).train
