@@ -5,7 +5,7 @@ says nothing of its item. LightGCN (d = 32, two layers, BPR, learning rate 2e-3,
 its neighbours trusted as measured and blindly. Results are written after each run and not trained again; the table goes
 into docs/studies/reliability.md, and ``--measure`` writes there what is measured on all three data sets.
 
-``--default toys steam`` trains what ``darec train DATA`` takes (:mod:`darec.recommended`) with the right texts, with all
+``--default toys steam`` trains what ``darec train DATA`` takes (:mod:`darec.recommended`): with right texts, with all
 texts dealt out, and without text, and writes the table of these runs.
 """
 

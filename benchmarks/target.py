@@ -1,6 +1,7 @@
 """What ``darec train DATA`` reaches against every rival: ``python -m benchmarks.target NAME=COMPARISON ...``.
 
-Reads the finished runs of comparisons' folders, several of one name as one. Ours is DaRec over LightGCN with a matrix
+Reads the finished runs of comparisons' folders, several of one name as one. A pair that was trained with several
+settings is represented by those with the best mean Recall@20 on validation. Ours is DaRec over LightGCN with a matrix
 beside the tables, which is what darec recommends; every other model without DaRec is a rival. For each metric the best
 rival is the one with the highest *test* mean, so the choice is in the rivals' favour. Tests are paired over users, each
 with the mean over the seeds that both have, and Holm-corrected over all rivals, metrics and data sets. A model without
@@ -14,7 +15,8 @@ import argparse
 import json
 import statistics
 import time
-from collections.abc import Iterator, Mapping
+from collections import defaultdict
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any, Final
 
@@ -22,7 +24,7 @@ import numpy as np
 import torch
 
 from benchmarks.common import RESULTS, load_result, percent, write_between, write_result
-from benchmarks.target_32 import METRICS, Pair, Trained, figures, mean, pooled
+from benchmarks.target_32 import METRICS, Pair, Trained, figures, mean, read
 from darec.compare.gains import gains_over
 from darec.compare.grid import has_chance
 from darec.config import resolve_config
@@ -35,6 +37,7 @@ from darec.scoring import Scorer
 OURS: Final[Pair] = ("lightgcn", "darec")
 FLOORS: Final = ("popular", "itemknn")
 ASKED: Final = 200  # requests timed, one after the other
+CHOSEN_BY: Final = "recall@20"
 Runs = dict[int, Trained]
 
 
@@ -43,6 +46,28 @@ def title(pair: Pair) -> str:
     if pair == OURS:
         return "**darec's default**"
     return pair[0] if pair[1] == "none" else " + ".join(pair)
+
+
+def gathered(arguments: Sequence[str]) -> dict[str, dict[Pair, Runs]]:
+    """The finished runs of ``NAME=COMPARISON`` arguments, by name and pair.
+
+    Runs that differ in their seeds alone stand together. Of several settings of a pair, validation chooses.
+    """
+    found: dict[str, dict[Pair, dict[str, Runs]]] = defaultdict(lambda: defaultdict(dict))
+    for argument in arguments:
+        name, _, folder = argument.partition("=")
+        for pair, runs in read(Path(folder)).items():
+            for seed, run in runs.items():
+                settings = resolve_config(file=run.folder / "config.yaml")
+                key = settings.model_dump_json(exclude={"options"})
+                found[name][pair].setdefault(key, {})[seed] = run
+    return {
+        name: {
+            pair: max(ways.values(), key=lambda runs: mean_of(runs, f"valid/{CHOSEN_BY}"))
+            for pair, ways in pairs.items()
+        }
+        for name, pairs in found.items()
+    }
 
 
 def every_seed(runs: Runs, seeds: Mapping[int, Any]) -> Runs:
@@ -229,11 +254,11 @@ def main() -> None:
         result = load_result("target")
         models, gains = result["models"], result["gains"]
         if options.costs:
-            renew_costs(models, pooled(options.comparisons))
+            renew_costs(models, gathered(options.comparisons))
             write_result("target", {"models": models, "gains": gains})
     else:
         models, gains = [], []
-        for name, pairs in pooled(options.comparisons).items():
+        for name, pairs in gathered(options.comparisons).items():
             print(name, flush=True)
             found = measured(name, pairs)
             models, gains = models + found[0], gains + found[1]
