@@ -36,7 +36,7 @@ from darec.config import resolve_config
 from darec.data.dataset import Dataset
 from darec.memory import keep_freed_memory
 from darec.model import Model
-from darec.processes import Columns
+from darec.processes import WHOLE, Columns
 from darec.processes.joining import STORE, joined
 from darec.testing.suites import tiny_text
 from darec.text import load_text, stored_encoders
@@ -62,8 +62,8 @@ def work(folder: Path, alignment: str, dim: int, threads: int) -> None:
     )
     generator = torch.Generator().manual_seed(0)
     with joined() as group:
-        columns = Columns(group, dim)
-        model = Model(config, dataset.train, text, generator, columns)
+        layout = Columns(group, dim) if group.size > 1 else WHOLE
+        model = Model(config, dataset.train, text, generator, layout)
         optimizer = torch.optim.Adam(
             model.parameter_groups(config.train.l2, decoupled=False), lr=1e-3, fused=True
         )

@@ -8,7 +8,7 @@ from torch.nn import functional as F
 
 from darec.config import BPRConfig, SoftmaxConfig
 from darec.data.sampling import Sampler
-from darec.processes import WHOLE, Columns
+from darec.processes import WHOLE, Layout
 from darec.types import Batch, Tables
 
 
@@ -48,15 +48,15 @@ class RankingLoss:
     Args:
         config: the loss and its settings.
         sampler: source of negatives.
-        columns: how the tables are divided among processes.
+        layout: how the tables are divided among processes.
     """
 
     def __init__(
-        self, config: BPRConfig | SoftmaxConfig, sampler: Sampler, columns: Columns = WHOLE
+        self, config: BPRConfig | SoftmaxConfig, sampler: Sampler, layout: Layout = WHOLE
     ) -> None:
         self.config = config
         self.sampler = sampler
-        self.columns = columns
+        self.layout = layout
 
     def batch(
         self,
@@ -86,33 +86,30 @@ class RankingLoss:
             else:
                 share = sampler.item_degree[negatives].float() / len(sampler)
             log_weight = log_weight - torch.log(share * len(drawn))
-        blocked = sampler.blocked(self.columns.share(users), negatives)
+        own = self.layout.share(users, self.layout.cuts(users, "users"))
+        blocked = sampler.blocked(own, negatives)
         return Batch(users, items, negatives, alignment_generator, step, log_weight, blocked)
 
-    def scored(self, tables: Tables, columns: Columns = WHOLE) -> Tables:
+    def scored(self, tables: Tables, layout: Layout = WHOLE) -> Tables:
         """The tables whose inner products rank like this loss: with unit rows if it uses cosines.
 
         Args:
             tables: [U, d] and [I, d].
-            columns: how they are divided among processes.
+            layout: how they are divided among processes.
         """
         if isinstance(self.config, SoftmaxConfig) and self.config.similarity == "cosine":
-            return Tables(columns.unit(tables.users), columns.unit(tables.items))
+            return Tables(layout.unit(tables.users), layout.unit(tables.items))
         return Tables(tables.users, tables.items)
 
     def __call__(self, tables: Tables, batch: Batch) -> Tensor:
         """The loss of [U, d] and [I, d] tables on a batch made by :meth:`batch`."""
-        # One look-up for both kinds of items, each a dense table of gradients; index_select, since its backward is a
-        # third of embedding's on a CPU.
-        columns = self.columns
-        users = tables.users.index_select(0, batch.users)
-        rows = tables.items.index_select(0, torch.cat([batch.items, batch.negatives]))
-        positives, negatives = rows.split([len(batch.items), len(batch.negatives)])
         if isinstance(self.config, BPRConfig):
-            return bpr_loss(columns.summed((users * (positives - negatives)).sum(1)))
-        # Whole rows for a share of the batch: with a few hundred negatives they are fewer numbers than the scores.
-        users, positives = columns.dealt(users), columns.dealt(positives)
-        negatives = columns.everywhere(negatives)
+            return self.layout.mean_of_margins(bpr_loss, tables, batch)
+        layout, cuts = self.layout, self.layout.cuts(batch.users, "users")
+        (users,) = layout.dealt(tables.users, "users", [batch.users], cuts)
+        positives, negatives = layout.dealt(
+            tables.items, "items", [batch.items], cuts, [batch.negatives]
+        )
         if self.config.similarity == "cosine":
             users, positives, negatives = (
                 F.normalize(rows, dim=1) for rows in (users, positives, negatives)
@@ -121,4 +118,4 @@ class RankingLoss:
         loss = sampled_softmax_loss(
             (users * positives).sum(1), users @ negatives.T, batch.log_weight, batch.blocked
         )
-        return columns.mean(loss, len(batch.users))
+        return layout.mean(loss, cuts)

@@ -20,7 +20,7 @@ from darec.data.sampling import Sampler
 from darec.errors import ConfigError
 from darec.graph import Graph, GraphSpec
 from darec.losses import RankingLoss
-from darec.processes import WHOLE, Columns
+from darec.processes import WHOLE, Layout
 from darec.registry import ALIGNMENTS, BACKBONES
 from darec.seeding import seeded
 from darec.types import Batch, Encoded, Interactions, Tables, TextTable
@@ -34,7 +34,8 @@ class Model(nn.Module):
         train: training interactions; the only interactions a model ever sees.
         text: language embeddings. They are needed if :meth:`needs_text` is True, and otherwise ignored.
         generator: source of the initial values.
-        columns: how tables are divided among processes; each part must say that it can be, by ``by_columns``.
+        layout: how tables are divided among processes; each part must say that it can be, by ``by_columns`` or
+            ``by_rows``.
     """
 
     def __init__(
@@ -43,10 +44,10 @@ class Model(nn.Module):
         train: Interactions,
         text: TextTable | None,
         generator: torch.Generator,
-        columns: Columns = WHOLE,
+        layout: Layout = WHOLE,
     ) -> None:
         super().__init__()
-        self.columns = columns
+        self.layout = layout
         if BACKBONES.get(config.backbone.name).closed_form:
             raise ConfigError(
                 f"backbone {config.backbone.name!r} is solved in closed form, so there are no representations to train "
@@ -54,7 +55,7 @@ class Model(nn.Module):
             )
         self.require_text(config, text)
         self.sampler = Sampler(train)
-        self.ranking = RankingLoss(config.loss, self.sampler, columns)
+        self.ranking = RankingLoss(config.loss, self.sampler, layout)
         self.seed = generator.initial_seed()
         with seeded(self.seed):  # a part may hold a torch.nn.Linear
             self._build(config, train, text, generator)
@@ -85,7 +86,7 @@ class Model(nn.Module):
                 ranking=self.ranking,
                 text=E_L if backbone_class.needs_text else None,
                 generator=generator,
-                columns=self.columns,
+                layout=self.layout,
             ),
         )
         self.alignment: Alignment[Any] = alignment_class(
@@ -93,14 +94,14 @@ class Model(nn.Module):
             AlignmentInputs(
                 n_users=train.n_users,
                 n_items=train.n_items,
-                ego_dim=self.columns.whole_width(self.backbone.ego().shape[1]),
+                ego_dim=self.layout.whole_width(self.backbone.ego().shape[1]),
                 out_dim=self.backbone.out_dim,
                 text=E_L if alignment_class.needs_text else nothing,
                 item_mask=torch.as_tensor(text.item_mask if text else [], dtype=torch.bool),
                 graph=plain,
                 ranking=self.ranking,
                 generator=generator,
-                columns=self.columns,
+                layout=self.layout,
             ),
         )
         if self.backbone.has_ids:
@@ -109,18 +110,18 @@ class Model(nn.Module):
     @torch.no_grad()
     def _start_ids(self) -> None:
         """Let the alignment set the initial id table. It receives the whole table."""
-        ids, columns = self.backbone.embedding, self.columns
-        if not columns.divided:
+        ids, layout = self.backbone.embedding, self.layout
+        if not layout.divided:
             ids.copy_(self.alignment.initial_ids(ids.clone()))
         elif type(self.alignment).initial_ids is not Alignment.initial_ids:
-            whole = columns.collected(ids)
+            whole = layout.collected(ids, "entities")
             started = None if whole is None else self.alignment.initial_ids(whole)
-            ids.copy_(columns.handed(started, ids))
+            ids.copy_(layout.handed(started, ids, "entities"))
 
     @property
     def divided(self) -> frozenset[str]:
-        """Names of the parameters that are divided by columns among processes; all others are equal on all."""
-        found = self.columns.divided and self.backbone.has_ids
+        """Names of the parameters that are divided among processes; all others are equal on all."""
+        found = self.layout.divided and self.backbone.has_ids
         return frozenset({"backbone.embedding"} if found else ())
 
     @staticmethod
@@ -151,9 +152,10 @@ class Model(nn.Module):
 
     @torch.no_grad()
     def encoded(self) -> Encoded | None:
-        """E_C with all columns, without randomness and gradient; None on all processes but the leader."""
-        encoded, columns = self.encode(), self.columns
-        users, items = columns.collected(encoded.users), columns.collected(encoded.items)
+        """E_C of all entities, without randomness and gradient; None on all processes but the leader."""
+        encoded, layout = self.encode(), self.layout
+        users = layout.collected(encoded.users, "users")
+        items = layout.collected(encoded.items, "items")
         return None if users is None or items is None else Encoded(users, items)
 
     @torch.no_grad()
@@ -238,7 +240,7 @@ class Model(nn.Module):
         if pushing and self.alignment_config is not None:
             weight = self.alignment_config.loss_weight(batch.step)
             push = _gradient(pushing, cut, weight=weight)
-            grads, figures = balanced(grads, push, self.alignment_config, batch.step, self.columns)
+            grads, figures = balanced(grads, push, self.alignment_config, batch.step, self.layout)
             report |= figures
         reached = [
             (out, grad) for out, grad in zip(outputs, grads, strict=True) if grad is not None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+from collections.abc import Callable
 from functools import partial
 
 import pytest
@@ -12,7 +13,7 @@ from torch.nn import functional as F
 
 from darec.backbones.views import contrast_rows
 from darec.config import resolve_config
-from darec.processes import WHOLE, Columns, ElsewhereError, Group
+from darec.processes import WHOLE, Columns, ElsewhereError, Group, Layout
 from darec.registry import ALIGNMENTS, BACKBONES, inapplicable, indivisible
 from darec.testing.divided import assert_divided_is_whole
 from darec.testing.threads import together
@@ -30,24 +31,25 @@ def table(rows: int = ROWS, seed: int = 0) -> Tensor:
 def test_what_is_dealt_gathered_and_collected_is_the_table(size: int, rows: int) -> None:
     whole = table(rows)
 
-    def work(group: Group) -> tuple[Tensor, slice]:
+    def work(group: Group) -> Tensor:
         columns = Columns(group, DIM)
-        own = columns.own(whole)
+        own = columns.own_columns(whole)
         assert own.shape == (rows, BLOCKS * (columns.stop - columns.start))
         assert columns.whole_width(own.shape[1]) == BLOCKS * DIM
-        assert torch.equal(columns.gathered(own), whole)
-        assert torch.equal(columns.everywhere(own), whole)
-        collected = columns.collected(own)
+        assert torch.equal(columns.gathered(own, "users"), whole)
+        assert torch.equal(columns.everywhere(own, "users"), whole)
+        collected = columns.collected(own, "users")
         assert (collected is not None) == group.leads
         if collected is not None:
             assert torch.equal(collected, whole)
-        assert torch.equal(columns.handed(collected, own), own)
-        assert torch.equal(columns.dealt(own), columns.share(whole))
-        return columns.dealt(own), columns.rows(rows)
+        assert torch.equal(columns.handed(collected, own, "users"), own)
+        every = torch.arange(rows)
+        cuts = columns.cuts(every, "users")
+        dealt, beside = columns.dealt(own, "users", [every], cuts, [every])
+        assert torch.equal(dealt, columns.share(whole, cuts)) and torch.equal(beside, whole)
+        return dealt
 
-    dealt = together(work, size)
-    covered = sorted(itertools.chain(*(range(rows)[part] for _, part in dealt)))
-    assert covered == sorted(list(range(rows)) * (size if rows < size else 1))
+    assert torch.equal(torch.cat(together(work, size)), whole)
 
 
 @pytest.mark.parametrize("rows", [1, ROWS])
@@ -55,22 +57,26 @@ def test_gradients_of_whole_rows_are_those_of_one_process(rows: int) -> None:
     """A loss of all rows, computed by shares; and one that all processes compute alike."""
     weights = table(rows, seed=1)
 
-    def loss(columns: Columns, x: Tensor) -> Tensor:
-        pairs = columns.everywhere(x)
-        products = columns.dealt(x * 2) @ pairs.T
-        shared = columns.mean((products.sin() * columns.share(weights[:, :1])).mean(), rows)
-        return shared + (columns.gathered(x) * weights).cos().sum()
+    def loss(columns: Layout, x: Tensor) -> Tensor:
+        every = torch.arange(rows)
+        cuts = columns.cuts(every, "users")
+        pairs = columns.everywhere(x, "users")
+        products = columns.dealt(x * 2, "users", [every], cuts)[0] @ pairs.T
+        shared = columns.mean((products.sin() * columns.share(weights[:, :1], cuts)).mean(), cuts)
+        return shared + (columns.gathered(x, "users") * weights).cos().sum()
 
     whole = table(rows).requires_grad_()
     loss(WHOLE, whole).backward()
 
     def work(group: Group) -> None:
         columns = Columns(group, DIM)
-        own = columns.own(table(rows)).requires_grad_()
+        own = columns.own_columns(table(rows)).requires_grad_()
         found = loss(columns, own)
         found.backward()
         torch.testing.assert_close(found, loss(WHOLE, whole), rtol=1e-12, atol=0)
-        torch.testing.assert_close(own.grad, columns.own(whole.grad), rtol=1e-12, atol=1e-14)
+        torch.testing.assert_close(
+            own.grad, columns.own_columns(whole.grad), rtol=1e-12, atol=1e-14
+        )
 
     together(work)
 
@@ -83,11 +89,13 @@ def test_unit_rows_and_their_gradient_are_those_of_whole_rows() -> None:
 
     def work(group: Group) -> None:
         columns = Columns(group, DIM)
-        own = columns.own(zero).requires_grad_()
+        own = columns.own_columns(zero).requires_grad_()
         unit = columns.unit(own)
-        torch.testing.assert_close(unit, columns.own(F.normalize(zero, dim=1)))
-        (unit * columns.own(weights)).sum().backward()
-        torch.testing.assert_close(own.grad, columns.own(whole.grad), rtol=1e-12, atol=1e-14)
+        torch.testing.assert_close(unit, columns.own_columns(F.normalize(zero, dim=1)))
+        (unit * columns.own_columns(weights)).sum().backward()
+        torch.testing.assert_close(
+            own.grad, columns.own_columns(whole.grad), rtol=1e-12, atol=1e-14
+        )
 
     together(work)
 
@@ -102,7 +110,9 @@ def test_a_network_that_all_hold_gets_the_gradient_of_all_columns() -> None:
         columns = Columns(group, DIM)
         copy = torch.nn.Linear(3, DIM).double()
         copy.load_state_dict(network.state_dict())
-        (columns.own(columns.network(copy)(x)) * columns.own(weights)).sum().backward()
+        (
+            columns.own_columns(columns.network(copy)(x)) * columns.own_columns(weights)
+        ).sum().backward()
         torch.testing.assert_close(copy.weight.grad, network.weight.grad)
         torch.testing.assert_close(copy.bias.grad, network.bias.grad)
 
@@ -118,8 +128,8 @@ def test_contrast_is_that_of_whole_tables(among_all: bool, rows: list[int]) -> N
 
     def work(group: Group) -> None:
         columns = Columns(group, DIM)
-        parts = columns.own(one), columns.own(other)
-        found = contrast(*parts, chosen, counts, columns=columns)
+        parts = columns.own_columns(one), columns.own_columns(other)
+        found = contrast(*parts, chosen, counts, layout=columns)
         torch.testing.assert_close(found, contrast(one, other, chosen, counts))
 
     together(work)
@@ -128,9 +138,17 @@ def test_contrast_is_that_of_whole_tables(among_all: bool, rows: list[int]) -> N
 def test_bytes_sent_are_counted() -> None:
     def work(group: Group) -> list[int]:
         columns, sent = Columns(group, 8), [0]
-        own = columns.own(torch.zeros(10, 8))
-        for call in (columns.summed, columns.gathered, columns.dealt, columns.collected):
-            call(own)
+        own = columns.own_columns(torch.zeros(10, 8))
+        every = torch.arange(10)
+        cuts = columns.cuts(every, "users")
+        calls: list[Callable[[], object]] = [
+            lambda: columns.summed(own),
+            lambda: columns.gathered(own, "users"),
+            lambda: columns.dealt(own, "users", [every], cuts),
+            lambda: columns.collected(own, "users"),
+        ]
+        for call in calls:
+            call()
             sent.append(group.sent)
         return [after - before for before, after in itertools.pairwise(sent)]
 

@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from darec.alignments.base import AlignmentConfig
-from darec.processes import WHOLE, Columns
+from darec.processes import WHOLE, Layout
 
 Gradient = Sequence[Tensor | None]
 
@@ -23,7 +23,7 @@ def balanced(
     alignment: Gradient,
     config: AlignmentConfig,
     step: int,
-    columns: Columns = WHOLE,
+    layout: Layout = WHOLE,
 ) -> tuple[list[Tensor | None], dict[str, Tensor]]:
     """The sum of the recommendation's gradient and the alignment's gradient, scaled by the settings.
 
@@ -33,15 +33,15 @@ def balanced(
             :meth:`AlignmentConfig.loss_weight`.
         config: ``balance``, ``rho``, ``surgery`` and ``warmup``.
         step: number of the step, for the warm-up.
-        columns: how the tables are divided among processes.
+        layout: how the tables are divided among processes.
 
     Returns:
         The sum, and three scalars. ``gradient/ranking`` and ``gradient/alignment`` are the norms on E_C, after surgery
         and before scaling; ``gradient/scale`` is the factor.
     """
     if config.surgery:
-        alignment = _without_conflict(alignment, ranking, columns)
-    norm, pushed = _norm(ranking, columns), _norm(alignment, columns)
+        alignment = _without_conflict(alignment, ranking, layout)
+    norm, pushed = _norm(ranking, layout), _norm(alignment, layout)
     scale = torch.ones_like(norm)
     if config.balance == "gradient":
         tiny = torch.finfo(pushed.dtype).tiny
@@ -55,17 +55,17 @@ def balanced(
     return [_add(grad, push, scale) for grad, push in both], report
 
 
-def _norm(gradient: Gradient, columns: Columns) -> Tensor:
+def _norm(gradient: Gradient, layout: Layout) -> Tensor:
     norms = [torch.linalg.vector_norm(grad) for grad in gradient[:2] if grad is not None]
     norm: Tensor = torch.linalg.vector_norm(torch.stack(norms))
-    return columns.summed(norm.square()).sqrt() if columns.divided else norm
+    return layout.summed(norm.square()).sqrt() if layout.divided else norm
 
 
-def _without_conflict(push: Gradient, grads: Gradient, columns: Columns) -> list[Tensor | None]:
+def _without_conflict(push: Gradient, grads: Gradient, layout: Layout) -> list[Tensor | None]:
     """``push`` without its projection on ``grads`` if their inner product over all tables is negative."""
     both = [(p, g) for p, g in zip(push, grads, strict=True) if p is not None and g is not None]
-    along = columns.summed(torch.stack([(p * g).sum() for p, g in both]).sum())
-    length = columns.summed(torch.stack([g.square().sum() for _, g in both]).sum())
+    along = layout.summed(torch.stack([(p * g).sum() for p, g in both]).sum())
+    length = layout.summed(torch.stack([g.square().sum() for _, g in both]).sum())
     share = (along / length.clamp_min(torch.finfo(length.dtype).tiny)).clamp_max(0)
     return [
         p if p is None or g is None else torch.addcmul(p, g, -share)

@@ -20,7 +20,7 @@ from darec.dimensions import Range
 from darec.graph import Graph
 from darec.losses import RankingLoss
 from darec.numerics.structure import Structure
-from darec.processes import WHOLE, Columns
+from darec.processes import WHOLE, Layout
 from darec.settings import Configured
 from darec.types import Batch, Encoded, Interactions, Tables, TextTable
 
@@ -72,7 +72,7 @@ class AlignmentInputs:
         graph: the training graph without self-loops, for :meth:`~darec.graph.Graph.propagate`.
         ranking: the run's ranking loss, for the alignment's own tables.
         generator: source of the initial values.
-        columns: how the tables are divided among processes.
+        layout: how the tables are divided among processes.
     """
 
     n_users: int
@@ -84,7 +84,7 @@ class AlignmentInputs:
     graph: Graph
     ranking: RankingLoss
     generator: torch.Generator
-    columns: Columns = WHOLE
+    layout: Layout = WHOLE
 
     @property
     def text_dim(self) -> int:
@@ -101,9 +101,10 @@ class Alignment(nn.Module, Configured[C]):
         trained: whether it works with trained backbones, through :meth:`fuse`, :meth:`losses` or :meth:`represent`.
         closed_form: whether it works with closed-form backbones, through :meth:`structure`.
         by_columns: whether several processes can train with it, each with its own columns of what :meth:`fuse` and
-            :meth:`losses` are given, and its parameters the same on all (:mod:`darec.processes.columns`). What
+            :meth:`losses` are given, and its parameters the same on all (:mod:`darec.processes.layout`). What
             :meth:`initial_ids`, :meth:`represent`, :meth:`parts` and :meth:`diagnostics` are given is whole.
-        columns: how the tables are divided among processes.
+        by_rows: the same with its own rows of them.
+        layout: how the tables are divided among processes.
         recommendation_terms: names of its losses that are recommendation losses, such as a tower's ranking loss. They
             are added to the backbone's losses and are not scaled like alignment losses.
         ablations: the ablations of ``darec ablate``, name -> settings. With None, they are derived from the config.
@@ -116,6 +117,7 @@ class Alignment(nn.Module, Configured[C]):
     trained: ClassVar[bool] = True
     closed_form: ClassVar[bool] = False
     by_columns: ClassVar[bool] = False
+    by_rows: ClassVar[bool] = False
     recommendation_terms: ClassVar[frozenset[str]] = frozenset()
     ablations: ClassVar[Mapping[str, Mapping[str, Any]] | None] = None
 
@@ -123,7 +125,7 @@ class Alignment(nn.Module, Configured[C]):
         super().__init__()
         self.config = config
         self.ranking = inputs.ranking
-        self.columns = inputs.columns
+        self.layout = inputs.layout
         self.register_buffer("E_L_users", inputs.text.users, persistent=False)
         self.register_buffer("E_L_items", inputs.text.items, persistent=False)
 

@@ -80,7 +80,7 @@ class Contrastive(Alignment[ContrastiveConfig]):
         else:
             own = self.mlp(E_L.index_select(0, users))
         return info_nce(
-            self.columns.gathered(E_C.index_select(0, users)),
+            self.layout.gathered(E_C, "users", users),
             own,
             candidates,
             temperature=self.config.temperature,
@@ -91,7 +91,7 @@ class Contrastive(Alignment[ContrastiveConfig]):
         """The loss among the distinct items at ``place`` in ``items``, whose projected text is ``of_items``."""
         place, counts = place.unique(return_counts=True)
         return info_nce(
-            self.columns.gathered(E_C.index_select(0, items[place])),
+            self.layout.gathered(E_C, "items", items[place]),
             of_items.index_select(0, place),
             temperature=self.config.temperature,
             counts=counts,

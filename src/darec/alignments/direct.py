@@ -21,6 +21,7 @@ from darec.alignments.base import Alignment, AlignmentConfig, AlignmentInputs
 from darec.dimensions import Choice
 from darec.numerics.diagnostics import alignment_figures
 from darec.numerics.mlp import mlp
+from darec.processes import Kind
 from darec.types import Batch, Encoded, Tables
 
 
@@ -55,13 +56,13 @@ class Direct(Alignment[DirectConfig]):
     def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
         """``gap_users`` and ``gap_items``, each in [0, 4]. An entity counts as often as it occurs in the batch."""
         return {
-            "gap_users": self._gap(encoded.users, self.text.users, batch.users),
-            "gap_items": self._gap(encoded.items, self.text.items, batch.items),
+            "gap_users": self._gap(encoded.users, "users", self.text.users, batch.users),
+            "gap_items": self._gap(encoded.items, "items", self.text.items, batch.items),
         }
 
-    def _gap(self, E_C: Tensor, E_L: Tensor, rows: Tensor) -> Tensor:
+    def _gap(self, E_C: Tensor, of: Kind, E_L: Tensor, rows: Tensor) -> Tensor:
         rows, counts = rows.unique(return_counts=True)
-        whole = self.columns.gathered(E_C.index_select(0, rows))
+        whole = self.layout.gathered(E_C, of, rows)
         C = F.normalize(self.of_C(whole), dim=1)
         L = F.normalize(self.of_L(E_L.index_select(0, rows)), dim=1)
         gap: Tensor = (counts * (C - L).square().sum(1)).sum() / counts.sum()

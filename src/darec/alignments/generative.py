@@ -67,25 +67,29 @@ class Generative(Alignment[GenerativeConfig]):
         self._masked = None
         if generator is None:
             return ego
-        count = max(1, int(len(ego) * self.config.mask))
-        order = torch.randperm(len(ego), generator=generator, device=ego.device)
+        n = len(self.text.users) + len(self.text.items)
+        count = max(1, int(n * self.config.mask))
+        order = torch.randperm(n, generator=generator, device=ego.device)
         self._masked = order[:count]
-        token = self.columns.own(self.columns.shared(self.token))
-        return ego.index_copy(0, self._masked, token.expand(count, -1).to(ego.dtype))
+        token = self.layout.own_columns(self.layout.shared(self.token))
+        own = self.layout.places(self._masked, "entities")
+        return ego.index_copy(0, own, token.expand(len(own), -1).to(ego.dtype))
 
     def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
         """``text_reconstruction`` over the rows that :meth:`fuse` has masked for this step."""
         if self._masked is None:
             raise RuntimeError("losses() needs the rows masked by fuse() in the same step.")
         masked, self._masked = self._masked[: self.config.n_reconstructed], None
-        text, n_users = self.text, len(encoded.users)
+        text, n_users = self.text, len(self.text.users)
         users, items = masked[masked < n_users], masked[masked >= n_users] - n_users
         E_C = torch.cat(
-            [encoded.users.index_select(0, users), encoded.items.index_select(0, items)]
+            [
+                self.layout.gathered(encoded.users, "users", users),
+                self.layout.gathered(encoded.items, "items", items),
+            ]
         )
         E_L = torch.cat([text.users.index_select(0, users), text.items.index_select(0, items)])
-        whole = self.columns.gathered(E_C)
-        loss = info_nce(self.mlp(whole), E_L, temperature=self.config.temperature)
+        loss = info_nce(self.mlp(E_C), E_L, temperature=self.config.temperature)
         return {"text_reconstruction": loss}
 
     def diagnostics(self, encoded: Encoded) -> dict[str, float]:

@@ -27,7 +27,7 @@ from darec.config import PartConfig
 from darec.dimensions import Choice, Range
 from darec.errors import ConfigError
 from darec.limits import MOST_LAYERS
-from darec.processes import WHOLE, Columns
+from darec.processes import WHOLE, Kind, Layout
 from darec.types import Encoded
 
 
@@ -78,11 +78,11 @@ class Experts(nn.Module):
         self.bias = nn.Parameter(torch.zeros(count * hidden))
         self.second = nn.Parameter(torch.zeros(count * hidden, out_dim))
 
-    def forward(self, projected: Tensor, gates: Tensor, columns: Columns) -> Tensor:
+    def forward(self, projected: Tensor, gates: Tensor, layout: Layout) -> Tensor:
         """[n, count * hidden], the text by ``first`` and ``bias``, and [n, count] to own columns of [n, out_dim]."""
         hidden = F.leaky_relu(projected)
         weighted = hidden.unflatten(1, (self.count, -1)) * gates[:, :, None]
-        mixed: Tensor = weighted.flatten(1) @ columns.own(columns.shared(self.second))
+        mixed: Tensor = weighted.flatten(1) @ layout.own_columns(layout.shared(self.second))
         return mixed
 
 
@@ -141,21 +141,27 @@ class KAR(Alignment[KARConfig]):
 
     def fuse(self, ego: Tensor, generator: torch.Generator | None) -> Tensor:
         """Add the adapted text to the ego table."""
-        return ego + self.config.scale * torch.cat(self._adapted(self.columns))
+        return ego + self.config.scale * torch.cat(self._adapted(self.layout))
 
-    def _adapted(self, columns: Columns) -> list[Tensor]:
-        """[U, ego_dim] and [I, ego_dim], or a process's own columns of them."""
-        sides = (self.text.users, self.text.items)
-        return [self._side(side, E_L, columns) for side, E_L in enumerate(sides)]
+    def _adapted(self, layout: Layout) -> list[Tensor]:
+        """[U, ego_dim] and [I, ego_dim], or a process's own part of them."""
+        sides: tuple[tuple[Kind, Tensor], ...] = (
+            ("users", self.text.users),
+            ("items", self.text.items),
+        )
+        return [
+            self._side(side, layout.own_rows(E_L, of), layout)
+            for side, (of, E_L) in enumerate(sides)
+        ]
 
-    def _side(self, side: int, E_L: Tensor, columns: Columns) -> Tensor:
+    def _side(self, side: int, E_L: Tensor, layout: Layout) -> Tensor:
         """One side's mixture. A single matrix product reads the wide text."""
         experts = [self.shared] if self.shared is not None else []
         experts += [cast(Experts, self.dedicated[side])] if len(self.dedicated) else []
         gate = self.gates[side] if len(self.gates) else E_L.new_empty(0, E_L.shape[1])
-        weights = [columns.shared(one) for one in (*(own.first for own in experts), gate)]
+        weights = [layout.shared(one) for one in (*(own.first for own in experts), gate)]
         bias = torch.cat([*(own.bias for own in experts), E_L.new_zeros(len(gate))])
-        bias = columns.shared(bias)
+        bias = layout.shared(bias)
         standardised = cast(Standardised, self.standardised[side])
         *projected, logits = standardised.linear(E_L, torch.cat(weights), bias).split(
             [len(weight) for weight in weights], dim=1
@@ -163,7 +169,7 @@ class KAR(Alignment[KARConfig]):
         gates = torch.softmax(logits, dim=1) if len(gate) else E_L.new_ones(len(E_L), 1)
         shares = gates.split([own.count for own in experts], dim=1)
         mixed = [
-            own(*parts, columns) for own, *parts in zip(experts, projected, shares, strict=True)
+            own(*parts, layout) for own, *parts in zip(experts, projected, shares, strict=True)
         ]
         return torch.stack(mixed).sum(0)
 

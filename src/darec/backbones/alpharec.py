@@ -62,20 +62,21 @@ class AlphaRec(Backbone[AlphaRecConfig]):
 
     def ego(self) -> Tensor:
         """The MLP of every entity's text, [N, dim]."""
-        return self.columns.own(self.columns.network(self.mlp)(self.text))
+        return self.layout.mapped(self.mlp, self.text, "entities")
 
     def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
         """Unit rows of the mean of the layers."""
-        return self.split(self.columns.unit(self.graph.layer_sum(ego, self.config.layers)))
+        return self.split(self.layout.unit(self.graph.layer_sum(ego, self.config.layers)))
 
     def losses(self, encoded: Encoded, batch: Batch) -> dict[str, Tensor]:
         """InfoNCE of each positive against the batch's negatives, shared by its rows."""
-        columns, items = self.columns, torch.cat([batch.items, batch.negatives])
-        rows = encoded.items.index_select(0, items)
-        positives, negatives = rows.split([len(batch.items), len(batch.negatives)])
-        users = columns.dealt(encoded.users.index_select(0, batch.users)) / self.config.temperature
-        positives, negatives = columns.dealt(positives), columns.everywhere(negatives)
+        layout, cuts = self.layout, self.layout.cuts(batch.users, "users")
+        positives, negatives = layout.dealt(
+            encoded.items, "items", [batch.items], cuts, [batch.negatives]
+        )
+        (users,) = layout.dealt(encoded.users, "users", [batch.users], cuts)
+        users = users / self.config.temperature
         loss = sampled_softmax_loss(
             (users * positives).sum(1), users @ negatives.T, batch.log_weight, batch.blocked
         )
-        return {"ranking": columns.mean(loss, len(batch.users))}
+        return {"ranking": layout.mean(loss, cuts)}

@@ -19,7 +19,7 @@ from torch import Tensor, nn
 from darec.config import PartConfig
 from darec.graph import Graph, GraphSpec
 from darec.losses import RankingLoss
-from darec.processes import WHOLE, Columns
+from darec.processes import WHOLE, Kind, Layout
 from darec.settings import Configured
 from darec.types import Batch, Encoded, Tables
 
@@ -47,7 +47,7 @@ class BackboneInputs:
         ranking: the run's ranking loss.
         text: E_L, [U, d_L] and [I, d_L]; None if ``needs_text`` is False.
         generator: source of the initial values.
-        columns: how tables are divided among processes.
+        layout: how tables are divided among processes.
     """
 
     n_users: int
@@ -56,7 +56,7 @@ class BackboneInputs:
     ranking: RankingLoss
     text: Tables | None
     generator: torch.Generator
-    columns: Columns = WHOLE
+    layout: Layout = WHOLE
 
 
 class Backbone(nn.Module, Configured[C], ABC):
@@ -69,9 +69,10 @@ class Backbone(nn.Module, Configured[C], ABC):
         has_ids: whether the model learns an id table, ``embedding``.
         closed_form: False here; True for the backbones of :mod:`darec.backbones.closed_form`.
         by_columns: whether several processes can train it, each with its own columns of ``embedding`` and of what
-            :meth:`encode` returns, and all else the same on all (:mod:`darec.processes.columns`).
-        columns: how tables are divided among processes.
-        embedding: [N, dim], that table; of several processes, the columns of this one.
+            :meth:`encode` returns, and all else the same on all (:mod:`darec.processes.layout`).
+        by_rows: the same with its own rows of them.
+        layout: how tables are divided among processes.
+        embedding: [N, dim], that table; of several processes, the part of this one.
         out_dim: width of what :meth:`encode` returns, on all processes together.
         ablations: the ablations of ``darec ablate``, name -> settings. With None, they are derived from the config.
     """
@@ -80,15 +81,17 @@ class Backbone(nn.Module, Configured[C], ABC):
     has_ids: ClassVar[bool] = True
     closed_form: ClassVar[bool] = False
     by_columns: ClassVar[bool] = False
+    by_rows: ClassVar[bool] = False
     ablations: ClassVar[Mapping[str, Mapping[str, Any]] | None] = None
     embedding: nn.Parameter
 
     def __init__(self, config: C, inputs: BackboneInputs) -> None:
         super().__init__()
         self.config = config
-        self.sizes = [inputs.n_users, inputs.n_items]
+        blocks = inputs.layout.blocks(inputs.n_users, inputs.n_items)
+        self.sizes = [block.stop - block.start for block in blocks]
         self.ranking = inputs.ranking
-        self.columns = inputs.columns
+        self.layout = inputs.layout
         self.out_dim = config.dim
 
     @classmethod
@@ -158,14 +161,14 @@ def id_table(inputs: BackboneInputs, dim: int) -> nn.Parameter:
 
     Its initial values are Xavier-uniform for users and for items separately, as in LightGCN's code.
 
-    Of several processes each draws the whole table, a few rows at a time, and keeps its own columns.
+    Of several processes each draws the whole table, a few rows at a time, and keeps its own part.
     """
-    parts = []
-    for n in (inputs.n_users, inputs.n_items):
+    parts, layout = [], inputs.layout
+    sides: tuple[tuple[Kind, int], ...] = (("users", inputs.n_users), ("items", inputs.n_items))
+    for of, n in sides:
         bound = math.sqrt(3) * math.sqrt(2 / (n + dim))
         for start in range(0, n, _DRAWN):
             rows = torch.empty(min(_DRAWN, n - start), dim)
-            parts.append(
-                inputs.columns.own(rows.uniform_(-bound, bound, generator=inputs.generator))
-            )
+            rows.uniform_(-bound, bound, generator=inputs.generator)
+            parts.append(layout.own_columns(layout.own_rows(rows, of, start)))
     return nn.Parameter(torch.cat(parts))

@@ -18,6 +18,7 @@ from darec.backbones.base import BackboneConfig, BackboneInputs, GraphBackbone
 from darec.backbones.views import contrast_rows
 from darec.dimensions import Choice, Range
 from darec.limits import MOST_LAYERS
+from darec.processes import Kind
 from darec.types import Batch, Encoded
 
 _MESSAGES = 4  # neighbours, intents, neighbours by similarity in Z, and in R
@@ -84,28 +85,34 @@ class DCCF(GraphBackbone[DCCFConfig]):
         for first in range(0, len(encoded.views), _MESSAGES):
             neighbours, *others = encoded.views[first : first + _MESSAGES]
             for other in others:
-                for rows, one, two in (
-                    (users, neighbours.users, other.users),
-                    (items, neighbours.items, other.items),
-                ):
+                sides: tuple[tuple[Kind, Tensor, Tensor, Tensor], ...] = (
+                    ("users", users, neighbours.users, other.users),
+                    ("items", items, neighbours.items, other.items),
+                )
+                for of, rows, one, two in sides:
                     total = total + contrast_rows(
-                        one, two, rows, temperature=self.config.temperature, columns=self.columns
+                        one,
+                        two,
+                        rows,
+                        of=of,
+                        temperature=self.config.temperature,
+                        layout=self.layout,
                     )
         return {**terms, "contrast": self.config.contrast * total}
 
     def _intents(self, layer: Tensor) -> Tensor:
         """R, which represents each entity as a mixture of prototypes."""
-        columns, mixed = self.columns, []
+        layout, mixed = self.layout, []
         prototypes = (self.user_intents, self.item_intents)
         for side, whole in zip(layer.split(self.sizes), prototypes, strict=True):
-            own = columns.own(columns.shared(whole).T).T if columns.divided else whole
-            shares = torch.softmax(columns.summed(side @ own), dim=1)
-            mixed.append(columns.shared(shares) @ own.T)
+            own = layout.own_columns(layout.shared(whole).T).T if layout.divided else whole
+            shares = torch.softmax(layout.summed(side @ own), dim=1)
+            mixed.append(layout.shared(shares) @ own.T)
         return torch.cat(mixed)
 
     def _by_likeness(self, layer: Tensor, reference: Tensor) -> Tensor:
         """Mean of the neighbours, weighted by the cosine of both ends in ``reference``, shifted to [0, 1]."""
-        columns, pattern = self.columns, self.graph.pattern
-        unit = columns.unit(reference)
-        cosines = columns.summed(pattern.dots(unit, unit))
-        return pattern.weighted_mean(layer, columns.shared((cosines + 1) / 2))
+        layout, pattern = self.layout, self.graph.pattern
+        unit = layout.unit(reference)
+        cosines = layout.summed(pattern.dots(unit, unit))
+        return pattern.weighted_mean(layer, layout.shared((cosines + 1) / 2))

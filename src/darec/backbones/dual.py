@@ -51,14 +51,14 @@ class Dual(GraphBackbone[DualConfig]):
 
     def ego(self) -> Tensor:
         """The ids and the MLP of the text, concatenated, [N, 2 dim]."""
-        of_text = self.columns.network(self.mlp)(self.text)
-        return torch.cat([self.embedding, self.columns.own(of_text)], dim=1)
+        of_text = self.layout.mapped(self.mlp, self.text, "entities")
+        return torch.cat([self.embedding, of_text], dim=1)
 
     def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
         """Both towers after propagation. With cosines, each has unit rows, so that both have equal weight."""
         layers = self.config.layers
         both = self.split(self.graph.layer_sum(ego, layers) / (layers + 1))
-        id_tower, text_tower = (self.ranking.scored(tower, self.columns) for tower in _towers(both))
+        id_tower, text_tower = (self.ranking.scored(tower, self.layout) for tower in _towers(both))
         return Encoded(
             torch.cat([id_tower.users, text_tower.users], dim=1),
             torch.cat([id_tower.items, text_tower.items], dim=1),

@@ -37,6 +37,6 @@ class SimGCL(TwoViews[SimGCLConfig]):
         """The layers, with noise on the output of each."""
         total = noisy = ego
         for _ in range(self.config.layers):
-            noisy = perturbed(self.graph.propagate(noisy), self.config.eps, generator, self.columns)
+            noisy = perturbed(self.graph.propagate(noisy), self.config.eps, generator, self.layout)
             total = total + noisy
         return total

@@ -13,7 +13,7 @@ from darec.backbones.base import BackboneConfig, GraphBackbone
 from darec.dimensions import Choice, Range
 from darec.limits import MOST_LAYERS
 from darec.numerics.infonce import info_nce
-from darec.processes import WHOLE, Columns
+from darec.processes import WHOLE, Kind, Layout
 from darec.types import Batch, Encoded, Tables
 
 Candidates = Literal["all", "batch"]
@@ -73,7 +73,7 @@ class TwoViews(GraphBackbone[V], ABC):
         terms = {"ranking": self.ranking(encoded, batch)}
         if encoded.views:
             first, second = encoded.views
-            terms["contrast"] = contrast_views(first, second, batch, self.config, self.columns)
+            terms["contrast"] = contrast_views(first, second, batch, self.config, self.layout)
         return terms
 
     def _combined(self, total: Tensor) -> Encoded:
@@ -86,7 +86,7 @@ def contrast_views(
     second: Tables,
     batch: Batch,
     config: ContrastSettings,
-    columns: Columns = WHOLE,
+    layout: Layout = WHOLE,
 ) -> Tensor:
     """Weighted InfoNCE from the batch's users in one view to the users of the other, plus the same for its items.
 
@@ -97,23 +97,25 @@ def contrast_views(
         second: the same entities in the other view.
         batch: the batch whose users and positives are contrasted.
         config: weight, temperature and candidates.
-        columns: how the tables are divided among processes.
+        layout: how the tables are divided among processes.
     """
     among_all = config.candidates == "all"
     total: Tensor = first.users.new_zeros(())
-    for entities, one, other in (
-        (batch.users, first.users, second.users),
-        (batch.items, first.items, second.items),
-    ):
+    sides: tuple[tuple[Kind, Tensor, Tensor, Tensor], ...] = (
+        ("users", batch.users, first.users, second.users),
+        ("items", batch.items, first.items, second.items),
+    )
+    for of, entities, one, other in sides:
         rows, counts = torch.unique(entities, return_counts=True)
         total = total + contrast_rows(
             one,
             other,
             rows,
             counts,
+            of=of,
             temperature=config.temperature,
             among_all=among_all,
-            columns=columns,
+            layout=layout,
         )
     return config.contrast * total
 
@@ -124,48 +126,48 @@ def contrast_rows(
     rows: Tensor,
     counts: Tensor | None = None,
     *,
+    of: Kind = "entities",
     temperature: float,
     among_all: bool = False,
-    columns: Columns = WHOLE,
+    layout: Layout = WHOLE,
 ) -> Tensor:
     """InfoNCE from some rows of one table to the same rows of another; a process has its share of them as anchors.
 
     Args:
         one: [n, d].
         other: [n, d].
-        rows: [B], distinct.
+        rows: [B], distinct, ascending.
         counts: [B] how often each counts; None: once.
+        of: what the rows are.
         temperature: divides the cosines.
         among_all: tell a row from all rows of ``other``, rather than from those of ``rows``.
-        columns: how the tables are divided among processes.
+        layout: how the tables are divided among processes.
     """
-    anchors = columns.dealt(one.index_select(0, rows))
-    chosen = other if among_all else other.index_select(0, rows)
-    candidates = columns.everywhere(chosen)
-    own = columns.share(rows)
-    positives = candidates.index_select(0, own) if among_all else columns.share(candidates)
+    cuts = layout.cuts(rows, of)
+    (anchors,) = layout.dealt(one, of, [rows], cuts)
+    candidates = layout.everywhere(other, of, None if among_all else rows)
+    own = layout.share(rows, cuts)
+    positives = candidates.index_select(0, own) if among_all else layout.share(candidates, cuts)
     loss = info_nce(
         anchors,
         positives,
         None if positives is candidates else candidates,
         temperature=temperature,
-        counts=None if counts is None else columns.share(counts),
+        counts=None if counts is None else layout.share(counts, cuts),
     )
-    return columns.mean(loss, len(rows) if counts is None else counts)
+    return layout.mean(loss, cuts, counts)
 
 
-def perturbed(
-    x: Tensor, eps: float, generator: torch.Generator, columns: Columns = WHOLE
-) -> Tensor:
+def perturbed(x: Tensor, eps: float, generator: torch.Generator, layout: Layout = WHOLE) -> Tensor:
     """Add to each row noise of length ``eps`` that changes no sign (Yu et al. 2022, eq. 7 and 8).
 
     Args:
         x: [N, d].
         eps: length of the noise.
         generator: source of the noise.
-        columns: how ``x`` is divided among processes; each draws the noise of all.
+        layout: how ``x`` is divided among processes; each draws the noise of all.
     """
-    shape = (len(x), columns.whole_width(x.shape[1]))
+    shape = layout.whole_shape(x)
     drawn = torch.rand(shape, generator=generator, device=generator.device, dtype=x.dtype)
-    noise = columns.own(drawn) * torch.sign(x.detach())
-    return x + columns.unit(noise) * eps
+    noise = layout.own(drawn, "entities") * torch.sign(x.detach())
+    return x + layout.unit(noise) * eps

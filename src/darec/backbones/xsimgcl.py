@@ -58,7 +58,7 @@ class XSimGCL(GraphBackbone[XSimGCLConfig]):
         for _ in range(self.config.layers):
             layer = self.graph.propagate(layers[-1])
             if generator is not None:
-                layer = perturbed(layer, self.config.eps, generator, self.columns)
+                layer = perturbed(layer, self.config.eps, generator, self.layout)
             layers.append(layer)
         encoded = self.split(torch.stack(layers[1:]).mean(0))
         if generator is None or not self.config.contrast:
@@ -70,5 +70,5 @@ class XSimGCL(GraphBackbone[XSimGCLConfig]):
         """The ranking loss and, with a view, the weighted contrast with it."""
         terms = {"ranking": self.ranking(encoded, batch)}
         for view in encoded.views:
-            terms["contrast"] = contrast_views(encoded, view, batch, self.config, self.columns)
+            terms["contrast"] = contrast_views(encoded, view, batch, self.config, self.layout)
         return terms

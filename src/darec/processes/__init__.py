@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
-from darec.processes.columns import WHOLE, Columns
+from darec.processes.columns import Columns
 from darec.processes.group import ALONE, ElsewhereError, Group, LostError, current
+from darec.processes.layout import WHOLE, Kind, Layout
 
-__all__ = ["ALONE", "WHOLE", "Columns", "ElsewhereError", "Group", "LostError", "current"]
+__all__ = [
+    "ALONE",
+    "WHOLE",
+    "Columns",
+    "ElsewhereError",
+    "Group",
+    "Kind",
+    "Layout",
+    "LostError",
+    "current",
+]

@@ -1,12 +1,13 @@
 """Sums over processes and exchanges of rows for columns, as functions that autograd goes back through.
 
 All processes have the whole gradient of what they compute alike, and a part of that of what each uses in its own way:
-:mod:`darec.processes.columns` says which function is for which.
+:mod:`darec.processes.layout` says which function is for which.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
 
 
 def _all_rows(x: Tensor, columns: Columns) -> Tensor:
-    group, blocks = columns.group, columns.blocks(x.shape[1])
+    group, blocks = columns.group, columns.blocks_of(x.shape[1])
     receive = [len(x) * width for width in columns.widths(blocks)]
     came = group.exchange(x.reshape(-1).repeat(group.size), [x.numel()] * group.size, receive)
     return columns.unpacked(came, len(x), blocks)
@@ -54,7 +55,7 @@ class _Gathered(torch.autograd.Function):
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return ctx.columns.own(grads[0]), None
+        return ctx.columns.own_columns(grads[0]), None
 
 
 class _Everywhere(torch.autograd.Function):
@@ -74,10 +75,10 @@ class _Everywhere(torch.autograd.Function):
 
 class _Dealt(torch.autograd.Function):
     @staticmethod
-    def forward(ctx: Any, x: Tensor, columns: Columns) -> Tensor:
-        group, (n, width) = columns.group, x.shape
-        blocks = columns.blocks(width)
-        lengths = [_length(columns.rows(n, rank)) for rank in range(group.size)]
+    def forward(ctx: Any, x: Tensor, columns: Columns, cuts: Sequence[int]) -> Tensor:
+        group, width = columns.group, x.shape[1]
+        blocks = columns.blocks_of(width)
+        lengths = [stop - start for start, stop in pairwise(cuts)]
         mine = lengths[group.rank]
         send = [length * width for length in lengths]
         receive = [mine * one for one in columns.widths(blocks)]
@@ -89,15 +90,11 @@ class _Dealt(torch.autograd.Function):
         columns: Columns = ctx.columns
         flat, sizes = columns.packed(grads[0])
         came = columns.group.exchange(flat, sizes, ctx.send)
-        return came.view(-1, ctx.width), None
-
-
-def _length(part: slice) -> int:
-    return int(part.stop - part.start)
+        return came.view(-1, ctx.width), None, None
 
 
 summed: Callable[[Tensor, Group], Tensor] = _Summed.apply
 shared: Callable[[Tensor, Group], Tensor] = _Shared.apply
 gathered: Callable[[Tensor, Columns], Tensor] = _Gathered.apply
 everywhere: Callable[[Tensor, Columns], Tensor] = _Everywhere.apply
-dealt: Callable[[Tensor, Columns], Tensor] = _Dealt.apply
+dealt: Callable[[Tensor, Columns, Sequence[int]], Tensor] = _Dealt.apply

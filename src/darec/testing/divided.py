@@ -15,15 +15,17 @@ from darec.testing.worlds import tiny_dataset
 
 
 def whole_state(model: Model, *, gradients: bool = False) -> dict[str, Tensor] | None:
-    """The weights of a model, or their gradients, with all columns; None on all processes but the leader."""
+    """The weights of a model, or their gradients, with all parts; None on all processes but the leader."""
     state = model.state_dict()
     if gradients:
         state = {name: x.grad for name, x in model.named_parameters() if x.grad is not None}
-    collect = model.columns.collected
-    found = {name: collect(x) if name in model.divided else x for name, x in state.items()}
+    collect = model.layout.collected
+    found = {
+        name: collect(x, "entities") if name in model.divided else x for name, x in state.items()
+    }
     return (
         {name: x for name, x in found.items() if x is not None}
-        if model.columns.group.leads
+        if model.layout.group.leads
         else None
     )
 

@@ -45,9 +45,9 @@ def train_steps(
         group: the processes that train it, of which this is one.
         double: compute in float64.
     """
-    columns = Columns(group, config.backbone.model_dump()["dim"]) if group.size > 1 else WHOLE
+    layout = Columns(group, config.backbone.model_dump()["dim"]) if group.size > 1 else WHOLE
     start = torch.Generator().manual_seed(0)
-    model = Model(config, dataset.train, tiny_text(dataset), start, columns)
+    model = Model(config, dataset.train, tiny_text(dataset), start, layout)
     if double:
         model.double()
     generator = torch.Generator().manual_seed(1)

@@ -17,12 +17,12 @@ class Divided:
     """The tensors of a checkpoint, named ``model/NAME`` and ``optimizer/INDEX/SLOT``.
 
     Args:
-        model: whose id table may be divided by columns.
+        model: whose id table may be divided.
         optimizer: over its parameters.
     """
 
     def __init__(self, model: Model, optimizer: torch.optim.Optimizer) -> None:
-        self.columns, self.group = model.columns, model.columns.group
+        self.layout, self.group = model.layout, model.layout.group
         order = [one for part in optimizer.param_groups for one in part["params"]]
         self._likes: dict[str, Tensor] = {}
         for name, parameter in model.named_parameters():
@@ -32,12 +32,9 @@ class Divided:
                 self._likes |= dict.fromkeys([f"model/{name}", *moments], parameter.detach())
 
     def whole_shapes(self, tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
-        """The shapes that tensors of this process have when all columns are there."""
-        columns = self.columns
+        """The shapes that tensors of this process have when all parts are together."""
         return {
-            name: torch.Size([len(x), columns.whole_width(x.shape[1])])
-            if name in self._likes
-            else x.shape
+            name: self.layout.whole_shape(x) if name in self._likes else x.shape
             for name, x in tensors.items()
         }
 
@@ -49,9 +46,9 @@ class Divided:
                 raise ValueError(f"{name} has the shape {found}, not {list(shape)}")
 
     def collected(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The tensors with all columns, on the leader; nothing on the others."""
+        """The tensors with all parts, on the leader; nothing on the others."""
         found = {
-            name: self.columns.collected(x) if name in self._likes else x
+            name: self.layout.collected(x, "entities") if name in self._likes else x
             for name, x in tensors.items()
         }
         whole = {name: x for name, x in found.items() if x is not None}
@@ -63,5 +60,5 @@ class Divided:
         parts = [name for name in names if name in self._likes]
         found = self.group.dealt({name: x for name, x in tensors.items() if name not in parts})
         for name in parts:
-            found[name] = self.columns.handed(tensors.get(name), self._likes[name])
+            found[name] = self.layout.handed(tensors.get(name), self._likes[name], "entities")
         return found

@@ -46,7 +46,7 @@ class Kept:
         folder: Path | None,
     ) -> None:
         self.model, self.optimizer, self.generators = model, optimizer, generators
-        self.folder, self.group = folder, model.columns.group
+        self.folder, self.group = folder, model.layout.group
         self.divided = Divided(model, optimizer)
         self._best: dict[str, Tensor] = {}
 

@@ -22,7 +22,7 @@ from darec.evaluation.evaluate import Evaluator, judges, validator
 from darec.lock import Lock
 from darec.memory import keep_freed_memory
 from darec.model import Model
-from darec.processes import ALONE, Columns, Group
+from darec.processes import ALONE, WHOLE, Columns, Group
 from darec.scoring import Folding, Scorer, TableScorer
 from darec.training.checks import check_config, check_divided, resolve_device, warn_of_full_users
 from darec.training.fold_in import fitted_folding
@@ -94,8 +94,9 @@ class Trainer:
             self.evaluator = validator(dataset, k, judges(dataset, config.train.eval_users))
         initial = torch.Generator().manual_seed(options.seed)
         with self.reporter.preparing():
-            columns = Columns(group, getattr(config.backbone, "dim", 0))
-            self.model = Model(config, dataset.train, text, initial, columns).to(self.device)
+            dim = getattr(config.backbone, "dim", 0)
+            layout = Columns(group, dim) if group.size > 1 else WHOLE
+            self.model = Model(config, dataset.train, text, initial, layout).to(self.device)
             if start is not None:
                 start(self.model)
         warn_of_full_users(self.model.sampler.full_users, dataset)
@@ -190,9 +191,7 @@ class Trainer:
         """Number of learned parameters."""
         model = self.model
         counts = {
-            name: model.columns.whole_width(x.shape[1]) * len(x)
-            if name in model.divided
-            else x.numel()
+            name: model.layout.whole_shape(x).numel() if name in model.divided else x.numel()
             for name, x in model.named_parameters()
         }
         return sum(counts.values())

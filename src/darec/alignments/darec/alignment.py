@@ -28,6 +28,7 @@ from darec.numerics.kmeans import kmeans
 from darec.numerics.matching import match_clusters
 from darec.numerics.mlp import mlp
 from darec.numerics.structure import Structure
+from darec.processes import Kind
 from darec.types import Batch, Encoded, Interactions, Tables, TextTable
 
 SIDES = ("C", "L")
@@ -116,11 +117,13 @@ class DaRec(Alignment[DaRecConfig]):
         totals: dict[str, Tensor] = {}
         if batch.step % self.config.every:
             return totals
+        together = self.config.entities == "together"
+        kinds: tuple[Kind, ...] = ("entities",) if together else ("users", "items")
         for index, (E_C, E_L) in enumerate(self._sets(encoded)):
-            rows = self._draw(len(E_C), batch.generator)
+            rows = self._draw(len(E_L), batch.generator)
             if rows is not None:
-                E_C, E_L = E_C.index_select(0, rows), E_L.index_select(0, rows)
-            E_C = self.columns.gathered(E_C)
+                E_L = E_L.index_select(0, rows)
+            E_C = self.layout.gathered(E_C, kinds[index], rows)
             for name, term in self.terms(*self._project(E_C, E_L), index, batch):
                 term = term / len(self.sizes)
                 totals[name] = totals[name] + term if name in totals else term
