@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tomllib
@@ -60,6 +61,22 @@ def test_it_starts_without_what_takes_long_to_import(code: str) -> None:
     imported = done.stdout.splitlines()[-1].split()
     assert imported[0] == "imported" and "darec" in imported
     assert not HEAVY & set(imported)
+
+
+@pytest.mark.parametrize(
+    ("words", "most"), [(["-m", "darec", "--help"], 0.3), (["-c", "import darec"], 0.5)]
+)
+def test_it_starts_quickly(words: list[str], most: float) -> None:
+    """Seconds of the processor, the fewest of some tries, so that a busy machine does not matter."""
+
+    def seconds() -> float:
+        before = os.times()
+        subprocess.run([sys.executable, *words], stdout=subprocess.DEVNULL, check=True)
+        after = os.times()
+        used = zip(after[2:4], before[2:4], strict=True)
+        return sum(now - then for now, then in used)
+
+    assert any(seconds() < most for _ in range(10))
 
 
 def test_it_is_typed_as_its_classifiers_say(project: dict[str, Any]) -> None:
