@@ -9,6 +9,7 @@ import typer
 
 from darec.cli import comparison_options
 from darec.cli.comparison_options import CompareFormat, command_line, given_settings, run_and_print
+from darec.cli.parts import alignment_names, backbone_names
 
 
 def command(
@@ -17,13 +18,16 @@ def command(
     backbones: Annotated[
         str,
         typer.Option(
-            metavar="NAME,...", help="Backbones, with commas between: {backbones}; or all."
+            metavar="NAME,...",
+            autocompletion=backbone_names,
+            help="Backbones, with commas between: {backbones}; or all.",
         ),
     ] = "lightgcn",
     alignments: Annotated[
         str,
         typer.Option(
             metavar="NAME,...",
+            autocompletion=alignment_names,
             help="Alignments, with commas between: {alignments}; or all.",
         ),
     ] = "all",

@@ -11,6 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
+from darec.cli.parts import alignment_names, backbone_names
 from darec.limits import MOST_JOBS, MOST_THREADS
 
 
@@ -26,8 +27,14 @@ class CompareFormat(StrEnum):
 
 Data = Annotated[Path, typer.Argument(help="Dataset folder, made by 'darec import'.")]
 Out = Annotated[Path, typer.Option(help="Folder of the comparison and its runs.")]
-Backbone = Annotated[str | None, typer.Option(help="One of {backbones}; lightgcn by default.")]
-Alignment = Annotated[str | None, typer.Option(help="One of {alignments}; darec by default.")]
+Backbone = Annotated[
+    str | None,
+    typer.Option(autocompletion=backbone_names, help="One of {backbones}; lightgcn by default."),
+]
+Alignment = Annotated[
+    str | None,
+    typer.Option(autocompletion=alignment_names, help="One of {alignments}; darec by default."),
+]
 Seeds = Annotated[
     str,
     typer.Option(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
 import typer
@@ -39,6 +39,25 @@ def with_plugins(command: Callable[..., Any]) -> Callable[..., Any]:
     return taking_plugins
 
 
+def backbone_names(incomplete: str) -> list[str]:
+    """What the shell offers for a backbone, or for the last of several with commas between."""
+    from darec.registry import BACKBONES
+
+    return _continued(incomplete, BACKBONES)
+
+
+def alignment_names(incomplete: str) -> list[str]:
+    """What the shell offers for an alignment, or for the last of several with commas between."""
+    from darec.registry import ALIGNMENTS
+
+    return _continued(incomplete, ALIGNMENTS)
+
+
+def _continued(incomplete: str, names: Iterable[str]) -> list[str]:
+    before, comma, _ = incomplete.rpartition(",")
+    return [before + comma + name for name in names if name not in before.split(",")]
+
+
 class PartsCommand(TyperCommand):
     """A command that resolves parts.
 
@@ -57,6 +76,16 @@ class PartsCommand(TyperCommand):
         return super().parse_args(ctx, args)
 
     def format_help(self, ctx: Any, formatter: Any) -> None:
+        """Write the help with the names in it."""
+        self._fill_in_names()
+        super().format_help(ctx, formatter)
+
+    def shell_complete(self, ctx: Any, incomplete: str) -> Any:
+        """What the shell offers for an option, which some shells show with its help."""
+        self._fill_in_names()
+        return super().shell_complete(ctx, incomplete)
+
+    def _fill_in_names(self) -> None:
         """Replace the placeholders by names."""
         from darec.registry import ALIGNMENTS, BACKBONES, ENCODERS
 
@@ -70,4 +99,3 @@ class PartsCommand(TyperCommand):
             for token, listed in names.items():
                 if getattr(param, "help", None):
                     param.help = param.help.replace(token, listed)  # type: ignore[attr-defined]
-        super().format_help(ctx, formatter)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Final
 import typer
 
 from darec.cli.output import Format
+from darec.cli.parts import alignment_names, backbone_names
 
 if TYPE_CHECKING:
     from darec.config import RunConfig
@@ -22,8 +23,12 @@ _SEE: Final = re.compile(rf"\s*See {PLACE}\.")
 
 
 def command(
-    backbone: Annotated[str, typer.Option(help="{backbones}.")] = "lightgcn",
-    alignment: Annotated[str, typer.Option(help="{alignments}.")] = "darec",
+    backbone: Annotated[
+        str, typer.Option(autocompletion=backbone_names, help="{backbones}.")
+    ] = "lightgcn",
+    alignment: Annotated[
+        str, typer.Option(autocompletion=alignment_names, help="{alignments}.")
+    ] = "darec",
     loss: Annotated[str, typer.Option(help="Ranking loss: bpr or softmax.")] = "bpr",
     format: Annotated[Format, typer.Option(help="Output format of the list.")] = Format.TABLE,
 ) -> None:

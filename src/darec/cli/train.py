@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from darec.cli.output import Format
+from darec.cli.parts import alignment_names, backbone_names
 from darec.terminal import echo
 from darec.wording import counted_noun
 
@@ -23,11 +24,16 @@ def command(
     backbone: Annotated[
         str | None,
         typer.Option(
-            help="One of {backbones}. Without --backbone and --alignment, the recommended settings are used."
+            autocompletion=backbone_names,
+            help="One of {backbones}. Without --backbone and --alignment, the recommended settings are used.",
         ),
     ] = None,
     alignment: Annotated[
-        str | None, typer.Option(help="One of {alignments}. With --backbone, the default is none.")
+        str | None,
+        typer.Option(
+            autocompletion=alignment_names,
+            help="One of {alignments}. With --backbone, the default is none.",
+        ),
     ] = None,
     preset: Annotated[
         str | None,

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from darec.cli.output import Format
+from darec.cli.parts import alignment_names, backbone_names
 from darec.limits import MOST_EPOCHS, MOST_TRIALS
 from darec.terminal import echo
 
@@ -26,6 +27,7 @@ def command(
         typer.Option(
             "--backbone",
             "--backbones",
+            autocompletion=backbone_names,
             help="One of {backbones}, or several with commas between, which make a grid; lightgcn by default.",
         ),
     ] = None,
@@ -34,6 +36,7 @@ def command(
         typer.Option(
             "--alignment",
             "--alignments",
+            autocompletion=alignment_names,
             help="One of {alignments}, or several with commas between, which make a grid; none by default.",
         ),
     ] = None,
