@@ -54,7 +54,7 @@ class Model(nn.Module):
                 "or to look at: choose a trained backbone."
             )
         self.require_text(config, text)
-        self.sampler = Sampler(train)
+        self.sampler = Sampler(train, layout)
         self.ranking = RankingLoss(config.loss, self.sampler, layout)
         self.seed = generator.initial_seed()
         with seeded(self.seed):  # a part may hold a torch.nn.Linear

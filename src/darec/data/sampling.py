@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from itertools import pairwise
 
 import numpy as np
 import torch
 from torch import Tensor, nn
 
 from darec.errors import DataError
+from darec.processes import WHOLE, Layout
 from darec.types import IntArray, Interactions, RowArray
 
 
@@ -23,8 +25,12 @@ class Sampler(nn.Module):
     items s_0 < s_1 < ..., the number of non-items below s_k is s_k - k, so the wanted item is r + #{k : s_k - k <= r}.
     All users share one sorted array (keys offset by user), so a batch is a single search.
 
+    Where several processes divide tables by rows, each has only the pairs of its own users. All draw the same numbers
+    as one process, each finds what they mean for its users, and they tell each other.
+
     Args:
         train: the training interactions.
+        layout: how tables are divided among processes.
 
     Attributes:
         full_users: rows of the users who have every item.
@@ -41,8 +47,9 @@ class Sampler(nn.Module):
     _gaps: Tensor
     _slot: Tensor
 
-    def __init__(self, train: Interactions) -> None:
+    def __init__(self, train: Interactions, layout: Layout = WHOLE) -> None:
         super().__init__()
+        self.layout = layout
         if not len(train):
             raise DataError("the training split is empty: nothing can be learned from it.")
         full = train.user_degree >= train.n_items
@@ -54,24 +61,34 @@ class Sampler(nn.Module):
                 "import more items, or choose a split that leaves some out."
             )
         self.n_items = train.n_items
+        self._n = len(train) if kept is None else len(kept)
+        degree = train.item_degree
+        if kept is not None:
+            degree = np.bincount(train.items[kept], minlength=train.n_items)
+        own = layout.pairs(train)
+        if own is train:
+            self._own = slice(0, self._n)
+        else:
+            users = layout.blocks(train.n_users, train.n_items)[0]
+            bounds = train.indptr[[users.start, users.stop]]
+            self._own = slice(*(bounds if kept is None else np.searchsorted(kept, bounds)).tolist())
+            kept = None if kept is None else kept[self._own] - bounds[0]
         arrays = {
-            "users": train.users,
-            "items": train.items,
-            "indptr": train.indptr,
-            "item_degree": train.item_degree
-            if kept is None
-            else np.bincount(train.items[kept], minlength=train.n_items),
+            "users": own.users,
+            "items": own.items,
+            "indptr": own.indptr,
+            "item_degree": degree,
             "_kept": np.zeros(0, np.int64) if kept is None else kept,
-            "_gaps": _gaps(train),
+            "_gaps": _gaps(own),
             "_slot": np.full(train.n_items, -1, np.int64),
         }
         for name, array in arrays.items():
             # What is mapped from the dataset's files stays there.
-            own = array if array.flags.writeable else array.copy()
-            self.register_buffer(name, torch.from_numpy(own), persistent=False)
+            copied = array if array.flags.writeable else array.copy()
+            self.register_buffer(name, torch.from_numpy(copied), persistent=False)
 
     def __len__(self) -> int:
-        return len(self._kept) if len(self.full_users) else len(self.users)
+        return self._n
 
     def epoch(self, batch_size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         """Every pair once, in random batches of ([B] users, [B] items), each sorted by user."""
@@ -82,22 +99,50 @@ class Sampler(nn.Module):
         small = device.type == "cpu" and len(self) < 2**31
         kind = torch.int32 if small else torch.int64
         shuffled = torch.randperm(len(self), generator=generator, device=device, dtype=kind)
-        rows = shuffled.div_(batch_size, rounding_mode="floor").sort(stable=True).indices
+        numbers = shuffled.div_(batch_size, rounding_mode="floor")
         del shuffled
+        if self.layout.deals_pairs:
+            numbers = numbers[self._own].clone()
+        rows = numbers.sort(stable=True).indices
+        lengths = self._lengths(numbers, batch_size)
+        del numbers
         if len(self.full_users):
             rows = self._kept.index_select(0, rows)
         users, items = self.users.index_select(0, rows), self.items.index_select(0, rows)
         del rows
-        for batch in zip(users.split(batch_size), items.split(batch_size), strict=True):
-            yield batch[0].long(), batch[1].long()
+        mine = batch_size if lengths is None else lengths[self.layout.group.rank]
+        for number, own in enumerate(zip(users.split(mine), items.split(mine), strict=True)):
+            if lengths is None:
+                yield own[0].long(), own[1].long()
+                continue
+            each = [of_process[number] for of_process in lengths]
+            pairs = self.layout.joined(torch.stack(own, dim=1), each).T.long()
+            yield pairs[0].contiguous(), pairs[1].contiguous()
+
+    def _lengths(self, numbers: Tensor, batch_size: int) -> list[list[int]] | None:
+        """How many pairs of each batch each process has, from the batch of each pair here; None where all are here."""
+        if not self.layout.deals_pairs:
+            return None
+        n = -(-len(self) // batch_size)
+        counts = self.layout.joined(numbers.bincount(minlength=n), [n] * self.layout.group.size)
+        return counts.view(-1, n).tolist()
 
     def negatives(self, users: Tensor, generator: torch.Generator) -> Tensor:
         """[B] one item for each user, uniform among those the user does not have in training."""
-        start = self.indptr.index_select(0, users)
-        free = self.n_items + start - self.indptr.index_select(0, users + 1)
         uniform = torch.rand(
             len(users), dtype=torch.float64, generator=generator, device=generator.device
         )
+        if not self.layout.deals_pairs:
+            return self._negatives(users, uniform)
+        cuts = self.layout.cuts(users, "users")
+        own, drawn = (self.layout.share(x, cuts) for x in (users, uniform))
+        lengths = [stop - start for start, stop in pairwise(cuts)]
+        return self.layout.joined(self._negatives(own, drawn), lengths)
+
+    def _negatives(self, users: Tensor, uniform: Tensor) -> Tensor:
+        """The same for users whose pairs are here, from [B] numbers in [0, 1)."""
+        start = self.indptr.index_select(0, users)
+        free = self.n_items + start - self.indptr.index_select(0, users + 1)
         rank = (uniform * free).long()
         key = (users * (self.n_items + 1) + rank).to(self._gaps.dtype)
         before = torch.searchsorted(self._gaps, key, right=True)
@@ -109,7 +154,7 @@ class Sampler(nn.Module):
         Costs the degrees of the users, not B x M look-ups.
 
         Args:
-            users: [B].
+            users: [B], whose pairs are here.
             items: [M], distinct.
         """
         start, stop = self.indptr[users], self.indptr[users + 1]

@@ -10,19 +10,19 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from itertools import pairwise
 from typing import Any, Final
 
-import numpy as np
 import torch
-from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
+from darec.graph.entries import entries
 from darec.graph.pattern import Pattern
-from darec.types import FloatArray, IntArray, Interactions
+from darec.processes import WHOLE, Layout
+from darec.processes.fetching import Fetch
+from darec.types import Interactions
 
-_BLOCK: Final = 2**22  # number of entries that are weighted together
+_DRAWN: Final = 2**22  # edges, a multiple of 4, whose fate is drawn at once
 
 
 @dataclass(frozen=True)
@@ -45,7 +45,12 @@ def csr_product(x: Tensor, indptr: Tensor, indices: Tensor, weights: Tensor) -> 
     )
 
 
-def _layer_sum(x: Tensor, layers: int, *csr: Tensor) -> Tensor:
+def _product(x: Tensor, boundary: Fetch | None, *csr: Tensor) -> Tensor:
+    """The same, with the rows that the boundary fetches from other processes after those of ``x``."""
+    return csr_product(x if boundary is None else torch.cat([x, boundary.rows(x)]), *csr)
+
+
+def _layer_sum(x: Tensor, layers: int, boundary: Fetch | None, *csr: Tensor) -> Tensor:
     """``x + S x + ... + S^L x`` by Horner's rule, with one buffer for each layer that is added to in place.
 
     Rows have the number type of the weights meanwhile.
@@ -53,65 +58,54 @@ def _layer_sum(x: Tensor, layers: int, *csr: Tensor) -> Tensor:
     start = x.to(csr[2].dtype)
     total = start
     for _ in range(layers):
-        total = csr_product(total, *csr).add_(start)
+        total = _product(total, boundary, *csr).add_(start)
     return total.to(x.dtype)
 
 
 class _Product(torch.autograd.Function):
-    """``S x`` for a symmetric sparse S, whose backward is ``S g``."""
+    """``S x`` for a symmetric sparse S, whose backward is ``S g``; of several processes, each has its rows of all."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, *csr: Tensor) -> Tensor:
+    def forward(ctx: Any, x: Tensor, boundary: Fetch | None, *csr: Tensor) -> Tensor:
+        ctx.boundary = boundary
         ctx.save_for_backward(*csr)
-        return csr_product(x, *csr)
+        return _product(x, boundary, *csr)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        return csr_product(grads[0].contiguous(), *ctx.saved_tensors), None, None, None
+        grad = _product(grads[0].contiguous(), ctx.boundary, *ctx.saved_tensors)
+        return grad, None, None, None, None
 
 
 class _LayerSum(torch.autograd.Function):
     """``(I + S + ... + S^L) x``: a polynomial of a symmetric matrix is symmetric, so backward is forward."""
 
     @staticmethod
-    def forward(ctx: Any, x: Tensor, layers: int, *csr: Tensor) -> Tensor:
-        ctx.layers = layers
+    def forward(ctx: Any, x: Tensor, layers: int, boundary: Fetch | None, *csr: Tensor) -> Tensor:
+        ctx.layers, ctx.boundary = layers, boundary
         ctx.save_for_backward(*csr)
-        return _layer_sum(x, layers, *csr)
+        return _layer_sum(x, layers, boundary, *csr)
 
     @staticmethod
     def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
-        grad = _layer_sum(grads[0].contiguous(), ctx.layers, *ctx.saved_tensors)
-        return grad, None, None, None, None
+        grad = _layer_sum(grads[0].contiguous(), ctx.layers, ctx.boundary, *ctx.saved_tensors)
+        return grad, None, None, None, None, None
 
 
 _propagated: Callable[..., Tensor] = _Product.apply
 _summed: Callable[..., Tensor] = _LayerSum.apply
 
 
-def _inserted(values: NDArray[Any], places: NDArray[Any], entries: NDArray[Any]) -> NDArray[Any]:
-    """Insert entries into values, at ``places`` of the result."""
-    whole = np.empty(len(values) + len(entries), values.dtype)
-    others = np.ones(len(whole), bool)
-    others[places] = False
-    whole[places], whole[others] = entries, values
-    return whole
-
-
-def _weights(degree: IntArray, indptr: IntArray, indices: NDArray[Any]) -> FloatArray:
-    """[nnz] ``1 / sqrt(d_row d_column)``, computed in blocks of rows."""
-    inverse_root = 1.0 / np.sqrt(np.maximum(degree, 1))
-    weights = np.empty(len(indices), np.float32)
-    cuts = np.searchsorted(indptr, np.arange(0, len(indices), _BLOCK))
-    for first, last in pairwise([*np.unique(cuts).tolist(), len(degree)]):
-        entries = slice(indptr[first], indptr[last])
-        rows = np.repeat(inverse_root[first:last], degree[first:last])
-        weights[entries] = rows * inverse_root[indices[entries]]
-    return weights
-
-
 class Graph(nn.Module):
     """The normalised adjacency of the training interactions; its arrays move with the model that holds it.
+
+    Of several processes that divide tables by rows, each has the rows of its own entities, and ``indices`` are places
+    in its part of a table with the rows of ``boundary`` after it. All of them propagate together.
+
+    Args:
+        train: the training interactions.
+        spec: which graph; None is without self-loops.
+        layout: how tables are divided among processes.
 
     Attributes:
         n_users: U.
@@ -120,7 +114,8 @@ class Graph(nn.Module):
         indices: [nnz] int, column of each entry.
         weights: [nnz] float32, ``1 / sqrt(d_row d_column)``.
         edges: [nnz] int, the undirected edge of each entry: (u, i) and (i, u) have the same one.
-        n_edges: number of undirected edges (self-loops included).
+        n_edges: number of undirected edges (self-loops included), on all processes.
+        boundary: fetches the rows of other processes that its entries need; None if it needs none.
     """
 
     indptr: Tensor
@@ -128,55 +123,33 @@ class Graph(nn.Module):
     weights: Tensor
     edges: Tensor
 
-    def __init__(self, train: Interactions, spec: GraphSpec | None = None) -> None:
+    def __init__(
+        self, train: Interactions, spec: GraphSpec | None = None, layout: Layout = WHOLE
+    ) -> None:
         super().__init__()
         self._pattern: Pattern | None = None
         spec = spec or GraphSpec()
         self.n_users, self.n_items = train.n_users, train.n_items
-        loops = int(spec.self_loops)
-        n, self.n_edges = train.n_users + train.n_items, len(train)
-        index = np.int32 if max(n, 2 * len(train) + loops * n) < 2**31 else np.int64
-        # The rows of users are the pairs in their order, and those of items the pairs in the order of items.
-        by_item = np.argsort(train.items, kind="stable").astype(index)
-        degree = np.concatenate([train.user_degree, train.item_degree]) + loops
-        indptr = np.concatenate([[0], np.cumsum(degree)])
-        indices: NDArray[Any] = np.concatenate([train.items, train.users[by_item]]).astype(index)
-        indices[: len(train)] += train.n_users
-        edges = np.concatenate([np.arange(len(train), dtype=index), by_item])
-        del by_item
-        if loops:  # the first entry in a user's row, the last in an item's
-            at = np.concatenate([indptr[: train.n_users], indptr[train.n_users + 1 :] - 1])
-            indices, edges = (
-                _inserted(values, at, entries)
-                for values, entries in (
-                    (indices, np.arange(n, dtype=index)),
-                    (edges, self.n_edges + np.arange(n, dtype=index)),
-                )
-            )
-            self.n_edges += n
-        arrays = {
-            "indptr": indptr.astype(index),
-            "indices": indices,
-            "weights": _weights(degree, indptr, indices),
-            "edges": edges,
-        }
-        for (
-            name,
-            array,
-        ) in arrays.items():  # computed again from the data, so not saved with the model
+        loops = spec.self_loops
+        self.n_edges = len(train) + loops * (train.n_users + train.n_items)
+        users, items = layout.blocks(train.n_users, train.n_items)
+        found = entries(train, users, items, self_loops=loops)
+        indices, self.boundary = layout.boundary(found.indices)
+        for name, array in found._replace(indices=indices)._asdict().items():
+            # Computed again from the data, so not saved with the model.
             self.register_buffer(name, torch.from_numpy(array), persistent=False)
 
     def propagate(self, x: Tensor, weights: Tensor | None = None) -> Tensor:
         """One step of propagation.
 
         Args:
-            x: [N, d], users first.
+            x: [N, d], users first, or this process's part.
             weights: [nnz] weights in place of the graph's own, from :meth:`drop_edges`; they must be symmetric.
 
         Returns:
             [N, d].
         """
-        return _propagated(x, *self._csr(x, weights))
+        return _propagated(x, self.boundary, *self._csr(x, weights))
 
     def layer_sum(
         self,
@@ -191,7 +164,7 @@ class Graph(nn.Module):
         It equals the sum of the outputs of :meth:`propagate`, with a third of the memory traffic, as LightGCN needs it.
 
         Args:
-            x: [N, d], users first.
+            x: [N, d], users first, or this process's part.
             layers: L.
             weights: as for :meth:`propagate`.
             stored: number type of rows and weights between the layers, forward and backward; sums of a row's neighbours
@@ -201,7 +174,8 @@ class Graph(nn.Module):
             [N, d], in the number type of ``x``.
         """
         indptr, indices, values = self._csr(x, weights)
-        return _summed(x, layers, indptr, indices, values.to(stored or x.dtype))
+        values = values.to(stored or x.dtype)
+        return _summed(x, layers, self.boundary, indptr, indices, values)
 
     def _csr(self, x: Tensor, weights: Tensor | None) -> tuple[Tensor, Tensor, Tensor]:
         weights = self.weights if weights is None else weights
@@ -231,6 +205,9 @@ class Graph(nn.Module):
         degree = torch.segment_reduce(stays, "sum", offsets=self.indptr.long())
         inverse_root = degree.clamp_min(1.0).rsqrt()
         rows = inverse_root.index_select(0, self.pattern.rows)
+        if self.boundary is not None:
+            others = self.boundary.rows(inverse_root[:, None])[:, 0]
+            inverse_root = torch.cat([inverse_root, others])
         return stays * rows * inverse_root.index_select(0, self.indices)
 
     def thinned(self, kept: Tensor) -> Tensor:
@@ -241,9 +218,17 @@ class Graph(nn.Module):
     def sample_edges(self, keep: float, generator: torch.Generator) -> Tensor:
         """[n_edges] bool, each undirected edge kept with probability ``keep``, in (0, 1], rounded to 1/65536."""
         # Four draws of 16 bits from each draw of 64 bits, which takes a third of the time of as many floats.
-        bits = torch.empty(self.n_edges // 4 + 1, dtype=torch.int64, device=generator.device)
-        draws = bits.random_(-(2**63), None, generator=generator).view(torch.int16)
-        return draws[: self.n_edges] <= round(keep * 2**16) - 2**15 - 1
+        kept = torch.empty(self.n_edges, dtype=torch.bool, device=generator.device)
+        most = round(keep * 2**16) - 2**15 - 1
+        # The numbers that a CPU draws do not depend on how many are drawn at once; a GPU's do.
+        once = _DRAWN if generator.device.type == "cpu" else max(1, self.n_edges)
+        for start in range(0, max(1, self.n_edges), once):
+            part = kept[start : start + once]
+            count = len(part) // 4 + (start + once >= self.n_edges)
+            bits = torch.empty(count, dtype=torch.int64, device=part.device)
+            draws = bits.random_(-(2**63), None, generator=generator).view(torch.int16)
+            torch.le(draws[: len(part)], most, out=part)
+        return kept
 
     def drop_edges(self, keep: float, generator: torch.Generator, *, rescale: bool) -> Tensor:
         """Weights with each undirected edge kept with probability ``keep`` and zero otherwise.

@@ -5,6 +5,7 @@ from __future__ import annotations
 from darec.processes.columns import Columns
 from darec.processes.group import ALONE, ElsewhereError, Group, LostError, current
 from darec.processes.layout import WHOLE, Kind, Layout
+from darec.processes.rows import Rows
 
 __all__ = [
     "ALONE",
@@ -15,5 +16,6 @@ __all__ = [
     "Kind",
     "Layout",
     "LostError",
+    "Rows",
     "current",
 ]

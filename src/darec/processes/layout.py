@@ -16,15 +16,17 @@ summed.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar, Final, Literal
+from typing import Any, ClassVar, Final, Literal
 
 import torch
+from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from darec.processes import exchanges
+from darec.processes.fetching import Fetch
 from darec.processes.group import ALONE, Group
-from darec.types import Batch, Tables
+from darec.types import Batch, Interactions, Tables
 
 Kind = Literal["users", "items", "entities"]
 """What the rows of a table are; entities are users and then items."""
@@ -78,6 +80,10 @@ class Layout:
         """The users and the items whose rows this process has."""
         return slice(0, n_users), slice(0, n_items)
 
+    def pairs(self, train: Interactions) -> Interactions:
+        """The training pairs that this process draws from: all, or those of its own users with :attr:`deals_pairs`."""
+        return train
+
     def whole_width(self, width: int) -> int:
         """Columns on all processes of a table of which this one has ``width``."""
         return width
@@ -85,6 +91,17 @@ class Layout:
     def whole_shape(self, x: Tensor) -> torch.Size:
         """The shape on all processes together of a table of entities of which this one has the part ``x``."""
         return x.shape
+
+    def boundary(self, rows: NDArray[Any]) -> tuple[NDArray[Any], Fetch | None]:
+        """Which rows of other processes a graph needs.
+
+        Args:
+            rows: [nnz] the entities to which the entries of this process's rows lead.
+
+        Returns:
+            [nnz] their places in this process's part of a table with the needed rows after it, and what fetches these.
+        """
+        return rows, None
 
     # Shares of a batch.
 

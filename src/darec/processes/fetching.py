@@ -1,0 +1,71 @@
+"""Rows of tables that are divided by rows, fetched from the processes that have them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from darec.processes.group import Group
+
+
+class Fetch(nn.Module):
+    """Which rows of its part of a table each process sends to each other.
+
+    Args:
+        group: the processes.
+        send: rows of this process's part, those for one process after those for another.
+        lengths: [P] how many each process is sent.
+        receive: [P] how many come from each.
+    """
+
+    send: Tensor
+
+    def __init__(
+        self, group: Group, send: Tensor, lengths: Sequence[int], receive: Sequence[int]
+    ) -> None:
+        super().__init__()
+        self.group, self.lengths, self.receive = group, list(lengths), list(receive)
+        self.register_buffer("send", send, persistent=False)
+
+    def rows(self, x: Tensor) -> Tensor:
+        """[n, d] own part to the [m, d] rows that come, those of one process after those of another."""
+        return self._exchanged(x.index_select(0, self.send), self.lengths, self.receive)
+
+    def added(self, x: Tensor, n: int) -> Tensor:
+        """The transpose of :meth:`rows`: [m, d] to [n, d], each row added where it came from."""
+        came = self._exchanged(x, self.receive, self.lengths)
+        return x.new_zeros(n, x.shape[1]).index_add_(0, self.send, came)
+
+    def own_added(self, x: Tensor, n: int) -> Tensor:
+        """:meth:`added` of what comes from this process itself."""
+        rank = self.group.rank
+        sent, kept = (sum(lengths[:rank]) for lengths in (self.lengths, self.receive))
+        length = self.receive[rank]
+        rows = self.send[sent : sent + length]
+        return x.new_zeros(n, x.shape[1]).index_add_(0, rows, x[kept : kept + length])
+
+    def _exchanged(self, x: Tensor, send: Sequence[int], receive: Sequence[int]) -> Tensor:
+        width = x.shape[1]
+        came = self.group.exchange(
+            x.reshape(-1), [n * width for n in send], [n * width for n in receive]
+        )
+        return came.view(-1, width)
+
+
+class _Fetched(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, fetch: Fetch, alike: bool) -> Tensor:
+        ctx.fetch, ctx.alike, ctx.n = fetch, alike, len(x)
+        return fetch.rows(x)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        added = ctx.fetch.own_added if ctx.alike else ctx.fetch.added
+        return added(grads[0], ctx.n), None, None
+
+
+fetched: Callable[[Tensor, Fetch, bool], Tensor] = _Fetched.apply
+"""The rows that come, differentiable; True if all processes get the same rows and use them in the same way."""
