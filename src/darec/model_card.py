@@ -130,7 +130,7 @@ def _settings(config: RunConfig, metrics: Mapping[str, Any]) -> list[str]:
         for place, mark, key in [name.removeprefix("diagnostics/").partition("chosen/")]
         if mark and name.startswith("diagnostics/")
     ]
-    for name in ("popularity", "weight"):
+    for name in ("popularity", "niche", "weight"):
         weight = metrics.get(f"diagnostics/beside/{name}")
         if weight is not None and getattr(config.beside, name, 0.0) is None:
             chosen.append(f"- Validation chose `beside.{name}` = {weight:g}.")

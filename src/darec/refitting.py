@@ -131,7 +131,8 @@ def chosen_settings(source: Run, options: dict[str, Any]) -> RunConfig:
 def _beside(source: Run, beside: BesideConfig) -> BesideConfig:
     """The settings of ``beside``, with the weights and the values that validation chose."""
     chosen = source.metrics.get("diagnostics/beside/popularity", 0.0)
-    update: dict[str, Any] = {"popularity": chosen}
+    niche = source.metrics.get("diagnostics/beside/niche", 0.0)
+    update: dict[str, Any] = {"popularity": chosen, "niche": niche}
     if beside.backbone is not None:
         parts = {"backbone": beside.backbone, "alignment": beside.alignment}
         matrix = with_chosen(source.config.model_copy(update=parts), source.metrics, "beside/")

@@ -15,7 +15,7 @@ from darec.errors import ConfigError
 from darec.scoring import AddedScorer, TableScorer
 from darec.testing.suites import tiny_text
 from darec.testing.worlds import tiny_dataset
-from darec.training.beside import TOLERANCE, WEIGHTS, spread
+from darec.training.beside import SHARES, TOLERANCE, WEIGHTS, BesideTrainer, spread
 from darec.types import Interactions
 
 SETTINGS: dict[str, Any] = {
@@ -92,7 +92,7 @@ def test_weight_zero_is_the_tables_alone() -> None:
 
 def test_popularity_is_added_in_the_given_share() -> None:
     data = tiny_dataset()
-    run = fit(data, settings={"beside.backbone": None, "beside.popularity": 0.2})
+    run = fit(data, settings={"beside.backbone": None, "beside.popularity": 0.2, "beside.niche": 0})
     alone = fit(data)
     counts = np.log1p(data.train.item_degree).astype(np.float32)
     scores = alone.scorer.score(np.arange(data.n_users))
@@ -214,3 +214,46 @@ def test_few_entries_are_kept_unless_all_are_asked_for() -> None:
     )
     sparse = resolve_config({"beside": "ease_sparse"}).beside
     assert sparse is not None and sparse.backbone.model_dump()["entries"] == 50
+
+
+def test_users_with_a_niche_taste_keep_the_scores_of_the_tables() -> None:
+    data = tiny_dataset()
+    settings = {"beside.backbone": None, "beside.popularity": 0.3, "beside.niche": 0.25}
+    run = fit(data, settings=settings)
+    users = np.arange(data.n_users)
+    alone = fit(data).scorer.score(users)
+    everyone = fit(data, settings={**settings, "beside.niche": 0}).scorer.score(users)
+    popularity = np.log1p(data.train.item_degree)
+    usual = (popularity * data.train.item_degree).sum() / len(data.train)
+    taste = np.array([(popularity[data.train.of_user(u)].sum() + 5 * usual) for u in users])
+    taste /= data.train.user_degree + 5
+    niche = taste < np.quantile(taste[data.train.user_degree > 0], 0.25)
+    assert 0 < niche.sum() < len(users)
+    np.testing.assert_allclose(
+        run.scorer.score(users), np.where(niche[:, None], alone, everyone), rtol=1e-5, atol=1e-6
+    )
+    assert run.metrics["diagnostics/beside/niche"] == 0.25
+
+
+@pytest.mark.parametrize("cost", [0.0, 0.02, 0.9])
+def test_the_niche_is_the_largest_share_that_costs_no_more_than_allowed(cost: float) -> None:
+    data = tiny_dataset()
+    settings = {"beside.backbone": None, "beside.popularity": 0.3}
+    values = {}
+    for share in SHARES:
+        run = fit(data, settings={**settings, "beside.niche": share})
+        values[share] = run.metrics["valid/recall@5"]
+    chosen = fit(data, settings={**settings, "beside.niche_cost": cost}).metrics
+    best = max(values.values())
+    allowed = [share for share, value in values.items() if value >= (1 - cost) * best - 1e-12]
+    assert chosen["diagnostics/beside/niche"] == max(allowed)
+    assert chosen["valid/recall@5"] == pytest.approx(values[max(allowed)], abs=1e-12)
+
+
+def test_without_validation_the_niche_is_given() -> None:
+    with pytest.raises(ConfigError, match="niche"):
+        BesideTrainer(
+            resolve_config({**SETTINGS, "beside.backbone": None, "beside.popularity": 0.2}),
+            tiny_dataset(),
+            validate=False,
+        )

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 OTHER: Final = {
     "tables": "tables: inner product of the user's row and the item's",
-    "popularity": "popularity of the item, the same for every user",
+    "popularity": "popularity of the item",
 }
 
 

@@ -258,9 +258,13 @@ def _print(run: Run) -> None:
     if beside is not None:
         weights = {
             name: run.metrics.get(f"diagnostics/beside/{name}", 0.0)
-            for name in ("popularity", "weight")
+            for name in ("popularity", "niche", "weight")
         }
         parts = [f"popularity with a weight of {weights['popularity']:g}"]
+        if weights["niche"]:
+            parts[0] += (
+                f" (none for the {weights['niche']:.0%} of users with the least popular items)"
+            )
         if beside.backbone is not None:
             matrix = f"{beside.backbone.name} + {beside.alignment.name}"
             parts.append(f"the matrix of {matrix} with {weights['weight']:g}")

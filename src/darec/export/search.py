@@ -119,7 +119,7 @@ class Indexable:
         parts = [
             weight * one.tables.users[user].float()
             if isinstance(one, TableScorer)
-            else torch.tensor([self.scale])
+            else torch.tensor([self.scale * one.amount(user)])
             for one, weight in scorer.inner
         ]
         return np.asarray(torch.cat([part.cpu() for part in parts]).numpy())[None]

@@ -32,7 +32,7 @@ class Part:
 
     Attributes:
         of: ``item`` for an item that the user has, by an item-item matrix; ``tables`` for the inner product of the
-            user's row and the item's; ``popularity`` for what every user's score has of it.
+            user's row and the item's; ``popularity`` for that of the item.
         item_id: that item; None for the other two.
         title: the title.
         adds: the value that it adds to the score; may be negative.

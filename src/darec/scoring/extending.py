@@ -69,7 +69,7 @@ def new_items(
         return MatrixScorer(_dense_or_sparse(scorer.matrix @ weights.T), scorer.histories, ties)
     if isinstance(scorer, PopularityScorer):
         values = torch.from_numpy(weights @ scorer.values.numpy())  # of those that stand for it
-        return PopularityScorer(scorer.n_users, values, ties)
+        return scorer.with_values(values, ties)
     if isinstance(scorer, AddedScorer):
         parts = [new_items(part, rows, weights, ties) for part in scorer.scorers]
         return AddedScorer(parts, scorer.weights)
@@ -98,7 +98,7 @@ def extended(
         return NeighbourScorer(scorer, weights, ties)
     if isinstance(scorer, PopularityScorer):
         new = torch.from_numpy(weights @ scorer.values.numpy())  # of those that stand for it
-        return PopularityScorer(scorer.n_users, torch.cat([scorer.values, new]), ties)
+        return scorer.with_values(torch.cat([scorer.values, new]), ties)
     if isinstance(scorer, AddedScorer):
         parts = [extended(part, rows, weights, ties) for part in scorer.scorers]
         return AddedScorer(parts, scorer.weights)
@@ -126,7 +126,10 @@ def folded(
         tables = Tables(users.tables.users, scorer.tables.items)
         return TableScorer(tables, scorer.ties, scorer.folding)
     if isinstance(scorer, PopularityScorer):
-        return scorer.for_histories(histories)
+        ties = np.arange(scorer.n_items + weights.shape[0])
+        whole = extended(scorer, rows, weights, ties)
+        assert isinstance(whole, PopularityScorer)
+        return whole.for_histories(histories).with_values(scorer.values, scorer.ties)
     if isinstance(scorer, AddedScorer):
         parts = [folded(part, rows, weights, histories) for part in scorer.scorers]
         return AddedScorer(parts, scorer.weights)

@@ -5,7 +5,7 @@ every relation between two items, which a linear item-item model has. Their scor
 spread of the scores to which it is added, and its weight is chosen on the validation split: first that of popularity,
 which is also used in the validation after each epoch, then that of the matrix. Of weights that are nearly as good as
 the best, the one with the smallest part of popularity is chosen: the least popular items gain more by it than others
-lose.
+lose. For the same reason users with a niche taste get no popularity, as many as the validation split allows.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Final
 
@@ -27,6 +27,7 @@ from darec.errors import ConfigError
 from darec.evaluation.evaluate import Evaluator, validator
 from darec.progress import counted
 from darec.scoring import AddedScorer, PopularityScorer, Scorer
+from darec.scoring.niche import limits
 from darec.training.closed_form import ClosedFormTrainer, chosen, n_numbers
 from darec.training.state import TrainState
 from darec.training.trainer import Trainer
@@ -38,6 +39,8 @@ FEW: Final = (0.0, 0.1, 0.2, 0.4, 0.7)
 """Candidates after the first epoch, for the validation after each epoch."""
 TOLERANCE: Final = 0.005
 """Share of the best value on the validation split that a weight may lose for less popularity."""
+SHARES: Final = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
+"""Candidate shares of users who get no popularity."""
 _TINY: Final = 1e-12
 _USERS: Final = 1000  # number of users on whom spreads are measured
 _JUDGES: Final = 10_000  # largest number of validation users on whom the weight is chosen
@@ -75,10 +78,11 @@ class BesideTrainer:
             raise TypeError("the configuration has nothing beside the tables")
         matrix = beside.backbone is not None
         if not options.get("validate", True):
-            for name in ("popularity", *(["weight"] if matrix else [])):
+            needed = ["popularity", *(["niche"] if beside.popularity != 0 else [])]
+            for name in [*needed, *(["weight"] if matrix else [])]:
                 if getattr(beside, name) is None:
                     raise ConfigError(
-                        f"beside.{name} is null, and nothing is validated: give a weight."
+                        f"beside.{name} is null, and nothing is validated: give a number."
                     )
         self.beside, self.dataset = beside, dataset
         self.tables = Trainer(config, dataset, text, **options)
@@ -111,7 +115,9 @@ class BesideTrainer:
         ratio = self._ratio(spread(tables, self.dataset), self._spread_of_popularity)
         with self.reporter, self.reporter.preparing():
             found = self._add("popularity", tables, self.popularity, ratio, self.beside.popularity)
-        told = {"popularity": found.weight} | found.told("popularity")
+            told = {"popularity": found.weight} | found.told("popularity")
+            if found.weight:
+                found, told["niche"] = self._sparing(found, tables, ratio)
         if self.matrix is not None:
             found, settings = self._with_matrix(self.matrix, found.scorer)
             told |= {"weight": found.weight, **settings} | found.told("valid")
@@ -122,6 +128,38 @@ class BesideTrainer:
         state.best_seconds += time.perf_counter() - started
         state.diagnostics |= {f"beside/{name}": value for name, value in told.items()}
         return state
+
+    def _sparing(self, all_users: _Weighed, tables: Scorer, ratio: float) -> tuple[_Weighed, float]:
+        """The same without popularity for users with a niche taste, and their share.
+
+        Which users a share spares does not change the lists of others. The value of each share therefore follows from
+        the users' values with popularity and without.
+        """
+        everyone = self.popularity
+        values = everyone.values.double().numpy()
+        shares = SHARES if self.beside.niche is None else (self.beside.niche,)
+        tastes, niches = limits(self.dataset.train, values, shares)
+        share, value = shares[0], all_users.value
+        if self.judge is not None:
+            judged = tastes[self.judge.users]
+            with_it, without = (
+                self.judge.evaluate(one, (self.tables.metric,)).values(self.monitor)
+                for one in (all_users.scorer, tables)
+            )
+            found = {
+                one: float(np.where(judged < niche.below, without, with_it).mean())
+                for one, niche in niches.items()
+            }
+            enough = (1 - self.beside.niche_cost) * max(found.values())
+            share = max(one for one in shares if found[one] >= enough)
+            value = found[share]
+        if not share:
+            return all_users, 0.0
+        niche = niches[share]
+        spared = torch.from_numpy(tastes < niche.below)
+        some = PopularityScorer(everyone.n_users, everyone.values, everyone.ties, niche, spared)
+        scorer = added(tables, some, all_users.weight, ratio)
+        return replace(all_users, scorer=scorer, value=value), share
 
     def _with_matrix(
         self, matrix: ClosedFormTrainer, tables: Scorer
