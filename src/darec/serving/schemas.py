@@ -46,8 +46,8 @@ class Part(BaseModel):
 
     of: str = Field(
         description="`item`: an item of the history, by the item-item matrix. `tables`: the inner product of the "
-        "user's row and the item's. `popularity`: that of the item, 0 for users with a niche taste. `text`: likeness of the "
-        "texts. `rest`: all smaller summands together."
+        "user's row and the item's. `popularity`: that of the item, 0 for users with a niche taste. `text`: "
+        "likeness of the texts. `rest`: all smaller summands together."
     )
     item_id: int | str | None
     title: str | None
