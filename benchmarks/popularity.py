@@ -1,7 +1,8 @@
 """What popularity and a matrix add to trained tables: ``python -m benchmarks.popularity NAME=RUN ...``.
 
 RUN is a finished run with popularity and a matrix beside its tables. Its parts are scored alone and added one after the
-other, popularity with each weight. The table goes into docs/studies/popularity.md.
+other: popularity with each weight, and with the run's own weight without it for shares of users with a niche taste. The
+table goes into docs/studies/popularity.md.
 """
 
 from __future__ import annotations
@@ -16,8 +17,10 @@ from darec.compare.gains import gain
 from darec.evaluation.evaluate import Evaluator
 from darec.run import Run
 from darec.scoring import AddedScorer, MatrixScorer, PopularityScorer, Scorer
+from darec.scoring.niche import limits
 from darec.training.beside import added, spread
 
+SHARES: Final = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 WEIGHTS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 METRICS: Final = ("recall@20", "ndcg@20", "items/1of3/recall@20")
 
@@ -31,11 +34,20 @@ def ways(run: Run) -> dict[str, tuple[float | None, Scorer]]:
     known = {type(scorer): scorer for scorer in whole.scorers[1:]}
     found: dict[str, tuple[float | None, Scorer]] = {"tables": (0.0, tables)}
     popularity = known.get(PopularityScorer)
-    if popularity is not None:
-        ratio = spread(tables, run.dataset) / spread(popularity, run.dataset)
+    if isinstance(popularity, PopularityScorer):
+        values, ties, n_users = popularity.values, popularity.ties, popularity.n_users
+        everyone = PopularityScorer(n_users, values, ties)
+        ratio = spread(tables, run.dataset) / spread(everyone, run.dataset)
         for weight in WEIGHTS:
-            scorer = added(tables, popularity, weight, ratio)
+            scorer = added(tables, everyone, weight, ratio)
             found[f"tables and popularity at {weight:g}"] = (weight, scorer)
+        weight = run.metrics["diagnostics/beside/popularity"]
+        tastes, niches = limits(run.dataset.train, values.double().numpy(), SHARES)
+        for share, niche in niches.items():
+            spared = torch.from_numpy(tastes < niche.below)
+            some = PopularityScorer(n_users, values, ties, niche, spared)
+            title = f"the same at {weight:g}, without popularity for {share:.0%} of the users"
+            found[title] = (weight, added(tables, some, weight, ratio))
     if MatrixScorer in known:
         found["the matrix"] = (None, known[MatrixScorer])
     found["all, as validation weighs them"] = (None, whole)
