@@ -51,6 +51,7 @@ SETTINGS: Final[dict[str, Any]] = {
 }
 STUDY: Final = RESULTS.parents[1] / "docs" / "studies" / "reliability.md"
 MEASURED: Final = (0.0, 0.25, 0.5, 0.75, 1.0)
+COMMAND: Final = "python -m benchmarks.dealt_text --default steam toys --seeds 0"
 DEFAULT_METRICS: Final = ("recall@20", "ndcg@20", "items/1of3/recall@20")
 TEXTS: Final[dict[str, float | None]] = {"right": 0.0, "all dealt out": 1.0, "none": None}
 """The texts of the default's runs: the share that is dealt out."""
@@ -153,7 +154,7 @@ def measure_default(names: list[str], seeds: list[int]) -> None:
                     figures = train_default(name, share, seed, Path(temporary))
                 runs[key] = {**figures, "data": name, "text": text, "seed": seed}
                 print(key, figures, file=sys.stderr, flush=True)
-                write_result("dealt_default", {"runs": runs})
+                write_result("dealt_default", {"command": COMMAND, "runs": runs})
     write_between(STUDY, "default", table_of_default(runs))
 
 

@@ -24,7 +24,7 @@ import numpy as np
 import torch
 
 from benchmarks.common import RESULTS, load_result, percent, write_between, write_result
-from benchmarks.target_32 import METRICS, Pair, Trained, figures, mean, read
+from benchmarks.target_32 import METRICS, Trained, figures, mean, read
 from darec.compare.gains import gains_over
 from darec.compare.grid import has_chance
 from darec.config import resolve_config
@@ -34,30 +34,37 @@ from darec.memory import keep_freed_memory
 from darec.registry import BACKBONES
 from darec.scoring import Scorer
 
-OURS: Final[Pair] = ("lightgcn", "darec")
+Runs = dict[int, Trained]
+Model = tuple[str, ...]
+"""Backbone and alignment, and :data:`NICHE` where users with a niche taste get no popularity."""
+
+OURS: Final[Model] = ("lightgcn", "darec")
+NICHE: Final = "niche"
 FLOORS: Final = ("popular", "itemknn")
 ASKED: Final = 200  # requests timed, one after the other
 CHOSEN_BY: Final = "recall@20"
-Runs = dict[int, Trained]
 
 
-def title(pair: Pair) -> str:
+def title(pair: Model) -> str:
     """What a model is called."""
     if pair == OURS:
         return "**darec's default**"
-    return pair[0] if pair[1] == "none" else " + ".join(pair)
+    return " + ".join(part for part in pair if part != "none")
 
 
-def gathered(arguments: Sequence[str]) -> dict[str, dict[Pair, Runs]]:
+def gathered(arguments: Sequence[str]) -> dict[str, dict[Model, Runs]]:
     """The finished runs of ``NAME=COMPARISON`` arguments, by name and pair.
 
-    Runs that differ in their seeds alone stand together. Of several settings of a pair, validation chooses.
+    Runs that differ in their seeds alone stand together. Of several settings of a pair, validation chooses. A rival
+    whose users with a niche taste get no popularity is a model of its own.
     """
-    found: dict[str, dict[Pair, dict[str, Runs]]] = defaultdict(lambda: defaultdict(dict))
+    found: dict[str, dict[Model, dict[str, Runs]]] = defaultdict(lambda: defaultdict(dict))
     for argument in arguments:
         name, _, folder = argument.partition("=")
-        for pair, runs in read(Path(folder)).items():
+        for kind, runs in read(Path(folder)).items():
             for seed, run in runs.items():
+                spared = kind != OURS and run.metrics.get("diagnostics/beside/niche", 0) > 0
+                pair = (*kind, NICHE) if spared else kind
                 settings = resolve_config(file=run.folder / "config.yaml")
                 key = settings.model_dump_json(exclude={"options"})
                 found[name][pair].setdefault(key, {})[seed] = run
@@ -94,7 +101,7 @@ def cost(run: Trained, dataset: Dataset) -> dict[str, float]:
 
 
 def measured(
-    name: str, pairs: dict[Pair, Runs]
+    name: str, pairs: dict[Model, Runs]
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """A row for every model, and one for every rival and metric with our gain over it, not corrected."""
     if OURS not in pairs:
@@ -134,7 +141,7 @@ def measured(
     return models, gains
 
 
-def renew_costs(models: list[dict[str, Any]], found: dict[str, dict[Pair, Runs]]) -> None:
+def renew_costs(models: list[dict[str, Any]], found: dict[str, dict[Model, Runs]]) -> None:
     """Put size and time a request, measured now, into the rows of a former call."""
     for name, pairs in found.items():
         for pair, runs in pairs.items():
