@@ -13,9 +13,10 @@ from darec.fitting import Job
 from darec.keywords import Keywords, dotted
 from darec.model import Model
 from darec.processes import current
+from darec.processes.choice import Shards, known_shards
 from darec.recommended import names_parts, recommended
 from darec.run import Run
-from darec.run_folder import RunFolder, describe, stored_config
+from darec.run_folder import RunFolder, begun_shards, describe, stored_config
 from darec.runtime import resolve_runtime
 from darec.text import stored_encoders
 from darec.together import train_together
@@ -70,6 +71,7 @@ def fit(
     text: TextTable | str | None = None,
     progress: bool = True,
     tensorboard: bool = False,
+    shards: Shards | None = None,
     **keywords: Unpack[Keywords],
 ) -> Run:
     """Train a recommender and evaluate it on the validation and test splits.
@@ -90,6 +92,8 @@ def fit(
             most recent embeddings of the dataset.
         progress: show progress on standard error.
         tensorboard: write TensorBoard events into ``out``.
+        shards: what each of several processes has of every table: ``columns`` or ``rows`` (docs/scale-out.md). With
+            None, as the run was begun, and a new run by columns. A process that trains alone has all of them.
         **keywords: common settings by short names, such as ``dim=64, epochs=30, seed=1``: see
             :class:`darec.keywords.Keywords`.
 
@@ -103,6 +107,7 @@ def fit(
         named = {"backbone": backbone, "alignment": alignment}
         given = {key: name for key, name in named.items() if name is not None}
         given |= dotted(keywords) | dict(settings or {})
+        shards = known_shards(shards) if shards is not None else None
         if config is not None and given:
             raise ConfigError(
                 "give either config, or backbone, alignment and settings, but not both."
@@ -110,7 +115,9 @@ def fit(
 
     def resolve(folder: RunFolder | None) -> Job:
         resumes = folder is not None and folder.admit(resume=resume, overwrite=overwrite)
-        return _resolve(dataset, given, config, text, folder, resumes=resumes, progress=progress)
+        return _resolve(
+            dataset, given, config, text, folder, resumes=resumes, progress=progress, shards=shards
+        )
 
     own_text = text if isinstance(text, TextTable) else None
     return train_together(
@@ -134,6 +141,7 @@ def _resolve(
     *,
     resumes: bool,
     progress: bool,
+    shards: Shards | None,
 ) -> Job:
     """Resolve every setting, the dataset and its text. Nothing is written, unless texts must be encoded."""
     if config is None and (given or not resumes):
@@ -154,12 +162,13 @@ def _resolve(
             f"{folder.path} holds an interrupted update: continue it with the same 'darec update' and --resume."
         )
     group = current()
-    check_divided(config, group.size)
-    about = describe(config, text, group.size)
-    refit = folder.about().get("refit") if folder is not None and resumes else None
-    if refit is not None:
-        about["refit"] = refit
-    return Job(config, dataset, text, folder, resumes, about, group=group)
+    begun = folder.about() if folder is not None and resumes else {}
+    shards = shards or begun_shards(begun)
+    check_divided(config, group.size, shards, dataset.train)
+    about = describe(config, text, group.size, shards)
+    if begun.get("refit") is not None:
+        about["refit"] = begun["refit"]
+    return Job(config, dataset, text, folder, resumes, about, group=group, shards=shards)
 
 
 def has_text(dataset: Dataset, given: Mapping[str, Any], text: TextTable | str | None) -> bool:

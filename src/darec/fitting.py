@@ -19,6 +19,7 @@ from darec.memory import peak_rss_mb
 from darec.model import Model
 from darec.model_card import model_card
 from darec.processes import ALONE, Group
+from darec.processes.choice import Shards
 from darec.run import Run
 from darec.run_folder import RunFolder
 from darec.runtime import using_threads
@@ -45,6 +46,7 @@ class Job:
         splits: splits for the final evaluation; None is all held-out splits.
         deadline: time by ``time.monotonic()`` after which no further epoch begins.
         group: the processes that train it together; only the leader has a ``folder``.
+        shards: how several processes divide tables.
     """
 
     config: RunConfig
@@ -59,6 +61,7 @@ class Job:
     splits: tuple[str, ...] | None = None
     deadline: float | None = None
     group: Group = ALONE
+    shards: Shards = "columns"
 
 
 def train(job: Job, *, progress: bool, tensorboard: bool, reporter: Reporter | None = None) -> Run:
@@ -96,6 +99,7 @@ def _train(job: Job, *, reporter: Reporter, tensorboard: bool) -> Run:
             start=job.start,
             deadline=job.deadline,
             group=group,
+            shards=job.shards,
         )
         if (
             folder is not None and not job.resumes

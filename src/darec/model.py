@@ -74,9 +74,11 @@ class Model(nn.Module):
         alignment_class = ALIGNMENTS.get(config.alignment.name)
         nothing = Tables(torch.empty(0, 0), torch.empty(0, 0))
         E_L = Tables(torch.as_tensor(text.users), torch.as_tensor(text.items)) if text else nothing
-        plain = Graph(train)
+        plain = Graph(train, layout=self.layout)
         spec: GraphSpec | None = backbone_class.graph_spec(config.backbone)
-        graph = plain if spec == GraphSpec() else None if spec is None else Graph(train, spec)
+        graph = None if spec is None else plain
+        if spec is not None and spec != GraphSpec():
+            graph = Graph(train, spec, self.layout)
         self.backbone: Backbone[Any] = backbone_class(
             config.backbone,
             BackboneInputs(

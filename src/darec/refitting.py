@@ -10,9 +10,10 @@ from darec.data.dataset import Dataset
 from darec.errors import RunError
 from darec.fitting import Job
 from darec.processes import current
+from darec.processes.choice import Shards, known_shards
 from darec.registry import BACKBONES
 from darec.run import Run
-from darec.run_folder import RunFolder, describe
+from darec.run_folder import RunFolder, begun_shards, describe
 from darec.runtime import resolve_runtime, stored_text
 from darec.settings import validated
 from darec.together import train_together
@@ -35,6 +36,7 @@ def refit(
     seed: int | None = None,
     device: str | None = None,
     threads: int | None = None,
+    shards: Shards | None = None,
 ) -> Run:
     """Train a run again, on the interactions of all splits.
 
@@ -54,6 +56,8 @@ def refit(
         seed: seed; None is that of the run.
         device: device; None is that of the run.
         threads: number of threads; None is that of the run.
+        shards: what each of several processes has of every table, ``columns`` or ``rows``; None is as the refit was
+            begun, and a new one by columns.
 
     Raises:
         RunError: the run was already refitted, its language vectors have changed, or ``out`` is in use.
@@ -75,17 +79,19 @@ def refit(
         resumes = folder is not None and folder.admit(resume=resume, overwrite=overwrite)
         about: dict[str, Any] = {"refit": _origin(source)}
         settings, dataset, vectors = config, source.dataset.merged(), text
+        begun = folder.about() if folder is not None and resumes else {}
         if folder is not None and resumes:
-            if folder.about().get("refit") != about["refit"]:
+            if begun.get("refit") != about["refit"]:
                 raise RunError(
                     f"{out} holds a run that is not a refit of {source.path or 'this one'}: choose another --out."
                 )
             settings, dataset, vectors = folder.resume(settings, dataset, vectors)
         else:
             settings, vectors = resolve_runtime(settings, dataset, vectors)
-        check_divided(settings, group.size)
-        about = describe(settings, vectors, group.size) | about
-        return Job(settings, dataset, vectors, folder, resumes, about, group=group)
+        divided = known_shards(shards) if shards else begun_shards(begun)
+        check_divided(settings, group.size, divided, dataset.train)
+        about = describe(settings, vectors, group.size, divided) | about
+        return Job(settings, dataset, vectors, folder, resumes, about, group=group, shards=divided)
 
     return train_together(
         out, resolve, source.dataset, text, progress=progress, tensorboard=tensorboard

@@ -28,6 +28,7 @@ from darec.lock import Lock, locked
 from darec.model_card import CARD, is_card
 from darec.overrides import flatten
 from darec.processes import LostError
+from darec.processes.choice import SHARDS, Shards
 from darec.registry.origins import change, kept, origins_of, remembered
 from darec.runtime import resolve_runtime
 from darec.scoring import Scorer
@@ -311,14 +312,17 @@ def read_about(folder: Path) -> dict[str, Any]:
 
 
 def describe(
-    config: RunConfig, text: TextTable | None = None, processes: int = 1
+    config: RunConfig,
+    text: TextTable | None = None,
+    processes: int = 1,
+    shards: Shards = "columns",
 ) -> dict[str, Any]:
     """The record of a run in addition to its settings and its dataset: versions, and a hash of the vectors it reads.
 
-    ``processes``: the number of processes. If there are several, their number and the division of tables are recorded
-    too.
+    ``processes``: the number of processes. If there are several, their number and the division of tables, ``shards``,
+    are recorded too.
     """
-    divided = {"processes": processes, "layout": "columns"} if processes > 1 else {}
+    divided = {"processes": processes, "layout": shards} if processes > 1 else {}
     return {
         **divided,
         "text": text.fingerprint() if text else None,
@@ -329,6 +333,12 @@ def describe(
         "torch": torch.__version__,
         "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
     }
+
+
+def begun_shards(about: Mapping[str, Any]) -> Shards:
+    """How the processes that began a run divided its tables; columns where one process began it."""
+    layout = about.get("layout")
+    return next((shards for shards in SHARDS if shards == layout), "columns")
 
 
 def check_dataset(about: Mapping[str, Any], dataset: Dataset, path: Path) -> None:

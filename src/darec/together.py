@@ -15,6 +15,7 @@ from darec.data.dataset import Dataset
 from darec.errors import ConfigError, DataError
 from darec.fitting import Job, train
 from darec.processes import current
+from darec.processes.choice import known_shards
 from darec.run import Run
 from darec.run_folder import RunFolder, describe, run_folder
 from darec.runtime import resolve_runtime
@@ -69,6 +70,7 @@ def _plan(job: Job) -> dict[str, Any]:
     return {
         "config": job.config.model_dump(mode="json"),
         "about": about,
+        "shards": job.shards,
         "resumes": job.resumes,
         "finished": folder is not None and job.resumes and folder.finished,
         "folder": str(folder.path.resolve()) if folder else None,
@@ -97,4 +99,5 @@ def _followed(plan: Mapping[str, Any], dataset: Dataset, text: TextTable | None)
         raise DataError(
             f"{where} has other language vectors {config.text.encoder!r} than process 0: encode once and copy."
         )
-    return Job(config, dataset, text, None, plan["resumes"], about, group=group)
+    shards = known_shards(plan["shards"])
+    return Job(config, dataset, text, None, plan["resumes"], about, group=group, shards=shards)

@@ -218,12 +218,16 @@ def test_three_processes_learn_what_one_learns() -> None:
 
 def test_which_parts_cannot_be_divided_is_known() -> None:
     trained = [name for name in BACKBONES.own if not BACKBONES.get(name).closed_form]
-    refused = {
-        (backbone, alignment): indivisible(backbone, alignment)
-        for backbone in trained
-        for alignment in ALIGNMENTS.own
-        if not inapplicable(backbone, alignment) and indivisible(backbone, alignment)
-    }
-    assert {backbone for backbone, _ in refused} == {"autocf"}
-    assert all("'autocf'" in reason and "--processes" in reason for reason in refused.values())
+    for shards, names in {"columns": {"autocf"}, "rows": {"autocf", "dccf"}}.items():
+        refused = {
+            (backbone, alignment): reason
+            for backbone in trained
+            for alignment in ALIGNMENTS.own
+            if not inapplicable(backbone, alignment)
+            and (reason := indivisible(backbone, alignment, shards))
+        }
+        assert {backbone for backbone, _ in refused} == names
+        for (backbone, _), reason in refused.items():
+            option = "--shards" if backbone == "dccf" else "--processes"
+            assert f"'{backbone}'" in reason and f"leave out {option}" in reason
     assert "closed form" in (indivisible("ease", "none") or "")

@@ -17,6 +17,7 @@ import darec
 from command_line import call, refused
 from darec.errors import ConfigError
 from darec.processes import ALONE, LostError
+from darec.processes.choice import SHARDS
 from darec.processes.joining import MEETING, STORE, joined, place
 from darec.processes.launch import LOST, PIPE, launch
 from darec.testing.worlds import tiny_dataset
@@ -39,6 +40,7 @@ PAIRS = """
 import os
 import torch.distributed as dist
 from darec.config import resolve_config
+from darec.processes.choice import SHARDS
 from darec.processes.joining import joined
 from darec.registry import ALIGNMENTS, BACKBONES, inapplicable, indivisible
 from darec.testing.divided import assert_divided_is_whole
@@ -51,12 +53,13 @@ rank, size = int(os.environ["RANK"]), int(os.environ["WORLD_SIZE"])
 dist.init_process_group("gloo", f"file://{os.environ['DAREC_STORE']}", rank=rank, world_size=size)
 with joined() as group:
     for number, (backbone, alignment) in enumerate(pairs):
-        if inapplicable(backbone, alignment) or indivisible(backbone, alignment):
-            continue
-        loss = {"name": "softmax", "n_negatives": 8} if number % 2 else "bpr"
-        parts = {"backbone": {"name": backbone, "dim": 7}, "alignment": alignment, "loss": loss}
-        assert_divided_is_whole(resolve_config(parts), group)
-        compared += 1
+        for turn, shards in enumerate(SHARDS):
+            if inapplicable(backbone, alignment) or indivisible(backbone, alignment, shards):
+                continue
+            loss = {"name": "softmax", "n_negatives": 8} if (number + turn) % 2 else "bpr"
+            parts = {"backbone": {"name": backbone, "dim": 7}, "alignment": alignment, "loss": loss}
+            assert_divided_is_whole(resolve_config(parts), group, shards=shards)
+            compared += 1
 print("compared", compared, "sent", group.sent)
 """
 
@@ -81,20 +84,24 @@ def wait_for(happens: Callable[[], object], *processes: subprocess.Popen[str]) -
 
 
 def test_two_processes_by_gloo_compute_what_one_does(tmp_path: Path) -> None:
-    """Every divisible backbone, and every alignment, in one start of processes."""
+    """Every divisible backbone, and every alignment, in both layouts, in one start of processes."""
     processes = [start(["-c", PAIRS], rank, 2, tmp_path / "store") for rank in range(2)]
     ended = [process.communicate(timeout=PATIENCE) for process in processes]
     assert [process.returncode for process in processes] == [0, 0], ended
     words = ended[0][0].split()
-    assert int(words[1]) >= 20 and int(words[3]) > 0
+    assert int(words[1]) >= 40 and int(words[3]) > 0
 
 
-def test_the_command_trains_in_two_processes_and_is_taken_up_after_a_kill(tmp_path: Path) -> None:
-    """One child is killed: one line, status 1, a checkpoint, which one process finishes as if nothing had been."""
+@pytest.mark.parametrize("shards", SHARDS)
+def test_the_command_trains_in_two_processes_and_is_taken_up_after_a_kill(
+    shards: str, tmp_path: Path
+) -> None:
+    """One child is killed: one line, status 1, and a checkpoint."""
     data, out = tmp_path / "data", tmp_path / "killed"
     tiny_dataset().save(data)
     words = ["train", str(data), *SETTINGS, "--set", "train.patience=1000", "--quiet"]
     long = [*words, "--out", str(out), "--processes", "2", "--set", "train.epochs=100000"]
+    long += ["--shards", shards]
     parent = subprocess.Popen(
         [sys.executable, "-m", "darec", *long], stderr=subprocess.PIPE, text=True
     )
@@ -113,7 +120,7 @@ def test_the_command_trains_in_two_processes_and_is_taken_up_after_a_kill(tmp_pa
     assert not Path(f"/proc/{first}").exists()
     assert not (out / "failed.txt").exists()
     about = json.loads((out / "run.json").read_text())
-    assert (about["processes"], about["layout"]) == (2, "columns")
+    assert (about["processes"], about["layout"]) == (2, shards)
 
 
 def test_processes_end_with_the_one_that_started_them(tmp_path: Path) -> None:
@@ -258,6 +265,8 @@ def test_options_that_do_not_go_together_are_refused(
     words = ("train", data, "--out", tmp_path / "r")
     assert "--auto works in one process" in refused(capsys, *words, "--auto", "--processes", "2")
     assert "--processes" in refused(capsys, *words, "--processes", "0")
+    assert "add --processes" in refused(capsys, *words, "--shards", "rows")
+    assert "choose from columns, rows" in refused(capsys, *words, "--shards", "row")
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "3")
     assert "the launcher has started 3" in refused(capsys, *words, "--processes", "2")

@@ -13,11 +13,13 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from darec.backbones.views import contrast_rows
+from darec.config import resolve_config
 from darec.data.sampling import Sampler
 from darec.errors import ConfigError
 from darec.graph import Graph, GraphSpec
 from darec.processes import WHOLE, Group, Kind, Layout, Rows
 from darec.processes.partition import Partition, bounds
+from darec.testing.divided import assert_divided_is_whole
 from darec.testing.threads import together
 from darec.types import Interactions
 
@@ -247,3 +249,25 @@ def test_contrast_is_that_of_whole_tables(among_all: bool, chosen: list[int]) ->
         torch.testing.assert_close(found, contrast(one, other, rows, counts))
 
     together(work)
+
+
+@pytest.mark.parametrize("entities", ["apart", "together"])
+def test_all_that_darec_reads_of_the_text_is_that_of_one_process(entities: str) -> None:
+    """Neighbours that count, whose rows other processes have, and a table of the text's own."""
+    alignment = {
+        "name": "darec",
+        "entities": entities,
+        "reliability": 0.6,
+        "neighbours": 3,
+        "text_width": 3,
+        "n_sampled": None if entities == "apart" else 20,
+    }
+    config = resolve_config({"backbone": {"name": "gccf", "dim": 5}, "alignment": alignment})
+    together(partial(assert_divided_is_whole, config, steps=5, shards="rows"), 3)
+
+
+@pytest.mark.parametrize("augmentation", ["node_dropout", "random_walk"])
+def test_all_thinned_graphs_are_those_of_one_process(augmentation: str) -> None:
+    backbone = {"name": "sgl", "dim": 5, "augmentation": augmentation, "renormalise": True}
+    config = resolve_config({"backbone": backbone, "loss": {"name": "softmax", "log_q": True}})
+    together(partial(assert_divided_is_whole, config, shards="rows"), 3)

@@ -15,13 +15,15 @@ import darec
 import darec.together
 from darec.config import RunConfig, resolve_config
 from darec.data.dataset import Dataset
-from darec.errors import ConfigError, DataError, FolderError
+from darec.errors import ConfigError, DataError, FolderError, RunError
 from darec.processes import ALONE, ElsewhereError, Group
+from darec.processes.choice import SHARDS, Shards
 from darec.processes.group import within
 from darec.run import Run
 from darec.testing.steps import tiny_text
 from darec.testing.threads import together
 from darec.testing.worlds import tiny_dataset
+from darec.training.state import TrainState
 from darec.training.trainer import Trainer
 
 SETTINGS = {
@@ -34,7 +36,7 @@ SETTINGS = {
 }
 
 
-def fitted(out: Path, size: int, **changes: Any) -> list[Run]:
+def fitted(out: Path, size: int, shards: Shards | None = None, **changes: Any) -> list[Run]:
     """A run of so many threads, as each of them has it."""
     dataset = tiny_dataset()
 
@@ -46,22 +48,24 @@ def fitted(out: Path, size: int, **changes: Any) -> list[Run]:
                 text=tiny_text(dataset),
                 out=out,
                 progress=False,
+                shards=shards,
             )
 
     return together(work, size) if size > 1 else [work(ALONE)]
 
 
-def test_a_run_of_two_is_that_of_one(tmp_path: Path) -> None:
+@pytest.mark.parametrize("shards", SHARDS)
+def test_a_run_of_two_is_that_of_one(shards: Shards, tmp_path: Path) -> None:
     changes = {"alignment": "darec", "beside": {"backbone": None, "popularity": 0.2}}
     (alone,) = fitted(tmp_path / "one", 1, **changes)
-    leader, other = fitted(tmp_path / "two", 2, **changes)
+    leader, other = fitted(tmp_path / "two", 2, shards, **changes)
     for run in (leader, other):
         assert run.path is not None and run.metrics["processes"] == 2
         assert run.metrics["bytes_sent_per_step"] > 0
         assert run.metrics["parameters"] == alone.metrics["parameters"]
         for name in ("test/recall@5", "valid/recall@5", "best_epoch"):
             assert run.metrics[name] == pytest.approx(alone.metrics[name], rel=0.02)
-    assert (leader.about["processes"], leader.about["layout"]) == (2, "columns")
+    assert (leader.about["processes"], leader.about["layout"]) == (2, shards)
     assert "processes" not in alone.about and "processes" not in alone.metrics
     files = [{file.name for file in (tmp_path / name).iterdir()} for name in ("one", "two")]
     assert files[0] == files[1]
@@ -88,7 +92,14 @@ def test_a_refit_of_two_is_that_of_one(tmp_path: Path) -> None:
     torch.testing.assert_close(two.tables.items, one.tables.items, rtol=1e-3, atol=1e-3)
 
 
-def trained(config: RunConfig, dataset: Dataset, folder: Path, size: int, epochs: int) -> None:
+def trained(
+    config: RunConfig,
+    dataset: Dataset,
+    folder: Path,
+    size: int,
+    epochs: int,
+    shards: Shards = "columns",
+) -> None:
     """So many epochs more, by so many threads."""
 
     def work(group: Group) -> int:
@@ -97,6 +108,7 @@ def trained(config: RunConfig, dataset: Dataset, folder: Path, size: int, epochs
             dataset,
             folder=folder if group.leads else None,
             group=group,
+            shards=shards,
             deadline=None if epochs > 1 else 0.0,  # which has passed: one epoch
         )
         return trainer.fit(resume=True).epoch
@@ -105,13 +117,14 @@ def trained(config: RunConfig, dataset: Dataset, folder: Path, size: int, epochs
     assert len(set(done)) == 1
 
 
-def test_any_number_of_processes_takes_up_a_checkpoint(tmp_path: Path) -> None:
+def test_any_number_of_processes_takes_up_a_checkpoint_in_any_layout(tmp_path: Path) -> None:
     config, dataset = resolve_config(SETTINGS), tiny_dataset()
-    for name, sizes in {"one": [1], "many": [2, 1, 3, 2]}.items():
+    many: list[tuple[int, Shards]] = [(2, "rows"), (1, "columns"), (2, "columns"), (3, "rows")]
+    for name, steps in {"one": many[1:2], "many": many}.items():
         folder = tmp_path / name
         folder.mkdir()
-        for place, size in enumerate(sizes):
-            trained(config, dataset, folder, size, 6 if place == len(sizes) - 1 else 1)
+        for place, (size, shards) in enumerate(steps):
+            trained(config, dataset, folder, size, 6 if place == len(steps) - 1 else 1, shards)
     one, many = (load_file(tmp_path / name / "model.safetensors") for name in ("one", "many"))
     for name, tensor in one.items():
         torch.testing.assert_close(many[name], tensor, rtol=1e-3, atol=1e-4)
@@ -184,6 +197,12 @@ def test_processes_with_different_vectors_or_versions_are_refused(
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [
+        ({"backbone": "dccf", "shards": "rows"}, "backbone 'dccf' cannot be divided by rows"),
+        (
+            {"backbone": "autocf", "shards": "rows"},
+            "backbone 'autocf' cannot be trained by several",
+        ),
+        ({"shards": "diagonals"}, "--shards=diagonals: choose from columns, rows"),
         ({"backbone": {"name": "autocf", "dim": 8}}, "backbone 'autocf'"),
         ({"backbone": "ease"}, "closed form"),
         ({"backbone": {"name": "mf", "dim": 1}}, "a column at least"),
@@ -194,13 +213,58 @@ def test_what_cannot_be_divided_is_refused_first(
     tmp_path: Path, changes: dict[str, Any], reason: str
 ) -> None:
     def work(group: Group) -> None:
-        settings = {**SETTINGS, **changes}
-        darec.fit(tiny_dataset(), settings=settings, out=tmp_path / "r", progress=False)
+        given = {**SETTINGS, **changes}
+        shards = given.pop("shards", None)
+        out = tmp_path / "r"
+        darec.fit(tiny_dataset(), settings=given, out=out, progress=False, shards=shards)
 
     leader, other = together_refused(work)
     assert isinstance(leader, ConfigError) and reason in leader.command_line
-    assert isinstance(other, ElsewhereError)
+    assert isinstance(other, ElsewhereError | ConfigError)
     assert not (tmp_path / "r").exists()
+
+
+def test_a_run_goes_on_by_the_layout_that_began_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Unless another is asked for."""
+    taken: list[str] = []
+    fit = Trainer.fit
+
+    def stopped(self: Trainer, *, resume: bool = False) -> TrainState:
+        taken.append(self.model.layout.name)
+        if len(taken) < 5:
+            self.deadline = 0.0
+            fit(self, resume=resume)
+            raise RunError("stopped")
+        return fit(self, resume=resume)
+
+    monkeypatch.setattr(Trainer, "fit", stopped)
+    begun: list[Shards | None] = ["rows", None]
+    for shards in begun:
+        for error in together_refused(
+            lambda group, shards=shards: _resumed(tmp_path / "r", shards)
+        ):
+            assert "stopped" in str(error)
+    together(lambda group: _within(group, tmp_path / "r", "columns"))
+    assert taken == ["rows"] * 4 + ["columns"] * 2
+    assert darec.load_run(tmp_path / "r", dataset=tiny_dataset()).about["layout"] == "rows"
+
+
+def _resumed(out: Path, shards: Shards | None) -> Run:
+    return darec.fit(
+        tiny_dataset(),
+        settings=SETTINGS,
+        out=out,
+        resume=True,
+        progress=False,
+        shards=shards,
+    )
+
+
+def _within(group: Group, out: Path, shards: Shards | None) -> Run:
+    with within(group):
+        return _resumed(out, shards)
 
 
 def test_a_folder_is_needed_and_must_be_writable(tmp_path: Path) -> None:

@@ -52,6 +52,7 @@ class Contrastive(Alignment[ContrastiveConfig]):
     """InfoNCE between E_C and projected text."""
 
     by_columns: ClassVar[bool] = True
+    by_rows: ClassVar[bool] = True
 
     def __init__(self, config: ContrastiveConfig, inputs: AlignmentInputs) -> None:
         super().__init__(config, inputs)

@@ -42,6 +42,7 @@ class Direct(Alignment[DirectConfig]):
     """Mean squared distance of projected unit vectors."""
 
     by_columns: ClassVar[bool] = True
+    by_rows: ClassVar[bool] = True
 
     def __init__(self, config: DirectConfig, inputs: AlignmentInputs) -> None:
         super().__init__(config, inputs)

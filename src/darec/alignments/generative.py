@@ -51,6 +51,7 @@ class Generative(Alignment[GenerativeConfig]):
     """Masked reconstruction of text."""
 
     by_columns: ClassVar[bool] = True
+    by_rows: ClassVar[bool] = True
 
     def __init__(self, config: GenerativeConfig, inputs: AlignmentInputs) -> None:
         super().__init__(config, inputs)

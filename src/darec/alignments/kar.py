@@ -116,6 +116,7 @@ class KAR(Alignment[KARConfig]):
     """Knowledge adaptors."""
 
     by_columns: ClassVar[bool] = True
+    by_rows: ClassVar[bool] = True
 
     def __init__(self, config: KARConfig, inputs: AlignmentInputs) -> None:
         super().__init__(config, inputs)

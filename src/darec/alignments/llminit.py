@@ -38,6 +38,7 @@ class LLMInit(Alignment[LLMInitConfig]):
 
     needs_ids: ClassVar[bool] = True
     by_columns: ClassVar[bool] = True
+    by_rows: ClassVar[bool] = True
 
     def initial_ids(self, ids: Tensor) -> Tensor:
         """Replace [N, dim] random values by the principal components of ``text``, as far as it has that many."""

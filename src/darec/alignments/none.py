@@ -21,3 +21,4 @@ class NoAlignment(Alignment[NoAlignmentConfig]):
     needs_text: ClassVar[bool] = False
     closed_form: ClassVar[bool] = True
     by_columns: ClassVar[bool] = True
+    by_rows: ClassVar[bool] = True

@@ -44,6 +44,7 @@ class AlphaRec(Backbone[AlphaRecConfig]):
     needs_text: ClassVar[bool] = True
     has_ids: ClassVar[bool] = False
     by_columns: ClassVar[bool] = True
+    by_rows: ClassVar[bool] = True
     text: Tensor
 
     @classmethod

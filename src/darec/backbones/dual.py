@@ -39,6 +39,7 @@ class Dual(GraphBackbone[DualConfig]):
 
     needs_text: ClassVar[bool] = True
     by_columns: ClassVar[bool] = True
+    by_rows: ClassVar[bool] = True
     text: Tensor
 
     def __init__(self, config: DualConfig, inputs: BackboneInputs) -> None:

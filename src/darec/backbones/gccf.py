@@ -36,6 +36,7 @@ class GCCF(GraphBackbone[GCCFConfig]):
     """Linear propagation whose layers are concatenated."""
 
     by_columns: ClassVar[bool] = True
+    by_rows: ClassVar[bool] = True
 
     @classmethod
     def graph_spec(cls, config: GCCFConfig) -> GraphSpec | None:

@@ -41,6 +41,7 @@ class LightGCN(GraphBackbone[LightGCNConfig]):
     """Linear propagation of free embeddings over the training graph."""
 
     by_columns: ClassVar[bool] = True
+    by_rows: ClassVar[bool] = True
 
     def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
         """Propagate and combine the layers, eq. 3 and 4."""

@@ -26,6 +26,7 @@ class MF(Backbone[MFConfig]):
     """Free embeddings without propagation."""
 
     by_columns: ClassVar[bool] = True
+    by_rows: ClassVar[bool] = True
 
     def __init__(self, config: MFConfig, inputs: BackboneInputs) -> None:
         super().__init__(config, inputs)

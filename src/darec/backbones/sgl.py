@@ -37,6 +37,7 @@ class SGL(TwoViews[SGLConfig]):
     """LightGCN with a contrast between two thinned graphs."""
 
     by_columns: ClassVar[bool] = True
+    by_rows: ClassVar[bool] = True
 
     def view(self, ego: Tensor, generator: torch.Generator) -> Tensor:
         """The layers on a thinned graph. For a random walk, each layer has another graph."""
@@ -53,8 +54,10 @@ class SGL(TwoViews[SGLConfig]):
         """Edge weights of a thinned graph, [nnz]."""
         config, graph = self.config, self.graph
         if config.augmentation == "node_dropout":
-            nodes = torch.rand(len(self.embedding), generator=generator, device=generator.device)
-            stays = nodes < config.keep
+            n = graph.n_users + graph.n_items
+            nodes = torch.rand(n, generator=generator, device=generator.device)
+            own = self.layout.own_rows(nodes < config.keep, "entities")
+            stays = graph.extended(own[:, None])[:, 0]
             ends = stays[graph.pattern.rows] & stays[graph.indices.long()]
             kept = torch.zeros(graph.n_edges, dtype=torch.bool, device=ends.device)
             kept[graph.edges[ends].long()] = True

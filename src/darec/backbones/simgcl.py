@@ -32,6 +32,7 @@ class SimGCL(TwoViews[SimGCLConfig]):
     """LightGCN with a contrast between two noisy views."""
 
     by_columns: ClassVar[bool] = True
+    by_rows: ClassVar[bool] = True
 
     def view(self, ego: Tensor, generator: torch.Generator) -> Tensor:
         """The layers, with noise on the output of each."""

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Annotated, Literal, Protocol, TypeVar
+from typing import Annotated, Final, Literal, Protocol, TypeVar
 
 import torch
 from pydantic import Field
@@ -17,6 +17,7 @@ from darec.processes import WHOLE, Kind, Layout
 from darec.types import Batch, Encoded, Tables
 
 Candidates = Literal["all", "batch"]
+_DRAWN: Final = 2**16  # rows of noise that are drawn at once
 
 
 class ContrastSettings(Protocol):
@@ -167,7 +168,13 @@ def perturbed(x: Tensor, eps: float, generator: torch.Generator, layout: Layout 
         generator: source of the noise.
         layout: how ``x`` is divided among processes; each draws the noise of all.
     """
-    shape = layout.whole_shape(x)
-    drawn = torch.rand(shape, generator=generator, device=generator.device, dtype=x.dtype)
-    noise = layout.own(drawn, "entities") * torch.sign(x.detach())
+    n, width = layout.whole_shape(x)
+    # The numbers that a CPU draws do not depend on how many are drawn at once; a GPU's do.
+    once = _DRAWN if layout.divided and generator.device.type == "cpu" else n
+    parts = []
+    for start in range(0, n, once):
+        shape = (min(once, n - start), width)
+        drawn = torch.rand(shape, generator=generator, device=generator.device, dtype=x.dtype)
+        parts.append(layout.own_columns(layout.own_rows(drawn, "entities", start)))
+    noise = (parts[0] if len(parts) == 1 else torch.cat(parts)) * torch.sign(x.detach())
     return x + layout.unit(noise) * eps

@@ -51,6 +51,7 @@ class XSimGCL(GraphBackbone[XSimGCLConfig]):
     """Noisy propagation whose result is contrasted with one of its layers."""
 
     by_columns: ClassVar[bool] = True
+    by_rows: ClassVar[bool] = True
 
     def encode(self, ego: Tensor, generator: torch.Generator | None) -> Encoded:
         """The mean of layers 1 to L. In training it has noise, and layer l* is returned as a view."""

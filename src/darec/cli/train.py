@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import shlex
 from collections.abc import Mapping
 from pathlib import Path
@@ -104,8 +105,15 @@ def command(
         int | None,
         typer.Option(
             min=1,
-            help="Train in this number of processes on this machine. Each process has a share of the columns of "
-            "every table.",
+            help="Train in this number of processes on this machine. Each process has a share of every table.",
+        ),
+    ] = None,
+    shards: Annotated[
+        str | None,
+        typer.Option(
+            metavar="columns|rows",
+            help="What each of several processes has: columns of every table and the whole graph (the default), or "
+            "the rows of its own users and items and their part of the graph.",
         ),
     ] = None,
     resume: Annotated[
@@ -130,8 +138,11 @@ def command(
     from darec.cli.output import print_json
     from darec.cli.processes import start_others, taking_part
     from darec.config import resolve_config
+    from darec.errors import ConfigError
     from darec.overrides import parse_override
     from darec.processes import current
+    from darec.processes.choice import known_shards
+    from darec.processes.joining import place
     from darec.processes.launch import launched
     from darec.recommended import names_parts
     from darec.refitting import refit as fit_again
@@ -166,6 +177,11 @@ def command(
         {"--minutes": minutes is not None, "--keep-candidates": keep_candidates},
     )
     try:
+        division = known_shards(shards) if shards else None
+        if division and processes is None and place(os.environ) is None:
+            raise ConfigError(
+                f"--shards={division} is for several processes: add --processes, or start by torchrun."
+            )
         start_others(processes, alone="--auto" if auto else None)
         with taking_part():
             if auto:
@@ -180,7 +196,7 @@ def command(
                 return
             if refit is not None:
                 _check_alone({**named, "--set": set_, "--config": config})
-                run = fit_again(refit, data=data, **options, **how)
+                run = fit_again(refit, data=data, shards=division, **options, **how)
             else:
                 named |= {f"options.{name}": value for name, value in options.items()}
                 given = {key: value for key, value in named.items() if value is not None}
@@ -189,13 +205,13 @@ def command(
                 machine = {key: given[key] for key in given if key.startswith("options.")}
                 resolve_config(machine)  # refuses bad values before any data is read
                 if file is None and not names_parts({**given, **dict(changed)}):
-                    run = fit(data, settings={**given, **dict(changed)}, **how)
+                    run = fit(data, settings={**given, **dict(changed)}, shards=division, **how)
                 else:
                     asked = bool(given or set_ or config)
                     settings = (
                         resolve_config(given, file=file, overrides=set_ or ()) if asked else None
                     )
-                    run = fit(data, config=settings, **how)
+                    run = fit(data, config=settings, shards=division, **how)
             if current().leads:
                 print_json(run.metrics) if format is Format.JSON else _print(run)
     except KeyboardInterrupt:
@@ -203,6 +219,7 @@ def command(
             again = ["darec", "train", str(data), "--out", str(out), *["--auto"] * auto]
             again += [] if refit is None else ["--refit", str(refit)]
             again += [] if processes is None else ["--processes", str(processes)]
+            again += [] if shards is None else ["--shards", shards]
             command = shlex.join([*again, "--resume"])
             echo(
                 f"darec: interrupted. Finished work is kept; continue with: {command}",

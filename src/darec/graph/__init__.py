@@ -3,7 +3,7 @@
 from darec.graph.adjacency import Graph, GraphSpec
 from darec.graph.filters import ideal_low_pass, item_graph, matrix_of
 from darec.graph.nearest import Neighbours, find_neighbours, nearest_neighbours
-from darec.graph.neighbours import NeighbourGraph
+from darec.graph.neighbours import NeighbourGraph, OwnNeighbours
 from darec.graph.pattern import Pattern
 from darec.graph.reliability import reliability
 from darec.graph.shared_text import SharedText, shared_text
@@ -14,6 +14,7 @@ __all__ = [
     "GraphSpec",
     "NeighbourGraph",
     "Neighbours",
+    "OwnNeighbours",
     "Pattern",
     "SharedText",
     "TextNeighbours",

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, Final
 
 import torch
@@ -135,9 +136,18 @@ class Graph(nn.Module):
         users, items = layout.blocks(train.n_users, train.n_items)
         found = entries(train, users, items, self_loops=loops)
         indices, self.boundary = layout.boundary(found.indices)
+        self._all_rows = None if self.boundary is None else partial(Graph, train, spec)
         for name, array in found._replace(indices=indices)._asdict().items():
             # Computed again from the data, so not saved with the model.
             self.register_buffer(name, torch.from_numpy(array), persistent=False)
+
+    def whole(self) -> Graph:
+        """The same graph with the rows of all entities, which is made anew where this one has only some."""
+        return self if self._all_rows is None else self._all_rows()
+
+    def extended(self, x: Tensor) -> Tensor:
+        """[n, d] this process's part of a table, with the rows of others that its entries need; no gradient."""
+        return x if self.boundary is None else torch.cat([x, self.boundary.rows(x)])
 
     def propagate(self, x: Tensor, weights: Tensor | None = None) -> Tensor:
         """One step of propagation.
@@ -205,10 +215,8 @@ class Graph(nn.Module):
         degree = torch.segment_reduce(stays, "sum", offsets=self.indptr.long())
         inverse_root = degree.clamp_min(1.0).rsqrt()
         rows = inverse_root.index_select(0, self.pattern.rows)
-        if self.boundary is not None:
-            others = self.boundary.rows(inverse_root[:, None])[:, 0]
-            inverse_root = torch.cat([inverse_root, others])
-        return stays * rows * inverse_root.index_select(0, self.indices)
+        columns = self.extended(inverse_root[:, None])[:, 0].index_select(0, self.indices)
+        return stays * rows * columns
 
     def thinned(self, kept: Tensor) -> Tensor:
         """[nnz] the graph's own weights, zero for dropped undirected edges; ``kept`` is [n_edges] bool."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from itertools import pairwise
 from typing import Any
 
 import torch
@@ -11,6 +12,8 @@ from torch.nn import functional as F
 
 from darec.graph.adjacency import csr_product
 from darec.graph.nearest import find_neighbours
+from darec.processes import Layout, Rows
+from darec.processes.fetching import fetched
 
 
 def neighbour_weights(cosines: Tensor, temperature: float) -> Tensor:
@@ -34,6 +37,43 @@ class _Smoothed(torch.autograd.Function):
 
 
 _smoothed: Callable[..., Tensor] = _Smoothed.apply
+
+
+class _Multiplied(torch.autograd.Function):
+    """``M x``, whose backward is ``M^T g``."""
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, *csr: Tensor) -> Tensor:
+        ctx.save_for_backward(*csr[3:])
+        return csr_product(x, *csr[:3])
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        return csr_product(grads[0].contiguous(), *ctx.saved_tensors), *[None] * 6
+
+
+_multiplied: Callable[..., Tensor] = _Multiplied.apply
+
+
+def _both_ways(
+    rows: Tensor, columns: Tensor, weights: Tensor, shape: tuple[int, int]
+) -> dict[str, Tensor]:
+    """A sparse matrix and its transpose as compressed rows, from its entries by ascending row."""
+    order = torch.sort(columns, stable=True).indices
+    index = torch.int32 if max(*shape, len(rows)) < 2**31 else torch.int64
+
+    def starts(ascending: Tensor, n: int) -> Tensor:
+        counts = torch.bincount(ascending, minlength=n)
+        return F.pad(counts.cumsum(0), (1, 0)).to(index)
+
+    return {
+        "indptr": starts(rows, shape[0]),
+        "indices": columns.to(index),
+        "weights": weights,
+        "transposed_indptr": starts(columns[order], shape[1]),
+        "transposed_indices": rows[order].to(index),
+        "transposed_weights": weights[order],
+    }
 
 
 class NeighbourGraph(nn.Module):
@@ -70,21 +110,7 @@ class NeighbourGraph(nn.Module):
         rows = ids.repeat_interleave(near.shape[1])
         columns = ids[near.flatten()]
         weights = neighbour_weights(cosines, temperature).flatten()
-        order = torch.sort(columns, stable=True).indices
-        index = torch.int32 if max(len(x), len(rows)) < 2**31 else torch.int64
-
-        def starts(ascending: Tensor) -> Tensor:
-            counts = torch.bincount(ascending, minlength=len(x))
-            return F.pad(counts.cumsum(0), (1, 0)).to(index)
-
-        arrays = {
-            "indptr": starts(rows),
-            "indices": columns.to(index),
-            "weights": weights,
-            "transposed_indptr": starts(columns[order]),
-            "transposed_indices": rows[order].to(index),
-            "transposed_weights": weights[order],
-        }
+        arrays = _both_ways(rows, columns, weights, (len(x), len(x)))
         self._names = tuple(arrays)
         for name, array in arrays.items():  # computed again from the embeddings, so not saved
             self.register_buffer(name, array, persistent=False)
@@ -101,3 +127,39 @@ class NeighbourGraph(nn.Module):
         """
         csr = [self.get_buffer(name) for name in self._names]
         return _smoothed(table, strength, *csr)
+
+    def divided(self, layout: Layout) -> NeighbourGraph | OwnNeighbours:
+        """The same for tables of items that are divided among processes; all of them call it together."""
+        return OwnNeighbours(self, layout) if isinstance(layout, Rows) else self
+
+
+class OwnNeighbours(nn.Module):
+    """The neighbours of a process's own items, where tables are divided by rows.
+
+    Args:
+        graph: the neighbours of all items.
+        layout: which process has which.
+    """
+
+    def __init__(self, graph: NeighbourGraph, layout: Rows) -> None:
+        super().__init__()
+        starts, rank = graph.indptr.long(), layout.group.rank
+        wanted = []
+        for other, (first, stop) in enumerate(pairwise(layout.partition.items)):
+            entries = slice(int(starts[first]), int(starts[stop]))
+            distinct, places = graph.indices[entries].long().unique(return_inverse=True)
+            wanted.append(distinct)
+            if other == rank:
+                rows = torch.repeat_interleave(starts[first : stop + 1].diff())
+                columns, weights = places, graph.weights[entries]
+                shape = (stop - first, len(distinct))
+        self.fetch, _ = layout.fetching(wanted, "items")
+        arrays = _both_ways(rows, columns, weights, shape)
+        self._names = tuple(arrays)
+        for name, array in arrays.items():
+            self.register_buffer(name, array, persistent=False)
+
+    def smooth(self, table: Tensor, strength: float) -> Tensor:
+        """As :meth:`NeighbourGraph.smooth`, of this process's rows."""
+        csr = [self.get_buffer(name) for name in self._names]
+        return table + strength * _multiplied(fetched(table, self.fetch, False), *csr)

@@ -124,24 +124,42 @@ class Rows(Layout):
         places = self._places[of] = self._places[of].to(rows.device)
         return places.find(rows)
 
-    def _fetched(
-        self, table: Tensor, of: Kind, wanted: Sequence[Tensor], *, alike: bool = False
-    ) -> Tensor:
-        """The rows that this process wants; all processes know what each wants, so that nobody has to ask."""
-        rank, send, lengths = self.group.rank, [], []
+    def fetching(self, wanted: Sequence[Tensor], of: Kind) -> tuple[Fetch, Tensor]:
+        """What fetches rows where all processes know what each wants, so that nobody has to ask.
+
+        Args:
+            wanted: distinct rows, ascending, that each process wants.
+            of: what they are.
+
+        Returns:
+            What fetches this process's, and [m] where each of them then is. Rows of users or items are in order.
+        """
+        group, send = self.group, []
         for other, rows in enumerate(wanted):
             if other == 0 or rows is not wanted[other - 1]:
-                distinct, inverse = rows.unique(return_inverse=True)
-                owners, places = self._find(distinct, of)
-            send.append(places[owners == rank])
-            lengths.append(len(send[-1]))
-            if other == rank:
-                take, order = inverse, owners.argsort(stable=True)
-                receive = owners.bincount(minlength=self.group.size).tolist()
-        came = fetched(table, Fetch(self.group, torch.cat(send), lengths, receive), alike)
+                owners, places = self._find(rows, of)
+                mine = places[owners == group.rank]
+            send.append(mine)
+            if other == group.rank:
+                receive = owners.bincount(minlength=group.size).tolist()
+                order = owners.argsort(stable=True)
         back = torch.empty_like(order)
         back[order] = torch.arange(len(order), device=order.device)
-        return came.index_select(0, back[take])
+        return Fetch(group, torch.cat(send), [len(rows) for rows in send], receive), back
+
+    def _fetched(
+        self, table: Tensor, of: Kind, shares: Sequence[Tensor], *, alike: bool = False
+    ) -> Tensor:
+        """The rows of this process's share, which may repeat; each is sent once."""
+        wanted: list[Tensor] = []
+        for rank, rows in enumerate(shares):
+            if rank == 0 or rows is not shares[rank - 1]:
+                distinct, inverse = rows.unique(return_inverse=True)
+            wanted.append(distinct)
+            if rank == self.group.rank:
+                take = inverse
+        fetch, back = self.fetching(wanted, of)
+        return fetched(table, fetch, alike).index_select(0, back[take])
 
     # The graph.
 

@@ -239,8 +239,14 @@ def inapplicable(backbone: str, alignment: str) -> str | None:
     return None
 
 
-def indivisible(backbone: str, alignment: str) -> str | None:
-    """Why several processes cannot train a pair, in one line; None where they can."""
+def indivisible(backbone: str, alignment: str, shards: str = "columns") -> str | None:
+    """Why several processes cannot train a pair, in one line; None where they can.
+
+    Args:
+        backbone: name of the backbone.
+        alignment: name of the alignment.
+        shards: how tables are divided, ``columns`` or ``rows``.
+    """
     one, other = BACKBONES.get(backbone), ALIGNMENTS.get(alignment)
     if one.closed_form:
         return f"backbone {backbone!r} is solved in closed form, by one process: leave out --processes."
@@ -250,4 +256,6 @@ def indivisible(backbone: str, alignment: str) -> str | None:
                 f"{kind} {name!r} cannot be trained by several processes: leave out --processes, or choose another "
                 f"{kind}."
             )
+        if shards == "rows" and not part.by_rows:
+            return f"{kind} {name!r} cannot be divided by rows: leave out --shards, or choose another {kind}."
     return None

@@ -10,6 +10,7 @@ from torch import Tensor
 from darec.config import RunConfig
 from darec.model import Model
 from darec.processes import Group
+from darec.processes.choice import Shards
 from darec.testing.steps import train_steps
 from darec.testing.worlds import tiny_dataset
 
@@ -30,16 +31,19 @@ def whole_state(model: Model, *, gradients: bool = False) -> dict[str, Tensor] |
     )
 
 
-def assert_divided_is_whole(config: RunConfig, group: Group, steps: int = 2) -> None:
+def assert_divided_is_whole(
+    config: RunConfig, group: Group, steps: int = 2, shards: Shards = "columns"
+) -> None:
     """Several processes compute the losses, gradients and weights of one, to 1e-9 in float64.
 
     Args:
         config: the pair; its width may not divide by the number of processes.
         group: the processes, of which this is one.
         steps: optimiser steps after which they are compared.
+        shards: how they divide tables.
     """
     dataset = tiny_dataset()
-    model, reports = train_steps(config, dataset, steps, group=group, double=True)
+    model, reports = train_steps(config, dataset, steps, group=group, shards=shards, double=True)
     found = [whole_state(model, gradients=gradients) for gradients in (True, False)]
     encoded = model.encoded()
     if encoded is None:
@@ -49,7 +53,7 @@ def assert_divided_is_whole(config: RunConfig, group: Group, steps: int = 2) -> 
     compared = [*zip(reports, expected, strict=True), *zip(found, wanted, strict=True)]
     tables = [vars(one) for one in (model.tables(encoded), alone.tables())]
     compared.append((tables[0], tables[1]))
-    pair = f"{config.backbone.name} + {config.alignment.name}"
+    pair = f"{config.backbone.name} + {config.alignment.name} by {shards}"
     for ours, theirs in compared:
         assert ours is not None and ours.keys() == theirs.keys(), pair
         for name, value in theirs.items():

@@ -10,7 +10,8 @@ import torch
 from darec.config import RunConfig
 from darec.data.dataset import Dataset
 from darec.model import Model
-from darec.processes import ALONE, WHOLE, Columns, Group
+from darec.processes import ALONE, Group
+from darec.processes.choice import Shards, chosen_layout
 from darec.types import TextTable
 
 
@@ -33,6 +34,7 @@ def train_steps(
     *,
     reached: set[str] | None = None,
     group: Group = ALONE,
+    shards: Shards = "columns",
     double: bool = False,
 ) -> tuple[Model, list[Any]]:
     """A model after a few optimiser steps, with the losses of each.
@@ -43,9 +45,10 @@ def train_steps(
         steps: how many.
         reached: filled with the names of the parameters that got a gradient in any step.
         group: the processes that train it, of which this is one.
+        shards: how several processes divide tables.
         double: compute in float64.
     """
-    layout = Columns(group, config.backbone.model_dump()["dim"]) if group.size > 1 else WHOLE
+    layout = chosen_layout(shards, group, config.backbone.model_dump()["dim"], dataset.train)
     start = torch.Generator().manual_seed(0)
     model = Model(config, dataset.train, tiny_text(dataset), start, layout)
     if double:

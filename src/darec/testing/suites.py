@@ -11,6 +11,7 @@ part has no such class.
 
 from __future__ import annotations
 
+import itertools
 from functools import partial
 from typing import Any, ClassVar
 
@@ -19,6 +20,7 @@ import torch
 
 from darec.config import RunConfig, resolve_config
 from darec.errors import ConfigError
+from darec.processes.choice import SHARDS
 from darec.registry import ALIGNMENTS, BACKBONES, inapplicable, indivisible
 from darec.testing.divided import assert_divided_is_whole
 from darec.testing.steps import tiny_text as tiny_text
@@ -84,13 +86,13 @@ class _Suite:
             assert torch.equal(fresh.tables().items, trained.tables().items)
 
     def test_processes_learn_what_one_learns(self) -> None:
-        """Where a pair can be divided by columns, with shares that are not equal."""
-        for config in self.pairs():
+        """Where a pair can be divided, by columns and by rows, with shares that are not equal."""
+        for config, shards in itertools.product(self.pairs(), SHARDS):
             first = self.name == config.alignment.name or config.alignment.name == "none"
-            if first and indivisible(config.backbone.name, config.alignment.name) is None:
+            if first and indivisible(config.backbone.name, config.alignment.name, shards) is None:
                 odd = config.backbone.model_copy(update={"dim": 7})
                 divided = config.model_copy(update={"backbone": odd})
-                together(partial(assert_divided_is_whole, divided))
+                together(partial(assert_divided_is_whole, divided, shards=shards))
 
     def test_settings_survive_yaml(self) -> None:
         """The part's config is strict, immutable, documented, and reads back as written."""

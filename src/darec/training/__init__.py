@@ -57,6 +57,6 @@ def make_trainer(
     if options.get("group", ALONE).leads and config.beside is not None:
         return BesideTrainer(config, dataset, text, **options)
     if BACKBONES.get(config.backbone.name).closed_form:
-        check_divided(config, options.pop("group", ALONE).size)
+        check_divided(config, options.pop("group", ALONE).size, options.pop("shards", "columns"))
         return ClosedFormTrainer(config, dataset, text, **options)
     return Trainer(config, dataset, text, **options)

@@ -11,9 +11,11 @@ from darec.data.dataset import Dataset
 from darec.errors import ConfigError, DarecWarning, DataError, did_you_mean
 from darec.evaluation.metrics import ACCURACY
 from darec.memory import require_memory
+from darec.processes.choice import Shards
+from darec.processes.partition import require_rows
 from darec.registry import BACKBONES, indivisible
 from darec.scoring import check_k
-from darec.types import IntArray
+from darec.types import IntArray, Interactions
 
 
 def check_config(config: RunConfig, dataset: Dataset, *, validate: bool = True) -> tuple[str, int]:
@@ -59,11 +61,20 @@ def check_config(config: RunConfig, dataset: Dataset, *, validate: bool = True) 
     return metric, int(k)
 
 
-def check_divided(config: RunConfig, processes: int) -> None:
-    """Raise ``ConfigError`` if this number of processes cannot train a pair together."""
+def check_divided(
+    config: RunConfig, processes: int, shards: Shards = "columns", train: Interactions | None = None
+) -> None:
+    """Raise ``ConfigError`` if this number of processes cannot train a pair together.
+
+    Args:
+        config: the run's configuration.
+        processes: how many there are.
+        shards: how they divide tables.
+        train: the training interactions, each of whose users and items is a row; None does not look at them.
+    """
     if processes == 1:
         return
-    reason = indivisible(config.backbone.name, config.alignment.name)
+    reason = indivisible(config.backbone.name, config.alignment.name, shards)
     if reason:
         raise ConfigError(reason)
     device = config.options.device
@@ -71,6 +82,10 @@ def check_divided(config: RunConfig, processes: int) -> None:
         raise ConfigError(
             f"options.device {device!r}: {processes} processes would share one GPU: write cuda, and each takes its own."
         )
+    if shards == "rows":
+        if train is not None:
+            require_rows(train, processes)
+        return
     dim = getattr(config.backbone, "dim", 0)
     if dim < processes:
         raise ConfigError(

@@ -22,7 +22,8 @@ from darec.evaluation.evaluate import Evaluator, judges, validator
 from darec.lock import Lock
 from darec.memory import keep_freed_memory
 from darec.model import Model
-from darec.processes import ALONE, WHOLE, Columns, Group
+from darec.processes import ALONE, Group
+from darec.processes.choice import Shards, chosen_layout
 from darec.scoring import Folding, Scorer, TableScorer
 from darec.training.checks import check_config, check_divided, resolve_device, warn_of_full_users
 from darec.training.fold_in import fitted_folding
@@ -52,6 +53,7 @@ class Trainer:
             and the last one is used.
         group: the processes that train the model together, of which this is one. All call :meth:`fit`; the leader alone
             validates, writes, and has a :meth:`scorer` afterwards.
+        shards: how several processes divide tables.
 
     Attributes:
         judged: makes the scorer that is validated after an epoch from the tables; by default the tables themselves.
@@ -75,6 +77,7 @@ class Trainer:
         start: Callable[[Model], None] | None = None,
         deadline: float | None = None,
         group: Group = ALONE,
+        shards: Shards = "columns",
     ) -> None:
         self.config, self.folder, self.tensorboard = config, folder, tensorboard
         self.deadline = math.inf if deadline is None else deadline
@@ -86,7 +89,7 @@ class Trainer:
         options = config.options
         with group.agreeing():  # before the model is made, for which they exchange tables
             self.metric, k = check_config(config, dataset, validate=validate)
-            check_divided(config, group.size)
+            check_divided(config, group.size, shards, dataset.train)
             self.device = resolve_device(options.device, options.precision)
         self.ties = dataset.items.tie_order
         self.evaluator: Evaluator | None = None
@@ -94,8 +97,7 @@ class Trainer:
             self.evaluator = validator(dataset, k, judges(dataset, config.train.eval_users))
         initial = torch.Generator().manual_seed(options.seed)
         with self.reporter.preparing():
-            dim = getattr(config.backbone, "dim", 0)
-            layout = Columns(group, dim) if group.size > 1 else WHOLE
+            layout = chosen_layout(shards, group, getattr(config.backbone, "dim", 0), dataset.train)
             self.model = Model(config, dataset.train, text, initial, layout).to(self.device)
             if start is not None:
                 start(self.model)

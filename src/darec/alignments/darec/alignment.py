@@ -48,6 +48,7 @@ class DaRec(Alignment[DaRecConfig]):
     closed_form: ClassVar[bool] = True
     ablations: ClassVar[Mapping[str, Mapping[str, Any]]] = ABLATIONS
     by_columns: ClassVar[bool] = True
+    by_rows: ClassVar[bool] = True
     centres: Tensor
     started: Tensor
 

@@ -11,7 +11,14 @@ from torch.nn import functional as F
 
 from darec.alignments.base import AlignmentInputs
 from darec.alignments.darec.settings import DaRecConfig
-from darec.graph import Graph, NeighbourGraph, SharedText, shared_text, text_neighbours
+from darec.graph import (
+    Graph,
+    NeighbourGraph,
+    OwnNeighbours,
+    SharedText,
+    shared_text,
+    text_neighbours,
+)
 from darec.numerics.components import principal_directions, replace_columns
 from darec.types import Tables
 
@@ -39,12 +46,16 @@ class TextInput(nn.Module):
         self.config = config
         self.sides = [inputs.n_users, inputs.n_items]
         self.shared: SharedText | None = None
-        self.neighbours: NeighbourGraph | None = None
+        self.neighbours: NeighbourGraph | OwnNeighbours | None = None
         self.smoothing = 0.0
         self.told: dict[str, float] = {}
         self.content: ContentTables | None = None
-        items, mask, graph = inputs.text.items, inputs.item_mask, inputs.graph
+        users, own = inputs.layout.blocks(*self.sides)
+        self.own_sides = [users.stop - users.start, own.stop - own.start]
         reads_neighbours = bool(config.smoothing or config.text_width)
+        reads_graph = reads_neighbours or (config.start == "text" and config.text_part == "shared")
+        items, mask = inputs.text.items, inputs.item_mask
+        graph = inputs.graph.whole() if reads_graph else inputs.graph
         if config.text_part == "shared" and (config.start == "text" or reads_neighbours):
             self.shared = shared_text(items, mask, graph)
         if not reads_neighbours:
@@ -62,7 +73,8 @@ class TextInput(nn.Module):
             return
         self.told = near.told
         if config.smoothing:
-            self.neighbours, self.smoothing = near.graph, config.smoothing * near.reliability
+            self.neighbours = near.graph.divided(inputs.layout)
+            self.smoothing = config.smoothing * near.reliability
         if config.text_width:
             tables = content_tables(items, mask, graph, config.text_width)
             self.content = ContentTables(tables, config.text_weight * near.reliability)
@@ -82,10 +94,13 @@ class TextInput(nn.Module):
         return torch.cat([replace_columns(rows, basis.part(E_L, count)) for rows, E_L in sides])
 
     def smooth(self, ego: Tensor) -> Tensor:
-        """[N, d] with the items as ``(I + s M) ego``, M the mean over neighbours in text, s the smoothing."""
+        """[N, d] with the items as ``(I + s M) ego``, M the mean over neighbours in text, s the smoothing.
+
+        Of several processes each gives its part, and gets its part.
+        """
         if self.neighbours is None:
             return ego
-        users, items = ego.split(self.sides)
+        users, items = ego.split(self.own_sides)
         return torch.cat([users, self.neighbours.smooth(items, self.smoothing)])
 
     def beside(self, tables: Tables) -> Tables:
