@@ -25,6 +25,7 @@ DAREC = [sys.executable, "-m", "darec.cli.main"]
     ("words", "said"),
     [
         (["nothing"], "No such command 'nothing'. See 'darec --help'."),
+        (["evalute"], "'evalute'. Did you mean 'evaluate', 'ablate'? See 'darec --help'."),
         (["evaluate", "run", "--grops", "3"], "No such option: --grops"),
         (["evaluate", "run", "-k", "many"], "Invalid value for '-k': "),
         (["evaluate"], "Missing argument 'run'. See 'darec evaluate --help'."),

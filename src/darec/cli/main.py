@@ -208,7 +208,8 @@ def _usage(error: Exception) -> int:
         return 2
     message = " ".join(str(getattr(error, "format_message", lambda: error)()).split())
     where = f" See '{context.command_path} --help'." if context is not None else ""
-    return fail(f"{message.removesuffix('.')}.{where}")
+    end = "" if message.endswith((".", "?")) else "."
+    return fail(f"{message}{end}{where}")
 
 
 if __name__ == "__main__":
