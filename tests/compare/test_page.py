@@ -60,7 +60,8 @@ def test_the_page_says_every_figure_and_asks_nothing_of_the_network(tmp_path: Pa
     for text in ("0.1000", "0.1234", "0.1111", "0.0987", "lightgcn", "simgcl", "darec", "kar"):
         assert text in page
     assert "+23.4%" in page and "[+13.4, +33.4]" in page
-    assert page.count("<svg") == len(list(plots(GRID))) == 5
+    assert page.count("<figure>") == len(list(plots(GRID))) == 5
+    assert page.count('class="wide drawn"') == 10  # a drawing for each backbone in each
     # Names of XML vocabularies are not fetched; anything else that could be is not there.
     loaded = re.findall(r'(?:src|href)\s*=\s*"([^"#]+)"|url\(([^#)][^)]*)\)|@import', page)
     assert not loaded

@@ -89,7 +89,7 @@ def test_a_second_setting_is_a_line_for_each_of_its_values() -> None:
         )
     )
     left = sweep(grid, "ndcg@20").axes[0]
-    assert [bars.get_label() for bars in left.containers] == ["optimizer=adam", "optimizer=adamw"]
+    assert left.get_legend_handles_labels()[1] == ["optimizer=adam", "optimizer=adamw"]
     names = [name for name, _, _ in plots(grid)]
     assert names == ["sweep-recall", "sweep-ndcg"]
     assert "A line a value of optimizer." in next(plots(grid))[1]

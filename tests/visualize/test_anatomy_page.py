@@ -67,7 +67,8 @@ def test_the_page_says_it_all_and_asks_nothing_of_the_network(tmp_path: Path) ->
     assert "<td>+0.900</td><td>1</td><td>3</td>" in page and "<td>3.2</td>" in page
     names = [name for name, _, _ in pictures(anatomy())]
     assert names == ["users-pca", "users-similarity", "items-pca", "items-similarity", "cases"]
-    assert page.count("<svg") == len(names)
+    assert page.count("<figure>") == len(names)
+    assert page.count('class="wide drawn"') == 2 * (4 + 4) + 1
     assert "<script" not in page and "<link" not in page
     loaded = re.findall(r'(?:src|href)\s*=\s*"([^"#]+)', page)
     assert loaded and all(address.startswith("data:image/png;base64,") for address in loaded)
@@ -87,13 +88,18 @@ def test_an_alignment_without_parts_is_said_to_have_none(tmp_path: Path) -> None
         assert len(shown) == panels + 1  # the bar of colours
 
 
-def test_partners_have_one_colour_and_a_link() -> None:
+def test_partners_have_one_colour_one_number_and_a_link() -> None:
     figure = maps(view("users"), "pca")
     left, right = figure.axes[:2]
-    assert [p.get_color() for p in left.lines] == [p.get_color() for p in right.lines]
+    colours = [line.get_markeredgecolor() for line in left.lines]
+    assert colours == [line.get_markeredgecolor() for line in right.lines]
     assert [artist.get_edgecolor() for artist in figure.artists] == [
-        (*line.get_color()[:3], 0.8) for line in left.lines
+        (*colour[:3], 0.8) for colour in colours
     ]
+    for axes in (left, right):
+        assert [(text.get_text(), *text.xy) for text in axes.texts] == [
+            (str(number), *line.get_xydata()[0]) for number, line in enumerate(axes.lines, 1)
+        ]
     places = view("users").maps["pca"]["C_sh"]
     assert left.lines[0].get_xydata()[0] == pytest.approx(places[:2].mean(axis=0))
     assert left.get_xlim() == right.get_xlim() and left.get_ylim() == right.get_ylim()
@@ -133,7 +139,7 @@ def test_maps_name_clusters_and_show_titles(tmp_path: Path) -> None:
     assert "<title>x x x" in page and "x " * 30 not in page
     assert "is called by the words that are typical of the titles" in page
     (legend,) = maps(named, "pca").legends
-    assert [text.get_text() for text in legend.get_texts()] == ["coffee, filter", "tent"]
+    assert [text.get_text() for text in legend.get_texts()] == ["1 coffee, filter", "2 tent"]
 
 
 def test_dots_are_where_they_were_drawn() -> None:

@@ -13,6 +13,7 @@ from darec.compare.tables import Cell, Sheet, sheets
 from darec.files import write_atomic
 from darec.report.drawing import svg
 from darec.report.html import figure, listed, table, write_document
+from darec.report.panels import drawn
 
 
 def write_page(comparison: Comparison, path: str | Path) -> None:
@@ -37,7 +38,7 @@ def write_page(comparison: Comparison, path: str | Path) -> None:
     )
     parts = []
     parts.append(_table(accuracy))
-    parts += [figure(svg(make()), caption) for _, caption, make in plots(comparison)]
+    parts += [figure(drawn(make()), caption) for _, caption, make in plots(comparison)]
     parts += map(_table, others)
     failed = [
         f"{pair.name}, seed {run.seed}: {run.error or ''}"

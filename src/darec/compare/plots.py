@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Literal
 from darec.compare.result import Comparison, Variant
 from darec.compare.sweep_plots import sweep_plots
 from darec.compare.tables import group_label
-from darec.report.drawing import COLOURS, GREY, empty_panels, legend
+from darec.report.drawing import COLOURS, GREY, SINGLE, WIDTH, empty_panels, legend
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,7 +78,7 @@ def accuracy(comparison: Comparison, metric: str) -> Figure:
             if variant.row == comparison.baseline:
                 axes.axhline(variant.test[metric].mean, color=GREY, ls="--", lw=1, zorder=0)
         _label(axes, [variant.row for variant in finished], section)
-    panels[0].set_ylabel(metric)
+        axes.set_ylabel(metric)
     return figure
 
 
@@ -100,7 +100,7 @@ def gains(comparison: Comparison, metric: str) -> Figure:
         axes.axhline(0, color=GREY, lw=1, zorder=0)
         _label(axes, names, section)
         axes.set_ylim(limits(shown))
-    panels[0].set_ylabel(f"gain in {metric}, %")
+        axes.set_ylabel(f"gain in {metric}, %")
     return figure
 
 
@@ -130,7 +130,7 @@ def gains_by_group(comparison: Comparison, metric: str, kind: str) -> Figure:
         axes.axhline(0, color=GREY, lw=1, zorder=0)
         _label(axes, [group_label(group) for group in groups], section, slant=False)
         axes.set_ylim(limits(drawn))
-    panels[0].set_ylabel(f"gain in {metric}" + (", %" if shares else ""))
+        axes.set_ylabel(f"gain in {metric}" + (", %" if shares else ""))
     legend(figure, *panels)
     return figure
 
@@ -163,7 +163,7 @@ def curves(comparison: Comparison, over: Literal["seconds", "epochs"]) -> Figure
             axes.locator_params(axis="x", integer=True)
         axes.set_title(section)
         axes.spines[["top", "right"]].set_visible(False)
-    panels[0].set_ylabel(f"validation {comparison.monitor}")
+        axes.set_ylabel(f"validation {comparison.monitor}")
     legend(figure, *panels)
     return figure
 
@@ -184,7 +184,8 @@ def _panels(sections: Sequence[str]) -> tuple[Figure, list[Axes]]:
     """An empty panel for each section, at most two in a row."""
     count = len(sections)
     columns = min(2, count)
-    figure, made = empty_panels(-(-count // columns), columns, height=3.4)
+    width = WIDTH if columns > 1 else SINGLE
+    figure, made = empty_panels(-(-count // columns), columns, height=3.4, width=width)
     for unused in made[count:]:
         unused.set_visible(False)
     return figure, made[:count]

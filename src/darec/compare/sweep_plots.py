@@ -62,7 +62,7 @@ def sweep(comparison: Comparison, metric: str) -> Figure:
         axes.set_xlabel(_short(first))
         axes.set_title({"valid": "validation", "test": "test"}[split])
         axes.spines[["top", "right"]].set_visible(False)
-    panels[0].set_ylabel(metric)
+        axes.set_ylabel(metric)
     if others:
         handles, labels = panels[0].get_legend_handles_labels()
         columns = min(4, len(labels))
@@ -119,8 +119,8 @@ def _line(
         color=colour,
         ms=5,
         lw=1.5,
-        label=label,
     )
+    axes.plot([], [], "o-", color=colour, label=label)
     for place, spread in found:
         if len(spread.values) > 1:
             axes.plot([place] * len(spread.values), spread.values, ".", color="black", ms=4)

@@ -14,6 +14,7 @@ from darec.files import is_free, write_atomic, write_json
 from darec.lock import locked
 from darec.report.drawing import empty_panels, svg
 from darec.report.html import cells, figure, listed, table, write_document
+from darec.report.panels import drawn
 
 _MARKER: Final = "text-report.json"
 _LIMITS: Final = (
@@ -55,20 +56,22 @@ def _write(report: TextReport, out: Path, command: str) -> None:
     write_json(out / _MARKER, report.to_dict())
     title = f"What the text of {report.dataset} says about taste"
     reading = report.reading
-    drawn = [(name, caption, svg(make())) for name, caption, make in text_plots(report)]
-    for name, _, drawing in drawn:
-        write_atomic(out / f"{name}.svg", drawing)
+    figures, images = [], []
+    for name, caption, make in text_plots(report):
+        made = make()
+        write_atomic(out / f"{name}.svg", svg(made))
+        figures.append(figure(drawn(made), caption))
+        images.append(f"![{caption}]({name}.svg)\n\n{caption}\n")
     page = [
         listed(reading.remarks),
         f'<p class="legend">{escape(_LIMITS)}</p>',
-        *(figure(drawing, caption) for _, caption, drawing in drawn),
+        *figures,
         *map(_html, tables(report)),
     ]
     lines = [f"# {title}\n", *(f"**Note**: {line}\n" for line in reading.warnings)]
     lines += [f"**Text {reading.verdict}**: {reading.reason}\n"]
     lines += [*(f"- {line}" for line in reading.remarks), "", f"{_LIMITS}\n"]
-    lines += [f"![{caption}]({name}.svg)\n\n{caption}\n" for name, caption, _ in drawn]
-    lines += map(markdown, tables(report))
+    lines += [*images, *map(markdown, tables(report))]
     if command:
         page.append(f"<p><code>{escape(command)}</code></p>")
         lines.append(f"Written by `{command}`.\n")

@@ -27,15 +27,15 @@ def text_plots(report: TextReport) -> Iterator[tuple[str, str, Callable[[], Figu
     found = report.figures
     yield (
         "recall",
-        "Recall@20 on the validation split of recommenders that need no training, with 95% intervals over users; "
-        "right: with only the items of each third by training users counted.",
+        "Recall@20 on the validation split of recommenders that need no training, with 95% intervals over users. By "
+        "third: only the items of that third by training users are counted.",
         lambda: recall_plot(found),
     )
-    what = "Left: recall@20 of the sum of text and interactions less that of the better alone."
+    what = "Recall@20 of the sum of text and interactions less that of the better alone."
     if found.agreement is not None:
         what += (
-            f" Right: share of {found.agreement.k} text neighbours that are co-interaction neighbours; the grey lines "
-            "are what chance would give."
+            f" Agreement: share of {found.agreement.k} text neighbours that are co-interaction neighbours; the grey "
+            "lines are what chance would give."
         )
     yield (
         "by-popularity",
@@ -44,8 +44,8 @@ def text_plots(report: TextReport) -> Iterator[tuple[str, str, Callable[[], Figu
     )
     yield (
         "texts",
-        "Left: share of the embeddings' variance by principal component. Middle: R² of the linear map from text by "
-        "collaborative factor, that of the largest singular value first. Right: items by words of their text.",
+        "Share of the embeddings' variance by principal component; R² of the linear map from text by collaborative "
+        "factor, that of the largest singular value first; items by words of their text.",
         lambda: texts_plot(found),
     )
 
@@ -58,10 +58,9 @@ def recall_plot(found: Figures) -> Figure:
         _bar(left, found.recalls[name].overall, place, _colour(name))
         for third, estimate in enumerate(found.recalls[name].thirds):
             _bar(right, estimate, place + (1 - third) * 0.25, SHADES[third], size=4)
-    left.set_yticks(range(len(names)), [RECALLS[name] for name in names])
-    right.set_yticks(range(len(names)), [])
     for axes, title in ((left, "all items"), (right, "by third of the items")):
         axes.set_title(title, fontsize=10)
+        axes.set_yticks(range(len(names)), [RECALLS[name] for name in names])
         axes.set_xlabel("recall@20")
         axes.set_xlim(left=0)
         axes.set_ylim(-0.6, len(names) - 0.4)

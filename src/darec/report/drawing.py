@@ -25,6 +25,7 @@ SHADES: Final = ("#C79BDC", "#A05CC0", "#7E3FA6")
 """Of one colour, for what has an order: thirds, say. No entry of :data:`COLOURS` is among them."""
 _DOT: Final = re.compile(r'<use [^>]*?x="([\d.-]+)" y="([\d.-]+)" style="fill: (#\w+)[^>]*/>')
 WIDTH: Final = 9.0  # inches; a page's width at 100 dots an inch
+SINGLE: Final = 5.0  # inches; a panel alone, which a telephone still shows in readable letters
 
 
 def empty_panels(

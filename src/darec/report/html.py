@@ -5,13 +5,22 @@ Pages follow the reader's choice of a light or a dark scheme.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from html import escape
 from pathlib import Path
 from typing import Final
 
 from darec.files import write_atomic
+from darec.report.panels import Drawing
 
+SMALLEST: Final = 0.7
+LARGEST: Final = 1.35
+"""How small and large a panel may become, as a share of the size that it was drawn in: letters of 9 to 18 pixels."""
+
+_LETTER: Final = re.compile(
+    r'<path id="(DejaVuSans[\w-]*)" d="[^"]*"[^>]*/>\s*'
+)  # as matplotlib writes it
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1a1c1f; --soft: #5a6068; --paper: #fff; --panel: #f5f6f7; --line: #d5d8dc;
         --accent: #0072b2; --shade: rgba(0, 0, 0, .28); }
@@ -46,10 +55,17 @@ td.best { font-weight: 700; }
 small, figcaption, .legend, .about { color: var(--soft); font-size: .9em; }
 figcaption { max-width: 48rem; margin-top: .5rem; }
 figure { margin: 1.4rem 0 2rem; }
+figure svg { color: var(--ink); fill: currentColor; }
+.panels { display: grid; gap: 1rem; grid-template-columns: var(--columns); align-items: start; }
+.panels svg { display: block; width: 100%; height: auto; }
+.panels svg text { user-select: none; }
 .drawn { width: auto; }
-figure svg { display: block; width: 100%; min-width: 34rem; height: auto; color: var(--ink); fill: currentColor; }
+.marks { display: flex; flex-wrap: wrap; gap: .2rem 1.1rem; font-size: .9em; margin: .6rem 0; }
+.marks span svg { margin-right: .4rem; }
+.marks > svg { max-width: 100%; height: auto; }
 figure svg .hover circle:hover { stroke: currentColor; stroke-width: 1.5; }
 code { background: var(--panel); padding: .1em .3em; overflow-wrap: anywhere; }
+@media (max-width: 700px) { .panels { grid-template-columns: minmax(0, 1fr); } }
 @media print { main { max-width: none; } figure, table { break-inside: avoid; } }
 """
 
@@ -73,18 +89,60 @@ def write_document(
         f"<header><div><strong>darec</strong><span>{escape(kind)}</span></div></header>\n<main>\n"
     )
     lead = f'<p class="lead">{escape(" ".join(conclusion))}</p>'
-    body = "\n".join([f"<h1>{escape(title)}</h1>", lead, *parts])
+    body = _each_letter_once("\n".join([f"<h1>{escape(title)}</h1>", lead, *parts]))
     write_atomic(path, head + body + "\n</main>\n</body>\n</html>\n")
 
 
-def figure(drawing: str, caption: str) -> str:
-    """An ``<svg>`` element with what it shows, in plain text, under it; on a narrow screen it scrolls in a box.
+def _each_letter_once(body: str) -> str:
+    """A page in which only the first drawing that needs a letter holds its shape; the others refer to it there."""
+    known: set[str] = set()
 
-    What the drawing has in black takes the page's colour of text, and its white ground that of the page.
+    def kept(found: re.Match[str]) -> str:
+        first = found[1] not in known
+        known.add(found[1])
+        return found[0] if first else ""
+
+    return re.sub(_LETTER, kept, body)
+
+
+def figure(drawing: Drawing, caption: str) -> str:
+    """A figure's panels, side by side or, on a narrow screen, one below the other, with their legend and caption.
+
+    A panel that would become too small to read scrolls in its box. What is black in a drawing takes the page's colour
+    of text, and its white ground that of the page.
+
+    Args:
+        drawing: the figure.
+        caption: what it shows, in plain text.
     """
-    adapted = drawing.replace("#000000", "currentColor").replace("fill: #ffffff", "fill: none")
-    box = f'<div class="wide drawn" tabindex="0" role="region" aria-label="drawing">{adapted}</div>'
-    return f"<figure>{box}<figcaption>{escape(caption)}</figcaption></figure>"
+    widths = [_width(panel) for panel in drawing.panels]
+    columns = [max(widths[place :: drawing.columns]) for place in range(drawing.columns)]
+    grid = " ".join(f"minmax(0, {width:.0f}fr)" for width in columns)
+    boxes = [
+        f'<div class="wide drawn" tabindex="0" role="region" aria-label="drawing">{_sized(panel, width)}</div>'
+        for panel, width in zip(drawing.panels, widths, strict=True)
+    ]
+    marks = f'<div class="marks">{"".join(map(_adapted, drawing.legend))}</div>'
+    return (
+        f'<figure><div class="panels" style="--columns: {grid}">{"".join(boxes)}</div>{marks if drawing.legend else ""}'
+        f"<figcaption>{escape(caption)}</figcaption></figure>"
+    )
+
+
+def _width(panel: str) -> float:
+    """Of an ``<svg>`` element that was drawn in points, in a page's pixels."""
+    found = re.search(r'viewBox="0 0 ([\d.]+) ', panel)
+    assert found is not None, "a drawing has a viewBox"
+    return float(found[1]) * 96 / 72
+
+
+def _sized(panel: str, width: float) -> str:
+    limits = f"min-width: {SMALLEST * width:.0f}px; max-width: {LARGEST * width:.0f}px"
+    return _adapted(panel).replace("<svg ", f'<svg style="{limits}" ', 1)
+
+
+def _adapted(drawing: str) -> str:
+    return drawing.replace("#000000", "currentColor").replace("fill: #ffffff", "fill: none")
 
 
 def listed(lines: Iterable[str]) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from html import escape
 from pathlib import Path
 
@@ -9,6 +10,7 @@ from darec.files import write_atomic
 from darec.progress import OnStage
 from darec.report.drawing import png, svg
 from darec.report.html import cells, figure, table, write_document
+from darec.report.panels import drawn
 from darec.visualize.anatomy import Anatomy, View
 from darec.visualize.cases import SHOWN, Case, CaseStudy
 from darec.visualize.conclusion import conclusion
@@ -34,14 +36,14 @@ def write_anatomy(
     sections: dict[str, list[str]] = {"users": [], "items": [], "cases": []}
     for name, caption, make in pictures(anatomy):
         on_stage(f"drawing {name}")
-        drawn = make()
-        drawing = svg(drawn)
-        for view in anatomy.views:
-            if name.startswith(f"{view.kind}-"):
-                drawing = with_titles(drawing, view)
-        write_atomic(out / f"{name}.svg", drawing)
-        write_atomic(out / f"{name}.png", png(drawn))
-        sections[name.partition("-")[0]].append(figure(drawing, caption))
+        made = make()
+        kind = name.partition("-")[0]
+        views = [view for view in anatomy.views if view.kind == kind]
+        write_atomic(out / f"{name}.svg", with_titles(svg(made), views))
+        write_atomic(out / f"{name}.png", png(made))
+        drawing = drawn(made)
+        panels = tuple(with_titles(panel, views) for panel in drawing.panels)
+        sections[kind].append(figure(replace(drawing, panels=panels), caption))
     about = f"{anatomy.run} on {anatomy.dataset}; language vectors of {anatomy.encoder}."
     if anatomy.against:
         about += f" The other run: {anatomy.against}."

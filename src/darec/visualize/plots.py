@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from typing import TYPE_CHECKING, Final
 
 import numpy as np
 
-from darec.report.drawing import GREY, WIDTH, empty_panels, with_dots
+from darec.report.drawing import GREY, SINGLE, WIDTH, empty_panels, with_dots
 from darec.visualize.anatomy import Anatomy, View
 from darec.visualize.cases import SHOWN, CaseStudy
 from darec.visualize.maps import middles
@@ -25,6 +25,8 @@ TITLES: Final = {
     "C_sp": "C_sp, collaborative, specific",
     "L_sp": "L_sp, language, specific",
 }
+LABEL: Final = "#fdfdfd"  # nearly white, which stays what it is on a dark page
+ON_LABEL: Final = "#111111"
 METHOD_TITLES: Final = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 
 
@@ -70,9 +72,19 @@ def maps(view: View, method: str) -> Figure:
             axes.set_xlim(both[:, 0].min() - margin[0], both[:, 0].max() + margin[0])
             axes.set_ylim(both[:, 1].min() - margin[1], both[:, 1].max() + margin[1])
     ends = [middles(places[name], clusters[name], len(colours)) for name in view.compared]
-    for colour, start, end in zip(colours, *ends, strict=True):
+    for number, (colour, start, end) in enumerate(zip(colours, *ends, strict=True), 1):
         for axes, place in zip(panels, (start, end), strict=False):
-            axes.plot(*place, "o", color=colour, mec="black", mew=1.2, ms=9, zorder=4)
+            axes.plot(*place, "o", color=LABEL, mec=colour, mew=2, ms=13, zorder=4)
+            if not np.isnan(place).any():
+                axes.annotate(
+                    str(number),
+                    place,
+                    color=ON_LABEL,
+                    size=8,
+                    ha="center",
+                    va="center_baseline",
+                    zorder=5,
+                )
         if not np.isnan([start, end]).any():
             link = ConnectionPatch(
                 start, end, "data", "data", axesA=panels[0], axesB=panels[1], color=colour, lw=1.4,
@@ -82,7 +94,11 @@ def maps(view: View, method: str) -> Figure:
             figure.add_artist(link)
     if any(view.names):
         dots = [panels[0].plot([], [], "o", color=colour)[0] for colour in colours]
-        named = [(dot, name) for dot, name in zip(dots, view.names, strict=True) if name]
+        named = [
+            (dot, f"{number} {name}")
+            for number, (dot, name) in enumerate(zip(dots, view.names, strict=True), 1)
+            if name
+        ]
         figure.legend(
             [dot for dot, _ in named], [name for _, name in named],
             loc="outside lower center", ncols=3, frameon=False, fontsize=8,
@@ -90,11 +106,12 @@ def maps(view: View, method: str) -> Figure:
     return figure
 
 
-def with_titles(drawing: str, view: View) -> str:
-    """A map as SVG in which the dots of the compared tables show titles when the pointer is on them."""
-    for name in next(iter(view.maps.values()), {}):
-        titles = view.titles if name in view.compared else ()
-        drawing = with_dots(drawing, f"{view.kind}-{name}", titles)
+def with_titles(drawing: str, views: Sequence[View]) -> str:
+    """Maps as SVG in which the dots of the compared tables show titles when the pointer is on them."""
+    for view in views:
+        for name in next(iter(view.maps.values()), {}):
+            titles = view.titles if name in view.compared else ()
+            drawing = with_dots(drawing, f"{view.kind}-{name}", titles)
     return drawing
 
 
@@ -123,13 +140,15 @@ def matrices(view: View) -> Figure:
                 axes.axvline(bound - 0.5, color="black", lw=0.4)
             _frame(axes, TITLES[names[place]])
     shown = [axes for axes in panels if axes.get_visible()]
-    figure.colorbar(image, ax=shown, label="cosine", shrink=0.6)
+    figure.colorbar(
+        image, ax=shown, label="cosine", shrink=0.4, location="bottom", ticks=[-1, -0.5, 0, 0.5, 1]
+    )
     return figure
 
 
 def case_ranks(study: CaseStudy) -> Figure:
     """Each pair's rank in every table, 1 at the top; a line a pair, the median dashed."""
-    figure, (axes,) = empty_panels(1, 1, height=4.0)
+    figure, (axes,) = empty_panels(1, 1, height=4.0, width=SINGLE)
     names = list(study.cases[0].near)
     for number, case in reversed(list(enumerate(study.cases))):
         ranks = [case.near[name].mean_rank for name in names]
@@ -145,7 +164,7 @@ def case_ranks(study: CaseStudy) -> Figure:
     axes.annotate("by chance", (len(names) - 1, study.n_users / 2), va="bottom", ha="right")
     axes.set_yscale("log")
     axes.set_ylim(study.n_users, 0.8)
-    axes.set_xticks(range(len(names)), [TITLES[name].replace(", ", "\n") for name in names])
+    axes.set_xticks(range(len(names)), [name.replace(", ", ",\n") for name in names])
     axes.yaxis.set_major_formatter("{x:,.0f}")
     axes.set_ylabel("rank as neighbours")
     axes.spines[["top", "right"]].set_visible(False)
@@ -164,7 +183,7 @@ def map_caption(view: View, method: str) -> str:
     caption = (
         f"{len(view.rows):,} {view.kind} by {METHOD_TITLES[method]}, rows at unit length. {first} and {second} "
         f"{sharing}. Colours are {partners.n_clusters} clusters of each side by K-means over all {view.kind}; "
-        f"partners, {how}, have one colour, and a line joins them. {partners.agreement:.0%} of the "
+        f"partners, {how}, have one colour and one number. {partners.agreement:.0%} of the "
         f"{view.kind} are in partner clusters ({partners.by_chance:.0%} by chance)."
     )
     if any(view.names):
