@@ -76,6 +76,23 @@ def test_the_table_goes_to_stdout_and_notices_to_stderr(
     ]
 
 
+def test_quiet_hides_progress_but_no_notice(
+    shop: Path,
+    call: Callable[..., int],
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("darec.progress.EVERY", 0.0)
+    monkeypatch.setenv("FORCE_COLOR", "1")  # as on a terminal, where a status is shown
+    said = {}
+    for name, quiet in {"loud": [], "quiet": ["--quiet"]}.items():
+        options = ["--unknown-items", "keep", "--split", "leave-last-out", *quiet]
+        assert call("log.csv", "--items", "items.jsonl", "--out", name, *options) == 0
+        said[name] = capsys.readouterr().err
+    assert "importing" in said["loud"] and "importing" not in said["quiet"]
+    assert "1 repeated interaction merged" in said["quiet"]
+
+
 def test_options_reach_the_import(shop: Path, call: Callable[..., int]) -> None:
     options = [
         "--split",

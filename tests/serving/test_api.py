@@ -167,6 +167,15 @@ def test_what_cannot_be_served_is_told_in_one_line(
     assert "the variable is empty or not set" in refused(
         capsys, "serve", bundle, "--token-env", "NOT_THERE"
     )
+    (tmp_path / "file").touch()
+    assert "Name another folder with --log" in refused(
+        capsys, "serve", bundle, "--port", 0, "--log", tmp_path / "file"
+    )
+    (tmp_path / "log").mkdir()
+    (tmp_path / "log" / "items.jsonl").write_text("{}\nno JSON\n")
+    assert "line 2 is no JSON" in refused(
+        capsys, "serve", bundle, "--port", 0, "--log", tmp_path / "log"
+    )
     monkeypatch.setattr("importlib.util.find_spec", lambda name, *_: None)
     said = refused(capsys, "serve", bundle)
     assert "needs fastapi, uvicorn, jinja2, prometheus-client: pip install 'darec[serve]'" in said

@@ -255,11 +255,33 @@ def test_the_command(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[s
     assert "holds another run" in refused(capsys, *update, *out)
     assert call(*update, *out, "--overwrite", "--format", "json") == 0
     assert json.loads(capsys.readouterr().out)["update/new_users"] == 2
-    assert (
-        call("update", tmp_path / "b", "--interactions", new, "--out", tmp_path / "c", "--quiet")
-        == 0
-    )
+    again = ["update", tmp_path / "b", "--interactions", new, "--out", tmp_path / "c", "--quiet"]
+    assert call(*again, "--epochs", "1") == 0
     assert "updated with 0 new interactions, 0 new users and 0 new items" in capsys.readouterr().out
+
+
+def test_with_nothing_new_nothing_is_written(
+    home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    run = darec.load_run(home / "run")
+    user, item = run.dataset.users.texts[0], run.dataset.items.texts[run.dataset.test.of_user(0)[0]]
+    known, fields = tmp_path / "known.csv", tmp_path / "fields.jsonl"
+    known.write_text(f"user_id,item_id\n{user},{item}\n")
+    update = ["update", home / "run", "--interactions", known, "--out", tmp_path / "b", "--quiet"]
+    assert call(*update, "--data-out", tmp_path / "grown") == 0
+    told = capsys.readouterr()
+    assert told.err.splitlines() == [
+        f"darec: note: nothing is new (1 interaction is known already): {home / 'run'} stays as it is, and nothing is "
+        "written. Give a number of epochs to train on nevertheless."
+    ]
+    assert told.out == ""
+    assert call(*update, "--format", "json") == 0
+    assert json.loads(capsys.readouterr().out) == {"nothing_new": True}
+    assert {path.name for path in tmp_path.iterdir()} == {"known.csv"}
+    text = run.dataset.catalogue["text"][run.dataset.items.texts.index(item)]
+    fields.write_text(json.dumps({"item_id": item, "text": text, "price": 3}) + "\n")
+    assert call(*update, "--items", fields) == 0, "a new field of a known item is new"
+    assert (tmp_path / "b" / "metrics.json").is_file()
 
 
 def test_refusals(home: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

@@ -9,6 +9,7 @@ import typer
 
 from darec.cli.output import Format
 from darec.limits import LARGEST_SEED
+from darec.terminal import echo
 
 if TYPE_CHECKING:
     from rich.status import Status
@@ -131,6 +132,7 @@ def command(
     overwrite: Annotated[
         bool, typer.Option("--overwrite", help="Replace the dataset in --out.")
     ] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Do not show progress.")] = False,
     format: Annotated[Format, typer.Option(help="Output format of the statistics.")] = Format.TABLE,
 ) -> None:
     """Read interactions and item texts into a dataset folder.
@@ -144,8 +146,8 @@ def command(
     from darec.progress import listening
     from darec.terminal import Console
 
-    console = Console(stderr=True, soft_wrap=True)
-    with console.status(f"importing {source} ...") as status, listening(_shown(console, status)):
+    shown = Console(stderr=True, soft_wrap=True, quiet=quiet)
+    with shown.status(f"importing {source} ...") as status, listening(_shown(shown, status)):
         dataset = import_dataset(
             source,
             items=items,
@@ -176,7 +178,7 @@ def command(
         )
         figures = statistics(dataset)
     for notice in dataset.manifest["notices"]:
-        console.print(f"darec: {notice}")
+        echo(f"darec: {notice}", err=True)
     if format is Format.JSON:
         print_json({**figures, "tally": dataset.manifest["tally"]})
     else:

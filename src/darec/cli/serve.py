@@ -79,14 +79,17 @@ def command(
                 "token."
             )
     from darec.export.bundle import open_bundle
+    from darec.serving.log import check_logs
     from darec.serving.server import bind, log_folder, serve, url_of
     from darec.serving.settings import ServingSettings
 
     bound = bind(host, port)
     opened = repr(open_bundle(bundle))
+    folder = log or log_folder(bundle)
+    check_logs(folder)
     settings = ServingSettings(
         bundle=str(bundle),
-        log=str(log or log_folder(bundle)),
+        log=str(folder),
         token=token,
         page=page,
         watch=watch,

@@ -38,7 +38,11 @@ def command(
     ] = None,
     epochs: Annotated[
         int | None,
-        typer.Option(min=1, help="Number of passes over all interactions; 3 by default."),
+        typer.Option(
+            min=1,
+            help="Number of passes over all interactions; 3 by default. Without this option nothing is trained or "
+            "written if nothing is new.",
+        ),
     ] = None,
     user_column: Annotated[
         str | None, typer.Option(help="Column with the user id, if it is not that of the import.")
@@ -86,6 +90,7 @@ def command(
     """
     from darec.cli.output import print_json
     from darec.data.ingest import Columns
+    from darec.refitting import same_place
     from darec.updating import update
 
     try:
@@ -114,6 +119,12 @@ def command(
             err=True,
         )
         raise typer.Exit(130) from None
+    if made.path is not None and same_place(
+        run, made.path
+    ):  # a warning has said that nothing is new
+        if format is Format.JSON:
+            print_json({"nothing_new": True})
+        return
     for notice in (made.update or {}).get("notices", ()):
         echo(f"darec: {notice}", err=True)
     if format is Format.JSON:

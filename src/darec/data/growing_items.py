@@ -122,6 +122,15 @@ def grown_fields(
     return order.join(whole, on="item_id", how="left", maintain_order="left").lazy()
 
 
+def same_fields(before: pl.LazyFrame | None, after: pl.LazyFrame | None) -> bool:
+    """Whether two tables hold the same fields of the same items, in the same rows."""
+    if before is None or after is None:
+        there = after if before is None else before
+        return there is None or there.collect_schema().names() == ["item_id"]
+    one, other = before.collect(), after.collect()
+    return set(one.columns) == set(other.columns) and one.equals(other.select(one.columns))
+
+
 def _of_one_type(
     old: pl.DataFrame, later: pl.DataFrame, name: str, file: str
 ) -> tuple[pl.DataFrame, pl.DataFrame]:

@@ -15,7 +15,7 @@ import numpy as np
 import polars as pl
 
 from darec.data.dataset import SPLITS, Dataset
-from darec.data.growing_items import grown_fields, new_catalogue
+from darec.data.growing_items import grown_fields, new_catalogue, same_fields
 from darec.data.id_order import ordered
 from darec.data.ingest import Columns, Reading, Source, SourceTable, read_source
 from darec.data.ingest.frames import INTERACTIONS, to_frame
@@ -40,12 +40,14 @@ class Growth:
         counts: how much was added and how much was not, by name.
         notices: the same in sentences, for counts above zero.
         users: rows of old users who have new interactions.
+        empty: whether nothing was added and no field has changed.
     """
 
     dataset: Dataset
     counts: dict[str, int]
     notices: list[str]
     users: IntArray
+    empty: bool
 
 
 def grow(
@@ -128,7 +130,9 @@ def grow(
         vectors={},
     )
     touched = np.unique(new.users)
-    return Growth(grown, counts, tally.notices, touched[touched < dataset.n_users])
+    added = counts["new_interactions"] or counts["new_users"] or counts["new_items"]
+    empty = not added and same_fields(dataset.extra, grown.extra)
+    return Growth(grown, counts, tally.notices, touched[touched < dataset.n_users], empty)
 
 
 _OF_THE_OLD: Final = ("fingerprint", "merged_from", "counts", "files", "schema_version")

@@ -108,6 +108,27 @@ class Log:
             return False
 
 
+def feedback_log(folder: Path) -> Log:
+    """The log of feedback. Raises ``FolderError`` if it cannot be written."""
+    return Log(folder / "feedback.jsonl")
+
+
+def items_log(folder: Path) -> Log:
+    """The log of new items. Raises ``FolderError`` if it cannot be written."""
+    return Log(folder / "items.jsonl")
+
+
+def check_logs(folder: Path) -> None:
+    """Check, before a server says where it is, that it will be able to start.
+
+    Raises:
+        FolderError: a log cannot be written.
+        DataError: the new items in it cannot be read.
+    """
+    feedback_log(folder)
+    items_log(folder).read()
+
+
 def _cut(file: int) -> None:
     """Remove the incomplete line of a killed process."""
     size = end = os.fstat(file).st_size

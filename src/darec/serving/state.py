@@ -9,7 +9,7 @@ from typing import Any, Final
 
 from darec.errors import DarecError
 from darec.serving.grown import NewItem, read_item
-from darec.serving.log import Log
+from darec.serving.log import feedback_log, items_log
 from darec.serving.metrics import Metrics
 from darec.serving.opened import LOG, Opened, Signature, signature
 from darec.serving.refusals import RefusalError
@@ -37,8 +37,8 @@ class Shop:
         self.settings = settings
         self.path: Final = Path(settings.bundle)
         self.metrics = Metrics()
-        self.feedback = Log(Path(settings.log) / "feedback.jsonl")
-        self._items = Log(Path(settings.log) / "items.jsonl")
+        self.feedback = feedback_log(Path(settings.log))
+        self._items = items_log(Path(settings.log))
         self._lock = threading.RLock()  # of whoever replaces what answers
         self._now = Opened.open(self.path)
         self._tried: Signature = self._now.signature

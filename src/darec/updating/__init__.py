@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -15,7 +16,7 @@ from darec.config import RunConfig
 from darec.data.dataset import Dataset, check_target, is_dataset
 from darec.data.growth import Growth, grow
 from darec.data.ingest import Columns
-from darec.errors import ConfigError, RunError
+from darec.errors import ConfigError, DarecWarning, RunError
 from darec.fitting import Job, train
 from darec.model import Model
 from darec.refitting import check_text, chosen_settings, same_place
@@ -70,7 +71,7 @@ def update(
         data: the run's dataset or its folder, if it has moved since training.
         out: folder of the new run; None keeps it in memory.
         data_out: folder of the enlarged dataset; None is a folder in the new run's folder.
-        epochs: number of passes over all interactions; None is :data:`EPOCHS`.
+        epochs: number of passes over all interactions; None is :data:`EPOCHS`, or no training if nothing is new.
         columns: names of the interactions' columns, if they are not those of the import.
         item_id: name of the items' id column, if it is not that of the import.
         unknown_items: ``drop``, ``keep`` or ``error``: what to do with new items without text.
@@ -81,6 +82,9 @@ def update(
         seed: seed; None is that of the run.
         device: device; None is that of the run.
         threads: number of threads; None is that of the run.
+
+    Returns:
+        The new run; or the given one, with a warning and nothing written, if nothing is new and no epochs are given.
 
     Raises:
         DataError: files cannot be used; the error names file, line and remedy.
@@ -107,6 +111,9 @@ def update(
     growth = grow(
         base, interactions, items, columns=asked, item_id=item_id, unknown_items=unknown_items
     )
+    if growth.empty and epochs is None and not resume:
+        _warn_of_nothing_new(source, growth)
+        return source
     given = {"seed": seed, "device": device, "threads": threads}
     config = chosen_settings(source, {name: one for name, one in given.items() if one is not None})
     if not BACKBONES.get(config.backbone.name).closed_form:
@@ -157,6 +164,16 @@ def update(
         )
         made = train(job, progress=progress, tensorboard=tensorboard)
     return made
+
+
+def _warn_of_nothing_new(source: Run, growth: Growth) -> None:
+    found = " ".join(growth.notices)
+    warnings.warn(
+        f"nothing is new{f' ({found.rstrip(chr(46))})' if found else ''}: {source.path or 'the run'} stays as it is, "
+        "and nothing is written. Give a number of epochs to train on nevertheless.",
+        DarecWarning,
+        stacklevel=3,
+    )
 
 
 def _with_splits(source: Run) -> Dataset:
