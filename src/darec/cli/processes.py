@@ -7,6 +7,7 @@ import sys
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 
 import typer
 
@@ -17,29 +18,81 @@ MOST = 64
 """Processes that ``--processes`` starts on one machine; torchrun starts as many as it is told to."""
 
 
-def start_others(processes: int | None, *, alone: str | None) -> None:
+@dataclass(frozen=True)
+class Start:
+    """How many processes a command is to run in, and who starts them.
+
+    Attributes:
+        processes: as many as ``--processes`` says, on this machine.
+        ray: address of the Ray cluster whose workers run it.
+        workers: number of these.
+        device: of the run; unless it is ``cpu``, each worker of Ray has a GPU.
+        threads: of each.
+    """
+
+    processes: int | None = None
+    ray: str | None = None
+    workers: int | None = None
+    device: str | None = None
+    threads: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.ray is None and self.workers is not None:
+            raise ConfigError("--workers is the number of workers of Ray: give --ray ADDRESS too.")
+        if self.ray is not None and self.workers is None:
+            raise ConfigError(f"--ray {self.ray}: give the number of workers too, --workers N.")
+        if self.ray is not None and self.processes is not None:
+            raise ConfigError(
+                "--processes starts processes on this machine, and --ray on a cluster: choose one."
+            )
+
+    @property
+    def words(self) -> list[str]:
+        """The options again, for a command that continues the run."""
+        options = {"--processes": self.processes, "--ray": self.ray, "--workers": self.workers}
+        return [str(word) for one in options.items() if one[1] is not None for word in one]
+
+
+def start_others(start: Start, *, alone: str | None) -> None:
     """Where several processes are asked for and this is none of them: start them, wait, and exit as they do.
 
     Args:
-        processes: as many as ``--processes`` says.
+        start: what is asked for.
         alone: an option that was given and works in one process only.
 
     Raises:
-        ConfigError: one that does not fit with ``alone``, or with those that are there already.
+        ConfigError: what is asked for does not fit with ``alone``, or with the processes that are there already.
     """
     from darec.processes.joining import place
-    from darec.processes.launch import launch
+    from darec.processes.launch import launch, launched
 
     found = place(os.environ)
-    there = found[1] if found else 1
+    processes, there = start.processes, found[1] if found else 1
     if found is not None and processes is not None and processes != there:
         raise ConfigError(
             f"--processes={processes}, and the launcher has started {there}: leave out --processes."
         )
-    if alone and max(there, processes or 1) > 1:
-        remedy = "start one" if there > 1 else "leave out --processes"
+    if found is not None and start.ray is not None and not launched():
+        raise ConfigError("--ray starts the workers itself: start the command without a launcher.")
+    if alone and max(there, processes or 1, start.workers or 1) > 1:
+        asked = "--processes" if start.ray is None else "--ray"
+        remedy = "start one" if there > 1 else f"leave out {asked}"
         raise ConfigError(f"{alone} works in one process: {remedy}.")
-    if found is None and (processes or 1) > 1:
+    if found is not None:
+        return
+    if start.ray is not None:
+        from darec.cli.on_ray import on_ray
+
+        with _ending(speaks=True):
+            status = on_ray(
+                start.ray,
+                start.workers or 1,
+                sys.argv[1:],
+                device=start.device,
+                threads=start.threads,
+            )
+        raise typer.Exit(status)
+    if (processes or 1) > 1:
         with _ending(speaks=True):
             status = launch(processes or 1, sys.argv[1:])
         raise typer.Exit(status)
@@ -52,8 +105,7 @@ def taking_part() -> Iterator[None]:
     from darec.processes.joining import joined
     from darec.processes.launch import LOST, end_with_parent, launched
 
-    if launched():
-        end_with_parent()
+    end_with_parent()
     try:
         with joined() as group:
             if group.size == 1:

@@ -116,6 +116,15 @@ def command(
             "the rows of its own users and items and their part of the graph.",
         ),
     ] = None,
+    ray: Annotated[
+        str | None,
+        typer.Option(
+            metavar="ADDRESS",
+            help="Train in --workers workers of a Ray cluster: HOST:PORT of its head, 'auto' for the cluster of this "
+            "machine or of RAY_ADDRESS, or 'local' for a Ray on this machine. All must see the dataset and --out.",
+        ),
+    ] = None,
+    workers: Annotated[int | None, typer.Option(min=1, help="Number of workers of --ray.")] = None,
     resume: Annotated[
         bool, typer.Option("--resume", help="Continue the run in --out with its own settings.")
     ] = False,
@@ -136,7 +145,7 @@ def command(
     from darec.automatic import fit_auto
     from darec.cli.automatic import check_options, show
     from darec.cli.output import print_json
-    from darec.cli.processes import start_others, taking_part
+    from darec.cli.processes import Start, start_others, taking_part
     from darec.config import resolve_config
     from darec.errors import ConfigError
     from darec.overrides import parse_override
@@ -176,13 +185,14 @@ def command(
         },
         {"--minutes": minutes is not None, "--keep-candidates": keep_candidates},
     )
+    start = Start(processes, ray, workers, device, threads)
     try:
         division = known_shards(shards) if shards else None
-        if division and processes is None and place(os.environ) is None:
+        if division and processes is None and ray is None and place(os.environ) is None:
             raise ConfigError(
-                f"--shards={division} is for several processes: add --processes, or start by torchrun."
+                f"--shards={division} is for several processes: add --processes or --ray, or start by torchrun."
             )
-        start_others(processes, alone="--auto" if auto else None)
+        start_others(start, alone="--auto" if auto else None)
         with taking_part():
             if auto:
                 del how["tensorboard"]
@@ -218,7 +228,7 @@ def command(
         if not launched():  # the process that started it says so
             again = ["darec", "train", str(data), "--out", str(out), *["--auto"] * auto]
             again += [] if refit is None else ["--refit", str(refit)]
-            again += [] if processes is None else ["--processes", str(processes)]
+            again += start.words
             again += [] if shards is None else ["--shards", shards]
             command = shlex.join([*again, "--resume"])
             echo(

@@ -118,7 +118,7 @@ def joined() -> Iterator[Group]:
         yield ALONE
         return
     rank, size, local = found
-    wait = _meeting_seconds(os.environ.get(MEETING))
+    wait = meeting_seconds()
     store = _met(rank, size, wait)
     backend = "gloo"
     if torch.cuda.is_available() and dist.is_nccl_available():
@@ -132,7 +132,13 @@ def joined() -> Iterator[Group]:
         dist.destroy_process_group()
 
 
-def _meeting_seconds(text: str | None) -> float:
+def meeting_seconds() -> float:
+    """How long processes wait for each other at the start, by the environment or :data:`MEETING_SECONDS`.
+
+    Raises:
+        ConfigError: ``DAREC_MEETING_SECONDS`` is no number of seconds.
+    """
+    text = os.environ.get(MEETING)
     try:
         seconds = MEETING_SECONDS if text is None else float(text)
     except ValueError:

@@ -24,6 +24,8 @@ from darec.processes.joining import STORE
 
 PIPE: Final = "DAREC_PARENT"
 """Environment variable: a pipe that ends when the process that started this one has ended."""
+ON_RAY: Final = "DAREC_ON_RAY"
+"""Environment variable: this process is a worker of ``darec train --ray``."""
 LOST: Final = 75
 """Exit status of a process that ended because another did, which says why."""
 GRACE: Final = 10.0
@@ -52,7 +54,7 @@ def launch(count: int, words: Sequence[str]) -> int:
         while any(process.poll() is None for process in processes):
             time.sleep(0.05)
             codes = [process.poll() for process in processes]
-            causes = [rank for rank, code in enumerate(codes) if _is_cause(code)]
+            causes = [rank for rank, code in enumerate(codes) if is_cause(code)]
             failed = causes[0] if causes else None
             if any(codes) and ended is None:
                 ended = time.monotonic()
@@ -61,7 +63,7 @@ def launch(count: int, words: Sequence[str]) -> int:
                 break
     codes = [process.returncode for process in processes]
     if failed is None:
-        failed = next((rank for rank, code in enumerate(codes) if _is_cause(code)), None)
+        failed = next((rank for rank, code in enumerate(codes) if is_cause(code)), None)
     if failed is None and not any(codes):
         return 0
     kept = "What was done is kept: go on with --resume."
@@ -77,7 +79,7 @@ def launch(count: int, words: Sequence[str]) -> int:
     )
 
 
-def _is_cause(code: int | None) -> bool:
+def is_cause(code: int | None) -> bool:
     """Whether a process with this exit status ended for a reason of its own, and not because another did."""
     return code not in (None, 0, LOST, _INTERRUPTED)
 
@@ -129,12 +131,14 @@ def _wait(processes: Sequence[subprocess.Popen[bytes]]) -> None:
 
 
 def launched() -> bool:
-    """Whether :func:`launch` has started this process and reports why the run ended."""
-    return PIPE in os.environ
+    """Whether darec itself has started this process, by :func:`launch` or on Ray, and reports why the run ended."""
+    return PIPE in os.environ or ON_RAY in os.environ
 
 
 def end_with_parent() -> None:
-    """Make this process end when the process that started it closes the pipe, or ends for any reason."""
+    """Make a process of :func:`launch` end when that closes the pipe, or its process ends for any reason."""
+    if PIPE not in os.environ:
+        return
     pipe = int(os.environ[PIPE])
 
     def watch() -> None:
@@ -154,7 +158,7 @@ def leave(status: int) -> None:
     Args:
         status: the exit status. Any other process goes on after the call.
     """
-    if launched():
+    if PIPE in os.environ:
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(status)

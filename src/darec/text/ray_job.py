@@ -7,8 +7,6 @@ this machine for the duration of the job. Every worker needs darec and the model
 
 from __future__ import annotations
 
-import importlib.util
-import logging
 import os
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, cast
@@ -16,6 +14,7 @@ from typing import Any, cast
 import numpy as np
 
 from darec.errors import ConfigError, TextError
+from darec.processes.cluster import AUTO, LOCAL, connected, require_ray
 from darec.registry.origins import Parcel, origin_of
 from darec.text.inputs import make_encoder
 from darec.types import FloatArray
@@ -64,8 +63,7 @@ class RayBatches:
     def __init__(
         self, spec: str, options: Mapping[str, Any], device: str, revision: str, workers: int
     ) -> None:
-        if importlib.util.find_spec("ray") is None:
-            raise ConfigError("--ray needs Ray: pip install 'darec[ray]'")
+        require_ray()
         if workers < 1:
             raise ConfigError(f"--ray {workers}: give at least 1 worker.")
         origin = origin_of("encoder", spec.partition(":")[0])
@@ -80,40 +78,24 @@ class RayBatches:
         """Yield the number and the vectors of each batch. Raises ``TextError`` if a worker fails."""
         import ray
 
-        started = not ray.is_initialized()
-        if started:
-            self._start()
-        context = ray.data.DataContext.get_current()
-        context.enable_progress_bars = False
-        try:
-            rows = [{"batch": n, "texts": list(texts)} for n, texts in enumerate(batches)]
-            done = ray.data.from_items(rows, override_num_blocks=min(len(rows), 10_000)).map(
-                cast(Any, Worker),  # Ray's types allow only functions
-                fn_constructor_args=self.arguments,
-                compute=ray.data.ActorPoolStrategy(size=min(self.workers, len(rows))),
-                **self.resources,
-            )
-            for row in done.iter_rows():
-                vectors = np.frombuffer(row["vectors"], np.float32).reshape(-1, row["dim"])
-                yield int(row["batch"]), vectors
-        except ray.exceptions.RayError as error:
-            lines = [line for line in str(error).splitlines() if line.strip()]
-            raise TextError(
-                f"a Ray worker failed ({lines[-1].strip() if lines else type(error).__name__}). Finished batches "
-                "are kept: solve the problem and run the same command again."
-            ) from error
-        finally:
-            if started:
-                ray.shutdown()
-
-    def _start(self) -> None:
-        import ray
-
-        if os.environ.get("RAY_ADDRESS"):
-            ray.init(log_to_driver=False, logging_level=logging.ERROR)
-            return
-        # More actors than CPUs would wait for ever.
-        cpus = max(self.workers + 1, os.cpu_count() or 1)
-        ray.init(
-            num_cpus=cpus, include_dashboard=False, log_to_driver=False, logging_level=logging.ERROR
-        )
+        # Workers for which there is no processor would wait for ever; the driver needs one too.
+        with connected(AUTO if os.environ.get("RAY_ADDRESS") else LOCAL, self.workers + 1):
+            context = ray.data.DataContext.get_current()
+            context.enable_progress_bars = False
+            try:
+                rows = [{"batch": n, "texts": list(texts)} for n, texts in enumerate(batches)]
+                done = ray.data.from_items(rows, override_num_blocks=min(len(rows), 10_000)).map(
+                    cast(Any, Worker),  # Ray's types allow only functions
+                    fn_constructor_args=self.arguments,
+                    compute=ray.data.ActorPoolStrategy(size=min(self.workers, len(rows))),
+                    **self.resources,
+                )
+                for row in done.iter_rows():
+                    vectors = np.frombuffer(row["vectors"], np.float32).reshape(-1, row["dim"])
+                    yield int(row["batch"]), vectors
+            except ray.exceptions.RayError as error:
+                lines = [line for line in str(error).splitlines() if line.strip()]
+                raise TextError(
+                    f"a Ray worker failed ({lines[-1].strip() if lines else type(error).__name__}). Finished batches "
+                    "are kept: solve the problem and run the same command again."
+                ) from error
