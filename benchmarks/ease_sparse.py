@@ -1,9 +1,12 @@
-"""EASE over candidates against EASE, and how it grows: ``python -m benchmarks.ease_sparse [toys] [10000 100000 ...]``.
+"""EASE over candidates against EASE, and how it grows.
+
+    python -m benchmarks.ease_sparse [toys] [10000 100000 ...] [processes]
 
 On toys: recall, NDCG, seconds and entries of ``ease`` and of ``ease_sparse`` by number of candidates, without text and
 with L3AE, on the same threads. Then seconds and peak memory on synthetic data of growing size, each in a process of its
 own, with the slope of the logarithms. Items and users are as many; users have 10 items on average, log-normally; items
-are drawn from communities of about 1,000, or in three of ten cases from all, by a power law.
+are drawn from communities of about 1,000, or in three of ten cases from all, by a power law. Then one process of one
+thread and two of one thread each in turn, A B A B, at 30,000 items.
 
 Writes results/ease_sparse.json, keeping the rows that it did not measure again, and the tables of
 docs/studies/ease-sparse.md; ``--tables`` writes these alone.
@@ -13,8 +16,10 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 from typing import Any, Final
@@ -27,6 +32,7 @@ from benchmarks.common import (
     RESULTS,
     SHARED,
     load_result,
+    ratio,
     resident_mb,
     shared_dataset,
     write_between,
@@ -36,11 +42,15 @@ from darec.backbones.closed_form import ClosedFormInputs
 from darec.backbones.ease_sparse import EASESparse, EASESparseConfig
 from darec.config import resolve_config
 from darec.evaluation.evaluate import Evaluator
+from darec.processes.joining import STORE, joined
 from darec.text import embed
 from darec.training import make_trainer
 from darec.types import Interactions
 
 SIZES: Final = (10_000, 100_000, 1_000_000)
+SHARED_OUT: Final = 30_000
+"""Items of the problem that several processes solve together."""
+ROUNDS: Final = 3
 CANDIDATES: Final = (50, 100, 200, 500)
 PAGE: Final = RESULTS.parents[1] / "docs" / "studies" / "ease-sparse.md"
 _MEAN, _SPREAD, _COMMUNITY, _STRAY = 10, 0.8, 1000, 0.3
@@ -67,8 +77,9 @@ def grown(items: int, threads: int) -> dict[str, Any]:
     train = power_law(items)
     before = resident_mb("VmRSS")
     started, worked = time.perf_counter(), time.process_time()
-    inputs = ClosedFormInputs(train, np.arange(items), threads=threads)
-    scorer = EASESparse(EASESparseConfig(ridge=100.0)).fit(inputs)
+    with joined() as group:
+        inputs = ClosedFormInputs(train, np.arange(items), threads=threads, group=group)
+        scorer = EASESparse(EASESparseConfig(ridge=100.0)).fit(inputs)
     return {
         "items": items,
         "interactions": len(train),
@@ -78,6 +89,35 @@ def grown(items: int, threads: int) -> dict[str, Any]:
         "peak_mb": round(resident_mb("VmHWM") - before),
         "threads": threads,
     }
+
+
+def together(size: int) -> float:
+    """Seconds in which so many processes of one thread solve one problem; without their start."""
+    command = [sys.executable, "-m", "benchmarks.ease_sparse", str(SHARED_OUT), "--here"]
+    with tempfile.TemporaryDirectory() as folder:
+        processes = []
+        for rank in range(size):
+            ranks = {"RANK": str(rank), "WORLD_SIZE": str(size), STORE: f"{folder}/store"}
+            processes.append(
+                subprocess.Popen(
+                    [*command, "--threads", "1"],
+                    env={**os.environ, **ranks, "OMP_NUM_THREADS": "1"},
+                    stdout=subprocess.PIPE,
+                    text=True,
+                )
+            )
+        said = [process.communicate()[0] for process in processes]
+    return float(json.loads(said[0])["seconds"])
+
+
+def divided() -> dict[str, Any]:
+    """Seconds of one process and of two in turn, and how many times as fast two are, each with its spread."""
+    seconds: dict[str, list[float]] = {"one": [], "two": []}
+    for _ in range(ROUNDS):
+        seconds["one"].append(together(1))
+        seconds["two"].append(together(2))
+        print(json.dumps(seconds), flush=True)
+    return {"items": SHARED_OUT, **seconds, "times": ratio(seconds["one"], seconds["two"])}
 
 
 def on_toys(threads: int, data: Path) -> list[dict[str, Any]]:
@@ -163,12 +203,23 @@ def tables(result: dict[str, Any]) -> None:
         f"Slope in the logarithm: CPU seconds {result['slope_cpu_seconds']}, memory {result['slope_peak_mb']}.",
     ]
     write_between(PAGE, "growth", "\n".join(lines))
+    found = result.get("divided")
+    if found:
+        times = found["times"]
+        shown = f"{times['median']} ({times['min']} to {times['max']})"
+        lines = [
+            f"| {found['items']:,} items, one thread each | seconds, round by round | times as fast |",
+            "|---|---|---|",
+            f"| one process | {', '.join(map(str, found['one']))} | 1.0 |",
+            f"| two processes | {', '.join(map(str, found['two']))} | {shown} |",
+        ]
+        write_between(PAGE, "divided", "\n".join(lines))
 
 
 def main() -> None:
     """Measure what is asked for, and write."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("what", nargs="*", default=["toys", *map(str, SIZES)])
+    parser.add_argument("what", nargs="*", default=["toys", *map(str, SIZES), "processes"])
     parser.add_argument("--threads", type=int, default=2)
     parser.add_argument("--data", type=Path, default=Path("data/toys"))
     parser.add_argument(
@@ -186,7 +237,9 @@ def main() -> None:
         return
     if "toys" in options.what:
         keep(toys=on_toys(options.threads, options.data))
-    for size in (what for what in options.what if what != "toys"):
+    if "processes" in options.what:
+        keep(shared=divided())
+    for size in (what for what in options.what if what.isdecimal()):
         command = [sys.executable, "-m", "benchmarks.ease_sparse", size, "--here"]
         told = subprocess.run(
             [*command, "--threads", str(options.threads)],
@@ -197,14 +250,19 @@ def main() -> None:
         keep(row=json.loads(told.stdout))
 
 
-def keep(toys: list[dict[str, Any]] | None = None, row: dict[str, Any] | None = None) -> None:
+def keep(
+    toys: list[dict[str, Any]] | None = None,
+    row: dict[str, Any] | None = None,
+    shared: dict[str, Any] | None = None,
+) -> None:
     """Put what was measured beside what had been, and write the tables."""
     there = (RESULTS / "ease_sparse.json").is_file()
-    last = load_result("ease_sparse") if there else {"toys": [], "rows": []}
-    by_size = {known["items"]: known for known in [*last["rows"], *([row] if row else [])]}
+    last = load_result("ease_sparse") if there else {}
+    by_size = {known["items"]: known for known in [*last.get("rows", []), *([row] if row else [])]}
     rows = [by_size[items] for items in sorted(by_size)]
     slopes = {f"slope_{name}": slope(rows, name) for name in ("cpu_seconds", "peak_mb")}
-    result = {"toys": toys or last["toys"], "rows": rows, **slopes}
+    kept = {"toys": toys or last.get("toys", []), "divided": shared or last.get("divided")}
+    result = {**kept, "rows": rows, **slopes}
     write_result("ease_sparse", result)
     tables(result)
 

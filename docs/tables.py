@@ -48,7 +48,9 @@ def divided() -> str:
     for kind, registry in FOLDERS.items():
         names: dict[bool, list[str]] = {True: [], False: []}
         for name in sorted(registry.own):
-            names[getattr(registry.get(name), "by_columns", False)].append(name)
+            part = registry.get(name)
+            ways = [getattr(part, way, False) for way in ("by_columns", "by_items")]
+            names[any(ways)].append(name)
         cells = [
             ", ".join(f"[{name}]({kind}s/{name}.md)" for name in names[yes])
             for yes in (True, False)

@@ -136,7 +136,9 @@ def _record(job: Job, trainer: AnyTrainer) -> Run:
         **{f"diagnostics/{name}": value for name, value in state.diagnostics.items()},
     }
     if job.group.size > 1:
-        run.metrics |= {"processes": job.group.size, "bytes_sent_per_step": round(state.sent)}
+        run.metrics["processes"] = job.group.size
+    if state.sent:
+        run.metrics["bytes_sent_per_step"] = round(state.sent)
     if run.refit is not None:
         run.metrics["refit"] = True
     if state.out_of_time:

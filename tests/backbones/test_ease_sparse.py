@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from typing import ClassVar
 
 import numpy as np
@@ -15,7 +16,10 @@ from darec.backbones.ease import EASE, EASEConfig
 from darec.backbones.ease_sparse import EASESparse, EASESparseConfig
 from darec.errors import ConfigError
 from darec.numerics.structure import Structure, item_matrix
+from darec.processes.group import within
 from darec.testing.closed_form import ClosedFormSuite
+from darec.testing.steps import tiny_text
+from darec.testing.threads import together
 from darec.testing.worlds import tiny_dataset
 from darec.types import Interactions
 
@@ -139,6 +143,65 @@ def test_a_killed_run_goes_on_from_its_finished_blocks(tmp_path, monkeypatch):
     whole = darec.fit(data, backbone="ease_sparse", settings=settings, progress=False)
     users = np.arange(data.n_users)
     np.testing.assert_array_equal(run.scorer.score(users), whole.scorer.score(users))
+
+
+@pytest.mark.parametrize("alignment", ["none", "l3ae"])
+@pytest.mark.parametrize("size", [2, 3])
+def test_processes_solve_what_one_solves_to_the_last_bit(tmp_path, monkeypatch, alignment, size):
+    """Whole runs, with a ridge and a lean that validation chooses; the last turn has fewer blocks than processes."""
+    monkeypatch.setattr(ease_sparse, "_BLOCK", 7)
+    data = tiny_dataset()
+    options = {"backbone": "ease_sparse", "alignment": alignment, "progress": False}
+    options |= {"settings": {"backbone.candidates": 6, "options.threads": 1}}
+    options |= {"text": None if alignment == "none" else tiny_text(data)}
+    whole = darec.fit(data, **options)
+
+    def work(group):
+        with within(group):
+            return darec.fit(data, out=tmp_path / "run", **options)
+
+    runs = together(work, size)
+    for run in runs:
+        assert run.metrics["processes"] == size and "bytes_sent_per_step" not in run.metrics
+        assert run.metrics["valid/recall@20"] == whole.metrics["valid/recall@20"]
+        for name, array in whole.scorer.arrays().items():
+            assert torch.equal(run.scorer.arrays()[name], array), name
+    assert runs[0].about["processes"] == size
+
+
+@pytest.mark.parametrize("sizes", [(2, 1), (1, 3), (3, 2)])
+def test_any_number_of_processes_goes_on_from_the_finished_blocks(tmp_path, monkeypatch, sizes):
+    monkeypatch.setattr(ease_sparse, "_BLOCK", 4)
+    data, columns, save = tiny_dataset(), ease_sparse._Problem.columns, ease_sparse.Blocks.save
+    settings = {"backbone.candidates": 6, "backbone.ridge": 10.0, "options.threads": 1}
+    solved, stored = [], []
+
+    def counted(problem, items):
+        solved.append(items.start // 4)
+        return columns(problem, items)
+
+    def until_the_fourth(blocks, number, data):
+        if len(stored) == 4:
+            raise Killed
+        save(blocks, number, data)
+        stored.append(number)
+
+    def work(group, **options):
+        with within(group):
+            return darec.fit(data, out=tmp_path / "run", progress=False, **options)
+
+    monkeypatch.setattr(ease_sparse._Problem, "columns", counted)
+    monkeypatch.setattr(ease_sparse.Blocks, "save", until_the_fourth)
+    first = partial(work, backbone="ease_sparse", settings=settings)
+    with pytest.raises(Killed):
+        together(first, sizes[0])
+    solved.clear()
+    monkeypatch.setattr(ease_sparse.Blocks, "save", save)
+    run = together(partial(work, resume=True), sizes[1])[0]
+    assert len(stored) == 4 and sorted([*stored, *solved]) == list(range(10))
+    whole = darec.fit(data, backbone="ease_sparse", settings=settings, progress=False)
+    for name, array in whole.scorer.arrays().items():
+        assert torch.equal(run.scorer.arrays()[name], array), name
 
 
 def test_blocks_of_other_settings_and_damaged_ones_are_solved_again(tmp_path):

@@ -197,6 +197,8 @@ def test_values_and_tensors_of_the_leader_reach_all() -> None:
     def work(group: Group) -> None:
         assert group.told({"rank": group.rank}) == {"rank": 0}
         assert group.everyone("x" * group.rank) == ["", "x", "xx"]
+        collected = group.collected(b"x" * group.rank)
+        assert collected == ([b"", b"x", b"xx"] if group.leads else [])
         found = group.dealt(tensors if group.leads else {})
         assert found.keys() == tensors.keys()
         assert all(torch.equal(found[name], x) for name, x in tensors.items())
@@ -228,6 +230,10 @@ def test_which_parts_cannot_be_divided_is_known() -> None:
         }
         assert {backbone for backbone, _ in refused} == names
         for (backbone, _), reason in refused.items():
-            option = "--shards" if backbone == "dccf" else "--processes"
-            assert f"'{backbone}'" in reason and f"leave out {option}" in reason
-    assert "closed form" in (indivisible("ease", "none") or "")
+            remedy = "leave out --shards" if backbone == "dccf" else "start one"
+            assert f"'{backbone}'" in reason and remedy in reason
+    solved = {name for name in BACKBONES.own if BACKBONES.get(name).closed_form}
+    whole = {name: reason for name in solved if (reason := indivisible(name, "none"))}
+    assert solved - set(whole) == {"ease_sparse"}
+    assert all("closed form, by one process" in reason for reason in whole.values())
+    assert "leave out --shards" in (indivisible("ease_sparse", "none", "rows") or "")

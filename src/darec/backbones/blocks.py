@@ -8,7 +8,7 @@ from typing import Final
 
 import numpy as np
 from safetensors import SafetensorError
-from safetensors.torch import load, save
+from safetensors.torch import load
 from torch import Tensor
 
 from darec.files import write_atomic
@@ -39,11 +39,11 @@ class Blocks:
         except (OSError, SafetensorError):
             return None
 
-    def save(self, number: int, arrays: dict[str, Tensor]) -> None:
-        """Write a block atomically."""
+    def save(self, number: int, data: bytes) -> None:
+        """Write a block, as safetensors, atomically."""
         if self.folder is not None:
             self.folder.mkdir(parents=True, exist_ok=True)
-            write_atomic(self._path(self.folder, number), save(arrays))
+            write_atomic(self._path(self.folder, number), data)
 
     @staticmethod
     def _path(folder: Path, number: int) -> Path:

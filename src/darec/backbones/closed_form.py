@@ -19,6 +19,7 @@ from darec.config import PartConfig
 from darec.errors import ConfigError
 from darec.graph import matrix_of as matrix_of
 from darec.numerics.structure import Structure
+from darec.processes import ALONE, Group
 from darec.scoring import Scorer
 from darec.settings import Configured
 from darec.types import IntArray, Interactions, TextTable
@@ -44,6 +45,8 @@ class ClosedFormInputs:
         threads: number of threads that may be used.
         device: torch device of dense matrix products.
         folder: folder of the run, where a long computation may store finished blocks. With None, nothing is stored.
+        group: the processes that solve the model together. All have the same inputs except ``folder``, which the
+            leader alone has.
     """
 
     train: Interactions
@@ -54,6 +57,7 @@ class ClosedFormInputs:
     threads: int = 1
     device: str = "cpu"
     folder: Path | None = None
+    group: Group = ALONE
 
 
 class ClosedForm(Configured[C], ABC):
@@ -65,6 +69,8 @@ class ClosedForm(Configured[C], ABC):
         closed_form: always True; it is False for trained backbones.
         deterministic: whether every seed gives the same result.
         takes_structure: whether it works with alignments that give an item-item structure.
+        by_items: whether several processes can solve it, each for some of the items. :meth:`fit` then gives the whole
+            scorer on the leader, and on the others one that nobody uses.
         ablations: the ablations of ``darec ablate``, name -> settings. With None, they are derived from the config.
     """
 
@@ -73,6 +79,7 @@ class ClosedForm(Configured[C], ABC):
     closed_form: ClassVar[bool] = True
     deterministic: ClassVar[bool] = True
     takes_structure: ClassVar[bool] = False
+    by_items: ClassVar[bool] = False
     ablations: ClassVar[Mapping[str, Mapping[str, Any]] | None] = None
 
     def __init__(self, config: C) -> None:

@@ -7,7 +7,7 @@ then do not depend on one another, and time and memory grow in proportion to the
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import Annotated, ClassVar, Final, Literal
 
@@ -15,6 +15,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from pydantic import Field
+from safetensors.torch import load, save
 from scipy import sparse
 from torch import Tensor
 
@@ -32,6 +33,7 @@ from darec.memory import require_memory
 from darec.numerics.candidates import Candidates
 from darec.numerics.gram import Gram, gram_bytes
 from darec.numerics.structure import Structure
+from darec.processes import Group
 from darec.progress import counted
 from darec.scoring import MatrixScorer
 from darec.types import FloatArray, IntArray
@@ -65,21 +67,25 @@ class EASESparse(ClosedForm[EASESparseConfig]):
     """A sparse item-item matrix by ridge regression of every item on its candidates."""
 
     takes_structure = True
+    by_items = True
 
     def fit(self, inputs: ClosedFormInputs) -> MatrixScorer:
-        """Solve for B column by column on all threads. Finished blocks are stored in the run's folder.
+        """Solve for B column by column, on all threads of all processes. Finished blocks are in the run's folder.
+
+        A column is solved by one thread, so that its values do not depend on how many threads or processes there are.
 
         Raises:
             ConfigError: there is too little memory, or a system is singular.
         """
         X = matrix_of(inputs.train)
         structure = inputs.structure or Structure()
-        self._require_memory(X, structure, inputs.threads)
-        problem = _Problem(self.config, X, structure)
+        with inputs.group.agreeing():
+            self._require_memory(X, structure, inputs.threads)
+            problem = _Problem(self.config, X, structure)
         numbers = f"{self.config.model_dump_json()} {X.shape} {structure.share}"
         blocks = Blocks(inputs.folder, numbers, X.indptr, X.indices, *structure.tensors())
-        found = _on_threads(problem, blocks, inputs.threads)
-        return MatrixScorer(_assembled(list(found), X.shape[1]), X, inputs.ties)
+        found = _solved(problem, blocks, inputs.threads, inputs.group)
+        return MatrixScorer(_assembled(found, X.shape[1]), X, inputs.ties)
 
     def _require_memory(self, X: sparse.csr_array, structure: Structure, threads: int) -> None:
         """Refuse a problem if X'X, the columns while they are joined, and the threads' systems exceed the memory."""
@@ -157,31 +163,42 @@ class _Problem:
         return np.asarray(solved.numpy())
 
 
-def _on_threads(problem: _Problem, blocks: Blocks, threads: int) -> Iterator[Columns]:
-    """The columns block by block: blocks of an earlier run are read, and the others are solved by several threads."""
-    starts = range(0, problem.n, _BLOCK)
+def _solved(problem: _Problem, blocks: Blocks, threads: int, group: Group) -> list[Columns]:
+    """The columns of all blocks, on the leader; nothing on the other processes.
 
-    def one(start: int) -> Columns:
-        number = start // _BLOCK
-        found = blocks.load(number)
-        if found is None:
-            found = problem.columns(range(start, min(start + _BLOCK, problem.n)))
-            blocks.save(number, found)
-        return found
+    The leader reads the blocks of an earlier run. The others are solved in turns, one by each process in a turn, while
+    its threads go on with those of the next turns; the leader collects and stores them.
+    """
+    numbers = range(-(-problem.n // _BLOCK))
+    stored = {number: blocks.load(number) for number in numbers}
+    found = {number: block for number, block in stored.items() if block is not None}
+    todo = sorted(set(numbers).difference(group.told([*found])))
+    turns = [todo[start : start + group.size] for start in range(0, len(todo), group.size)]
+
+    def one(number: int) -> bytes:
+        start = number * _BLOCK
+        return save(problem.columns(range(start, min(start + _BLOCK, problem.n))))
 
     before = torch.get_num_threads()
     pool = ThreadPoolExecutor(threads, initializer=torch.set_num_threads, initargs=(1,))
     try:
-        found = pool.map(one, starts)
-        for _ in counted(starts, "solving the item-item matrix"):
-            yield next(found)
+        own = pool.map(one, todo[group.rank :: group.size])
+        for turn in counted(turns, "solving the item-item matrix"):
+            with group.agreeing():
+                mine = next(own, b"")
+            for number, data in zip(turn, group.collected(mine), strict=False):
+                blocks.save(number, data)
+                found[number] = load(data)
     finally:
         pool.shutdown(cancel_futures=True)
         torch.set_num_threads(before)
+    return [found[number] for number in numbers] if group.leads else []
 
 
 def _assembled(blocks: list[Columns], n: int) -> sparse.csr_array:
-    """The columns as one [n, n] matrix in compressed sparse row format."""
+    """The columns as one [n, n] matrix in compressed sparse row format; an empty one without blocks."""
+    if not blocks:
+        return sparse.csc_array((n, n), dtype=np.float32).tocsr()
     counts, rows, values = (
         np.concatenate([block[name].numpy() for block in blocks])
         for name in ("counts", "rows", "values")

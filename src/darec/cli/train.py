@@ -259,9 +259,10 @@ def _print(run: Run) -> None:
         f"{run.metrics['seconds_per_epoch']:.2f} s an epoch, peak memory {run.metrics['peak_rss_mb']:.0f} MiB; the "
         f"run is in {run.path}"
     )
+    if "bytes_sent_per_step" in run.metrics:
+        cost = f"{run.metrics['bytes_sent_per_step']:,} bytes sent a step by each; {cost}"
     if "processes" in run.metrics:
-        sent = f"{run.metrics['bytes_sent_per_step']:,} bytes sent a step by each"
-        cost = f"{run.metrics['processes']} processes, {sent}; {cost}"
+        cost = f"{run.metrics['processes']} processes, {cost}"
     if run.refit is not None:
         counts = run.refit["interactions"]
         splits = ", ".join(f"{count:,} of {name}" for name, count in counts.items())

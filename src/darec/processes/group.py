@@ -22,6 +22,9 @@ WRITING: Final = threading.Lock()
 """Held while a checkpoint is written: a process that is to end finishes it first."""
 
 
+_NO_BYTES: Final = torch.empty(0, dtype=torch.uint8)
+
+
 class LostError(DarecError, RuntimeError):
     """Another process has ended, or does not answer."""
 
@@ -105,6 +108,17 @@ class Group:
             receive = [n] + [0] * (self.size - 1)
             found[name] = self.exchange(flat.repeat(self.size), send, receive).view(shape)
         return found
+
+    def collected(self, data: bytes) -> list[bytes]:
+        """The bytes of every process, in the order of their ranks, on the leader; nothing on the others."""
+        if self.size == 1:
+            return [data]
+        lengths = self.everyone(len(data))
+        flat = torch.frombuffer(bytearray(data), dtype=torch.uint8) if data else _NO_BYTES
+        send = [len(data)] + [0] * (self.size - 1)
+        receive = lengths if self.leads else [0] * self.size
+        came = self.exchange(flat, send, receive).split(receive)
+        return [part.numpy().tobytes() for part in came] if self.leads else []
 
     @contextmanager
     def agreeing(self) -> Iterator[None]:

@@ -249,13 +249,14 @@ def indivisible(backbone: str, alignment: str, shards: str = "columns") -> str |
     """
     one, other = BACKBONES.get(backbone), ALIGNMENTS.get(alignment)
     if one.closed_form:
-        return f"backbone {backbone!r} is solved in closed form, by one process: leave out --processes."
+        if one.by_items and shards == "columns":
+            return None
+        if one.by_items:
+            return f"backbone {backbone!r} is divided by items, not by rows: leave out --shards."
+        return f"backbone {backbone!r} is solved in closed form, by one process: start one."
     for kind, name, part in (("backbone", backbone, one), ("alignment", alignment, other)):
         if not part.by_columns:
-            return (
-                f"{kind} {name!r} cannot be trained by several processes: leave out --processes, or choose another "
-                f"{kind}."
-            )
+            return f"{kind} {name!r} cannot be trained by several processes: start one, or choose another {kind}."
         if shards == "rows" and not part.by_rows:
             return f"{kind} {name!r} cannot be divided by rows: leave out --shards, or choose another {kind}."
     return None

@@ -50,13 +50,11 @@ def make_trainer(
     from darec.processes import ALONE
     from darec.registry import BACKBONES
     from darec.training.beside import BesideTrainer
-    from darec.training.checks import check_divided
     from darec.training.closed_form import ClosedFormTrainer
     from darec.training.trainer import Trainer
 
     if options.get("group", ALONE).leads and config.beside is not None:
         return BesideTrainer(config, dataset, text, **options)
     if BACKBONES.get(config.backbone.name).closed_form:
-        check_divided(config, options.pop("group", ALONE).size, options.pop("shards", "columns"))
         return ClosedFormTrainer(config, dataset, text, **options)
     return Trainer(config, dataset, text, **options)

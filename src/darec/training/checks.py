@@ -82,6 +82,8 @@ def check_divided(
         raise ConfigError(
             f"options.device {device!r}: {processes} processes would share one GPU: write cuda, and each takes its own."
         )
+    if BACKBONES.get(config.backbone.name).closed_form:
+        return
     if shards == "rows":
         if train is not None:
             require_rows(train, processes)
@@ -89,8 +91,8 @@ def check_divided(
     dim = getattr(config.backbone, "dim", 0)
     if dim < processes:
         raise ConfigError(
-            f"--processes={processes}, and backbone.dim={dim}: each process holds a column at least. Lower --processes "
-            "or raise backbone.dim."
+            f"{processes} processes, and backbone.dim={dim}: each process holds a column at least. Start fewer, or "
+            "raise backbone.dim."
         )
 
 

@@ -14,13 +14,15 @@ from torch import Tensor
 from darec.backbones.closed_form import ClosedForm, ClosedFormInputs
 from darec.config import RunConfig
 from darec.data.dataset import Dataset
-from darec.evaluation.evaluate import judges, validator
+from darec.evaluation.evaluate import Evaluator, judges, validator
 from darec.lock import Lock
 from darec.model import Model
+from darec.processes import ALONE, Group
+from darec.processes.choice import Shards
 from darec.registry import ALIGNMENTS, BACKBONES
 from darec.scoring import Scorer
 from darec.seeding import seeded
-from darec.training.checks import check_config
+from darec.training.checks import check_config, check_divided
 from darec.training.history import History
 from darec.training.progress import Reporter, told_sample
 from darec.training.state import TrainState
@@ -47,9 +49,14 @@ class ClosedFormTrainer:
         validate: bool = True,
         start: Callable[[Model], None] | None = None,
         deadline: float | None = None,
+        group: Group = ALONE,
+        shards: Shards = "columns",
     ) -> None:
         self.deadline = math.inf if deadline is None else deadline
-        metric, k = check_config(config, dataset, validate=validate)
+        self.group = group
+        with group.agreeing():
+            metric, k = check_config(config, dataset, validate=validate)
+            check_divided(config, group.size, shards)
         self.config, self.dataset, self.text, self.folder = config, dataset, text, folder
         self.reporter = reporter or Reporter()
         self.metric, self._lock, self.tensorboard = metric, lock, tensorboard
@@ -57,7 +64,8 @@ class ClosedFormTrainer:
         self.backbone = BACKBONES.get(config.backbone.name)
         self.alignment = ALIGNMENTS.get(config.alignment.name)
         users = judges(dataset, config.train.eval_users)
-        self.evaluator = validator(dataset, k, users) if validate else None
+        self.validates = validate
+        self.evaluator = validator(dataset, k, users) if validate and group.leads else None
         self.state = TrainState()
         self._scorer: Scorer | None = None
         self.told: dict[str, float] = {}
@@ -97,6 +105,7 @@ class ClosedFormTrainer:
                 threads=config.options.threads or torch.get_num_threads(),
                 device=config.options.device,
                 folder=self.folder,
+                group=self.group,
             )
             model: ClosedForm[Any] = self.backbone(config.backbone)
             return model.fit(inputs)
@@ -115,18 +124,14 @@ class ClosedFormTrainer:
             begun = time.perf_counter()
             scorer = self.solve(config)
             state.seconds.append(time.perf_counter() - begun)
-            if self.evaluator is None:
+            if not self.validates:
                 self._scorer, state.diagnostics = scorer, self.told
                 self.reporter.trained(1, {})
                 break
-            found = self.evaluator.evaluate(scorer, (self.metric,))
-            value = found.summary()[monitor]
-            told = self.told | told_sample(self.reporter, found, monitor, self.dataset)
-            if value > state.best_value:
-                self._scorer, state.best_value = scorer, value
-                state.diagnostics = chosen(self.config, config) | told
-            self.reporter.evaluated(1, {}, monitor, value, state.best_value)
-            if done < len(candidates) and time.monotonic() >= self.deadline:
+            if self.evaluator is not None:
+                self._judge(self.evaluator, config, scorer)
+            late = time.monotonic() >= self.deadline
+            if self.group.told(late) and done < len(candidates):
                 state.out_of_time = True
                 break
         state.epoch = state.best_epoch = 1
@@ -137,6 +142,17 @@ class ClosedFormTrainer:
         history.append(1, {"seconds": state.total_seconds, **figures})
         history.close()
         return state
+
+    def _judge(self, evaluator: Evaluator, config: RunConfig, scorer: Scorer) -> None:
+        """Keep a scorer if it is the best so far on validation."""
+        state, monitor = self.state, self.config.train.monitor
+        found = evaluator.evaluate(scorer, (self.metric,))
+        value = found.summary()[monitor]
+        told = self.told | told_sample(self.reporter, found, monitor, self.dataset)
+        if value > state.best_value:
+            self._scorer, state.best_value = scorer, value
+            state.diagnostics = chosen(self.config, config) | told
+        self.reporter.evaluated(1, {}, monitor, value, state.best_value)
 
     def scorer(self) -> Scorer:
         """The solved scorer. Raises ``RuntimeError`` before :meth:`fit`."""
