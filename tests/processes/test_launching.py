@@ -257,6 +257,20 @@ def test_processes_that_cannot_meet_are_refused_in_time(
     assert time.monotonic() - began < 30
 
 
+def test_a_dead_address_is_told_in_one_line_without_what_torch_reports(tmp_path: Path) -> None:
+    tiny_dataset().save(tmp_path / "data")
+    ranks = {"RANK": "1", "WORLD_SIZE": "2", "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": "9"}
+    words = ["-m", "darec", "train", str(tmp_path / "data"), "--out", str(tmp_path / "r")]
+    environment = {**os.environ, **ranks, MEETING: "1"}
+    environment.pop(STORE, None)
+    ended = subprocess.run(
+        [sys.executable, *words], env=environment, capture_output=True, text=True, check=False
+    )
+    assert ended.returncode == 2
+    (line,) = ended.stderr.splitlines()
+    assert line.startswith("darec: error: process 1 of 2 cannot reach the others at 127.0.0.1:9.")
+
+
 def test_options_that_do_not_go_together_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -41,6 +41,7 @@ def connected(address: str, cpus: int) -> Iterator[None]:
         ConfigError: Ray is not installed, or no cluster answers.
     """
     require_ray()
+    os.environ.setdefault("RAY_DEDUP_LOGS_SKIP_REGEX", ".")  # Ray's own reports, on standard output
     import ray
 
     if ray.is_initialized():
