@@ -125,7 +125,9 @@ def _note(message: Warning | str, *about: Any, **more: Any) -> None:
 
 def main() -> int:
     """Run the command line and return its exit status: 0, 1 (done in part), 2 (refused), 128 + a signal."""
-    if "RANK" in os.environ:  # torch is not imported yet; its reports hold stacks of C++ before our line
+    if (
+        "RANK" in os.environ
+    ):  # torch is not imported yet; its reports hold stacks of C++ before our line
         os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "FATAL")
     stopped: list[int] = []
 
