@@ -58,8 +58,9 @@ def test_matrices_of_all_number_types_are_read(
 )
 def test_names_of_older_versions_are_known(new: bytes, old: bytes) -> None:
     data = pickle.dumps(sp.coo_matrix(DENSE), 2)
-    assert new in data
-    assert (load_matrix(data.replace(new, old)).toarray() == DENSE).all()
+    written, other = (new, old) if new in data else (old, new)  # numpy 1 writes the older
+    assert written in data
+    assert (load_matrix(data.replace(written, other)).toarray() == DENSE).all()
 
 
 def test_a_state_of_row_and_col_as_older_scipy_wrote_it() -> None:

@@ -126,7 +126,10 @@ def iso_times(texts: pl.Series) -> pl.Series:
     texts = matching(texts, _ISO).str.replace(r"\s*(UTC|GMT)$", "Z")
     if texts.null_count() == len(texts):
         return texts.cast(pl.Float64)
-    numbers = seconds_of(texts.str.to_datetime(strict=False, time_zone="UTC"))
+    try:
+        numbers = seconds_of(texts.str.to_datetime(strict=False, time_zone="UTC"))
+    except pl.exceptions.ComputeError:  # polars 1, where the first one has no known format
+        numbers = pl.Series(texts.name, [None] * len(texts), pl.Float64)
     if numbers.null_count() == texts.null_count():
         return numbers
     others = texts.filter(numbers.is_null()).drop_nulls().unique()
