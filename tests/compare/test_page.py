@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import replace
+from io import StringIO
 from pathlib import Path
 
 import pytest
@@ -10,8 +11,10 @@ from darec.compare.conclusion import conclusion
 from darec.compare.figures import Curve, Gain, RunRecord, Spread
 from darec.compare.page import write_markdown, write_page
 from darec.compare.plots import accuracy, gains, gains_by_group, limits, plots
+from darec.compare.reporting import reporting
 from darec.compare.result import Comparison, Variant
 from darec.evaluation.groups import Group
+from darec.terminal import Console
 
 GROUPS = (Group("items", 1, 2, 1, 3, 20), Group("items", 2, 2, 4, 9, 20))
 
@@ -66,6 +69,19 @@ def test_the_page_says_every_figure_and_asks_nothing_of_the_network(tmp_path: Pa
     loaded = re.findall(r'(?:src|href)\s*=\s*"([^"#]+)"|url\(([^#)][^)]*)\)|@import', page)
     assert not loaded
     assert "<script" not in page and "<link" not in page
+
+
+def test_the_report_shows_progress_once_it_takes_long(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    clock = iter(range(100))
+    monkeypatch.setattr("time.monotonic", lambda: next(clock) * 1.0)
+    shown = Console(file=StringIO())
+    with reporting(shown) as on_stage:
+        write_page(GRID, tmp_path / "c.html", on_stage=on_stage)
+    assert isinstance(shown.file, StringIO)
+    # At 0 it begins; accuracy is drawn at 1, gains at 2, and the others less than ten seconds later.
+    assert shown.file.getvalue() == "report: drawing gains\n"
 
 
 def test_text_is_escaped(tmp_path: Path) -> None:

@@ -11,17 +11,21 @@ from darec.compare.plots import plots
 from darec.compare.result import Comparison
 from darec.compare.tables import Cell, Sheet, sheets
 from darec.files import write_atomic
+from darec.progress import OnStage
 from darec.report.drawing import svg
 from darec.report.html import figure, listed, table, write_document
 from darec.report.panels import drawn
 
 
-def write_page(comparison: Comparison, path: str | Path) -> None:
+def write_page(
+    comparison: Comparison, path: str | Path, *, on_stage: OnStage = lambda what: None
+) -> None:
     """Write the page: tables, plots and notes in a single file that works without a network.
 
     Args:
         comparison: what to show.
         path: the file.
+        on_stage: called before each plot is drawn.
 
     Raises:
         ConfigError: matplotlib is not installed.
@@ -38,7 +42,9 @@ def write_page(comparison: Comparison, path: str | Path) -> None:
     )
     parts = []
     parts.append(_table(accuracy))
-    parts += [figure(drawn(make()), caption) for _, caption, make in plots(comparison)]
+    for name, caption, make in plots(comparison):
+        on_stage(f"drawing {name}")
+        parts.append(figure(drawn(make()), caption))
     parts += map(_table, others)
     failed = [
         f"{pair.name}, seed {run.seed}: {run.error or ''}"

@@ -26,12 +26,14 @@ from darec.compare.kinds import KINDS, KindName
 from darec.compare.monitor import GridMonitor
 from darec.compare.output import render
 from darec.compare.page import write_page
+from darec.compare.reporting import reporting
 from darec.compare.result import BASELINE, Comparison
 from darec.compare.summary import summarise
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError
 from darec.files import write_atomic
 from darec.lock import locked
+from darec.progress import OnStage
 from darec.terminal import Console
 
 
@@ -172,7 +174,7 @@ def run_variants(
                 threads=threads or default_threads(jobs),
                 progress=watch,
             )
-        with console.status("") as status:
+        with reporting(console) as on_stage:
             comparison = summarise(
                 variants,
                 grid,
@@ -184,22 +186,22 @@ def run_variants(
                 command=command,
                 at_once=jobs,
                 remarks=remarks,
-                on_stage=lambda name: status.update(f"tests of {name}"),
+                on_stage=on_stage,
             )
-        lock.check()
-        problem = _write(comparison, out)
+            lock.check()
+            problem = _write(comparison, out, on_stage)
     if problem:
         console.print(problem, soft_wrap=True)
     return comparison
 
 
-def _write(comparison: Comparison, out: Path) -> str | None:
+def _write(comparison: Comparison, out: Path, on_stage: OnStage) -> str | None:
     """Write the files. If the page is not possible, return the reason in one line."""
     comparison.save(out / "comparison.json")
     for ending, form in {"md": "markdown", "tex": "latex", "csv": "csv"}.items():
         write_atomic(out / f"comparison.{ending}", render(comparison, form))
     try:
-        write_page(comparison, out / "comparison.html")
+        write_page(comparison, out / "comparison.html", on_stage=on_stage)
     except ConfigError as error:
         return str(error)
     return None

@@ -82,7 +82,7 @@ def summarise(
         command: how this was asked for.
         at_once: runs trained at once.
         remarks: further notes.
-        on_stage: called with each variant's name before its tests, which take a second or two.
+        on_stage: called before the tests of each variant, which take a second or two.
     """
     first = variants[0].config
     ks = tuple(sorted(set(first.evaluation.ks)))
@@ -103,7 +103,7 @@ def summarise(
         values = {run.job.seed: run.evaluation() for run in runs[base.title]}
         for other in made:
             if other.section == base.section and other is not base:
-                on_stage(other.name)
+                on_stage(f"tests of {other.name}")
                 mine = {run.job.seed: run.evaluation() for run in runs[other.title]}
                 gains[other.title] = gains_over(values, mine, tested)
     correct(gains)

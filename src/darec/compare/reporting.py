@@ -1,0 +1,34 @@
+"""Progress of the report of a comparison: the tests of each variant, and the plots of the page."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Final
+
+from darec.progress import EVERY, OnStage
+from darec.terminal import Console
+
+AFTER: Final = 2.0
+"""Seconds that a report may take before anything is said of it where there is no terminal."""
+
+
+@contextmanager
+def reporting(console: Console) -> Iterator[OnStage]:
+    """Yield what is called with each stage as it begins.
+
+    On a terminal, one line shows the stage and is taken away at the end. Elsewhere, a stage is printed once the report
+    has taken two seconds, and then one every ten seconds.
+    """
+    due = time.monotonic() + AFTER
+    with console.status("report") as status:
+
+        def stage(doing: str) -> None:
+            nonlocal due
+            status.update(f"report: {doing}")
+            if not console.is_terminal and time.monotonic() >= due:
+                console.print(f"report: {doing}", soft_wrap=True)
+                due = time.monotonic() + EVERY
+
+        yield stage
