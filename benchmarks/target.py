@@ -231,13 +231,18 @@ def front_models(models: list[dict[str, Any]]) -> Iterator[tuple[str, str, dict[
         kinds = {
             "floor": [row for row in rivals if row["model"] in FLOORS],
             "best linear": [r for r in rivals if r["linear"] and r["model"] not in FLOORS],
-            "best alignment": [r for r in rivals if not r["linear"] and " + " in r["model"]],
+            "best alignment": [r for r in rivals if not r["linear"] and aligned(r["model"])],
         }
         for kind, rows in kinds.items():
             if rows:
                 yield name, kind, max(rows, key=lambda row: statistics.fmean(row["recall@20"]))
         (ours,) = (row for row in here if row["model"] == title(OURS))
         yield name, "", ours
+
+
+def aligned(model: str) -> bool:
+    """Whether a model by its title has an alignment."""
+    return bool(set(model.split(" + ")[1:]) - {NICHE})
 
 
 def cells(row: dict[str, Any]) -> str:
