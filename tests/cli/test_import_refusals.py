@@ -95,7 +95,7 @@ def test_interactions(capsys: pytest.CaptureFixture[str], content: bytes, said: 
         (
             b"user_id,item_id,date\nu,a,1/2/14\n",
             ["--split", "temporal-user", "--time-format", "d.m.Y"],
-            "--time-format 'd.m.Y' is no format",
+            "--time-format 'd.m.Y' is not a format",
         ),
         (
             b"user_id,item_id,date\nu,a,1/2/14\n",
@@ -120,7 +120,7 @@ def test_what_the_options_need(
         ('{"item_id": "a"}\n{"item_id": " "}\n', "line 2: no id in column 'item_id'"),
         (
             '{"item_id": "a"}\n{"item_id": "a", "title": "x"}\n',
-            "line 2: item 'a' stands in line 1 already, with other fields",
+            "line 2: item 'a' is in line 1 already, with other fields",
         ),
         (ITEMS.replace('"c"', '"q"'), "line 5: 1 item is not in items2.jsonl, the first 'c'"),
         (

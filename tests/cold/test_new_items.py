@@ -98,7 +98,7 @@ def test_a_dataset_without_template_takes_text_as_it_is() -> None:
         ([{"item_id": "c", "name": "X"}, {"item_id": "a", "name": "Heat"}], "2: item 'a' is already in the catalogue"),
         ([{"item_id": "c", "name": "X"}, {"item_id": "d", "name": " "}], "line 2: item 'd' has no text in 'name', 'g"),
         ([{"item_id": "c", "price": 3}], "made of|make their text of 'name', 'genres', and the new items have none"),
-        ([{"item_id": "c", "name": "X"}, {"item_id": "c", "name": "Y"}], "item 'c' stands in line 1 already"),
+        ([{"item_id": "c", "name": "X"}, {"item_id": "c", "name": "Y"}], "item 'c' is in line 1 already"),
         ([{"name": "X"}], "no column for the item id"),
     ],
 )  # fmt: skip

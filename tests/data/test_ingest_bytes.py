@@ -39,7 +39,7 @@ def test_a_mark_is_obeyed(tmp_path: Path, encoding: str, asked: str | None) -> N
     expected = (asked or "utf-8").lower().replace("_", "-") == family
     assert expected == (source.notices == ())
     if not expected:
-        assert f"begins with the mark of {family.upper()} and is read so" in source.notices[0]
+        assert f"begins with the mark of {family.upper()} and is read as such" in source.notices[0]
 
 
 def test_marks_of_files_put_one_behind_the_other(tmp_path: Path) -> None:

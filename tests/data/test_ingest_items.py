@@ -89,9 +89,9 @@ def test_templates_leave_values_as_they_are(a: str, b: str, template: str) -> No
         ("{title", "expected '}'"),
         ("title}", "Single '}'"),
         ("the same for all", "names no field"),
-        ("{}", "only a field's name"),
-        ("{title!r}", "only a field's name"),
-        ("{title:>9}", "only a field's name"),
+        ("{}", "only the name of a field"),
+        ("{title!r}", "only the name of a field"),
+        ("{title:>9}", "only the name of a field"),
     ],
 )
 def test_templates_that_are_none(template: str, said: str) -> None:
@@ -136,7 +136,7 @@ def test_items_without_any_text_field_have_no_text() -> None:
             pl.DataFrame({"x": ["a"]}),
             "no column for the item id; it has 'x': name it with item_id",
         ),
-        (pl.DataFrame({"id": ["a", "b", "a"]}), "f, row 3: item 'a' stands in row 1 already"),
+        (pl.DataFrame({"id": ["a", "b", "a"]}), "f, row 3: item 'a' is in row 1 already"),
         (pl.DataFrame({"id": ["a", " "]}), "f, row 2: no id in column 'id'"),
     ],
 )

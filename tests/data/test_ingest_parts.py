@@ -88,7 +88,7 @@ def test_items_may_be_parts_too(tmp_path: Path) -> None:
     )
     log = pl.DataFrame({"user": ["u", "u"], "item": ["a", "b"]})
     with pytest.raises(
-        DataError, match=r"1\.jsonl, line 2: item 'a' stands in .*0\.jsonl, line 1 already"
+        DataError, match=r"1\.jsonl, line 2: item 'a' is in .*0\.jsonl, line 1 already"
     ):
         import_dataset(log, items=tmp_path)
     (tmp_path / "1.jsonl").write_text('{"item_id": "b", "tags": "y"}\n')
@@ -100,7 +100,7 @@ def test_folders_that_hold_no_rows(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="a folder without a known data set"):
         read_source(tmp_path, Columns())
     (tmp_path / "part-0.csv").touch()
-    with pytest.raises(DataError, match="no part holds rows"):
+    with pytest.raises(DataError, match="none of its parts holds rows"):
         read_source(tmp_path, Columns())
 
 
@@ -117,14 +117,14 @@ def test_recbole_benchmark_files_are_the_split(tmp_path: Path) -> None:
     alone = import_dataset(tmp_path / "shop.train.inter")
     assert alone.catalogue["text"].to_list() == ["Drama Comedy", "Crime"]
     assert (
-        "was read alone: name its folder to take shop.test.inter, shop.valid.inter as"
+        "was read alone: name its folder to read shop.test.inter, shop.valid.inter as"
         in (alone.manifest["notices"][0])
     )
     (tmp_path / "shop.valid.inter").write_text("user_id:token\titem_id:token\nu\tb\n \tb\n")
     with pytest.raises(DataError, match=r"shop\.valid\.inter, line 3: no id"):
         import_dataset(tmp_path)
     (tmp_path / "shop.inter").write_text("user_id:token\titem_id:token\nu\tb\n")
-    with pytest.raises(DataError, match=r"several \.inter files .* no NAME\.train\.inter"):
+    with pytest.raises(DataError, match=r"several \.inter files .* not NAME\.train\.inter"):
         import_dataset(tmp_path)
 
 
@@ -150,7 +150,7 @@ def test_a_file_without_a_header_loses_no_row(tmp_path: Path) -> None:
     path.write_text(ROWS)
     for columns in (Columns(), Columns(user="u", item="a")):
         with pytest.raises(
-            DataError, match=r"a\.csv, line 1 looks like a row .*'5\.0' is no name"
+            DataError, match=r"a\.csv, line 1 looks like a row .*'5\.0' is not a name"
         ) as caught:
             read_source(path, columns)
         assert "with --header, for example" in caught.value.command_line
@@ -161,7 +161,7 @@ def test_a_file_without_a_header_loses_no_row(tmp_path: Path) -> None:
         assert rows(source) == [("u", "a"), ("u", "b"), ("v", "a")]
         assert bool(source.notices) == text.startswith("user")
     path.write_text("u,a\nu,b\nv,a\n")
-    with pytest.raises(DataError, match=r"looks like a row .*'u' is no name"):
+    with pytest.raises(DataError, match=r"looks like a row .*'u' is not a name"):
         read_source(path, Columns(user="u", item="a"))
 
 

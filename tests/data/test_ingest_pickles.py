@@ -147,20 +147,20 @@ def test_the_dtypes_of_this_process_stay_as_they_are() -> None:
 @pytest.mark.parametrize(
     ("entries", "said"),
     [
-        ({"data": np.array(["x", "y", "z"], object)}, "dtype 'O8' is not of numbers"),
-        ({"data": np.array(["x", "y", "z"])}, "dtype 'U1' is not of numbers"),
-        ({"data": np.zeros(3, [("a", "f8")])}, "dtype 'V8' is not of numbers"),
+        ({"data": np.array(["x", "y", "z"], object)}, "dtype 'O8' is not one of numbers"),
+        ({"data": np.array(["x", "y", "z"])}, "dtype 'U1' is not one of numbers"),
+        ({"data": np.zeros(3, [("a", "f8")])}, "dtype 'V8' is not one of numbers"),
         ({"data": np.array([1.0, np.nan, 1])}, "not finite"),
-        ({"data": np.ones((3, 1))}, "not one row"),
-        ({"data": np.ones(2)}, "make no matrix"),
+        ({"data": np.ones((3, 1))}, "several dimensions"),
+        ({"data": np.ones(2)}, "not those of a matrix"),
         ({"data": [1.0, 1.0, 1.0]}, "an array is missing"),
-        ({"coords": (np.array([0, 1, 3]), np.array([0, 0, 0]))}, "make no matrix"),
-        ({"coords": (np.array([0, -1, 2]), np.array([0, 0, 0]))}, "make no matrix"),
+        ({"coords": (np.array([0, 1, 3]), np.array([0, 0, 0]))}, "not those of a matrix"),
+        ({"coords": (np.array([0, -1, 2]), np.array([0, 0, 0]))}, "not those of a matrix"),
         ({"coords": (np.array([0.0, 1, 2]), np.array([0, 0, 0]))}, "not whole numbers"),
-        ({"coords": (np.array([0, 1, 2]),)}, "make no matrix"),
-        ({"_shape": (3,)}, "make no matrix"),
-        ({"_shape": (3, "3")}, "not of whole numbers"),
-        ({"_shape": (-3, 3)}, "make no matrix"),
+        ({"coords": (np.array([0, 1, 2]),)}, "not those of a matrix"),
+        ({"_shape": (3,)}, "not those of a matrix"),
+        ({"_shape": (3, "3")}, "not hold whole numbers"),
+        ({"_shape": (-3, 3)}, "not those of a matrix"),
     ],
 )
 def test_arrays_that_make_no_matrix(entries: dict[str, Any], said: str) -> None:
@@ -171,7 +171,7 @@ def test_arrays_that_make_no_matrix(entries: dict[str, Any], said: str) -> None:
 def test_csr_indices_out_of_range() -> None:
     matrix = sp.csr_matrix(DENSE)
     matrix.indices = np.array([0, 9, 1], np.int32)
-    with pytest.raises(RefusedError, match="make no matrix"):
+    with pytest.raises(RefusedError, match="not those of a matrix"):
         load_matrix(pickle.dumps(matrix))
 
 

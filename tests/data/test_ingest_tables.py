@@ -86,13 +86,13 @@ def test_only_recbole_and_plain_files_keep_quotes(tmp_path: Path) -> None:
         (
             "a.csv",
             "user item\nu a\n",
-            "line 1: one column only, though .csv means columns separated by ','",
+            "line 1: one column only, although .csv means columns separated by ','",
         ),
         ("a.csv", "user,item,rating\nu,a,\n", "line 2: rating"),
         ("a.csv", "user,item,time\nu,a,5\nu,b,2020-01-01\n", "line 3: time"),
         ("a.csv", "user,item,time\nu,a,2020-01-01\nu,b,2020-13-01\n", "line 3: time"),
-        ("a.jsonl", '{"user": 1, "item": [2]}\n', "does not hold ids"),
-        ("a.jsonl", '{"user": 1, "item": {"a": 2}}\n', "does not hold ids"),
+        ("a.jsonl", '{"user": 1, "item": [2]}\n', "where ids are expected"),
+        ("a.jsonl", '{"user": 1, "item": {"a": 2}}\n', "where ids are expected"),
         ("a.jsonl", '{"user": 1}\n\n{"item": 3}\n', "line 3: no id in column 'user'"),
         ("a.jsonl", '{"user": 1, "item": 2, "rating": NaN}\n', "line 1: rating"),
         ("a.jsonl", '{"user": 1, "item": 2, "rating": [5]}\n', "line 1: rating"),
@@ -160,7 +160,7 @@ def test_ids_are_text(values: pl.Series, ids: list[str]) -> None:
         (pl.Series([1.0, float("nan")]), "row 2: no id"),
         (pl.Series([None, "a"]), "row 1: no id"),
         (pl.Series([2.0**53, 1.5]), "beyond 2\\^53"),
-        (pl.Series([b"a", b"\xff"]), "does not hold ids"),
+        (pl.Series([b"a", b"\xff"]), "where ids are expected"),
     ],
 )
 def test_what_is_no_id(values: pl.Series, said: str) -> None:
@@ -258,7 +258,7 @@ def test_recbole_columns_by_name(tmp_path: Path) -> None:
         (
             "movies.dat",
             "2::Heat::Crime\n2::Heat::Drama\n",
-            "movies.dat, line 2: item '2' stands in line 1 already",
+            "movies.dat, line 2: item '2' is in line 1 already",
         ),
         ("movies.dat", "", "movies.dat is empty"),
     ],

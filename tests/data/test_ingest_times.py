@@ -169,7 +169,7 @@ def test_an_ambiguous_column_names_the_way_out(tmp_path: Path) -> None:
         DataError, match=r"row 1: times such as '01/09/2014' .*'%m/%d/%Y' and as '%d/%m/%Y'"
     ) as caught:
         import_dataset(frame, split="leave-last-out")
-    assert "say which with --time-format" in caught.value.command_line
+    assert "name the format with --time-format" in caught.value.command_line
     american = import_dataset(frame, split="leave-last-out", time_format="%m/%d/%Y")
     british = import_dataset(frame, split="leave-last-out", time_format="%d/%m/%Y")
     assert (last(american), last(british)) == ("c", "b")

@@ -295,7 +295,7 @@ def test_parts_that_differ(tmp_path: Path) -> None:
     ("first", "then", "told"),
     [
         ("5", "2014-05-21T23:35:28+00:00", "is a date where other rows have numbers"),
-        ("5", "2014-05-21", "write all times in one way"),
+        ("5", "2014-05-21", "write all times in one format"),
         ("2014-05-21", "2014-15-41", "neither a finite number nor an ISO date"),
     ],
 )
@@ -363,7 +363,9 @@ def test_empty_inputs(tmp_path: Path) -> None:
     folder = tmp_path / "log"
     folder.mkdir()
     (folder / "a.csv").write_text("user,item\n")
-    assert both(folder)[0] == both(folder)[1] and "no part holds rows" in outcome(folder)[1]
+    assert (
+        both(folder)[0] == both(folder)[1] and "none of its parts holds rows" in outcome(folder)[1]
+    )
     assert both(folder / "a.csv")[0] == both(folder / "a.csv")[1]
     (folder / "a.csv").write_text("")
     assert both(folder / "a.csv")[0] == both(folder / "a.csv")[1]

@@ -18,9 +18,10 @@ TYPES: Final = ("token", "token_seq", "float", "float_seq")
 
 
 def read(path: Path, columns: Columns, reading: Reading) -> Source:
-    """A ``.inter`` file, or the folder that holds one; a ``.item`` file beside it brings the items.
+    """Read a ``.inter`` file, or the folder that holds one. The items come from a ``.item`` file beside it.
 
-    RecBole's benchmark files (``NAME.train.inter``, ``NAME.valid.inter``, ``NAME.test.inter``) are the given split.
+    RecBole's benchmark files (``NAME.train.inter``, ``NAME.valid.inter``, ``NAME.test.inter``) become the splits of the
+    dataset.
 
     Args:
         path: file or folder.
@@ -28,8 +29,8 @@ def read(path: Path, columns: Columns, reading: Reading) -> Source:
         reading: how the files are read.
 
     Raises:
-        DataError: several ``.inter`` files in the folder that are no split, a header without types, or what the
-            tables' readers refuse.
+        DataError: the folder holds several ``.inter`` files that are not the parts of a split, a header has no types,
+            or a table cannot be read.
     """
     files = _files(path) if path.is_dir() else {"": path}
     tables = [_read(file, reading, split) for split, file in files.items()]
@@ -37,7 +38,7 @@ def read(path: Path, columns: Columns, reading: Reading) -> Source:
     splits = _split_files(sorted(path.parent.glob("*.inter")))
     if path in splits.values():
         others = ", ".join(file.name for file in splits.values() if file != path)
-        told = f"{path} was read alone: name its folder to take {others} as the other splits."
+        told = f"{path} was read alone: name its folder to read {others} as the other splits."
         source = replace(source, notices=(*source.notices, told))
     first = next(iter(files.values()))
     names = [first.name.removesuffix(".inter")]
@@ -49,20 +50,20 @@ def read(path: Path, columns: Columns, reading: Reading) -> Source:
 
 
 def _files(folder: Path) -> dict[str, Path]:
-    """The one file of a folder, or those of each split."""
+    """Return the one file of a folder, or the file of each split."""
     found = sorted(folder.glob("*.inter"))
     files = _split_files(found) if len(found) > 1 else {"": found[0]}
     if not files:
         names = ", ".join(file.name for file in found)
         raise DataError(
-            f"{folder} holds several .inter files ({names}), which are no NAME.train.inter, NAME.valid.inter and "
+            f"{folder} holds several .inter files ({names}), and they are not NAME.train.inter, NAME.valid.inter and "
             "NAME.test.inter: name one."
         )
     return files
 
 
 def _split_files(found: list[Path]) -> dict[str, Path]:
-    """The files of each split; empty if these are no split of one data set."""
+    """Return the file of each split; empty if the files are not the splits of one data set."""
     names = [file.name.removesuffix(".inter").rpartition(".") for file in found]
     files = {part: file for (_, _, part), file in zip(names, found, strict=True)}
     splits = {SPLIT_NAMES.get(part.lower()) for part in files}
@@ -71,7 +72,7 @@ def _split_files(found: list[Path]) -> dict[str, Path]:
 
 
 def _read(path: Path, reading: Reading, split: str = "") -> SourceTable:
-    """The table with plain names. Sequences of tokens stay text: a title is such a sequence."""
+    """Return the table with names without types. Sequences of tokens stay text: a title is such a sequence."""
     table = read_table(path, reading)
     typed = {name: name.rpartition(":") for name in table.columns}
     untyped = [name for name, (_, _, kind) in typed.items() if kind not in TYPES]

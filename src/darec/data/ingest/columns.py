@@ -1,4 +1,4 @@
-"""Which column is what: by the usual names, or by name."""
+"""Which column holds what: by its usual names, or by the name that the user gives."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Final
 from darec.data.ingest.source import Columns, SourceTable
 from darec.errors import ConfigError, DataError, did_you_mean
 
-# Usual names of each column, lower case without underscores and blanks; the first that a file has is taken.
+# Usual names of each column, in lower case without underscores and blanks. The first one that a file has is taken.
 USUAL: Final = {
     "user": ("userid", "user", "uid", "reviewerid", "visitorid", "customerid", "memberid", "sessionid"),
     "item": (
@@ -26,7 +26,7 @@ USUAL: Final = {
     ),
     "split": ("split", "subset", "fold"),
 }  # fmt: skip
-# What splits are called in files.
+# Names of the splits in files.
 SPLIT_NAMES: Final = {
     **dict.fromkeys(("train", "training"), "train"),
     **dict.fromkeys(("valid", "val", "validation", "dev"), "valid"),
@@ -34,22 +34,25 @@ SPLIT_NAMES: Final = {
 }
 REQUIRED: Final = ("user", "item")
 
-# The command line's word for each column.
+# The option of the command line for each column.
 OPTIONS: Final = {kind: f"--{kind}-column" for kind in USUAL} | {"time": "--timestamp-column"}
 
 
 def plain(name: str) -> str:
-    """A column's name in lower case, letters and digits only."""
+    """Return a column's name in lower case, letters and digits only."""
     return "".join(c for c in name.lower() if c.isalnum())
 
 
 def usual_columns(kind: str, names: list[str]) -> list[str]:
-    """The names that are usual for a kind of column, the most usual first."""
+    """Return the usual names of a kind of column, the most usual first."""
     return [name for usual in USUAL[kind] for name in names if plain(name) == usual]
 
 
 def column_names(names: Sequence[str]) -> list[str]:
-    """Names without surrounding blanks; those without a name or with an earlier one's are numbered."""
+    """Return names without surrounding blanks.
+
+    Columns without a name, or with the name of an earlier one, get numbers.
+    """
     found: list[str] = []
     for place, name in enumerate(map(str.strip, names), 1):
         name = name or f"column {place}"
@@ -58,17 +61,17 @@ def column_names(names: Sequence[str]) -> list[str]:
 
 
 def stood_twice(names: Sequence[str]) -> set[str]:
-    """Those of :func:`column_names` that the header held more than once."""
+    """Return those of :func:`column_names` that the header holds more than once."""
     later = [re.fullmatch(r"(.+) \(\d+\)", name, re.S) for name in names]
     return {match[1] for match in later if match} & set(names)
 
 
 def find_columns(table: SourceTable, columns: Columns) -> dict[str, str]:
-    """The table's name of each column that it has; of several usual ones the first.
+    """Return the table's name for each kind of column that it has; of several usual names the first.
 
     Raises:
-        DataError: a column that was asked for by name, or user or item, is not there, or its name is there twice.
-        ConfigError: one column for both user and item.
+        DataError: there is no column for user or item or with a name that was asked for, or the name occurs twice.
+        ConfigError: one column was named for both user and item.
     """
     names = table.columns
     there = f"it has {', '.join(map(repr, names))}"
@@ -84,8 +87,8 @@ def find_columns(table: SourceTable, columns: Columns) -> dict[str, str]:
         guesses = [asked] if asked is not None else usual_columns(kind, names)
         if not guesses and kind in REQUIRED:
             raise DataError(
-                f"{table.name}: no column for the {kind}; {there}: name it with {OPTIONS[kind]}, or name all with "
-                "--header if the file has no header."
+                f"{table.name}: no column for the {kind}; {there}: name it with {OPTIONS[kind]}, or name all columns "
+                "with --header if the file has no header."
             )
         if guesses:
             found[kind] = guesses[0]

@@ -1,4 +1,4 @@
-"""Ways of writing dates beside ISO's, and which of them fits a column."""
+"""Formats of dates other than ISO's, and which of them fits a column."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import polars as pl
 from darec.errors import ConfigError
 
 _CLOCKS: Final = ("", " %H:%M:%S", " %H:%M", " %I:%M:%S %p", " %I:%M %p")
-# Each way of writing a date beside ISO's, and what its year looks like: %Y reads "14" as the year 14.
+# Each format of dates other than ISO's, and a pattern of its year: %Y alone would read "14" as the year 14.
 _DATES: Final = (
     ("%Y-%m-%d", r"^\d{4}\D"),
     ("%m-%d-%Y", r"^\d{1,2}\D\d{1,2}\D\d{4}"),
@@ -35,7 +35,7 @@ FORMATS: Final = (
 
 
 class AmbiguousTimesError(Exception):
-    """Dates that can be read in several ways; ``formats`` are these."""
+    """Dates that several formats can read; ``formats`` lists these."""
 
     def __init__(self, formats: list[str]) -> None:
         super().__init__(", ".join(formats))
@@ -43,9 +43,9 @@ class AmbiguousTimesError(Exception):
 
 
 class Guess:
-    """The one way of writing dates that fits all of a column, which may come in pieces.
+    """Finds the one format of dates that fits a whole column, which may come in pieces.
 
-    The ways that are tried are those that fit most of the first thousand texts.
+    It tries the formats that fit most of the first thousand texts.
     """
 
     def __init__(self) -> None:
@@ -64,10 +64,10 @@ class Guess:
             self._equal[one, other] = equal
 
     def best(self) -> tuple[str, str] | None:
-        """The format and what its year looks like: the one that leaves the fewest out; None where none fits at all.
+        """Return the format that fits the most texts, with the pattern of its year; None if no format fits any.
 
         Raises:
-            AmbiguousTimesError: several formats fit all values, and not all say the same.
+            AmbiguousTimesError: several formats fit all values and read them as different dates.
         """
         whole = [form for (form, _), missing in self._missing.items() if not missing]
         if not all(self._equal[whole[0], form] for form in whole[1:]):
@@ -85,24 +85,27 @@ def _fitting(sample: pl.Series) -> list[tuple[str, str]]:
 
 
 def by_format(texts: pl.Series, form: str) -> pl.Series:
-    """Seconds of dates in a format, null where it does not fit. Raises ``ConfigError`` on a format that is none."""
+    """Return the seconds of dates in a format, null where it does not fit.
+
+    Raises ``ConfigError`` on an invalid format.
+    """
     try:
         dates = texts.str.to_datetime(form, strict=False)
     except pl.exceptions.PolarsError:
         dates = None
     if dates is None or "%" not in form:
         raise ConfigError(
-            f"--time-format {form!r} is no format of dates: write it as '%m/%d/%Y' or '%d.%m.%Y %H:%M'."
+            f"--time-format {form!r} is not a format of dates: write it as '%m/%d/%Y' or '%d.%m.%Y %H:%M'."
         )
-    late = dates.dt.year() >= 1000  # %Y reads "14" as the year 14
+    late = dates.dt.year() >= 1000  # %Y alone reads "14" as the year 14
     return seconds_of(dates.zip_with(late.fill_null(False), dates.clear(len(dates))))
 
 
 def matching(texts: pl.Series, pattern: str) -> pl.Series:
-    """The texts that hold the pattern, null in the place of others."""
+    """Return the texts that hold the pattern, and null for the others."""
     return texts.zip_with(texts.str.contains(pattern).fill_null(False), texts.clear(len(texts)))
 
 
 def seconds_of(dates: pl.Series) -> pl.Series:
-    """Seconds since 1970 of dates and moments."""
+    """Return dates and moments as seconds since 1970."""
     return dates.cast(pl.Datetime("us")).dt.epoch("us").cast(pl.Float64) / 1e6

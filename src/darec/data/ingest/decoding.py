@@ -1,7 +1,7 @@
-"""From a file's bytes to text: unpacked, decoded and with line feeds, whatever the file's name claims.
+"""From a file's bytes to text: unpacked, decoded and with line feeds.
 
-What a file is called may be wrong; its bytes decide. A mark of Unicode (BOM) is obeyed, text that is valid UTF-8 is
-UTF-8, and compressed bytes are unpacked.
+A file's name may be wrong, so its bytes decide. A byte order mark (BOM) of Unicode is obeyed, text that is valid UTF-8
+is read as UTF-8, and compressed bytes are unpacked.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ def _zstd(data: bytes) -> bytes:
     return bytes(pa.CompressedInputStream(pa.BufferReader(data), "zstd").read())
 
 
-# Suffix, the bytes that such a file begins with, and what unpacks it.
+# Suffix, the bytes that such a file begins with, and the function that unpacks it.
 PACKED: Final[tuple[tuple[str, bytes, Callable[[bytes], bytes]], ...]] = (
     (".gz", rb"\x1f\x8b", gzip.decompress),
     (".zst", rb"\x28\xb5\x2f\xfd", _zstd),
@@ -45,7 +45,7 @@ PACKED: Final[tuple[tuple[str, bytes, Callable[[bytes], bytes]], ...]] = (
 
 
 class EmptyFileError(DataError):
-    """A file that holds nothing but blanks."""
+    """A file that holds only blanks."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +53,8 @@ class Text:
     """A text file's content.
 
     Attributes:
-        data: in UTF-8, lines ended by line feeds, without a mark of Unicode.
-        notices: what was assumed, one sentence each.
+        data: in UTF-8, each line ends with a line feed, without a byte order mark.
+        notices: the assumptions that were made, one sentence each.
     """
 
     data: bytes
@@ -62,7 +62,7 @@ class Text:
 
 
 def unpacked_name(path: Path) -> Path:
-    """The path without the suffix of a compression: ``log.csv.gz`` is ``log.csv``."""
+    """Return the path without the suffix of a compression: ``log.csv.gz`` becomes ``log.csv``."""
     packed = path.suffix.lower() in [suffix for suffix, _, _ in PACKED]
     return path.with_suffix("") if packed else path
 
@@ -71,12 +71,13 @@ def read_text(path: Path, encoding: str | None = None, *, otherwise: str | None 
     """Read a text file.
 
     Args:
-        path: of a plain file, or one packed by gzip, zstd, bzip2 or xz.
-        encoding: of the file; None: its mark's, else UTF-8. A mark wins over what is asked for.
-        otherwise: the encoding of what is not UTF-8, where there is a usual one and none is asked for.
+        path: a plain file, or one that is compressed by gzip, zstd, bzip2 or xz.
+        encoding: of the file. None: that of its byte order mark, or UTF-8 without one. A mark wins over this argument.
+        otherwise: the usual encoding of files of this kind that are not UTF-8, used if ``encoding`` is None.
 
     Raises:
-        DataError: an empty, cut or damaged file, an unknown encoding, or a byte that does not fit, with its line.
+        DataError: the file is empty, cut off or damaged, the encoding is unknown, or a byte does not fit it; with its
+            line.
     """
     data, notices = _unpack(path, path.read_bytes())
     if not data or data.isspace():
@@ -92,7 +93,9 @@ def read_text(path: Path, encoding: str | None = None, *, otherwise: str | None 
         notices += (f"{path} is not UTF-8 and was read as {otherwise}.",)
     if marked and not _name(encoding or "utf-8").startswith(marked):
         instead = f", and not as {encoding}" if encoding else ""
-        notices += (f"{path} begins with the mark of {marked.upper()} and is read so{instead}.",)
+        notices += (
+            f"{path} begins with the mark of {marked.upper()} and is read as such{instead}.",
+        )
     elif encoding and not marked and decoded != data and _is_utf8(data):
         notices += (f"{path} is valid UTF-8, and was read as {encoding} as asked.",)
     data = _cleaned(path, decoded)
@@ -102,24 +105,24 @@ def read_text(path: Path, encoding: str | None = None, *, otherwise: str | None 
 
 
 def plain_text(path: Path, data: bytes, line: int, offset: int) -> bytes:
-    """Some lines of a file in UTF-8 as :func:`read_text` gives them all.
+    """Clean some lines of a file in UTF-8 as :func:`read_text` cleans all of them.
 
     Args:
         path: for messages.
         data: whole lines.
-        line: number of the first.
-        offset: bytes before it.
+        line: number of the first line.
+        offset: bytes of the file before that line.
 
     Raises:
-        DataError: a byte that does not fit, with its line.
+        DataError: a byte is not UTF-8, with its line.
     """
     return _cleaned(path, _decode(path, data, "utf-8", line, offset), line)
 
 
 def _cleaned(path: Path, data: bytes, line: int = 1) -> bytes:
-    """Text with line feeds and without marks. Raises ``DataError`` on NUL bytes."""
+    """Return the text with line feeds and without marks. Raises ``DataError`` on NUL bytes."""
     _check_zeros(path, data, line)
-    if codecs.BOM_UTF8 in data:  # of files that were put one behind the other
+    if codecs.BOM_UTF8 in data:  # marks inside come from files that were concatenated
         data = re.sub(rb"(?m)^\xef\xbb\xbf", b"", data)
     if b"\r" in data:
         data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
@@ -127,10 +130,10 @@ def _cleaned(path: Path, data: bytes, line: int = 1) -> bytes:
 
 
 def packing(path: Path, data: bytes) -> tuple[str, tuple[str, ...]]:
-    """How bytes are compressed, as the suffix of such files; "" if they are not. And what to tell of it.
+    """Return the suffix that names the compression of some bytes, or "" if there is none; and the notices about it.
 
     Raises:
-        DataError: they are a ZIP archive.
+        DataError: the bytes are a ZIP archive.
     """
     if re.match(rb"PK\x03\x04", data):
         raise DataError(f"{path} is a ZIP archive: unpack it, and name the file inside.")
@@ -140,12 +143,14 @@ def packing(path: Path, data: bytes) -> tuple[str, tuple[str, ...]]:
             known = () if named else (f"{path} is compressed ({suffix}) and was unpacked.",)
             return suffix, known
         if named and not data.isspace():
-            return "", (f"{path} is not compressed, whatever its name says: read as it is.",)
+            return "", (
+                f"{path} is not compressed, although its name says so: it was read as plain text.",
+            )
     return "", ()
 
 
 def cut_off(path: Path, error: Exception) -> DataError:
-    """The error of a compressed file that cannot be unpacked."""
+    """Return the error of a compressed file that cannot be unpacked."""
     return DataError(
         f"{path} is cut off or damaged ({error}) and cannot be unpacked: get it again."
     )
@@ -163,7 +168,7 @@ def _unpack(path: Path, data: bytes) -> tuple[bytes, tuple[str, ...]]:
 
 
 def _decode(path: Path, data: bytes, encoding: str, line: int = 1, offset: int = 0) -> bytes:
-    """The text in UTF-8. Raises ``DataError`` naming the byte that does not fit."""
+    """Return the text in UTF-8. Raises ``DataError`` that names the byte that does not fit."""
     if encoding == "utf-8" and data.isascii():
         return data
     try:
@@ -182,7 +187,9 @@ def _decode(path: Path, data: bytes, encoding: str, line: int = 1, offset: int =
     try:
         return text.removeprefix("\ufeff").encode()
     except UnicodeEncodeError:
-        raise DataError(f"{path} is no text in {encoding}: name its encoding.") from None
+        raise DataError(
+            f"{path} is not text in {encoding}: name its encoding with --encoding."
+        ) from None
 
 
 def _name(encoding: str) -> str:
@@ -204,7 +211,7 @@ def _seems_wide(data: bytes) -> bool:
 
 
 def _check_zeros(path: Path, data: bytes, line: int = 1) -> None:
-    """Refuse NUL bytes, which no text has: UTF-16 without a mark, or blocks that a crash left empty."""
+    """Refuse NUL bytes. They come from UTF-16 without a mark, or from blocks that a crash left empty."""
     place = data.find(b"\0")
     if place < 0:
         return
@@ -214,6 +221,6 @@ def _check_zeros(path: Path, data: bytes, line: int = 1) -> None:
         )
     line += data.count(b"\n", 0, place)
     raise DataError(
-        f"{path}, line {line}: a NUL byte ({data.count(0)} such): the file is damaged, or no text. Get it again, or "
-        "take them out (tr -d '\\000')."
+        f"{path}, line {line}: a NUL byte ({data.count(0)} such): the file is damaged, or is not text. Get it "
+        "again, or remove these bytes (tr -d '\\000')."
     )

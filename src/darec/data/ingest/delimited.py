@@ -1,7 +1,7 @@
-"""CSV and TSV: the separator, the header, whether quotes enclose fields, and lines that do not fit.
+"""Reading CSV and TSV: the separator, the header, whether quotes enclose fields, and lines that do not fit.
 
-Fields are strings, null where empty. CSV has quotes (RFC 4180). TSV has none, unless its writer quoted every field that
-holds one: a lone inch mark is a character there and swallows no rows.
+Fields are strings, null where empty. In CSV quotes enclose fields (RFC 4180). In TSV they do so only if every field
+that holds a quote is quoted as a whole: a single inch mark is a character there, and swallows no rows.
 """
 
 from __future__ import annotations
@@ -26,23 +26,23 @@ TABS: Final = (".tsv", ".tab", ".inter", ".item")
 COMMAS: Final = (".csv", ".txt")
 SEPARATORS: Final = (",", "\t", ";", "|")
 UNQUOTED: Final = (".inter", ".item")  # RecBole writes fields as they are, quotes and all
-_PACKED: Final = b"\x1f\x28\x78"  # polars takes text that begins with these for compressed
-_BLOCK: Final = 2**24  # bytes looked at together
+_PACKED: Final = b"\x1f\x28\x78"  # polars takes text that begins with these bytes for compressed
+_BLOCK: Final = 2**24  # bytes that are looked at together
 
 
 def read_delimited(
     path: Path, data: bytes, reading: Reading
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """The rows of a file with ``__line__``, and what was assumed.
+    """Return the rows of a file with their line in ``__line__``, and the assumptions that were made.
 
     Args:
-        path: its suffix says which separator to expect.
-        data: the content in UTF-8, lines ended by line feeds.
-        reading: names of the columns where the file has no header, and what quotes mean.
+        path: of the file; its suffix says which separator to expect.
+        data: the content in UTF-8; each line ends with a line feed.
+        reading: names of the columns if the file has no header, and what quotes mean.
 
     Raises:
-        DataError: lines with more or fewer fields than the first, quotes that are not closed or leave two readings, or
-            one column only.
+        DataError: a line has more or fewer fields than the first, a quote is not closed or the quotes can be read in
+            two ways, or there is only one column.
     """
     suffix = unpacked_name(path).suffix.lower()
     separator, notices = separator_of(path, data, "\t" if suffix in TABS else ",")
@@ -68,7 +68,7 @@ def read_delimited(
 
 
 def separator_of(path: Path, data: bytes, usual: str) -> tuple[str, tuple[str, ...]]:
-    """What stands between fields: the usual mark, or the one that the first line has instead."""
+    """Return the separator of fields: the usual one of such files, or the one that the first line has instead."""
     first = first_line(data)
     if usual in first:
         return usual, ()
@@ -76,14 +76,14 @@ def separator_of(path: Path, data: bytes, usual: str) -> tuple[str, tuple[str, .
     likely = max(counts, key=lambda mark: counts[mark])
     if not counts[likely]:
         raise DataError(
-            f"{path}, line 1: one column only, though {path.suffix} means columns separated by {usual!r}: rewrite the "
-            "file or rename it (.csv for commas, .tsv for tabs)."
+            f"{path}, line 1: one column only, although {path.suffix} means columns separated by {usual!r}: rewrite "
+            "the file or rename it (.csv for commas, .tsv for tabs)."
         )
     return likely, (f"{path}: columns are separated by {likely!r}.",)
 
 
 def first_line(data: bytes) -> str:
-    """The first line that is not empty."""
+    """Return the first line that is not empty."""
     end = data.find(b"\n", len(data) - len(data.lstrip(b"\n")))
     return data[: end if end >= 0 else None].decode().lstrip("\n")
 
@@ -95,17 +95,17 @@ def cut_lines(
     header: Sequence[str] | None = None,
     line: int = 1,
 ) -> pl.DataFrame:
-    """Lines cut at every separator, whatever quotes they hold.
+    """Split lines at every separator, also inside quotes.
 
     Args:
         path: for messages.
         data: the content in UTF-8.
         separator: one character.
-        header: names of the columns, where the first line is no header.
+        header: names of the columns; None: the first line is the header.
         line: number of the first line.
 
     Raises:
-        DataError: a line with more or fewer fields than the first.
+        DataError: a line has more or fewer fields than the first.
     """
     data = data.rstrip(b"\n")
     starts, fields = _scan(data, separator)
@@ -120,7 +120,7 @@ def cut_lines(
     below, ends = fields[first:], np.append(starts[1:] - 2, len(data) - 1)[first:]
     last = np.frombuffer(data, np.uint8)[ends]
     if len(below) and (below == len(names) + 1).all() and (last == ord(separator)).all():
-        names.append("")  # every row ends with a separator, and the header does not
+        names.append("")  # every row ends with a separator, but the header does not
     wrong = np.flatnonzero(below != len(names))
     if wrong.size:
         raise misfit(path, lines[first + wrong[0]], below[wrong[0]], len(names))
@@ -142,14 +142,14 @@ def cut_lines(
 
 
 def _scan(data: bytes, separator: str) -> tuple[NDArray[np.int64], NDArray[np.int32]]:
-    """Where each line starts and how many fields it has."""
+    """Return where each line starts, and how many fields it has."""
     values = np.frombuffer(data, np.uint8)
     ends, counts = [], []
     start = 0
     while start < len(values):
         stop = data.find(b"\n", start + _BLOCK)
         block = values[start : stop if stop >= 0 else len(values)]
-        # Marks before each place; their differences at the ends of lines are what each line holds.
+        # The number of separators before each place. Its differences between ends of lines count those of each line.
         before = np.append(0, np.cumsum(block == ord(separator), dtype=np.int32))
         places = np.append(np.flatnonzero(block == ord("\n")), len(block))
         counts.append(np.diff(before[places], prepend=0).astype(np.int32))
@@ -160,7 +160,7 @@ def _scan(data: bytes, separator: str) -> tuple[NDArray[np.int64], NDArray[np.in
 
 
 def _blank(data: bytes, starts: NDArray[np.int64], fields: NDArray[np.int32]) -> NDArray[np.bool_]:
-    """Lines that hold nothing but separators and blanks."""
+    """Return which lines hold only separators and blanks."""
     lengths = np.diff(starts, append=len(data) + 1) - 1
     blank = lengths == fields - 1
     for row in np.flatnonzero(~blank & (fields == 1))[:1000]:
@@ -169,7 +169,7 @@ def _blank(data: bytes, starts: NDArray[np.int64], fields: NDArray[np.int32]) ->
 
 
 def _without(data: bytes, starts: NDArray[np.int64], blank: NDArray[np.bool_]) -> bytes:
-    """The text without the blank lines."""
+    """Return the text without the blank lines."""
     edges = np.flatnonzero(np.diff(np.concatenate([[True], blank, [True]]).astype(np.int8)))
     bounds = np.append(starts, len(data) + 1)[edges].reshape(-1, 2)
     return b"".join(data[begin:end] for begin, end in bounds.tolist()).rstrip(b"\n")

@@ -1,6 +1,6 @@
-"""Tables that a program holds in memory, of whatever library, as frames of polars.
+"""Tables in memory, from any library, as frames of polars.
 
-pandas is not needed and not imported: its frames are known by the module of their class.
+pandas is not needed and not imported: its frames are recognised by the module of their class.
 """
 
 from __future__ import annotations
@@ -22,17 +22,17 @@ ITEMS: Final = ("item_id", "text")
 
 
 def to_frame(source: Any, name: str, columns: Sequence[str]) -> pl.DataFrame:
-    """A table as a frame of polars.
+    """Convert a table to a frame of polars.
 
     Args:
         source: a frame of polars or pandas, a table of pyarrow or of any library with Arrow's stream interface, a
             ``scipy.sparse`` matrix (rows are users, columns are items; zeros are left out), a mapping from names to
             columns, an array of two dimensions, or rows: tuples in the order of ``columns``, or dicts.
-        name: what to call it in messages.
-        columns: names of columns that have none, by position.
+        name: of the table, for messages.
+        columns: names for columns that have none, by position.
 
     Raises:
-        DataError: anything else, or rows of different lengths.
+        DataError: ``source`` is anything else, or its rows have different lengths.
     """
     if isinstance(source, pl.DataFrame):
         return source
@@ -58,9 +58,9 @@ def to_frame(source: Any, name: str, columns: Sequence[str]) -> pl.DataFrame:
 
 
 def to_items(source: Any, name: str) -> pl.DataFrame:
-    """Items as a frame: what :func:`to_frame` takes, or texts by item id in a mapping or a pandas series.
+    """Convert items to a frame: all that :func:`to_frame` takes, or a mapping or pandas series from item id to text.
 
-    In a mapping, dicts of fields may stand in place of texts.
+    The values of a mapping may also be dicts of fields.
     """
     if type(source).__module__.partition(".")[0] == "pandas" and not hasattr(source, "columns"):
         source = source.to_dict()
@@ -75,7 +75,7 @@ def to_items(source: Any, name: str) -> pl.DataFrame:
 
 def _of_matrix(matrix: Any, name: str) -> pl.DataFrame:
     if matrix.ndim != 2:
-        raise DataError(f"{name} has {matrix.ndim} dimension: give users by items.")
+        raise DataError(f"{name} has {matrix.ndim} dimension: pass a matrix of users by items.")
     entries = sp.coo_array(matrix)
     entries.sum_duplicates()
     entries.eliminate_zeros()
@@ -88,7 +88,9 @@ def _of_matrix(matrix: Any, name: str) -> pl.DataFrame:
 
 def _of_pandas(frame: Any, name: str) -> pl.DataFrame:
     if not hasattr(frame, "columns"):
-        raise DataError(f"{name} is a series of pandas: give a frame with a column for each kind.")
+        raise DataError(
+            f"{name} is a series of pandas: pass a frame with a column for users and one for items."
+        )
     index = {part for part in frame.index.names if part is not None}
     if index and not index & set(frame.columns):  # an index with a name is a column
         frame = frame.reset_index()
@@ -109,7 +111,7 @@ def _of_pandas(frame: Any, name: str) -> pl.DataFrame:
 
 
 def _of_arrow(table: pa.Table) -> pl.DataFrame:
-    """Extension types that polars does not know (UUIDs) go through Python."""
+    """Convert a table of pyarrow. Extension types that polars does not know (UUIDs) go through Python."""
     parts = [
         _column(name, values.to_pylist())
         if isinstance(values.type, pa.BaseExtensionType)
@@ -123,14 +125,16 @@ def _of_columns(columns: Mapping[Any, Any], name: str) -> pl.DataFrame:
     parts = []
     for key, values in columns.items():
         if isinstance(values, str | bytes) or not isinstance(values, Iterable):
-            raise DataError(f"{name}: {key!r} holds {values!r} and no column: give a list.")
+            raise DataError(
+                f"{name}: {key!r} holds {values!r}, which is not a column: pass a list."
+            )
         listed = values.tolist() if isinstance(values, np.ndarray) else list(values)
         parts.append(_column(str(key), listed))
     lengths = {len(part): part.name for part in parts}
     if len(lengths) > 1:
         (one, first), (other, second) = list(lengths.items())[:2]
         raise DataError(
-            f"{name}: column {first!r} has {one} values and {second!r} has {other}: give equally many."
+            f"{name}: column {first!r} has {one} values and {second!r} has {other}: pass columns of one length."
         )
     return pl.DataFrame(parts)
 
@@ -141,10 +145,10 @@ def _of_rows(rows: list[Any], name: str, columns: Sequence[str]) -> pl.DataFrame
     for number, row in enumerate(rows, 1):
         if isinstance(row, str) or not isinstance(row, Mapping | Sequence | np.ndarray):
             raise DataError(
-                f"{name}, row {number}: {row!r} is no row: give tuples ({', '.join(columns[:2])}) or dicts."
+                f"{name}, row {number}: {row!r} is not a row: pass tuples ({', '.join(columns[:2])}) or dicts."
             )
         if isinstance(row, Mapping) != isinstance(rows[0], Mapping):
-            raise DataError(f"{name}, row {number}: dicts and tuples are mixed: give one kind.")
+            raise DataError(f"{name}, row {number}: dicts and tuples are mixed: pass one kind.")
         if not isinstance(row, Mapping) and len(row) != len(rows[0]):
             raise DataError(
                 f"{name}, row {number}: {len(row)} values where {len(rows[0])} were expected."
@@ -160,7 +164,7 @@ def _of_rows(rows: list[Any], name: str, columns: Sequence[str]) -> pl.DataFrame
 def _named(columns: Sequence[str], width: int, name: str) -> Sequence[str]:
     if not 2 <= width <= len(columns):
         raise DataError(
-            f"{name} has {width} values a row: give {' and '.join(columns[:2])}"
+            f"{name} has {width} values a row: pass {' and '.join(columns[:2])}"
             + (f", and then {' and '.join(columns[2:])}" if columns[2:] else "")
             + ", or a frame with named columns."
         )
@@ -168,7 +172,7 @@ def _named(columns: Sequence[str], width: int, name: str) -> Sequence[str]:
 
 
 def _column(name: str, values: list[Any]) -> pl.Series:
-    """A column of Python values; UUIDs stay objects, and numbers of numpy become Python's."""
+    """Make a column of Python values. UUIDs stay objects, and numbers of numpy become Python's."""
     values = [value.item() if isinstance(value, np.generic) else value for value in values]
     values = [None if value != value else value for value in values] if _has_nan(values) else values
     kinds = {type(value) for value in values if value is not None}
@@ -185,6 +189,6 @@ def _has_nan(values: list[Any]) -> bool:
 
 def _unknown(source: Any, name: str) -> DataError:
     return DataError(
-        f"{name}: {type(source).__name__} is no table that darec knows: give a path, a frame of pandas or polars, a "
+        f"{name}: {type(source).__name__} is not a table that darec knows: pass a path, a frame of pandas or polars, a "
         "table of pyarrow, a scipy.sparse matrix or rows such as [('u1', 'i1'), ('u1', 'i2')]."
     )

@@ -1,4 +1,4 @@
-"""The first line of a delimited file: names of columns, or a row of a file that has no header."""
+"""Whether the first line of a delimited file is a header or a row."""
 
 from __future__ import annotations
 
@@ -19,10 +19,10 @@ _NUMBER_OR_DATE: Final = re.compile(r"[-+]?\d[\d.,]*([eE][-+]?\d+)?|\d{4}[-/]\d{
 
 
 def check_header(path: Path, frame: pl.DataFrame, names: Sequence[str]) -> None:
-    """Refuse a first line that is a row: the names would be lost as data.
+    """Refuse a first line that is a row: as a header it would be lost.
 
-    A line without any usual name is a row if one of its fields is a number or a date, or stands in the same column
-    again. Columns that are numbered from 0 have a header: pandas numbers them so.
+    A line without any usual name is a row if one of its fields is a number or a date, or occurs again in the same
+    column. Columns that are numbered from 0 are a header: pandas writes these.
 
     Raises:
         DataError: the first line is a row.
@@ -35,7 +35,7 @@ def check_header(path: Path, frame: pl.DataFrame, names: Sequence[str]) -> None:
     again = [name for name in names if (frame[name] == name).any()]
     for name in numbers + again:
         raise DataError(
-            f"{path}, line 1 looks like a row and not like a header ({name!r} is no name): give the columns' names "
+            f"{path}, line 1 looks like a row and not like a header ({name!r} is not a name): name the columns "
             "with --header, for example --header user_id,item_id,rating,timestamp."
         )
 
@@ -43,17 +43,17 @@ def check_header(path: Path, frame: pl.DataFrame, names: Sequence[str]) -> None:
 def without_headers(
     path: Path, frame: pl.DataFrame, notices: tuple[str, ...]
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Leave out rows that repeat the header, as where files were put one behind the other."""
+    """Leave out rows that repeat the header, as they occur where files were concatenated."""
     frame, lines = split_headers(frame)
     return frame, (*notices, *told_headers(path, lines))
 
 
 def split_headers(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[int]]:
-    """The rows that do not repeat the header, and the lines of those that do."""
+    """Return the rows that do not repeat the header, and the lines of those that do."""
     names = [name for name in frame.columns if name != LINE]
     if not (frame[names[0]] == names[0]).any():
         return frame, []
-    # As column_names has not seen them yet.
+    # The names of the header before column_names numbered them.
     written = {name: re.sub(r" \(\d+\)$|^column \d+$", "", name) or None for name in names}
     repeats = frame.select(
         pl.all_horizontal(pl.col(name).eq_missing(pl.lit(cell)) for name, cell in written.items())
@@ -62,7 +62,7 @@ def split_headers(frame: pl.DataFrame) -> tuple[pl.DataFrame, list[int]]:
 
 
 def told_headers(path: Path, lines: Sequence[int]) -> tuple[str, ...]:
-    """What to tell of lines that repeat the header."""
+    """Return the notices about lines that repeat the header."""
     if not lines:
         return ()
     return (
@@ -72,7 +72,7 @@ def told_headers(path: Path, lines: Sequence[int]) -> tuple[str, ...]:
 
 
 def misfit(path: Path, line: int, fields: int, wanted: int) -> DataError:
-    """The error of a row that does not fit the header."""
+    """Return the error of a row that does not fit the header."""
     return DataError(
         f"{path}, line {line}: {fields} field{'s' if fields != 1 else ''} where {wanted} were expected: mend the "
         "row, or quote fields that contain the separator."

@@ -1,4 +1,4 @@
-"""Files of ids: which users, which items, and which pairs of both."""
+"""Files of ids: of users, of items, and of pairs of both."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from darec.ids.idmap import IdMap
 from darec.wording import agreeing
 
 PLAIN: Final = (".txt", ".csv", ".tsv")
-"""Files that may be of one column, which :func:`read_table` takes for another kind of file."""
+"""Suffixes of files that may have one column; :func:`read_table` would refuse such a file."""
 
 
 @dataclass(frozen=True)
@@ -27,14 +27,14 @@ class IdFile:
 
     Attributes:
         ids: columns ``user``, ``item`` or both, as text.
-        table: where they stand.
+        table: the table that holds them.
     """
 
     ids: pl.DataFrame
     table: SourceTable
 
     def known(self, maps: dict[str, IdMap]) -> tuple[IdFile, str | None]:
-        """The rows all of whose ids are known, and a sentence about the others, with the first of them.
+        """Return the rows whose ids are all known, and a sentence that counts the others and names the first.
 
         Args:
             maps: the known ids, by column.
@@ -58,10 +58,12 @@ class IdFile:
 
 
 def read_ids(path: Path, kind: Literal["user", "item"]) -> IdFile:
-    """Ids of users or items: one a line, in .csv under a header such as ``user_id``; or a table with such a column.
+    """Read ids of users or items: a file with one id a line, or a table with a column such as ``user_id``.
+
+    A ``.csv`` file with one id a line needs a header such as ``user_id``.
 
     Raises:
-        DataError: no such file, no such column, a blank id, or what :func:`read_table` refuses.
+        DataError: the file or the column does not exist, an id is blank, or :func:`read_table` refuses the file.
     """
     if path.is_file() and path.suffix.lower() in PLAIN:
         lines = pl.Series(kind, read_text(path, None).data.decode().split("\n"), dtype=pl.String)

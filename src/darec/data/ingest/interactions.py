@@ -1,4 +1,4 @@
-"""Interactions from a table: which column is what, ids as text, ratings and times as numbers."""
+"""Interactions from a table: which column holds what, ids as text, ratings and times as numbers."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from darec.errors import DataError
 from darec.wording import agreeing
 
 HEAD: Final = 10**6
-"""Rows by which the column of times is chosen."""
+"""Number of the first rows by which the column of times is chosen."""
 
 
 def read_interactions(
     table: SourceTable, columns: Columns, reading: Reading | None = None
 ) -> Source:
-    """Interactions from a table.
+    """Read interactions from a table.
 
     Args:
         table: as read.
-        columns: names of columns, where they are not to be guessed.
-        reading: which columns are wanted, which are left alone, and how times are written.
+        columns: names of columns; those that are None are guessed.
+        reading: which columns are needed, which are ignored, and how times are written.
 
     Raises:
-        DataError: a missing column; a blank id; a wanted rating that is no finite number, or a wanted time that is
-            neither a number nor a date, or that has several readings.
+        DataError: a column is missing; an id is blank; a needed rating is not a finite number; or a needed time is
+            neither a number nor a date, or can be read in several ways.
     """
     reading = reading or Reading()
     names = tuple(table.columns)
@@ -70,7 +70,7 @@ def read_interactions(
 
 
 def ratings(table: SourceTable, name: str) -> pl.Series:
-    """A column as floats, null where it is no number; truth is 1 or 0."""
+    """Return a column as floats, null where it holds no number; true is 1 and false is 0."""
     values = table.frame[name]
     if values.dtype.is_numeric() or values.dtype in (pl.Boolean, pl.String):
         numbers = values.cast(pl.Float64, strict=False)
@@ -84,7 +84,10 @@ def ratings(table: SourceTable, name: str) -> pl.Series:
 
 
 class LowRatings:
-    """What to know of a column of ratings that is not used, which may come in pieces: zero or less is seldom a like."""
+    """Counts ratings of zero or less in a column that is not used: such a rating is seldom a like.
+
+    The column may come in pieces.
+    """
 
     def __init__(self) -> None:
         self._low = self._n = 0
@@ -100,7 +103,7 @@ class LowRatings:
         )
 
     def told(self, table: str, name: str) -> tuple[str, ...]:
-        """The notice, if there is any."""
+        """Return the notice; empty if there is none."""
         if not self._low:
             return ()
         remedy = (
@@ -115,17 +118,17 @@ class LowRatings:
 
 
 def unused_ratings(columns: Columns, names: list[str]) -> list[str]:
-    """The columns of ratings that :class:`LowRatings` should look at."""
+    """Return the columns of ratings that :class:`LowRatings` should look at."""
     return [columns.rating] if columns.rating else usual_columns("rating", names)
 
 
 def _read_time(
     table: SourceTable, columns: Columns, form: str | None
 ) -> tuple[str, pl.Series, tuple[str, ...]]:
-    """The time's column, its values, and what to tell of them.
+    """Return the name of the column of times, its values, and the notices about them.
 
-    Of several usual columns the finest that can be read is taken: the one with the most different values in the first
-    million rows, and a place in a history only where there is nothing else.
+    Of several usual columns it takes the finest that can be read: the one with the most different values in the first
+    million rows. A place in a history is taken only if there is nothing else.
     """
     refused = []
     for name in time_columns(table, columns):
@@ -137,7 +140,7 @@ def _read_time(
 
 
 def time_columns(table: SourceTable, columns: Columns) -> list[str]:
-    """Columns that times may be in, the one to try first in front."""
+    """Return the columns that may hold times; the first is tried first."""
     if columns.time:
         return [columns.time]
     candidates = usual_columns("time", table.columns)
@@ -162,23 +165,26 @@ def _times(table: SourceTable, name: str, form: str | None) -> tuple[pl.Series, 
 
 
 def time_values(table: SourceTable, name: str) -> pl.Series:
-    """A column as :func:`read_times` takes it."""
+    """Return a column in the form that :func:`read_times` takes."""
     values = table.frame[name]
     return table.texts(name) if values.dtype == pl.Object else values
 
 
 def several_readings(place: str, value: object, name: str, error: AmbiguousTimesError) -> DataError:
-    """The error of dates that fit several formats."""
+    """Return the error of dates that fit several formats."""
     return DataError(
         f"{place}: times such as {value!r} in column {name!r} can be read as "
-        f"{' and as '.join(map(repr, error.formats))}, which both fit all of them: say which with --time-format."
+        f"{' and as '.join(map(repr, error.formats))}, which both fit all of them: name the format with --time-format."
     )
 
 
 def check_times(
     table: SourceTable, name: str, times: pl.Series, form: str | None, guessed: str | None
 ) -> None:
-    """Refuse times that could not be read; ``form`` is the format that was asked for, ``guessed`` the one found."""
+    """Refuse times that could not be read.
+
+    ``form`` is the format that was asked for, ``guessed`` the one that was found.
+    """
     if form:
         wanted, hint = f"does not fit --time-format {form!r}", ""
     elif guessed:
@@ -188,20 +194,20 @@ def check_times(
         mixed = _mixed(time_values(table, name)[bad[0]]) if len(bad) else ""
         wanted = mixed or "is neither a finite number nor an ISO date"
         hint = (
-            "; write all times in one way"
+            "; write all times in one format"
             if mixed
-            else ", or name how times are written, as in --time-format '%m/%d/%Y'"
+            else ", or name the format of times, as in --time-format '%m/%d/%Y'"
         )
     check_numbers(table, "time", name, times, wanted, hint)
 
 
 def _unread(numbers: pl.Series) -> pl.Series:
-    """Where there are no finite numbers."""
+    """Return where there are no finite numbers."""
     return (numbers.is_null() | ~numbers.is_finite()).fill_null(True).arg_true()
 
 
 def _mixed(value: object) -> str:
-    """What to say of a time that could be read if the others were like it; empty where it could not."""
+    """Describe a time that could be read if the others were like it; empty if it could not."""
     text = pl.Series([scalar(value)], dtype=pl.String)
     number = text.cast(pl.Float64, strict=False)[0]
     if number is not None and math.isfinite(number):
@@ -212,7 +218,7 @@ def _mixed(value: object) -> str:
 
 
 def guessed_times(table: str, name: str, guessed: str | None) -> tuple[str, ...]:
-    """What to tell of a format that was found."""
+    """Return the notice about a format that was found."""
     if guessed is None:
         return ()
     return (f"{table}: times in column {name!r} were read as {guessed!r}.",)
@@ -237,7 +243,7 @@ def check_numbers(
 
 
 def labels(table: SourceTable, name: str) -> pl.Series:
-    """A column as text. Raises ``DataError`` where it holds none."""
+    """Return a column as text. Raises ``DataError`` if it holds anything else."""
     values = table.frame[name]
     if values.dtype.is_nested() or values.dtype == pl.Binary:
         raise DataError(

@@ -1,4 +1,4 @@
-"""The title and the text that are made of an item's fields."""
+"""Makes an item's title and text from its fields."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ def describe_items(
     template: str | None = None,
     title: str | None = None,
 ) -> tuple[pl.DataFrame, dict[str, Any]]:
-    """``item_id``, ``title`` and ``text`` of every row, and how the text was made.
+    """Return ``item_id``, ``title`` and ``text`` of every row, and how the text was made.
 
-    By default the text is the title and every field that holds words or lists of words, each behind its name, as in
-    ``title: Cast-iron skillet; tags: camping, cooking``; ids, addresses and dates are left out. With a single field
-    its name is left out too. Control characters and runs of blanks become one blank; HTML is taken out.
+    By default the text is the title and every field that holds words or lists of words, each after its name, as in
+    ``title: Cast-iron skillet; tags: camping, cooking``. Ids, addresses and dates are left out. A single field stands
+    without its name. Control characters and runs of blanks become one blank, and HTML is removed.
 
     Args:
         table: from :func:`table_of_items`.
@@ -40,7 +40,7 @@ def describe_items(
         title: the field that holds the title; guessed from the usual names.
 
     Raises:
-        DataError: a field that no row has, or a template that is none.
+        DataError: no row has the field, or the template is not valid.
     """
     names = [name for name in table.columns if name != "item_id"]
     for field in [*(fields or ()), *([title] if title else [])]:
@@ -77,7 +77,10 @@ def describe_items(
 
 
 def words_of(table: pl.DataFrame, name: str) -> list[str]:
-    """A field of each item as text, empty where there is none. Raises ``DataError`` where it is nested too deeply."""
+    """Return a field of each item as text, empty where there is none.
+
+    Raises ``DataError`` if it is nested too deeply.
+    """
     lines = []
     for identifier, value in zip(table["item_id"], table[name].to_list(), strict=True):
         try:
@@ -98,7 +101,7 @@ def _check_field(field: str, names: list[str]) -> None:
 def text_notices(
     table: pl.DataFrame, described: pl.DataFrame, about: Mapping[str, Any]
 ) -> list[str]:
-    """What to tell of the items' texts: fields of objects that are not in them, and that there are none.
+    """Return notices about the items' texts: which fields of objects they leave out, and whether all are empty.
 
     Args:
         table: from :func:`table_of_items`.
@@ -115,14 +118,14 @@ def text_notices(
     ]
     if objects:
         told.append(
-            f"the items' fields {', '.join(map(repr, objects))} hold objects and are not in the text: --text-fields "
-            "names the fields that are."
+            f"the items' fields {', '.join(map(repr, objects))} hold objects and are not in the text: to have a "
+            "field in the text, name it with --text-fields."
         )
     if described["text"].null_count() == len(described):
         fields = ", ".join(map(repr, table.columns[1:])) or "none beside the id"
         told.append(
-            f"no item has text: none of the items' fields ({fields}) holds words. --text-fields takes fields all the "
-            "same."
+            f"no item has text: none of the items' fields ({fields}) holds words. To take fields all the "
+            "same, name them with --text-fields."
         )
     return told
 
@@ -137,7 +140,7 @@ def _mappings(values: pl.Series) -> bool:
 
 
 def _holds_text(values: pl.Series) -> bool:
-    """Whether a field holds words: strings or lists of strings with letters, that are not all addresses."""
+    """Whether a field holds words: strings or lists of strings that have letters and are not all addresses."""
     if _NOT_TEXT.search(values.name.lower()) or _mappings(values):
         return False
     if values.dtype == pl.Object or values.dtype == pl.List(pl.List):
@@ -153,7 +156,7 @@ def _holds_text(values: pl.Series) -> bool:
 
 
 def _strings(values: list[Any]) -> Iterator[str]:
-    """The strings in lists, however deep."""
+    """Return the strings in lists of any depth."""
     left = [*values]
     while left:
         value = left.pop()

@@ -1,4 +1,4 @@
-"""Item files: one row an item with its id."""
+"""Item files: one row an item, with its id."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from darec.wording import counted_noun
 
 
 def read_items(path: Path, id_column: str | None = None) -> pl.DataFrame:
-    """The items of a file; errors as :func:`read_table` and :func:`table_of_items`."""
+    """Read the items of a file; errors as :func:`read_table` and :func:`table_of_items`."""
     return table_of_items(distinct_items(read_table(path), id_column), id_column)
 
 
 def distinct_items(table: SourceTable, id_column: str | None = None) -> SourceTable:
-    """The table without rows that repeat an earlier one, and a notice of them; errors as :func:`table_of_items`."""
+    """Return the table without repeated rows, and a notice of these; errors as :func:`table_of_items`."""
     ids = table.ids(_id_column(table, id_column))
     if not ids.is_duplicated().any():
         return table
     columns = [table.frame[name] for name in table.columns]
-    # Objects and lists are compared by how they are written.
+    # Objects and lists are compared as JSON text.
     written = {
         values.name: pl.Series([_written(value) for value in values.to_list()])
         if values.dtype == pl.Object or values.dtype.is_nested()
@@ -51,14 +51,14 @@ def _written(value: Any) -> str:
 
 
 def table_of_items(table: SourceTable, id_column: str | None = None) -> pl.DataFrame:
-    """One row an item: ``item_id`` (string) first, then every other field.
+    """Return one row an item: ``item_id`` (string) first, then every other field.
 
     Args:
         table: as read.
-        id_column: name of the id's column; None: guess from the usual names.
+        id_column: name of the id's column; None: guess it from the usual names.
 
     Raises:
-        DataError: no id column; a blank or repeated id.
+        DataError: there is no id column, or an id is blank or occurs twice.
     """
     id_column = _id_column(table, id_column)
     ids = table.ids(id_column)
@@ -68,7 +68,7 @@ def table_of_items(table: SourceTable, id_column: str | None = None) -> pl.DataF
         lines = table.frame[LINE].filter(ids == first)
         earlier = table.at(lines[0]) if table.starts else f"{table.unit} {lines[0]}"
         raise DataError(
-            f"{table.at(lines[1])}: item {first!r} stands in {earlier} already, with other fields: keep one row an "
+            f"{table.at(lines[1])}: item {first!r} is in {earlier} already, with other fields: keep one row an "
             "item."
         )
     others = [name for name in table.columns if name not in (id_column, "item_id")]

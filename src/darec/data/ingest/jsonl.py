@@ -1,4 +1,4 @@
-"""JSON: an object a line (``.jsonl``, and ``.json`` as Yelp writes it), an array of objects, or Python literals."""
+"""Reading JSON: an object a line (``.jsonl``, and ``.json`` of Yelp), an array of objects, or Python literals."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ from darec.wording import counted_noun
 
 
 def read_json(path: Path, data: bytes) -> tuple[pl.DataFrame, str, tuple[str, ...]]:
-    """Objects as rows with ``__line__``.
+    """Read objects as rows, with their line in ``__line__``.
 
-    A column whose values are of one type has that type, NaN and infinities being missing; one whose types are mixed
-    holds the values as they are, and each is read by its own type (:mod:`darec.data.ingest.values`).
+    A column whose values have one type has that type; NaN and infinities are missing values. A column of mixed types
+    holds the Python values, and each value is read by its own type (:mod:`darec.data.ingest.values`).
 
     Args:
         path: for messages.
         data: the content in UTF-8.
 
     Returns:
-        The rows, what their places are called, and what was assumed.
+        The rows, the name of their places (line or entry), and the assumptions that were made.
 
     Raises:
-        DataError: what is no object, with its line.
+        DataError: an entry is not an object; with its line.
     """
     text = data.decode()
     halves = "\\ud" in text or "\\uD" in text
@@ -47,15 +47,17 @@ def read_json(path: Path, data: bytes) -> tuple[pl.DataFrame, str, tuple[str, ..
                 record = _literal(path, number, line, error)
                 literals += 1
             if not isinstance(record, dict):
-                raise DataError(f"{path}, line {number}: not a JSON object: write {{...}} a line.")
+                raise DataError(
+                    f"{path}, line {number}: not a JSON object: write one {{...}} a line."
+                )
             record[LINE] = number
             records.append(record)
     if halves:
         records = [_whole(record) for record in records]
     notices = (
         (
-            f"{path}: {counted_noun(literals, 'line is a Python literal', 'lines are Python literals')}, not JSON: "
-            "read as such.",
+            f"{path}: {counted_noun(literals, 'line is a Python literal', 'lines are Python literals')}, not JSON. "
+            "They were read as such.",
         )
         if literals
         else ()
@@ -66,11 +68,11 @@ def read_json(path: Path, data: bytes) -> tuple[pl.DataFrame, str, tuple[str, ..
 
 
 def _array(path: Path, text: str) -> list[dict[str, Any]] | None:
-    """The objects of an array that is the whole file; None if the file is none."""
+    """Return the objects of an array that is the whole file; None if the file is not an array."""
     try:
         array = json.loads(text)
     except (ValueError, RecursionError):
-        return None  # its first line will be named
+        return None  # the error names its first line
     for number, record in enumerate(array, 1):
         if not isinstance(record, dict):
             raise DataError(f"{path}, entry {number}: not a JSON object: write [{{...}}, {{...}}].")
@@ -79,7 +81,10 @@ def _array(path: Path, text: str) -> list[dict[str, Any]] | None:
 
 
 def _literal(path: Path, number: int, line: str, error: Exception) -> Any:
-    """What a Python literal says (Amazon's metadata of 2014 holds these). Raises ``DataError`` if it is none."""
+    """Return the value of a Python literal (Amazon's metadata of 2014 has these).
+
+    Raises ``DataError`` if it is not one.
+    """
     try:
         with warnings.catch_warnings(action="ignore", category=SyntaxWarning):
             return ast.literal_eval(line.strip())
@@ -91,18 +96,19 @@ def _literal(path: Path, number: int, line: str, error: Exception) -> Any:
 
 
 def _whole(value: Any) -> Any:
-    """The value with a question mark for each half of a character, as in texts cut off in the middle."""
+    """Return the value with a question mark for each half of a surrogate pair; texts that were cut have these."""
     return json.loads(json.dumps(value, ensure_ascii=False).encode("utf-8", "replace"))
 
 
 def column(name: str, values: list[Any]) -> pl.Series:
-    """JSON values as a column: of their type where they have one type, else as objects."""
+    """Make a column of JSON values: of their type if they have one type, else of objects."""
     values = [None if type(v) is float and not math.isfinite(v) else v for v in values]
     kinds = {type(value) for value in values if value is not None}
     if kinds == {list}:
         inner = {type(part) for value in values for part in value or () if part is not None}
         return pl.Series(name, values, dtype=pl.List(pl.String) if inner <= {str} else pl.Object)
-    exact = 2**63 if kinds == {int} else 2**53  # where floats are among them, they become floats
+    # Whole numbers become floats if floats are among them.
+    exact = 2**63 if kinds == {int} else 2**53
     small = all(-exact <= value < exact for value in values if type(value) is int)
     if (kinds <= {int, float} and small) or (len(kinds) == 1 and kinds <= {str, bool}):
         return pl.Series(name, values, strict=False)

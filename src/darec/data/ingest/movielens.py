@@ -15,7 +15,7 @@ from darec.data.ingest.source import LINE, Columns, Reading, Source, SourceTable
 from darec.data.ingest.tabular import read_table
 from darec.errors import DataError
 
-ENCODING: Final = "latin-1"  # of what is not UTF-8: 100K and 1M
+ENCODING: Final = "latin-1"  # encoding of the files that are not UTF-8: those of 100K and 1M
 COLUMNS: Final = Columns("user", "item", "rating", "time")
 FLAGS: Final = 5  # fields of u.item before the genres' flags: id, title, two dates, address
 
@@ -27,14 +27,14 @@ def is_folder(folder: Path) -> bool:
 
 
 def read(folder: Path, reading: Reading | None = None) -> Source:
-    """Ratings with times, and the movies' titles and genres.
+    """Read ratings with times, and the movies' titles and genres.
 
     Args:
-        folder: of the files.
-        reading: which columns are wanted and left alone; the files' bytes say how they are written.
+        folder: that holds the files.
+        reading: which columns are needed and which are ignored; the files' bytes say how they are written.
 
     Raises:
-        DataError: a file that is missing, or a line with too few fields or no numbers.
+        DataError: a file is missing, or a line has too few fields or fields that are not numbers.
     """
     if (folder / "ratings.dat").exists():
         ratings, movies = _read_dat(folder)
@@ -104,7 +104,7 @@ def _text(path: Path) -> Text:
 
 
 def _lines(path: Path, text: Text, separator: str, n_fields: int) -> list[tuple[int, list[str]]]:
-    """The number and the fields of each line."""
+    """Yield the number and the fields of each line."""
     found = []
     for number, line in enumerate(text.data.decode().split("\n"), 1):
         fields = line.split(separator)

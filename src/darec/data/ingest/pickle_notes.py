@@ -1,9 +1,9 @@
-"""Reading what a pickle says without running the program that it is.
+"""Reads the content of a pickle without running it.
 
-A pickle is a program for a machine with a stack and a memo. This is a machine for the few operations that numbers in
-``scipy.sparse`` matrices need. A call is noted and not made, a name is looked up in a table and not imported. Work and
-memory are bounded before anything is built: each operation takes bytes of the file or one step, and there are at most
-:data:`MOST_STEPS` of them. What it builds is never compared, hashed, printed or copied here, since a few hundred bytes
+A pickle is a program for a machine with a stack and a memo. This module is such a machine for the few operations that
+``scipy.sparse`` matrices of numbers need. It notes a call and does not make it; it looks a name up in a table and does
+not import it. Work and memory are bounded: each operation takes bytes of the file or one step, and there are at most
+:data:`MOST_STEPS` of them. The results are never compared, hashed, printed or copied here, since a few hundred bytes
 can describe a tuple with 2^60 paths through it.
 """
 
@@ -16,7 +16,7 @@ from io import BytesIO
 from typing import Any, Final
 
 MOST_STEPS: Final = 10_000
-"""Operations in a pickle. A matrix of any size has about 100, since an array is one string of bytes."""
+"""Most operations in a pickle. A matrix of any size has about 100, since an array is one string of bytes."""
 
 _VALUES: Final = {
     *("INT", "BININT", "BININT1", "BININT2", "LONG", "LONG1", "BINFLOAT", "FLOAT"),
@@ -30,24 +30,24 @@ _MARK: Final = object()
 
 
 class RefusedError(Exception):
-    """The pickle says what is not read here, or is damaged."""
+    """The pickle holds something that is not read here, or is damaged."""
 
 
 @dataclass(frozen=True, eq=False, repr=False)
 class Name:
-    """A name that a pickle mentions, by what it is known as here."""
+    """A name in a pickle; it holds the kind that this reader knows the name as."""
 
     kind: str
 
 
 @dataclass(eq=False, repr=False)
 class Call:
-    """A call that was noted instead of made.
+    """A call that was noted and not made.
 
     Attributes:
-        kind: what the called name is known as.
-        arguments: what it was called with.
-        state: what the result was to be given afterwards; None where nothing was.
+        kind: the kind of the called name.
+        arguments: the arguments of the call.
+        state: the state that the result would get afterwards; None if there is none.
     """
 
     kind: str
@@ -56,14 +56,15 @@ class Call:
 
 
 def read_notes(data: bytes, names: Mapping[str, str]) -> Any:
-    """What a pickle describes: numbers, strings, tuples, lists, dicts with text as keys, and :class:`Call`.
+    """Return the content of a pickle: numbers, strings, tuples, lists, dicts with text as keys, and :class:`Call`.
 
     Args:
         data: the pickle, of any protocol.
-        names: the names that it may mention, as ``"numpy.ndarray"``, and what each is known as.
+        names: the names that it may contain, such as ``"numpy.ndarray"``, and the kind of each.
 
     Raises:
-        RefusedError: another name, an operation that is not needed for these, too many steps, or damage.
+        RefusedError: the pickle has another name, an operation that a matrix does not need or too many steps, or is
+            damaged.
     """
     machine = _Machine(names)
     try:
@@ -75,7 +76,7 @@ def read_notes(data: bytes, names: Mapping[str, str]) -> Any:
     except RefusedError:
         raise
     except (ValueError, LookupError, TypeError, AttributeError, OverflowError) as error:
-        raise RefusedError(f"it is damaged or no pickle ({error})") from error
+        raise RefusedError(f"it is damaged or is not a pickle ({error})") from error
 
 
 class _Machine:
@@ -102,14 +103,14 @@ class _Machine:
             step(argument)
 
     def pop(self) -> Any:
-        """Take what is on top."""
+        """Take the value on top."""
         top = self.stack.pop()
         if top is _MARK:
             raise ValueError("a mark where a value belongs")
         return top
 
     def since_mark(self) -> list[Any]:
-        """Take what is above the last mark, and the mark."""
+        """Take the values above the last mark, and the mark itself."""
         items: list[Any] = []
         while (top := self.stack.pop()) is not _MARK:
             items.append(top)
@@ -176,13 +177,13 @@ class _Machine:
     def do_stack_global(self, _: None) -> None:
         name, module = self.pop(), self.pop()
         if not isinstance(name, str) or not isinstance(module, str):
-            raise TypeError("a name that is no text")
+            raise TypeError("a name that is not text")
         self._name(f"{module}.{name}")
 
     def do_reduce(self, _: None) -> None:
         arguments, called = self.pop(), self.pop()
         if not isinstance(called, Name) or not isinstance(arguments, tuple):
-            raise TypeError("a call of what is no name")
+            raise TypeError("a call of something that is not a name")
         self.stack.append(Call(called.kind, arguments))
 
     do_newobj = do_reduce
@@ -202,8 +203,8 @@ class _Machine:
         return self.stack[-1]
 
     def _set(self, items: list[Any]) -> None:
-        """Set keys and values, in turn, of the dict on top."""
+        """Set pairs of key and value in the dict on top."""
         keys = items[::2]
         if not all(isinstance(key, str) for key in keys):
-            raise TypeError("a key that is no text")
+            raise TypeError("a key that is not text")
         self._top(dict).update(zip(keys, items[1::2], strict=True))

@@ -18,12 +18,12 @@ from darec.errors import DataError
 from darec.wording import counted_noun
 
 _FIELD: Final = r'^"(?:[^"]|"")*"$'
-_ROWS: Final = 2**16  # turned into a frame together
+_ROWS: Final = 2**16  # records that become one frame
 _LONGEST: Final = 2**31 - 1  # characters of a field; the csv module's own limit is 131,072
 
 
 def unquoted(frame: pl.DataFrame) -> pl.DataFrame:
-    """Take the quotes off where every field that holds one is a whole quoted field; else leave them all."""
+    """Remove the quotes if every field that holds one is quoted as a whole; otherwise leave all of them."""
     names = [name for name in frame.columns if name != LINE]
     fields = pl.col(names)
     holds = fields.str.contains('"', literal=True).fill_null(False)
@@ -37,26 +37,26 @@ def unquoted(frame: pl.DataFrame) -> pl.DataFrame:
 def read_quoted(
     path: Path, data: bytes, separator: str, header: tuple[str, ...] | None, *, sure: bool
 ) -> tuple[pl.DataFrame, tuple[str, ...]]:
-    """Read one record after the other, each of one line or more.
+    """Read records one after the other, each of one line or more.
 
-    A quote that is a character and begins a field looks like an opening one, and swallows the rows up to the next
-    quote. Such a file has two readings where each line of each record over several lines is a whole row by itself.
-
-    Quotes inside fields are doubled; where that does not fit and some are escaped by backslashes, as Spark and MySQL
-    do, that is tried too.
+    A quote that is only a character and begins a field looks like an opening one, and swallows the rows up to the next
+    quote. So a file can be read in two ways if each line of every record over several lines is a whole row by itself.
+    Quotes inside fields are doubled. If that does not fit and some quotes are escaped by backslashes, as Spark and
+    MySQL write them, that is tried too.
 
     Args:
         path: for messages.
         data: the content in UTF-8.
         separator: one character.
-        header: names of the columns, where the first record is no header.
-        sure: take the quotes as such also where there are two readings.
+        header: names of the columns; None: the first record is the header.
+        sure: quotes enclose fields, also if the file can be read in two ways.
 
     Returns:
-        The rows, and notices of records that run over lines and of backslashes.
+        The rows, and notices of records over several lines and of backslashes.
 
     Raises:
-        DataError: quotes that are not closed, a record with more or fewer fields than the first, or two readings.
+        DataError: a quote is not closed, a record has more or fewer fields than the first, or the file can be read in
+            two ways.
     """
     try:
         return _read(QuotedRows(path, _lines(data), separator, header, sure=sure))
@@ -80,18 +80,18 @@ def _read(rows: QuotedRows) -> tuple[pl.DataFrame, tuple[str, ...]]:
 
 
 class QuotedRows:
-    """The rows of :func:`read_quoted`, as frames of some one after the other.
+    """The rows of :func:`read_quoted`, as frames of some rows each.
 
     Args:
         path: for messages.
         lines: of the file, each with its line feed.
         separator: one character.
-        header: names of the columns, where the first record is no header.
-        sure: take the quotes as such also where there are two readings.
+        header: names of the columns; None: the first record is the header.
+        sure: quotes enclose fields, also if the file can be read in two ways.
         escaped: backslashes escape quotes inside fields.
 
     Attributes:
-        notices: of records that run over lines and of backslashes, once all rows are read.
+        notices: of records over several lines and of backslashes; complete once all rows are read.
     """
 
     def __init__(
@@ -109,7 +109,7 @@ class QuotedRows:
         self.notices: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[pl.DataFrame]:
-        """Frames with ``__line__``, at least one. Raises ``DataError`` as :func:`read_quoted`."""
+        """Yield frames with ``__line__``, at least one. Raises ``DataError`` as :func:`read_quoted`."""
         records = self._records
         rest = iter(records)
         names = list(self._header or next(rest))
@@ -135,13 +135,13 @@ class QuotedRows:
         self._judge(spanning, swallowing)
 
     def _judge(self, spanning: list[tuple[int, int]], swallowing: int) -> None:
-        """Tell of the records over several lines, or refuse them where each of their lines is a row too."""
+        """Note the records over several lines, or refuse them if each of their lines is a row by itself."""
         path = self._records.path
         if swallowing and swallowing == len(spanning) and not self._sure:
             raise DataError(
-                f"{path}, line {spanning[0][0]}: a quote opens here and closes in line {spanning[0][1]}, and yet each "
-                "of these lines is a whole row. Double the quotes inside fields; or pass --no-quotes if quotes are "
-                "plain characters in this file, --quotes if that field does hold line breaks."
+                f"{path}, line {spanning[0][0]}: a quote opens here and closes in line {spanning[0][1]}, but each "
+                "of these lines is a whole row. Double the quotes inside fields; or pass --no-quotes if "
+                "quotes are plain characters in this file, --quotes if that field does hold line breaks."
             )
         if spanning:
             begin, end = max(spanning, key=lambda lines: lines[1] - lines[0])
@@ -154,11 +154,11 @@ class QuotedRows:
 
 
 class _Records:
-    """The records of a file that are not blank.
+    """Iterates over the records of a file that are not blank.
 
     Attributes:
-        line: where the last record begins.
-        taken: the lines that it takes.
+        line: line in which the last record begins.
+        taken: number of lines of that record.
     """
 
     def __init__(
@@ -196,7 +196,7 @@ class _Records:
             yield line
 
     def whole(self, line: str, fields: int) -> bool:
-        """Whether a line is a row by itself: cut at every separator, or at those that stand outside quotes."""
+        """Whether a line is a row by itself, split at every separator or only at those outside quotes."""
         if line.count(self.separator) + 1 == fields:
             return True
         alone = csv.reader([line], delimiter=self.separator, escapechar=self.escape)

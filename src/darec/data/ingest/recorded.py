@@ -1,7 +1,7 @@
-"""Reading a pickled ``scipy.sparse`` matrix without running the program that a pickle is.
+"""Reads a pickled ``scipy.sparse`` matrix without running the pickle.
 
-:mod:`darec.data.ingest.pickle_notes` notes what the pickle says. The arrays are built from the notes by code of this
-module: numpy and scipy never see what the file would have passed to them.
+:mod:`darec.data.ingest.pickle_notes` notes the content of the pickle. The code of this module builds the arrays from
+the notes: numpy and scipy never get arguments from the file.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ LATIN1: Final = ("latin1", "latin-1")
 NAMES: Final = {
     "numpy.ndarray": "type",  # an argument only
     "numpy.dtype": "dtype",  # (code, align, copy); the state's second entry is the byte order
-    "_codecs.encode": "bytes",  # (text, "latin1"), as protocols up to 2 write them
+    "_codecs.encode": "bytes",  # (text, "latin1"), in protocols up to 2
     **{
         f"numpy.{core}.{name}": kind
         for core in ("core", "_core")
@@ -29,10 +29,8 @@ NAMES: Final = {
             # (ndarray, shape, code); the state is (version, shape, dtype, is_fortran, bytes)
             ("multiarray._reconstruct", "empty array"),
             ("multiarray.scalar", "scalar"),  # (dtype, bytes)
-            (
-                "numeric._frombuffer",
-                "array",
-            ),  # (bytes, dtype, shape, order), as protocol 5 writes arrays
+            # (bytes, dtype, shape, order), in protocol 5
+            ("numeric._frombuffer", "array"),
         )
     },
     **{
@@ -48,10 +46,10 @@ NAMES: Final = {
 
 
 def load_matrix(data: bytes) -> sp.coo_matrix:
-    """The sparse matrix in a pickle, of form COO or CSR and of any protocol.
+    """Return the sparse matrix in a pickle, in COO or CSR form and of any protocol.
 
     Raises:
-        RefusedError: the pickle names anything else, is cut short, or its arrays make no matrix.
+        RefusedError: the pickle holds anything else or is cut off, or its arrays are not those of a matrix.
     """
     found = read_notes(data, NAMES)
     if not _is_matrix(found) or not isinstance(found.state, dict):
@@ -59,7 +57,7 @@ def load_matrix(data: bytes) -> sp.coo_matrix:
     try:
         return _build(found.state)
     except (ValueError, TypeError, KeyError, IndexError, OverflowError) as error:
-        raise RefusedError(f"its arrays make no matrix: {error}") from error
+        raise RefusedError(f"its arrays are not those of a matrix: {error}") from error
 
 
 def _is_matrix(noted: Any) -> bool:
@@ -70,7 +68,7 @@ def _is_matrix(noted: Any) -> bool:
 
 
 def _build(state: dict[str, Any]) -> sp.coo_matrix:
-    """The matrix of a state as scipy of some version wrote it, checked by scipy's own constructor."""
+    """Build the matrix from the state that some version of scipy wrote; scipy's constructor checks it."""
     n_rows, n_columns = (_integer(size) for size in state.get("_shape", state.get("shape", ())))
     data = _array(state["data"])
     if not np.isfinite(data).all():
@@ -93,7 +91,7 @@ def _indices(noted: Any) -> np.ndarray[Any, Any]:
 
 
 def _array(noted: Any) -> np.ndarray[Any, Any]:
-    """A row of numbers from the note of an array."""
+    """Return a vector of numbers from the note of an array."""
     if not isinstance(noted, Call):
         raise ValueError("an array is missing")
     if noted.kind == "empty array" and isinstance(noted.state, tuple):
@@ -105,20 +103,20 @@ def _array(noted: Any) -> np.ndarray[Any, Any]:
     number = _dtype(dtype)
     array = np.frombuffer(_bytes(data), number)
     if shape != (len(array),):
-        raise ValueError("an array is not one row, or its length is not what it says")
+        raise ValueError("an array has several dimensions, or its length differs from its shape")
     return array.astype(array.dtype.newbyteorder("="))
 
 
 def _dtype(noted: Any) -> np.dtype[Any]:
-    """The dtype of plain numbers."""
+    """Return the dtype; only those of plain numbers are accepted."""
     known = isinstance(noted, Call) and noted.kind == "dtype" and noted.arguments
     code = noted.arguments[0] if known else None
     if not isinstance(code, str) or not NUMBER.fullmatch(code):
         shown = repr(code[:20]) if isinstance(code, str) else "of a damaged array"
-        raise ValueError(f"dtype {shown} is not of numbers")
+        raise ValueError(f"dtype {shown} is not one of numbers")
     order = noted.state[1] if isinstance(noted.state, tuple) and len(noted.state) > 1 else "="
     if order not in ("<", ">", "=", "|"):
-        raise ValueError("a byte order that is none")
+        raise ValueError("an unknown byte order")
     return np.dtype(f"{order}{code}")
 
 
@@ -126,7 +124,7 @@ def _bytes(noted: Any) -> bytes:
     if isinstance(noted, Call) and noted.kind == "bytes":
         noted, coding = noted.arguments
         if coding not in LATIN1:
-            raise ValueError("bytes of another encoding than Latin-1")
+            raise ValueError("bytes in an encoding other than Latin-1")
     if isinstance(noted, str):  # protocol 2 of Python 2
         return noted.encode("latin1")
     if isinstance(noted, bytes | bytearray):
@@ -139,5 +137,5 @@ def _integer(noted: Any) -> int:
         dtype, data = noted.arguments
         return int(np.frombuffer(_bytes(data), _dtype(dtype))[0])
     if not isinstance(noted, int):
-        raise ValueError("its shape is not of whole numbers")
+        raise ValueError("its shape does not hold whole numbers")
     return noted

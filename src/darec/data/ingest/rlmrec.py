@@ -22,10 +22,10 @@ def is_folder(folder: Path) -> bool:
 
 
 def read_matrix(path: Path) -> sp.coo_matrix:
-    """One pickled sparse matrix.
+    """Read one pickled sparse matrix.
 
     Raises:
-        DataError: no such file; a pickle that names anything else; arrays that make no matrix.
+        DataError: the file does not exist, the pickle holds anything else, or its arrays are not those of a matrix.
     """
     if not path.is_file():
         raise DataError(
@@ -41,12 +41,12 @@ def read_matrix(path: Path) -> sp.coo_matrix:
 
 
 def read(folder: Path) -> Source:
-    """The three matrices of an RLMRec folder; ids are row and column numbers, non-zeros are interactions.
+    """Read the three matrices of an RLMRec folder. Ids are row and column numbers, non-zeros are interactions.
 
     The place of an interaction is its number in the order train, valid, test.
 
     Raises:
-        DataError: as :func:`read_matrix`; matrices of different shapes.
+        DataError: as :func:`read_matrix`, or the matrices have different shapes.
     """
     frames = []
     shapes = {}

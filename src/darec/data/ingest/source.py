@@ -1,4 +1,4 @@
-"""What readers pass on: a table as it stands in a file, and the interactions made of it."""
+"""The results of readers: the table of a file, and the interactions that are made of it."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ LINE: Final = "__line__"
 
 @dataclass(frozen=True)
 class Columns:
-    """Names of columns in the interactions' file; None: guess from the usual ones."""
+    """Names of columns in the file of interactions; None: guess from the usual names."""
 
     user: str | None = None
     item: str | None = None
@@ -32,16 +32,16 @@ class Columns:
 
 @dataclass(frozen=True)
 class Reading:
-    """How files are read, where their names and bytes do not say it.
+    """How files are read if their names and bytes do not say it.
 
     Attributes:
-        encoding: of text files; None: the mark's that the file begins with, else UTF-8.
+        encoding: of text files. None: that of the file's byte order mark, or UTF-8 without one.
         header: names of the columns of CSV and TSV files that have no header; None: their first line.
-        quotes: whether quotes enclose fields; None: they do in CSV, and in TSV where that makes every row fit.
-        time_format: how times are written, in the codes of ``strftime``; None: numbers, ISO dates, or the one other
-            way of writing dates that fits all of them.
-        ignored: columns that are left alone as if they were not there.
-        wanted: which of rating, time and split are needed. What the others hold stops no import.
+        quotes: whether quotes enclose fields. None: they do in CSV, and in TSV if every row fits then.
+        time_format: format of times, in the codes of ``strftime``. None: numbers, ISO dates, or the one other
+            format that fits all of them.
+        ignored: columns that are ignored.
+        wanted: which of rating, time and split are needed. Bad values in the others stop no import.
     """
 
     encoding: str | None = None
@@ -58,13 +58,13 @@ class Placed:
 
     Attributes:
         name: the file or folder, for messages.
-        frame: the records, with the place of each, from 1.
-        unit: what places are called, such as ``"line"`` or ``"row"``.
+        frame: the records, with the place of each, counted from 1.
+        unit: the name of a place, such as ``"line"`` or ``"row"``.
         files: the files that were read.
-        starts: where several files were put one behind the other: how many places lie before each.
-        notices: what was assumed in reading, one sentence each.
-        piece: these are some of the records, and others are not at hand.
-        parts: where several files are one table: the columns of each, by its name.
+        starts: number of places before each file, if several files are one table.
+        notices: assumptions that were made in reading, one sentence each.
+        piece: whether these are only a part of the records.
+        parts: columns of each file by its name, if several files are one table.
     """
 
     name: str
@@ -77,17 +77,17 @@ class Placed:
     parts: Mapping[str, Sequence[str]] = field(default_factory=dict)
 
     def such(self, count: int) -> str:
-        """How many records are like one that was named, for messages."""
+        """Return how many records are like the one that a message names."""
         return "at least " * self.piece + counted_noun(count, f"such {self.unit}")
 
     def at(self, place: int) -> str:
-        """File and place, for messages."""
+        """Return file and place, for messages."""
         if not self.starts:
             return f"{self.name}, {self.unit} {place}"
         return f"{self.file_of(place)}, {self.unit} {place - self.starts[self._part(place)]}"
 
     def file_of(self, place: int) -> str:
-        """The file that a place is in."""
+        """Return the file that holds a place."""
         return str(self.files[self._part(place)]) if self.starts else self.name
 
     def _part(self, place: int) -> int:
@@ -106,11 +106,11 @@ class Placed:
 
 @dataclass(frozen=True)
 class SourceTable(Placed):
-    """Records as they stand in files, or in a frame that was passed in; places are in the column ``__line__``."""
+    """Records of files, or of a frame that a caller passed; the column ``__line__`` holds their places."""
 
     @classmethod
     def of_frame(cls, frame: pl.DataFrame, name: str) -> SourceTable:
-        """A frame that a caller passed in. Raises ``DataError`` if it has no rows."""
+        """Make a table of a frame that a caller passed. Raises ``DataError`` if it has no rows."""
         if not len(frame):
             raise DataError(f"{name} holds no rows.")
         frame = frame.drop(LINE, strict=False)
@@ -122,14 +122,14 @@ class SourceTable(Placed):
         return [name for name in self.frame.columns if name != LINE]
 
     def without(self, names: Collection[str]) -> SourceTable:
-        """The table without some columns; names that it does not have are passed over."""
+        """Return the table without some columns; names that it does not have are skipped."""
         return replace(self, frame=self.frame.drop(names, strict=False))
 
     def ids(self, column: str) -> pl.Series:
-        """A column as id strings: whole numbers without a decimal point, text without surrounding blanks.
+        """Return a column as id strings: whole numbers without a decimal point, text without surrounding blanks.
 
         Raises:
-            DataError: a blank id, or a value that is no id.
+            DataError: an id is blank, or a value is not an id.
         """
         values = self.frame[column]
         if values.dtype == pl.Object:
@@ -138,19 +138,21 @@ class SourceTable(Placed):
             values = values.fill_nan(None)
             if (values.abs() >= 2**53).any():
                 raise DataError(
-                    f"{self.name}: column {column!r} holds ids beyond 2^53 as floats, which blur them: store them as "
+                    f"{self.name}: column {column!r} holds ids beyond 2^53 as floats, which lose digits: store them as "
                     "whole numbers or text."
                 )
             whole = values.cast(pl.Int64).cast(pl.String)
             ids = whole.zip_with((values.floor() == values).fill_null(True), values.cast(pl.String))
         elif values.dtype.is_nested() or values.dtype in (pl.Object, pl.Binary, pl.Boolean):
-            raise DataError(f"{self.name}: column {column!r} does not hold ids but {values.dtype}.")
+            raise DataError(
+                f"{self.name}: column {column!r} holds {values.dtype} where ids are expected."
+            )
         else:
             ids = values.cast(pl.String).str.strip_chars()
         return self._complete(ids)
 
     def _complete(self, ids: pl.Series) -> pl.Series:
-        """The ids as they are. Raises ``DataError`` on a blank one."""
+        """Return the ids unchanged. Raises ``DataError`` on a blank one."""
         blank = (ids.is_null() | (ids == "")).arg_true()
         if len(blank):
             place = self.frame[LINE][blank[0]]
@@ -162,7 +164,7 @@ class SourceTable(Placed):
         return ids
 
     def texts(self, column: str) -> pl.Series:
-        """A column's single values as text without surrounding blanks; null where empty, a list or a mapping."""
+        """Return a column as text without surrounding blanks; null where a value is empty, a list or a mapping."""
         values = self.frame[column]
         if values.dtype == pl.Object:
             single = (None if isinstance(value, list | dict) else scalar(value) for value in values)
@@ -170,23 +172,23 @@ class SourceTable(Placed):
         return values.cast(pl.String).str.strip_chars().replace("", None)
 
     def _scalars(self, column: str) -> pl.Series:
-        """Ids of mixed types, each by its own. Raises ``DataError`` on one that is no id."""
+        """Return ids of mixed types, each by its own type. Raises ``DataError`` on a value that is not an id."""
         values = self.frame[column].to_list()
         for value, line in zip(values, self.frame[LINE], strict=True):
             if isinstance(value, list | dict | bool):
                 raise DataError(
-                    f"{self.at(line)}: column {column!r} does not hold ids here but {value!r:.60}: mend the value."
+                    f"{self.at(line)}: column {column!r} holds {value!r:.60} where an id is expected: mend the value."
                 )
             if isinstance(value, float) and abs(value) >= 2**53:
                 raise DataError(
-                    f"{self.at(line)}: the id {value!r} in column {column!r} is a float beyond 2^53, which blurs ids: "
-                    "store it as a whole number or text."
+                    f"{self.at(line)}: the id {value!r} in column {column!r} is a float beyond 2^53, which loses "
+                    "digits: store it as a whole number or text."
                 )
         ids = pl.Series(column, [scalar(value) for value in values], dtype=pl.String)
         return self._complete(ids.str.strip_chars())
 
     def id_type(self, column: str) -> IdType:
-        """What the ids of a column are: whole numbers, UUIDs or, as everything else, text."""
+        """Return the type of the ids in a column: whole numbers, UUIDs, or text for all else."""
         values = self.frame[column]
         if values.dtype.is_float():
             return "int64" if (values.floor() == values).all() else "string"
@@ -199,14 +201,14 @@ class SourceTable(Placed):
 class Source(Placed):
     """Interactions as read.
 
-    The frame has ``user`` and ``item`` (strings), ``line`` (the place) and, where known and wanted, ``rating``,
-    ``time`` (floats) and ``split`` (strings).
+    The frame has ``user`` and ``item`` (strings), ``line`` (the place) and, if they are known and needed, ``rating``
+    and ``time`` (floats) and ``split`` (strings).
 
     Attributes:
-        items: a table with an id and fields of each item, where the source brings items.
-        types: of the ``user`` and ``item`` ids, where they are not text.
-        columns: the source's own name of each column, where it has names.
-        names: all names that its table has, also those that were not read.
+        items: a table with an id and fields of each item, if the source has items.
+        types: of the ``user`` and ``item`` ids, if they are not text.
+        columns: the source's own name of each column, if it has names.
+        names: all names of its table, also of columns that were not read.
     """
 
     items: SourceTable | None = None

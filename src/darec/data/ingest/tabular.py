@@ -24,10 +24,11 @@ KINDS: Final = (TABS, COMMAS, JSON, PARQUET)
 
 
 def read_table(path: Path, reading: Reading | None = None) -> SourceTable:
-    """A file as a table, or a folder whose files are parts of one. CSV and TSV give strings, null where empty.
+    """Read a file, or a folder of parts, as one table. Fields of CSV and TSV are strings, null where empty.
 
     Raises:
-        DataError: no such file, an empty one, another encoding, rows that do not fit the header, or JSON that is none.
+        DataError: the file does not exist or is empty, has another encoding, has rows that do not fit the header, or is
+            not valid JSON.
     """
     reading = reading or Reading()
     if path.is_dir() or is_pattern(path):
@@ -41,20 +42,20 @@ def read_table(path: Path, reading: Reading | None = None) -> SourceTable:
 
 
 def no_rows(path: Path, *, single: bool) -> DataError:
-    """The error of a file, or of parts, without rows."""
+    """Return the error of a file, or of parts, without rows."""
     if not single:
-        return DataError(f"{path}: no part holds rows.")
+        return DataError(f"{path}: none of its parts holds rows.")
     below = unpacked_name(path).suffix.lower() in TABS + COMMAS
     return DataError(f"{path} holds no rows{' below its header' if below else ''}.")
 
 
 def unreadable(path: Path, error: Exception) -> DataError:
-    """The error of a file that is not Parquet, or damaged."""
+    """Return the error of a file that is not Parquet, or damaged."""
     return DataError(f"{path} is not a whole Parquet file ({_brief(error)}).")
 
 
 def read_file(path: Path, reading: Reading) -> SourceTable:
-    """A file as a table, which may hold no rows. Raises ``DataError`` as :func:`read_table`."""
+    """Read a file as a table, which may have no rows. Raises ``DataError`` as :func:`read_table`."""
     suffix = unpacked_name(path).suffix.lower()
     if suffix in PARQUET:
         try:
@@ -77,7 +78,7 @@ def read_file(path: Path, reading: Reading) -> SourceTable:
 
 
 def is_pattern(path: Path) -> bool:
-    """Whether a path is no file and names several by ``*``, ``?`` or ``[...]``, as ``logs/part-*.parquet``."""
+    """Whether a path is a pattern with ``*``, ``?`` or ``[...]``, such as ``logs/part-*.parquet``, and not a file."""
     return not path.exists() and any(mark in str(path) for mark in "*?[") and bool(_matching(path))
 
 
@@ -86,9 +87,9 @@ def _matching(pattern: Path) -> list[Path]:
 
 
 def part_files(folder: Path) -> list[Path]:
-    """The tables in a folder, or those of a pattern.
+    """Return the tables in a folder, or those of a pattern.
 
-    What begins with ``.`` or ``_`` is left out, as Spark and Hadoop name what is no data.
+    Names that begin with ``.`` or ``_`` are left out: Spark and Hadoop give such names to files that are not data.
     """
     known = [suffix for kind in KINDS for suffix in kind]
     return sorted(
@@ -101,10 +102,11 @@ def part_files(folder: Path) -> list[Path]:
 
 
 def _read_parts(folder: Path, reading: Reading) -> SourceTable:
-    """The parts one behind the other, columns by name.
+    """Read the parts one after the other; columns are matched by name.
 
     Raises:
-        DataError: no parts, parts of several kinds or without a common column, or what :func:`read_table` refuses.
+        DataError: there are no parts, the parts are of several kinds or have no common column, or :func:`read_table`
+            refuses one.
     """
     files = part_files(folder)
     if not files:
@@ -115,7 +117,7 @@ def _read_parts(folder: Path, reading: Reading) -> SourceTable:
     if len(kinds) > 1:
         names = ", ".join(file.name for file in files[:5])
         raise DataError(
-            f"{folder} holds tables of several kinds ({names}), which are no parts of one: name a file."
+            f"{folder} holds tables of several kinds ({names}), which are not parts of one table: name a file."
         )
     tables = []
     for file in files:
@@ -131,21 +133,21 @@ def _read_parts(folder: Path, reading: Reading) -> SourceTable:
 
 
 def compare_parts(folder: Path, parts: Sequence[tuple[str, Collection[str]]]) -> tuple[str, ...]:
-    """What to tell of parts whose columns differ from the first one's.
+    """Return notices about parts whose columns differ from those of the first part.
 
     Args:
-        folder: what they are parts of.
+        folder: of the parts, for messages.
         parts: path and columns of each.
 
     Raises:
-        DataError: a part that has none of its columns.
+        DataError: a part has no column in common with the first.
     """
     first, known = parts[0]
     for name, columns in parts:
         if not set(columns) & set(known):
             raise DataError(
                 f"{name}: none of its columns ({', '.join(map(repr, columns))}) is one of {first}: "
-                "each part needs the header, or none and --header for all."
+                "write the header into each part, or into none and name the columns with --header."
             )
     different = [Path(name).name for name, columns in parts if set(columns) != set(known)]
     if not different:
@@ -153,12 +155,12 @@ def compare_parts(folder: Path, parts: Sequence[tuple[str, Collection[str]]]) ->
     return (
         f"{folder}: {counted_noun(len(different), 'part has', 'parts have')} other columns than {Path(first).name} "
         f"(the first is {different[0]}); "
-        "what a part lacks is missing in its rows.",
+        "a column that a part lacks is empty in its rows.",
     )
 
 
 def one_table(name: Path, tables: list[SourceTable], notices: tuple[str, ...] = ()) -> SourceTable:
-    """Tables one behind the other, columns by name; places are told by the part that they are in."""
+    """Concatenate tables, columns by name; messages name the part that a place is in."""
     notices = (*(told for table in tables for told in table.notices), *notices)
     if len(tables) == 1:
         return replace(tables[0], notices=notices)
@@ -180,7 +182,7 @@ def one_table(name: Path, tables: list[SourceTable], notices: tuple[str, ...] = 
 
 
 def alike(frames: list[pl.DataFrame]) -> list[pl.DataFrame]:
-    """Frames whose columns of one name can be put together: as objects where their types are not of one kind."""
+    """Return frames whose columns can be concatenated: columns of one name become objects if their types differ."""
     schemas = [frame.schema for frame in frames]
     mixed = []
     for name in {name for schema in schemas for name in schema}:

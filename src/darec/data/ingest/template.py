@@ -1,4 +1,4 @@
-"""Templates that make a text of an item's fields, such as ``"{title} ({year}). {genres}"``."""
+"""Templates that make a text from an item's fields, such as ``"{title} ({year}). {genres}"``."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ class Template:
 
     Attributes:
         fields: the fields, in order.
-        before: text that goes with each field and stands before it.
-        after: text that goes with each field and stands directly behind it.
+        before: text that belongs to each field and stands before it.
+        after: text that belongs to each field and stands directly after it.
     """
 
     fields: tuple[str, ...]
@@ -29,7 +29,7 @@ class Template:
     after: tuple[str, ...]
 
     def render(self, values: Mapping[str, str]) -> str:
-        """The text; a field without a value takes what stands before and directly behind it along."""
+        """Return the text; a field without a value is left out together with its text before and after."""
         present = [i for i, field in enumerate(self.fields) if values.get(field)]
         parts = []
         for i in present:
@@ -43,26 +43,28 @@ class Template:
 
 
 def parse_template(template: str) -> Template:
-    """Parse a template: text with fields in braces, doubled braces for braces.
+    """Parse a template: text with fields in braces; a doubled brace is a brace.
 
-    Of the text between two fields, what follows the first one without a blank (``"."``, ``")"``) goes with it, and the
-    rest with the second. So ``"{title} ({year}). {genres}"`` without a year gives ``"Heat Crime"`` and not
-    ``"Heat (). Crime"``.
+    Text between two fields belongs to the first as far as it follows without a blank (``"."``, ``")"``); the rest
+    belongs to the second. So ``"{title} ({year}). {genres}"`` without a year gives ``"Heat Crime"`` and not ``"Heat ().
+    Crime"``.
 
     Raises:
-        DataError: a brace without its partner, no field, or anything but a name in braces.
+        DataError: a brace has no partner, there is no field, or braces hold anything but a name.
     """
     where = f"text template {template!r}"
     try:
         parts = list(string.Formatter().parse(template))
     except ValueError as error:
-        raise DataError(f"{where}: {error}: double the braces that are meant as such.") from None
+        raise DataError(f"{where}: {error}: double each brace that is only a character.") from None
     fields, texts = [], [""]
     for text, field, form, conversion in parts:
         texts[-1] += text
         if field is not None:
             if form or conversion or not field:
-                raise DataError(f"{where}: write only a field's name in braces, as in {{title}}.")
+                raise DataError(
+                    f"{where}: write only the name of a field in braces, as in {{title}}."
+                )
             fields.append(field)
             texts.append("")
     if not fields:

@@ -1,4 +1,4 @@
-"""Times as people write them, as seconds since 1970: numbers in any unit, ISO dates, and other formats of dates."""
+"""Reads times as seconds since 1970: numbers in any unit, ISO dates, and other formats of dates."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from darec.data.ingest.dates import Guess, by_format, matching, seconds_of
 
-# From each of these sizes on, a number is no epoch in seconds any more but one in milli-, micro- or nanoseconds.
+# From these sizes on, a number is not an epoch in seconds but in milliseconds, microseconds or nanoseconds.
 UNITS: Final = ((1e11, 1e3), (1e14, 1e6), (1e17, 1e9))
 _RECENT: Final = 1e8  # seconds; the year 1973
-# Dates and moments written as one number.
+# Dates and moments that are written as one number.
 _DIGITS: Final = (
     (19000101, 21001231, "%Y%m%d"),
     (19000101000000, 21001231235959, "%Y%m%d%H%M%S"),
@@ -25,19 +25,19 @@ _ISO: Final = r"^\d{4}-\d{1,2}-\d{1,2}"
 
 
 def read_times(values: pl.Series, form: str | None = None) -> tuple[pl.Series, str | None]:
-    """Times as float seconds since 1970 (UTC where no zone is given), null where unreadable.
+    """Return times as float seconds since 1970 (UTC where no zone is named), null where unreadable.
 
     Args:
         values: dates, numbers or texts. Numbers may be seconds, milliseconds, microseconds or nanoseconds, or days
-            written as ``20220422``; small numbers, such as places in a history, stay as they are.
+            written as ``20220422``. Small numbers, such as places in a history, are not changed.
         form: the format of the texts in the codes of ``strftime``.
 
     Returns:
-        The times, and the format that was found where they are neither numbers nor ISO dates.
+        The times, and the format that was found if they are neither numbers nor ISO dates.
 
     Raises:
         AmbiguousTimesError: several formats fit all values.
-        ConfigError: a format that is none.
+        ConfigError: the format is not valid.
     """
     if values.dtype in (pl.Date, pl.Datetime):
         return seconds_of(values), None
@@ -59,12 +59,12 @@ def read_times(values: pl.Series, form: str | None = None) -> tuple[pl.Series, s
 
 @dataclass(frozen=True)
 class Epochs:
-    """What decides the unit of numbers, summed up so that they need not be at hand together.
+    """The facts that decide the unit of numbers; they add up over pieces of a column.
 
     Attributes:
-        largest: the largest number, without its sign.
-        smallest: the smallest likewise; infinite where there is none.
-        dates: for each of ``_DIGITS``, whether all numbers are dates written so.
+        largest: the largest absolute value.
+        smallest: the smallest absolute value; infinite if there are no numbers.
+        dates: for each of ``_DIGITS``, whether all numbers are dates in this form.
     """
 
     largest: float = 0.0
@@ -73,7 +73,7 @@ class Epochs:
 
     @classmethod
     def of(cls, numbers: pl.Series) -> Epochs:
-        """Those of some numbers; null, NaN and infinities say nothing, but that not all are dates."""
+        """Return the facts of some numbers. Null, NaN and infinities say only that not all are dates."""
         finite = numbers.filter(numbers.is_finite().fill_null(False)).to_numpy()
         if not len(finite):
             return cls()
@@ -91,7 +91,10 @@ class Epochs:
         )
 
     def seconds(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Seconds of epochs in whatever unit. Values of several units are each read by their own if all are recent."""
+        """Return the seconds of epochs in any unit.
+
+        If the units differ, each value is read by its own, if all are recent.
+        """
         if not math.isfinite(self.smallest):
             return values
         for are_dates, (_, _, form) in zip(self.dates, _DIGITS, strict=True):
@@ -103,7 +106,7 @@ class Epochs:
         units = np.ones_like(values)
         for size, unit in UNITS:
             units[np.abs(values) >= size] = unit
-        if self.smallest < _RECENT:  # no moment, so that there is but one unit: keep the order
+        if self.smallest < _RECENT:  # these are not moments, so one unit for all keeps their order
             units[:] = max((unit for size, unit in UNITS if self.largest >= size), default=1.0)
         return np.asarray(values / units)
 
@@ -116,13 +119,13 @@ def _are_dates(finite: NDArray[np.float64], least: int, most: int, form: str) ->
 
 
 def _epochs(numbers: pl.Series) -> pl.Series:
-    """Numbers as seconds, null where there is none."""
+    """Return numbers as seconds, null where there is no number."""
     seconds = Epochs.of(numbers).seconds(numbers.to_numpy())
     return pl.Series(numbers.name, seconds).fill_nan(None)
 
 
 def iso_times(texts: pl.Series) -> pl.Series:
-    """Polars reads dates written as the first one is; what is written otherwise is read one by one."""
+    """Read ISO dates. Polars reads those in the format of the first one; others are read one by one."""
     texts = matching(texts, _ISO).str.replace(r"\s*(UTC|GMT)$", "Z")
     if texts.null_count() == len(texts):
         return texts.cast(pl.Float64)
@@ -146,7 +149,7 @@ def _moment(text: str) -> float | None:
 
 
 def _guessed(texts: pl.Series) -> tuple[pl.Series, str | None]:
-    """Dates in the one format that fits them all; where none does, in the one that leaves the fewest out."""
+    """Read dates in the one format that fits all of them; if none does, in the one that fits the most."""
     guess = Guess()
     guess.add(texts)
     found = guess.best()

@@ -1,4 +1,4 @@
-"""Single values as readers meet them, each read by its own type and not by what stands elsewhere in its column."""
+"""Reads single values, each by its own type and not by the other values of its column."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ _UNSPOKEN: Final = re.compile(
     r"<!--(?:(?!<!--).)*?-->|<(script|style)\b[^<>]*>(?:(?!</?(?:script|style)\b).)*</\1\s*>",
     re.I | re.S,
 )
-# The elements of HTML that texts of shops hold. Not every word in angle brackets: a title may say "List<String>".
+# Elements of HTML in texts of shops. Other words in angle brackets stay: a title may hold "List<String>".
 _TAG: Final = re.compile(
     r"</?(?:a|abbr|article|b|big|blockquote|body|br|button|caption|center|cite|code|dd|del|div|dl|dt|em|embed|figure|"
     r"font|footer|form|h[1-6]|head|header|hr|html|i|iframe|img|input|ins|li|link|main|meta|nav|object|ol|p|param|pre|"
@@ -30,9 +30,9 @@ _TAG: Final = re.compile(
 
 
 def scalar(value: Any) -> str | None:
-    """A single value as text, or None where it is missing: null, NaN or infinite.
+    """Return a single value as text, or None if it is missing: null, NaN or infinite.
 
-    Text stays as it is, numbers lose a decimal point without digits behind it, and truth is ``true`` or ``false``.
+    Text is not changed, whole numbers have no decimal point, and a truth value is ``true`` or ``false``.
     """
     if value is None or isinstance(value, str):
         return value
@@ -49,9 +49,9 @@ def scalar(value: Any) -> str | None:
 
 
 def words(value: Any) -> str:
-    """A field's value as one line of text, empty where it is missing.
+    """Return a field's value as one line of text, empty if it is missing.
 
-    Lists have commas between their parts, mappings their keys before the values. HTML is taken out: elements become
+    Lists have commas between their parts, and mappings have each key before its value. HTML is removed: elements become
     blanks and ``&amp;`` becomes ``&``.
     """
     if isinstance(value, Mapping):
@@ -60,7 +60,7 @@ def words(value: Any) -> str:
     if isinstance(value, list | tuple | set | frozenset):
         return ", ".join(word for word in map(words, value) if word)
     text = scalar(value) or ""
-    for _ in range(10):  # what was escaped twice is plain after the second time
+    for _ in range(10):  # text that was escaped twice is plain after the second time
         plain = one_line(_without_html(text))
         if plain == text:
             break
@@ -69,7 +69,7 @@ def words(value: Any) -> str:
 
 
 def one_line(text: str) -> str:
-    """The text without signs that nobody sees, each run of blanks and control characters being one blank."""
+    """Return the text without invisible characters; each run of blanks and control characters is one blank."""
     return _BLANKS.sub(" ", _UNSEEN.sub("", text)).strip()
 
 

@@ -1,4 +1,4 @@
-"""A large text file in blocks of whole lines, unpacked on the way, and each read as a table."""
+"""Reads a large text file, compressed or not, in blocks of whole lines, each as a table."""
 
 from __future__ import annotations
 
@@ -32,9 +32,9 @@ from darec.data.ingest.source import LINE, Reading, SourceTable
 from darec.errors import DataError
 
 BLOCK: Final = 2**26
-"""Bytes of text that are read together, and of files that are read whole."""
+"""Bytes of a block; smaller files are read whole."""
 UNPACKED: Final = 8
-"""Times that a log is larger than its compressed file."""
+"""How many times as large as its compressed file a log is."""
 _OPEN: Final[dict[str, Callable[[IO[bytes]], Any]]] = {
     ".gz": gzip.open,
     ".bz2": bz2.open,
@@ -44,13 +44,13 @@ _OPEN: Final[dict[str, Callable[[IO[bytes]], Any]]] = {
 
 
 def text_size(path: Path) -> int:
-    """Bytes of a file; of a compressed one what is to be expected of them unpacked."""
+    """Return the bytes of a file; for a compressed file an estimate of its size when unpacked."""
     packed = unpacked_name(path) != path
     return path.stat().st_size * (UNPACKED if packed else 1)
 
 
 def in_blocks(path: Path, reading: Reading) -> bool:
-    """Whether a file can be read in blocks: it is large and in UTF-8, and what quotes mean in it is known at once."""
+    """Whether a file can be read in blocks: it is large and in UTF-8, and its first block shows what quotes mean."""
     if text_size(path) < BLOCK or reading.encoding not in (None, "utf-8"):
         return False
     with _unpacked(path) as stream:
@@ -62,7 +62,7 @@ def in_blocks(path: Path, reading: Reading) -> bool:
 
 
 def holds(path: Path, sign: bytes) -> bool:
-    """Whether two bytes, or one, stand in a file."""
+    """Whether a file contains a sequence of one or two bytes."""
     before = b""
     with _unpacked(path) as stream:
         while chunk := stream.read(BLOCK):
@@ -73,7 +73,7 @@ def holds(path: Path, sign: bytes) -> bool:
 
 
 def _is_tabbed(path: Path) -> bool:
-    """Whether tabs may stand between fields: always in .tsv, and in .csv where the first line has no comma."""
+    """Whether tabs may separate fields: always in .tsv, and in .csv if the first line has no comma."""
     if unpacked_name(path).suffix.lower() in TABS:
         return True
     with _unpacked(path) as stream:
@@ -81,7 +81,7 @@ def _is_tabbed(path: Path) -> bool:
 
 
 class Blocks:
-    """The rows of a file of which :func:`in_blocks` says that it can be read so.
+    """Iterates over the rows of a file that :func:`in_blocks` accepts.
 
     Args:
         path: the file.
@@ -89,7 +89,7 @@ class Blocks:
         escaped: backslashes escape quotes inside fields.
 
     Attributes:
-        notices: what was assumed, once all is read.
+        notices: the assumptions that were made; complete once all is read.
     """
 
     def __init__(self, path: Path, reading: Reading, *, escaped: bool = False) -> None:
@@ -98,7 +98,7 @@ class Blocks:
         self.notices: tuple[str, ...] = ()
 
     def __iter__(self) -> Iterator[SourceTable]:
-        """Tables of some rows.
+        """Yield tables of some rows.
 
         Raises:
             DataError: as :func:`darec.data.ingest.tabular.read_file`.
@@ -114,7 +114,7 @@ class Blocks:
         self.notices += told_headers(self.path, repeats)
 
     def _plain(self) -> Iterator[pl.DataFrame]:
-        """Lines that are cut at every separator."""
+        """Yield tables of lines that are split at every separator."""
         separator = ""
         names: Sequence[str] | None = self.reading.header
         for data, line in self._texts():
@@ -128,7 +128,7 @@ class Blocks:
             raise EmptyFileError(f"{self.path} is empty.")
 
     def _quoted(self) -> Iterator[pl.DataFrame]:
-        """Records whose fields may be in quotes."""
+        """Yield tables of records whose fields may be in quotes."""
         texts = self._texts()
         first: list[bytes] = []
         while not first or first[-1].isspace():
@@ -157,7 +157,7 @@ class Blocks:
         return separator
 
     def _texts(self) -> Iterator[tuple[bytes, int]]:
-        """Whole lines, each time some of them with the number of the first."""
+        """Yield blocks of whole lines, each with the number of its first line."""
         line = offset = 0
         with _unpacked(self.path) as stream:
             rest, more = b"", True
@@ -184,7 +184,7 @@ def _start(path: Path) -> bytes:
 
 @contextmanager
 def _unpacked(path: Path) -> Iterator[Any]:
-    """The file's bytes, unpacked if they are packed. Raises ``DataError`` where they cannot be."""
+    """Yield the file's bytes, unpacked if it is compressed. Raises ``DataError`` if it cannot be unpacked."""
     suffix = packing(path, _start(path))[0]
     with path.open("rb") as file:
         try:

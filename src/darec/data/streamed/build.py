@@ -1,4 +1,4 @@
-"""From large files to a dataset: the steps of :mod:`darec.data.build`, over rows on disk."""
+"""Makes a dataset of large files: the steps of :mod:`darec.data.build`, over rows on disk."""
 
 from __future__ import annotations
 
@@ -24,8 +24,10 @@ from darec.data.import_options import ImportOptions
 from darec.data.odd_ids import note_odd_ids
 from darec.data.split import check_options
 from darec.data.streamed import passes
+from darec.data.streamed.codes import Codes
 from darec.data.streamed.rows import Rows, deal, deal_again
-from darec.data.streamed.staging import Codes, stage
+from darec.data.streamed.splits import assign_splits, settle_users_without_train
+from darec.data.streamed.staging import stage
 from darec.data.tally import Tally, note_low_ratings
 from darec.files import partial_of, writing
 from darec.lock import locked
@@ -33,16 +35,17 @@ from darec.types import IntArray, Interactions, row_type
 
 
 def import_streamed(path: Path, items: Any, options: ImportOptions, out: Path | None) -> Dataset:
-    """Make a dataset of files, which :func:`darec.data.build.import_dataset` would make of them too.
+    """Make the dataset that :func:`darec.data.build.import_dataset` would make of these files.
 
     Args:
         path: a file, a folder or a pattern of parts: CSV, TSV or Parquet.
         items: as for :func:`darec.data.build.import_dataset`.
         options: of the import.
-        out: where the dataset will be; the rows are put on its disk meanwhile. None: among temporary files.
+        out: folder of the dataset; the rows are kept on its disk during the import. None: in the folder of temporary
+            files.
 
     Returns:
-        The dataset, not yet saved; its pairs are mapped from files without a name.
+        The dataset, which is not yet saved; its pairs are mapped from files that are already deleted.
     """
     with _workplace(out) as folder, writing(folder):
         return _import(path, items, options, folder)
@@ -50,9 +53,9 @@ def import_streamed(path: Path, items: Any, options: ImportOptions, out: Path | 
 
 @contextmanager
 def _workplace(out: Path | None) -> Iterator[Path]:
-    """A folder that is there meanwhile: a hidden one beside the dataset's, or among temporary files.
+    """Provide a folder during the import: a hidden one beside the dataset's, or one among temporary files.
 
-    What a killed import has left in it is removed, and two imports into one dataset are not begun.
+    The leftovers of a killed import are removed, and a second import into the same dataset is refused.
     """
     if out is None:
         with tempfile.TemporaryDirectory(prefix="darec-import-") as name:
@@ -66,7 +69,7 @@ def _workplace(out: Path | None) -> Iterator[Path]:
             yield folder
         finally:
             shutil.rmtree(folder, ignore_errors=True)
-    with suppress(OSError):  # it is gone, or another import has begun
+    with suppress(OSError):  # the folder is gone, or another import has begun
         partial_of(out).rmdir()
 
 
@@ -101,8 +104,8 @@ def _import(path: Path, items: Any, chosen: ImportOptions, folder: Path) -> Data
     if method != "column":
         check_options(method, chosen.ratios, chosen.time_cuts)
     places = users.rows, ids.rows
-    cold = passes.assign_splits(rows, read, method, chosen, tally, places, int(counts[0].sum()))
-    passes.settle_users_without_train(rows, read, staged.users.texts, chosen, tally)
+    cold = assign_splits(rows, read, method, chosen, tally, places, int(counts[0].sum()))
+    settle_users_without_train(rows, read, staged.users.texts, chosen, tally)
 
     counts = _count(rows, users, ids)
     if users.keep(counts[0] > 0):
@@ -130,11 +133,11 @@ def _import(path: Path, items: Any, chosen: ImportOptions, folder: Path) -> Data
 
 
 class _Order:
-    """Ids that are left, and their order.
+    """The ids that are kept, and their order.
 
     Attributes:
         texts: the id of each number.
-        place: [n] place of each number among all in order.
+        place: [n] place of each number in the order of all ids.
     """
 
     def __init__(self, codes: Codes) -> None:
@@ -145,7 +148,7 @@ class _Order:
     def _sort(self, ids: list[str]) -> None:
         self._numbers = are_numbers(ids)
         order = {one: place for place, one in enumerate(ordered(ids))}
-        # Those that are gone come behind, in any order.
+        # Ids that were dropped come last, in any order.
         self.place: IntArray = np.array(
             [order.get(one, len(order)) for one in self.texts], np.int64
         )
@@ -153,7 +156,7 @@ class _Order:
         self.place[gone] += np.arange(int(gone.sum()))
 
     def keep(self, left: NDArray[np.bool_]) -> bool:
-        """Leave out all other ids; says whether the others' order has changed, as words are ordered unlike numbers."""
+        """Drop all other ids. Returns whether the order has changed: numbers and words are ordered differently."""
         self._left = left
         if self._numbers:
             return False
@@ -165,7 +168,7 @@ class _Order:
 
     @property
     def rows(self) -> IntArray:
-        """[n] row of each number among those that are left; -1 for those that are gone."""
+        """[n] row of each number among the ids that are kept; -1 for dropped ids."""
         order = np.argsort(self.place)
         rows = np.full(len(order), -1, np.int64)
         kept = order[self._left[order]]
@@ -173,12 +176,12 @@ class _Order:
         return rows
 
     def in_order(self) -> list[str]:
-        """The ids that are left."""
+        """The ids that are kept."""
         order = np.argsort(self.place)
         return [self.texts[number] for number in order[self._left[order]].tolist()]
 
     def rows_in(self, ids: list[str]) -> IntArray:
-        """[n] place of each number in a list that holds all that are left; -1 for those that are gone."""
+        """[n] place of each number in a list that holds all ids that are kept; -1 for dropped ids."""
         place = {one: row for row, one in enumerate(ids)}
         rows = np.array([place.get(one, -1) for one in self.texts], np.int64)
         rows[~self._left] = -1
@@ -186,7 +189,7 @@ class _Order:
 
 
 def _count(rows: Rows, users: _Order, items: _Order) -> tuple[IntArray, IntArray]:
-    """How many rows each number of a user and of an item has."""
+    """Return how many rows each number of a user and each number of an item has."""
     of_users, of_items = (np.zeros(len(order.texts), np.int64) for order in (users, items))
     for records in rows:
         of_users += np.bincount(records["user"], minlength=len(of_users))
@@ -202,7 +205,7 @@ def _written(
     n_users: int,
     n_items: int,
 ) -> dict[str, Interactions]:
-    """The pairs of each split, sorted, mapped from files."""
+    """Return the pairs of each split, sorted and mapped from files."""
     kind = np.dtype(row_type(n_users + n_items))
     for records in rows.each("writing pairs"):
         users, items = user_rows[records["user"]], item_rows[records["item"]]

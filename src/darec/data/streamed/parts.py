@@ -1,4 +1,4 @@
-"""Files of one table, in pieces of some rows."""
+"""Reads the files of one table in pieces of some rows."""
 
 from __future__ import annotations
 
@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Final
 
 import polars as pl
-import pyarrow.parquet as pq
 
 from darec.data.ingest import movielens, rlmrec
 from darec.data.ingest.decoding import EmptyFileError, unpacked_name
@@ -16,25 +15,24 @@ from darec.data.ingest.delimited import COMMAS
 from darec.data.ingest.source import LINE, Reading, SourceTable
 from darec.data.ingest.tabular import (
     PARQUET,
-    alike,
     compare_parts,
     is_pattern,
     no_rows,
     part_files,
     read_file,
-    unreadable,
 )
 from darec.data.streamed.blocks import Blocks, holds, in_blocks, text_size
+from darec.data.streamed.parquet import pieces_of, survey
 from darec.errors import DataError
 
 LARGE: Final = 2**26
-"""Bytes of files, compressed ones as they are unpacked, from which on an import is streamed."""
+"""An import is streamed if its files have at least so many bytes; compressed files count as unpacked."""
 ROWS: Final = 2**20
-"""Rows of a piece."""
+"""The most rows of a piece of text, and about the rows of a piece of Parquet."""
 
 
 def is_large(source: object) -> bool:
-    """Whether interactions are in files that an import should stream: CSV, TSV or Parquet of many bytes."""
+    """Whether an import should stream the interactions: they are large files of CSV, TSV or Parquet."""
     if not isinstance(source, str | Path):
         return False
     path = Path(source)
@@ -54,7 +52,7 @@ def _files(path: Path) -> list[Path]:
 
 
 class OtherReadingError(Exception):
-    """A part is not what those before it made it seem: all is to be read again."""
+    """A part contradicts an assumption from the parts before it: all parts must be read again."""
 
 
 class Parts:
@@ -65,13 +63,13 @@ class Parts:
         reading: how files are read.
 
     Attributes:
-        name: what to call them in messages.
-        columns: name and type of each column of any part; of text files it grows while they are read.
-        needed: columns to read of Parquet files; None: all.
-        files: those read so far that hold rows.
-        starts: how many places lie before each of these.
-        notices: what was assumed in reading these.
-        misread: text files in which backslashes escape quotes, with what was wrong without.
+        name: of the files, for messages.
+        columns: name and type of each column of any part; for text files it grows while they are read.
+        needed: columns to read from Parquet files; None: all.
+        files: the files that were read so far and hold rows.
+        starts: number of places before each of these files.
+        notices: the assumptions that were made in reading them.
+        misread: text files in which backslashes escape quotes, with the error of reading them otherwise.
         parquet: whether they are Parquet files, whose columns are known from the start.
     """
 
@@ -82,10 +80,12 @@ class Parts:
         self._all = _files(path)
         self.parquet = unpacked_name(self._all[0]).suffix.lower() in PARQUET
         self.columns: dict[str, pl.DataType] = {}
-        self._columns_of: dict[str, list[str]] = {}  # of each part that was ever read
+        self._columns_of: dict[str, list[str]] = {}  # of each part that was read at any time
         self._begin()
+        self._names: dict[Path, list[str]] = {}
         if self.parquet:
-            self._survey()
+            self._names, self.columns = survey(self._all)
+            self._columns_of = {str(file): names for file, names in self._names.items()}
 
     def _begin(self) -> None:
         self.files: list[Path] = []
@@ -95,41 +95,42 @@ class Parts:
 
     @property
     def name(self) -> str:
-        """The folder, or the only file that holds rows."""
+        """Return the folder, or the only file that holds rows."""
         return str(self.files[0] if len(self.files) == 1 else self.path)
 
     @property
     def unit(self) -> str:
-        """What places are called."""
+        """Return the name of a place."""
         return "row" if self.parquet else "line"
 
     @property
     def notices(self) -> tuple[str, ...]:
-        """What was assumed, once all is read."""
+        """Return the assumptions that were made, once all is read."""
         return (*self._told, *compare_parts(self.path, self._of_parts))
 
     @property
     def total(self) -> int:
-        """How many files there are, with those without rows."""
+        """Return the number of files, including those without rows."""
         return len(self._all)
 
     def header(self) -> SourceTable:
-        """The table without its rows."""
+        """Return the table without its rows."""
         frame = pl.DataFrame(schema=self.columns | {LINE: pl.UInt32})
         return SourceTable(self.name, frame, self.unit, tuple(self.files), piece=True)
 
     def pieces(self) -> Iterator[tuple[int, SourceTable, int]]:
-        """Pieces of some rows in order: the number of the file, the piece, and the places before its file.
+        """Yield pieces of some rows in order: number of the file, piece, and number of places before the file.
 
         Raises:
-            OtherReadingError: a part has other columns or other quotes; this is known now, and all is to be read again.
+            OtherReadingError: a part has other columns or other quotes than was assumed. This is noted, and the caller
+                must read all pieces again.
             DataError: as :func:`darec.data.ingest.tabular.read_table`.
         """
         self._begin()
         start = 0
         for number, file in enumerate(self._all):
             last = 0
-            for table in self._of_parquet(file) if self.parquet else self._of_text(file):
+            for table in self._tables(file):
                 if not last:
                     self._enter(table, start)
                 last = int(table.frame[LINE][-1])
@@ -153,7 +154,7 @@ class Parts:
             raise OtherReadingError
 
     def _whole(self, table: SourceTable) -> SourceTable:
-        """The piece with every column that any part has, of the type that fits all parts."""
+        """Return the piece with every column that any part has, in the type that fits all parts."""
         frame = table.frame
         made = []
         for name, kind in self.columns.items():
@@ -170,6 +171,13 @@ class Parts:
         whole = pl.DataFrame([*made, frame[LINE]])
         return replace(table, frame=whole, piece=True, parts=self._columns_of)
 
+    def _tables(self, file: Path) -> Iterator[SourceTable]:
+        if not self.parquet:
+            return self._of_text(file)
+        names = self._names.get(file, [])
+        wanted = [name for name in names if self.needed is None or name in self.needed]
+        return pieces_of(file, wanted, ROWS) if names else iter(())
+
     def _of_text(self, file: Path) -> Iterator[SourceTable]:
         try:
             if in_blocks(file, self.reading):
@@ -185,7 +193,7 @@ class Parts:
                 raise
 
     def _rows_of(self, blocks: Blocks) -> Iterator[SourceTable]:
-        """The rows of a file; where they do not fit and quotes may be escaped by backslashes, that is tried too."""
+        """Yield the rows of a file. If they do not fit and backslashes may escape quotes, all is read again so."""
         try:
             yield from blocks
         except DataError as error:
@@ -198,62 +206,9 @@ class Parts:
             self.misread[blocks.path] = error
             raise OtherReadingError from None
 
-    def _survey(self) -> None:
-        """Columns and types of all parts that hold rows."""
-        self._names: dict[Path, list[str]] = {}
-        empties = []
-        for file in self._all:
-            try:
-                schema = pl.read_parquet_schema(file)
-                groups = _row_groups(file)
-            except (pl.exceptions.PolarsError, OSError, ValueError) as error:
-                raise unreadable(file, error) from error
-            if sum(groups):
-                self._names[file] = [name for name in schema if name != LINE]
-                self._columns_of[str(file)] = self._names[file]
-                empties.append(pl.DataFrame(schema=schema).drop(LINE, strict=False))
-        if empties:
-            self.columns = dict(pl.concat(alike(empties), how="diagonal_relaxed").schema)
-
-    def _of_parquet(self, file: Path) -> Iterator[SourceTable]:
-        if file not in self._names:
-            return
-        try:
-            start = 0
-            for length in _slices(_row_groups(file)):
-                frame = pl.scan_parquet(file, glob=False).slice(start, length)
-                if self.needed is not None:
-                    frame = frame.select(
-                        [name for name in self._names[file] if name in self.needed]
-                    )
-                piece = frame.collect().drop(LINE, strict=False)
-                piece = piece.with_row_index(LINE, offset=start + 1)
-                start += length
-                yield SourceTable(str(file), piece, "row", (file,))
-        except (pl.exceptions.PolarsError, OSError) as error:
-            raise unreadable(file, error) from error
-
 
 def _cut(tables: Iterable[SourceTable]) -> Iterator[SourceTable]:
-    """Tables as pieces."""
+    """Cut tables into pieces."""
     for table in tables:
         for begin in range(0, len(table.frame), ROWS):
             yield replace(table, frame=table.frame.slice(begin, ROWS))
-
-
-def _row_groups(file: Path) -> list[int]:
-    """Rows of each group, which are read together."""
-    about = pq.read_metadata(file)
-    return [about.row_group(number).num_rows for number in range(about.num_row_groups)]
-
-
-def _slices(groups: list[int]) -> Iterator[int]:
-    """Groups taken together until they hold the rows of a piece."""
-    length = 0
-    for rows in groups:
-        length += rows
-        if length >= ROWS:
-            yield length
-            length = 0
-    if length:
-        yield length

@@ -10,22 +10,23 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from darec.data.streamed.staging import Records, Staged
+from darec.data.streamed.codes import Records
+from darec.data.streamed.staging import Staged
 from darec.progress import counted, tell
 from darec.types import IntArray
 
 PART: Final = 2**21
-"""Rows of a part, unless one user has more."""
-_BLOCK: Final = 2**20  # rows that are dealt out together
+"""The most rows of a part, unless one user has more."""
+_BLOCK: Final = 2**20  # rows that are distributed together
 
 
 class Rows:
     """The rows of an import.
 
     Args:
-        folder: where they are.
-        kind: their type.
-        n_parts: how many parts there are.
+        folder: of the parts.
+        kind: type of a row.
+        n_parts: number of parts.
     """
 
     def __init__(self, folder: Path, kind: np.dtype[np.void], n_parts: int) -> None:
@@ -36,12 +37,12 @@ class Rows:
             yield self._load(number)
 
     def each(self, doing: str) -> Iterator[Records]:
-        """Every part; the listener is told how far it is."""
+        """Yield every part and report progress."""
         for number in counted(range(self.n_parts), doing):
             yield self._load(number)
 
     def change(self, doing: str, made: Callable[[Records], Records]) -> None:
-        """Put in place of each part what is made of it."""
+        """Replace each part by the result of a function of it."""
         for number in counted(range(self.n_parts), doing):
             records = self._load(number)
             new = made(records)
@@ -57,12 +58,12 @@ class Rows:
 
 
 def deal(staged: Staged, place: IntArray, folder: Path) -> Rows:
-    """The rows that were read, in parts by their users.
+    """Distribute the rows that were read to parts by their users.
 
     Args:
-        staged: what was read; its file is used up.
+        staged: the rows that were read; their file is removed.
         place: [U] place of each user's number in the order of the dataset; the parts are in this order.
-        folder: where the parts go.
+        folder: of the new parts.
     """
     seconds = staged.times.seconds if staged.times else None
 
@@ -73,7 +74,7 @@ def deal(staged: Staged, place: IntArray, folder: Path) -> Rows:
                 block = np.fromfile(stream, staged.kind, _BLOCK)
                 if seconds:
                     block["time"] = seconds(block["time"])
-                tell("dealing out rows", min(start + _BLOCK, size), size)
+                tell("distributing rows", min(start + _BLOCK, size), size)
                 yield block
 
     rows = _dealt(blocks(), staged.kind, staged.users.counts, place, folder)
@@ -82,7 +83,7 @@ def deal(staged: Staged, place: IntArray, folder: Path) -> Rows:
 
 
 def deal_again(rows: Rows, place: IntArray, folder: Path) -> Rows:
-    """The same rows in parts by another order of the users; the old parts are used up."""
+    """Distribute the same rows to parts by another order of the users; the old parts are removed."""
     counts = np.zeros(len(place), np.int64)
     for records in rows:
         counts += np.bincount(records["user"], minlength=len(place))
@@ -115,5 +116,16 @@ def _dealt(
 
 
 def _starts(counts: IntArray) -> IntArray:
-    """How many rows lie before each."""
+    """Return the number of rows before each part."""
     return np.cumsum(counts) - counts
+
+
+def starts_of_users(records: Records) -> IntArray:
+    """Return where the rows of each user begin; rows are sorted by user."""
+    users = records["user"]
+    return np.flatnonzero(np.append(True, users[1:] != users[:-1])[: len(users)])
+
+
+def only(records: Records, kept: NDArray[np.bool_]) -> Records:
+    """Return the rows that are kept."""
+    return records if kept.all() else records[kept]

@@ -1,4 +1,4 @@
-"""The k-th smallest of numbers that come in pieces, exactly, by counting."""
+"""The exact k-th smallest of numbers that come in pieces, by counting."""
 
 from __future__ import annotations
 
@@ -16,13 +16,14 @@ _ROUNDS: Final = 64 // _BITS
 def smallest(
     pieces: Callable[[], Iterable[NDArray[np.float64]]], places: Sequence[int]
 ) -> list[float]:
-    """Numbers at some places of the ascending order; infinity behind the last.
+    """Return the numbers at some places of the ascending order; infinity for places after the last.
 
-    Each of four rounds counts the numbers by the next 16 bits of those that agree with what is known of the answer.
+    Each of four rounds finds 16 more bits of the answer: it counts, by their next 16 bits, the numbers that agree with
+    the bits found so far.
 
     Args:
-        pieces: gives finite numbers, anew at each call.
-        places: from 0.
+        pieces: returns the finite numbers, again at each call.
+        places: counted from 0.
     """
     return [_smallest(pieces, place) for place in places]
 
@@ -51,7 +52,7 @@ _SIGN: Final = np.uint64(2**63)
 
 
 def _ascending(values: NDArray[np.float64]) -> NDArray[np.uint64]:
-    """Whole numbers in the order of the values: the bits of a float, turned where it is negative."""
+    """Return whole numbers in the order of the values: the bits of each float, inverted if it is negative."""
     bits = np.ascontiguousarray(values + 0.0).view(np.uint64)  # -0.0 becomes 0.0
     return np.where(bits & _SIGN, ~bits, bits | _SIGN)
 

@@ -1,4 +1,4 @@
-"""The first step of a streamed import: files become rows of numbers on disk, ids become numbers in memory."""
+"""The first step of a streamed import: it turns files into rows of numbers on disk, and ids into numbers in memory."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from time import monotonic
 
 import numpy as np
 import polars as pl
-from numpy.typing import NDArray
 
 from darec.data.cleaning import split_ranks
 from darec.data.import_options import ImportOptions
@@ -24,52 +23,12 @@ from darec.data.ingest.interactions import (
     unused_ratings,
 )
 from darec.data.ingest.source import LINE, Source, SourceTable
+from darec.data.streamed.codes import Codes, Records
 from darec.data.streamed.parts import OtherReadingError, Parts
 from darec.data.streamed.times import Times
 from darec.data.tally import no_ratings
 from darec.errors import DataError
-from darec.ids.idmap import IdType
 from darec.progress import tell
-from darec.types import IntArray
-
-Records = NDArray[np.void]
-"""[n] rows with ``user`` and ``item`` (numbers of ids), ``line`` and, where they are known, ``time`` and ``split``."""
-
-
-class Codes:
-    """Numbers of ids, in the order in which they are met.
-
-    Attributes:
-        counts: how many rows each has.
-    """
-
-    def __init__(self) -> None:
-        self._code: dict[str, int] = {}
-        self.counts: IntArray = np.zeros(0, np.int64)
-        self.type: IdType | None = None
-
-    def __len__(self) -> int:
-        return len(self._code)
-
-    @property
-    def texts(self) -> list[str]:
-        """The ids in the order of their numbers."""
-        return list(self._code)
-
-    def of(self, ids: pl.Series) -> NDArray[np.uint32]:
-        """The number of each id."""
-        if not len(ids):
-            return np.zeros(0, np.uint32)
-        code = self._code
-        distinct = ids.unique(maintain_order=True)
-        numbers = [code.setdefault(one, len(code)) for one in distinct.to_list()]
-        found = ids.replace_strict(
-            distinct, pl.Series(numbers, dtype=pl.UInt32), return_dtype=pl.UInt32
-        ).to_numpy()
-        counts = np.bincount(found, minlength=len(code))
-        counts[: len(self.counts)] += self.counts
-        self.counts = counts
-        return found
 
 
 @dataclass(frozen=True)
@@ -77,15 +36,15 @@ class Staged:
     """Interactions as numbers in a file.
 
     Attributes:
-        about: what was read, with the distinct items in place of its rows.
+        about: the source, with the distinct items in place of its rows.
         method: of the split.
         file: the rows, in the order of the source.
-        kind: their type.
-        users: of ids.
-        items: likewise.
+        kind: type of a row.
+        users: numbers of the users' ids.
+        items: numbers of the items' ids.
         times: of the rows; None: they are not needed.
-        read: how many rows the files hold.
-        low: how many were rated too low and are not here.
+        read: number of rows in the files.
+        low: number of rows that were left out because of a low rating.
     """
 
     about: Source
@@ -100,19 +59,19 @@ class Staged:
 
 
 class _RefusedTimesError(Exception):
-    """A column is no column of times."""
+    """A column does not hold times."""
 
 
 def stage(path: Path, options: ImportOptions, folder: Path) -> Staged:
-    """Read all files.
+    """Read all files into one file of rows.
 
     Args:
         path: a file, a folder or a pattern of parts.
         options: of the import.
-        folder: where the rows go.
+        folder: for the file of rows.
 
     Raises:
-        DataError: as :func:`darec.data.ingest.read_source`, naming the part and the row.
+        DataError: as :func:`darec.data.ingest.read_source`; the message names the part and the row.
     """
     parts = Parts(path, options.reading)
     refused: dict[str, DataError] = {}
@@ -125,12 +84,12 @@ def stage(path: Path, options: ImportOptions, folder: Path) -> Staged:
 
 
 class _Reader:
-    """One way through the files.
+    """One pass over the files.
 
     Args:
         parts: the files.
         options: of the import.
-        refused: columns of times that could not be read, with the reason; it gets another one where that happens.
+        refused: columns of times that could not be read, with the error; the pass adds to them.
     """
 
     def __init__(self, parts: Parts, options: ImportOptions, refused: dict[str, DataError]) -> None:
@@ -144,7 +103,7 @@ class _Reader:
         self.method = ""
 
     def read(self, file: Path) -> Staged:
-        """All pieces, into a file."""
+        """Read all pieces into a file."""
         self.parts.needed = None
         if self.parts.columns:
             self._choose()
@@ -191,7 +150,7 @@ class _Reader:
         )
 
     def _choose(self) -> None:
-        """Which column is what, and which are needed."""
+        """Choose which column holds what, and which are needed."""
         options, parts = self.options, self.parts
         header = parts.header().without(options.ignore_columns)
         found = find_columns(header, options.columns)
@@ -231,7 +190,7 @@ class _Reader:
             yield table
 
     def _head(self) -> SourceTable:
-        """The first rows, by which the column of times is chosen."""
+        """Return the first rows, by which the column of times is chosen."""
         frames, n = [], 0
         for table in self._again():
             frames.append(table.frame)
@@ -248,7 +207,7 @@ class _Reader:
         return np.dtype([*fields, ("split", "i1")])
 
     def _records(self, table: SourceTable, start: int) -> Records:
-        """A piece as rows of numbers."""
+        """Turn a piece into rows of numbers."""
         found = self.found
         lines = table.frame[LINE]
         self.n_read += len(lines)

@@ -1,4 +1,4 @@
-"""Times of a column that comes in pieces, read as if it were whole."""
+"""Reads the times of a column that comes in pieces, with the same result as for a whole column."""
 
 from __future__ import annotations
 
@@ -17,14 +17,13 @@ from darec.data.ingest.times import Epochs, iso_times, read_times
 class Times:
     """A column of times.
 
-    The first piece says how they are written, as every other must be: numbers, ISO dates, or dates of another format.
-    Which format that is, is found out by going through the column once more. The unit of numbers is known at the end,
-    so they stay as they are until then (:meth:`seconds`).
+    The first piece decides whether all pieces hold numbers, ISO dates or dates in another format. One more pass over
+    the column finds that format. The unit of numbers is known only at the end, so :meth:`seconds` converts them then.
 
     Args:
-        name: the column's.
+        name: of the column.
         form: the format that was asked for.
-        again: gives the pieces anew.
+        again: yields all pieces again.
     """
 
     def __init__(
@@ -37,7 +36,7 @@ class Times:
         self._guessed: str | None = None
 
     def read(self, table: SourceTable) -> pl.Series:
-        """Times of a piece. Raises ``DataError`` on one that cannot be read."""
+        """Return the times of a piece. Raises ``DataError`` on one that cannot be read."""
         values = time_values(table, self.name)
         times = self._read(values)
         check_times(table, self.name, times, self.form, self._guessed)
@@ -57,7 +56,7 @@ class Times:
         return self._texts(texts) if self._texts else texts.cast(pl.Float64, strict=False)
 
     def _way(self, texts: pl.Series) -> Callable[[pl.Series], pl.Series]:
-        """How texts are read, of which these are some."""
+        """Return the way to read the texts of the column, from some of them."""
         if _numbers(texts).count():
             self._numbers = True
             return _numbers
@@ -82,11 +81,11 @@ class Times:
         return lambda texts: by_format(matching(texts, year), form)
 
     def seconds(self, times: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Times as read, in seconds; to be asked for once all are read."""
+        """Convert times to seconds; call it once all pieces are read."""
         return self.epochs.seconds(times) if self._numbers else times
 
     def notices(self, table: str) -> tuple[str, ...]:
-        """What to tell of them."""
+        """Return the notices about the times."""
         return guessed_times(table, self.name, self._guessed)
 
 
