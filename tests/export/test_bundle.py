@@ -204,7 +204,7 @@ def test_a_flipped_byte_is_refused(exported: Path, tmp_path: Path, name: str, sh
         place -= 1
     content[place] ^= 1
     file.write_bytes(content)
-    with pytest.raises(RunError, match=r"not as it was written|is damaged|is no bundle") as error:
+    with pytest.raises(RunError, match=r"was changed after|is damaged|is not a bundle") as error:
         darec.open_bundle(tmp_path / "b")
     assert "\n" not in str(error.value) and str(tmp_path / "b") in str(error.value)
 
@@ -233,15 +233,15 @@ def test_other_versions_and_other_folders_are_refused(exported: Path, tmp_path: 
     with pytest.raises(RunError, match=r"version 2, and this darec reads up to 1: upgrade"):
         darec.open_bundle(tmp_path / "b")
     (tmp_path / "empty").mkdir()
-    with pytest.raises(RunError, match="no whole bundle"):
+    with pytest.raises(RunError, match="not a complete bundle"):
         darec.open_bundle(tmp_path / "empty")
     with pytest.raises(RunError, match="no bundle at"):
         darec.open_bundle(tmp_path / "nothing")
     data = shop().save(tmp_path / "data")
-    with pytest.raises(RunError, match="is no bundle"):
+    with pytest.raises(RunError, match="is not a bundle"):
         darec.open_bundle(tmp_path / "data")
     run = Run(resolve_config(), data, scorers(data)["tables"], {})
-    with pytest.raises(FolderError, match="is no bundle: choose another"):
+    with pytest.raises(FolderError, match="is not a bundle: choose another"):
         darec.export_bundle(run, tmp_path / "data", overwrite=True)
     with pytest.raises(FolderError, match="overwrite=True"):
         darec.export_bundle(run, tmp_path / "b")
@@ -257,7 +257,7 @@ def test_a_kill_leaves_no_half_bundle(
     with monkeypatch.context() as patched, pytest.raises(KeyboardInterrupt):
         patched.setattr("darec.export.write.sealed", killed)
         darec.export_bundle(run, out)
-    with pytest.raises(RunError, match=r"no bundle at|no whole bundle"):
+    with pytest.raises(RunError, match=r"no bundle at|not a complete bundle"):
         darec.open_bundle(out)
     first = darec.export_bundle(run, out)
     before = first.recommend(k=4).to_polars()
@@ -350,5 +350,5 @@ def test_the_commands(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> Non
     )
     assert "no run at" in refused(capsys, "evaluate", out)
     (out / "scorer.safetensors").write_bytes(b"x")
-    assert "is not as it was written" in refused(capsys, "recommend", out, "--user", "3")
+    assert "was changed after the export" in refused(capsys, "recommend", out, "--user", "3")
     assert isinstance(darec.Bundle, type) and darec.Bundle is Bundle

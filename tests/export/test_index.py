@@ -402,7 +402,7 @@ def test_a_changed_index_is_refused_before_it_is_read(copy: Path, name: str, ver
     for place in (0, 5, 40, len(content) // 2, len(content) - 1):
         content[place] ^= 1
         (copy / name).write_bytes(content)
-        with pytest.raises(RunError, match=f"{name} is not as it was written"):
+        with pytest.raises(RunError, match=f"{name} was changed after the export"):
             darec.open_bundle(copy, verify=verify)
         content[place] ^= 1
     (copy / name).unlink()
@@ -437,7 +437,7 @@ def test_an_index_of_something_else_is_refused(copy: Path) -> None:
     with pytest.raises(RunError, match="version 3, and this darec reads 2"):
         darec.open_bundle(copy)
     rewritten(copy, version=2, scorer="another")
-    with pytest.raises(RunError, match="of another scorer"):
+    with pytest.raises(RunError, match="made for another scorer"):
         darec.open_bundle(copy)
 
 
@@ -522,7 +522,7 @@ def index_auto(path: Path, monkeypatch: pytest.MonkeyPatch, **recalls: float | N
         (
             {"hnsw": 0.99, "ivf": 0.99, "slow": ("hnsw",)},
             "ivf",
-            "longer than to score all items; ivf",
+            "longer than scoring all items; ivf",
         ),
     ],
 )
@@ -621,7 +621,9 @@ def test_the_command(exported: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     assert call("index", path, "--kind", "ivf", "--format", "json") == 0
     assert json.loads(capsys.readouterr().out)["kind"] == "ivf"
     assert call("recommend", path, "--user", "3", "--format", "json") == 0
-    assert "--recall=2.0: give a share" in refused(capsys, "index", path, "--recall", 2)
+    assert "--recall=2.0: choose a share" in refused(capsys, "index", path, "--recall", 2)
     assert "no bundle at" in refused(capsys, "index", tmp_path / "nothing")
     (path / "index.faiss").write_bytes(b"x")
-    assert "index.faiss is not as it was written" in refused(capsys, "similar", path, "--item", 3)
+    assert "index.faiss was changed after the export" in refused(
+        capsys, "similar", path, "--item", 3
+    )

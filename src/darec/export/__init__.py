@@ -1,1 +1,1 @@
-"""Bundles: what serving needs of a run, in one folder, without the dataset and without what trains."""
+"""Bundles: one folder with all that serving needs from a run, without the dataset and without training code."""

@@ -1,22 +1,18 @@
-"""A bundle: a recommender that needs nothing but its folder.
+"""A bundle: a recommender that needs only its own folder.
 
 A bundle is a folder::
 
-    manifest.json          format, version, what it was made of, hashes of all files; see darec.export.manifest
-    scorer.safetensors     what scores (darec.scoring)
-    users.parquet          user_id, in row order
-    items.parquet          item_id, title, text and shown (what to call the item), in row order
-    fields.parquet         item_id and the chosen fields of the items
-    seen.safetensors       what each user has, and is not listed again
-    learned.safetensors    what each user had when the run was trained, where that is less
-    vectors.safetensors    the items' language vectors, by which lists are diversified, where there are some
-    index.faiss            of the item table, where 'darec index' made one
-    similar.faiss          of its rows at unit length, likewise
-    reader.safetensors     what reads new texts, where that can be kept; see darec.export.reader
-    terms.parquet          the terms of the encoder that it reads by, where it has such
+    manifest.json          format, version, origin, hashes of all files; see darec.export.manifest scorer.safetensors
+    the scorer (darec.scoring) users.parquet          user_id, in row order items.parquet          item_id, title, text
+    and shown (the name on screen), in row order fields.parquet         item_id and the chosen fields of the items
+    seen.safetensors       the items of each user, which are not listed again learned.safetensors    the items of each
+    user in training, if these are fewer vectors.safetensors    language vectors of the items, used to diversify lists;
+    optional index.faiss            index of the item table; optional, made by 'darec index' similar.faiss index of the
+    same rows at unit length; optional reader.safetensors     the reader of new texts; optional, see darec.export.reader
+    terms.parquet          terms of its encoder tfidf; optional
 
-Nothing in it is executed. Arrays are memory-mapped: what is not used is not read, and processes share what is.
-This module imports neither training nor data sets; ``tests/test_architecture.py`` holds that.
+Nothing in it is executed. Arrays are memory-mapped: unused parts are not read, and processes share the rest. This
+module imports neither training nor data sets; ``tests/test_architecture.py`` checks that.
 """
 
 from __future__ import annotations
@@ -52,9 +48,9 @@ VECTORS: Final = "vectors.safetensors"
 INDEX: Final = "index.faiss"
 SIMILAR: Final = "similar.faiss"
 RUN_FILE: Final = "run.json"
-"""What a run has and no bundle."""
+"""Files that a run has and a bundle does not have."""
 INDEX_VERSION: Final = 2
-"""Of what the manifest says of indexes."""
+"""Version of the manifest's entry on indexes."""
 
 
 class Bundle(Recommending):
@@ -62,23 +58,23 @@ class Bundle(Recommending):
 
     Attributes:
         path: its folder.
-        manifest: what it says of itself.
-        scorer: what scores.
+        manifest: its description.
+        scorer: computes the scores.
         users: ids of the users, in row order.
         items: ids of the items, in row order.
-        titles: [I] what to call each item on screen.
+        titles: [I] the name of each item on screen.
 
     Args:
         path: its folder.
-        manifest: what was read there.
-        index: search its indexes, where it has some.
+        manifest: that was read from it.
+        index: search its indexes if it has any.
     """
 
     def __init__(self, path: Path, manifest: dict[str, Any], *, index: bool = True) -> None:
         self.path, self.manifest = path, manifest
         self.scorer = Scorer.load(path / SCORER)
         self.scorer.trusted = (
-            True  # it was checked when it was exported, and the hash says that it is the same
+            True  # it was checked at the export, and the hash shows that it is unchanged
         )
         types = manifest["ids"]
         self.users = IdMap("user", pl.read_parquet(path / USERS)["user_id"], types["user"])
@@ -99,7 +95,7 @@ class Bundle(Recommending):
 
     @property
     def named(self) -> Bundle:
-        """Ids, titles and fields: its own."""
+        """Ids, titles and fields of the bundle."""
         return self
 
     @cached_property
@@ -109,19 +105,19 @@ class Bundle(Recommending):
 
     @property
     def seen(self) -> Interactions:
-        """What each user has."""
+        """The items of each user."""
         return self._seen
 
     @property
     def learned(self) -> Interactions:
-        """What each user had when the run was trained."""
+        """The items that each user had when the run was trained."""
         return self._learned
 
     def item_vectors(self) -> FloatArray:
-        """[I, d] vectors by whose cosine items are alike: language vectors if the bundle has such, else the item table.
+        """[I, d] vectors whose cosine is the similarity of items: language vectors if it has them, else the item table.
 
         Raises:
-            ConfigError: it has neither.
+            ConfigError: the bundle has neither.
         """
         vectors = self._vectors if self._vectors is not None else self.scorer.item_vectors()
         if vectors is None:
@@ -137,13 +133,13 @@ def open_bundle(path: str | Path, *, verify: bool = True, index: bool = True) ->
 
     Args:
         path: its folder.
-        verify: compare every file with its hash, which reads all of them once. Indexes are always compared.
-        index: search the bundle's index, where it has one; False: rank exactly.
+        verify: compare every file with its hash; this reads all of them once. Indexes are always compared.
+        index: search the bundle's index if it has one; False: rank exactly.
 
     Raises:
         ConfigError: the bundle has an index, and faiss is not installed.
-        RunError: no bundle there, one that was cut short, changed or damaged, or one of a later version.
-        FolderError: its replacement was cut short, and the folder cannot be written to finish it.
+        RunError: there is no bundle, or it is incomplete, changed, damaged or of a later version.
+        FolderError: its replacement was interrupted, and the folder cannot be written to finish it.
     """
     path = Path(path)
     if not path.is_dir():
@@ -151,17 +147,17 @@ def open_bundle(path: str | Path, *, verify: bool = True, index: bool = True) ->
     settle(path)
     if (path / RUN_FILE).is_file():
         raise RunError(
-            f"{path} is a run and no bundle: make one with 'darec export {path} --out FOLDER'."
+            f"{path} is a run and not a bundle: make one with 'darec export {path} --out FOLDER'."
         )
     if not (path / MARKER).is_file():
         raise RunError(
-            f"{path} holds no whole bundle: it was cut short while it was written, or is something else. Export again."
+            f"{path} is not a complete bundle: its export was interrupted, or it is something else. Export again."
         )
 
     def read(content: bytes) -> Bundle:
         manifest = read_manifest(path, content)
         files = set(manifest["files"])
-        # A damaged index ends the process that reads it.
+        # A damaged index would end the process that reads it.
         check_files(path, manifest, sorted(files if verify else files & {INDEX, SIMILAR}))
         return Bundle(path, manifest, index=index)
 
@@ -174,7 +170,10 @@ def open_bundle(path: str | Path, *, verify: bool = True, index: bool = True) ->
 
 
 def _search(path: Path, manifest: dict[str, Any], scorer: Scorer) -> IndexSearch:
-    """What searches the bundle's indexes. Raises ``RunError`` where they are of another scorer or a later version."""
+    """Return the search over the bundle's indexes.
+
+    Raises ``RunError`` if they belong to another scorer or a later version.
+    """
     about = manifest["index"]
     if about["version"] != INDEX_VERSION:
         raise RunError(
@@ -183,7 +182,7 @@ def _search(path: Path, manifest: dict[str, Any], scorer: Scorer) -> IndexSearch
         )
     if about["scorer"] != manifest["files"][SCORER]["sha256"]:
         raise RunError(
-            f"the index in {path} is of another scorer than the bundle's: run 'darec index {path}' again."
+            f"the index in {path} was made for another scorer than the bundle's: run 'darec index {path}' again."
         )
     parts = Indexable.of(scorer, about["scale"])
     size = scorer.n_items
@@ -205,7 +204,7 @@ def _array(file: Path) -> FloatArray:
 
 
 def _pairs(file: Path) -> Interactions:
-    """Pairs as they are stored, sorted already, so that nothing is read before it is asked for."""
+    """Map stored pairs; they are sorted already, so nothing is read before it is needed."""
     with safe_open(file, "pt") as arrays:
         users, items, indptr = (
             arrays.get_tensor(name).numpy() for name in ("users", "items", "indptr")

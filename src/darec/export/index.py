@@ -21,28 +21,28 @@ EFFORTS: Final[dict[Kind, tuple[int, ...]]] = {
     "hnsw": (64, 128, 256, 512, 1024, 2048),
     "ivf": (8, 16, 32, 64, 128, 256, 512, 1024),
 }
-"""How much a search may look at, from least to most: items on the way (HNSW's ef), or lists (IVF's nprobe)."""
+"""Efforts of a search, from least to most: items on the way (HNSW's ef), or lists (IVF's nprobe)."""
 _STEP: Final = 100.0
-"""Scores that are computed in the time of one step through the graph, by benchmarks/index.py."""
+"""How many scores are computed in the time of one step through the graph; measured by benchmarks/index.py."""
 _START: Final = 20_000.0
-"""Likewise, in the time that a search and the scoring of what it finds take beside that."""
+"""How many scores are computed in the remaining time of a search, which includes scoring the items that it finds."""
 _DEAD: Final = 0.2
-"""Share of removed items from which an index is built anew."""
+"""Share of removed items at which an index is rebuilt."""
 
 
 def import_faiss() -> Any:
-    """The module. Raises ``ConfigError`` where it is not installed."""
+    """Import faiss. Raises ``ConfigError`` if it is not installed."""
     return vector_index.import_faiss(
-        "Without it, 'darec index BUNDLE --kind flat' takes the index out of a bundle, and lists are ranked exactly."
+        "Without it, 'darec index BUNDLE --kind flat' removes the index of a bundle, and lists are ranked exactly."
     )
 
 
 @dataclass(frozen=True)
 class _State:
-    """What a search reads. A change makes another, so that no search sees half of it.
+    """The data that a search reads. A change makes a new state, so that no search sees half of it.
 
     Attributes:
-        index: faiss' index of the vectors by position, removed ones too.
+        index: faiss' index of the vectors by position, including removed ones.
         ids: [m] of the items, by position.
         live: [m] whether the item is still there; None: all are.
     """
@@ -53,19 +53,19 @@ class _State:
 
     @property
     def there(self) -> NDArray[np.bool_]:
-        """[m] whether each is there."""
+        """[m] whether each item is still there."""
         return np.ones(len(self.ids), np.bool_) if self.live is None else self.live
 
 
 class ItemIndex:
     """Finds the items with the largest inner products with a vector.
 
-    Searches may go on in other threads while items are added or removed; each sees what was there before or after.
+    Items may be added or removed while other threads search; each search sees the items before or after the change.
 
     Args:
         index: faiss' index of the vectors of items 0 to m - 1, by inner product.
         kind: of the index.
-        effort: how much a search looks at, see :data:`EFFORTS`.
+        effort: of a search, see :data:`EFFORTS`.
     """
 
     def __init__(self, index: Any, kind: Kind, effort: int) -> None:
@@ -76,27 +76,27 @@ class ItemIndex:
     def build(
         cls, vectors: FloatArray, kind: Kind, *, effort: int | None = None, seed: int = 0
     ) -> Self:
-        """Index the rows of a table; their numbers are the ids.
+        """Index the rows of a table; the row numbers are the ids.
 
         Args:
             vectors: [m, d] float32.
-            kind: ``flat`` computes every product, ``hnsw`` follows a graph of neighbours, ``ivf`` looks into the
-                nearest of many lists.
-            effort: None: the least.
+            kind: ``flat`` computes every product, ``hnsw`` follows a graph of neighbours, ``ivf`` searches the nearest
+                of many lists.
+            effort: of a search; None: the least.
             seed: of the lists of ``ivf``.
 
         Raises:
-            ConfigError: faiss is not installed, or no such kind.
+            ConfigError: faiss is not installed, or the kind is unknown.
         """
         return cls(_built(vectors, kind, seed), kind, effort or EFFORTS[kind][0])
 
     @classmethod
     def load(cls, path: Path, kind: Kind, effort: int, shape: tuple[int, int]) -> Self:
-        """Map a file that :meth:`save` wrote into memory. Its hash must have been checked.
+        """Map a file into memory that :meth:`save` wrote. The caller must have checked its hash.
 
         Raises:
             ConfigError: faiss is not installed.
-            RunError: it cannot be read, or is another index than [m, d] ``shape`` and ``kind`` say.
+            RunError: it cannot be read, or its shape is not ``shape`` [m, d] or its kind is not ``kind``.
         """
         faiss = import_faiss()
         try:
@@ -114,10 +114,12 @@ class ItemIndex:
         return cls(index, kind, effort)
 
     def save(self, path: Path) -> None:
-        """Write the index. Raises ``DataError`` once items were added or removed: rows are then no ids."""
+        """Write the index. Raises ``DataError`` after items were added or removed: row numbers are then not the ids."""
         state = self._state
         if state.live is not None or not np.array_equal(state.ids, np.arange(len(state.ids))):
-            raise DataError("an index that has changed is not saved: build it from the new table.")
+            raise DataError(
+                "an index with added or removed items cannot be saved: build it from the new table."
+            )
         import_faiss().write_index(state.index, str(path))
 
     def __len__(self) -> int:
@@ -131,15 +133,15 @@ class ItemIndex:
     def search(
         self, vectors: FloatArray, k: int, allowed: IntArray | None = None
     ) -> tuple[IntArray, FloatArray]:
-        """The ``k`` items with the largest inner products, as far as the search finds them.
+        """Return the ``k`` items with the largest inner products; an approximate index may miss some.
 
         Args:
             vectors: [n, d].
-            k: how many.
-            allowed: ids that may be found; None: all. The search looks at more in proportion.
+            k: number of items.
+            allowed: ids that may be found; None: all. The effort of the search grows in proportion.
 
         Returns:
-            [n, k] ids and [n, k] inner products, largest first; -1 and minus infinity where no more are found.
+            [n, k] ids and [n, k] inner products, largest first; -1 and minus infinity if fewer are found.
         """
         faiss = import_faiss()
         state = self._state
@@ -165,7 +167,7 @@ class ItemIndex:
         )
 
     def work(self, k: int, share: float = 1.0) -> float:
-        """About as many scores could be computed in the time of a search for ``k`` of a share of the items."""
+        """Return about how many scores could be computed in the time of a search for ``k`` of a share of the items."""
         size = int(self._state.index.ntotal)
         effort = self._effort(k, share)
         if self.kind == "flat":
@@ -181,26 +183,27 @@ class ItemIndex:
         return self.effort
 
     def add(self, ids: Iterable[int], vectors: FloatArray) -> None:
-        """Add items. The time is that of a copy of the index, so add many at once.
+        """Add items. This copies the index, so add many at once.
 
         Args:
-            ids: [n] 0 or more, none of which is there.
+            ids: [n] numbers from 0, none of which is in the index.
             vectors: [n, d].
 
         Raises:
-            DataError: an id that is there or repeats, or vectors of another shape or not finite.
+            DataError: an id is in the index already or is repeated, or the vectors have another shape or are not
+                finite.
         """
         faiss = import_faiss()
         state, new = self._state, np.asarray(list(ids), np.int64)
         vectors = np.ascontiguousarray(vectors, np.float32)
         if vectors.shape != (len(new), self.width) or not np.isfinite(vectors).all():
             raise DataError(
-                f"vectors of shape {list(vectors.shape)} for {len(new)} items: give {self.width} finite numbers each."
+                f"vectors of shape {list(vectors.shape)} for {len(new)} items: pass {self.width} finite numbers each."
             )
         wrong = new[np.isin(new, state.ids[state.there]) | (new < 0)]
         if len(wrong) or len(np.unique(new)) != len(new):
             raise DataError(
-                f"item {wrong[0] if len(wrong) else new[0]}: give ids from 0 up that are not in the index, each once."
+                f"item {wrong[0] if len(wrong) else new[0]}: pass ids from 0 up that are not in the index, each once."
             )
         index = faiss.deserialize_index(faiss.serialize_index(state.index))  # a copy, in memory
         index.add(vectors)
@@ -210,10 +213,10 @@ class ItemIndex:
         self._state = _State(index, np.concatenate([state.ids, new]), live)
 
     def remove(self, ids: Iterable[int]) -> None:
-        """Remove items. They are passed over from now on; once a fifth is gone, the index is built anew.
+        """Remove items. Searches skip them from now on; once a fifth of the items is removed, the index is rebuilt.
 
         Raises:
-            DataError: an id that is not there.
+            DataError: an id is not in the index.
         """
         state, gone = self._state, np.asarray(list(ids), np.int64)
         unknown = gone[~np.isin(gone, state.ids[state.there])]
@@ -240,7 +243,7 @@ def _built(vectors: FloatArray, kind: Kind, seed: int) -> Any:
 
 
 def _vectors(index: Any) -> FloatArray:
-    """[m, d] that an index was made of, by position."""
+    """[m, d] vectors of an index, by position."""
     if hasattr(index, "make_direct_map"):
         index.make_direct_map()
     return np.asarray(index.reconstruct_n(0, index.ntotal))

@@ -1,4 +1,4 @@
-"""An index for a bundle: built, measured against exact lists, and put into the folder in one step."""
+"""Builds an index for a bundle, measures it against exact lists, and puts it into the folder in one step."""
 
 from __future__ import annotations
 
@@ -21,9 +21,9 @@ from darec.progress import OnStage
 from darec.swap import MARKER, replacing
 
 FEW: Final = 100_000
-"""Items below which ``auto`` makes no index: all of them are scored in a few milliseconds."""
+"""With fewer items, ``auto`` makes no index: scoring all of them takes a few milliseconds."""
 INDEXES: Final[tuple[Kind, ...]] = ("hnsw", "ivf")
-"""Kinds that ``auto`` tries, the quickest to search first."""
+"""Kinds that ``auto`` tries, the fastest to search first."""
 
 
 def index_bundle(
@@ -34,33 +34,34 @@ def index_bundle(
     seed: int = 0,
     on_stage: OnStage = lambda _: None,
 ) -> Bundle:
-    """Put an index of its items into a bundle, in place of one that it may have.
+    """Put an index of its items into a bundle; an existing index is replaced.
 
-    Effort, how much a search looks at, is raised until the lists of a sample of users have the recall.
+    The effort of a search is raised until the lists of a sample of users reach the recall.
 
     Args:
         path: the bundle's folder.
-        kind: ``hnsw``; ``ivf``; ``flat``, which takes an index out, so that lists are ranked exactly; or ``auto``: from
-            100,000 items on the first of ``hnsw`` and ``ivf`` that reaches the recall in less time than all items are
-            scored in, and ``flat`` where neither does or there are fewer items.
-        recall: share of the exact lists, at 20, that an index is to find. One of a kind that was asked for is made
-            although it finds less.
+        kind: ``hnsw``; ``ivf``; ``flat``, which removes an index, so that lists are ranked exactly; or ``auto``. With
+            100,000 items or more, ``auto`` takes the first of ``hnsw`` and ``ivf`` that reaches the recall in less time
+            than scoring all items; it takes ``flat`` if neither does or there are fewer items.
+        recall: share of the exact lists, at 20, that an index must find. If ``kind`` names one, that index is made even
+            if it finds less.
         seed: of the sample, and of ``ivf``.
-        on_stage: is told what is done.
+        on_stage: is called with the name of each stage.
 
     Returns:
-        The bundle, opened anew. ``manifest["index"]`` says what was made, why, what it finds and what was tried.
+        The bundle, opened again. ``manifest["index"]`` holds the index, the reason for it, its recall and the kinds
+        that were tried.
 
     Raises:
-        ConfigError: another kind, faiss is not installed, or a scorer that has no inner product.
-        RunError: no whole bundle there.
-        FolderError: it was replaced meanwhile, another process writes it, or it cannot be written.
+        ConfigError: the kind is unknown, faiss is not installed, or the scorer has no inner product.
+        RunError: the folder holds no complete bundle.
+        FolderError: the bundle was replaced meanwhile, another process writes it, or it cannot be written.
     """
     path = Path(path)
     if kind not in ("auto", *KINDS):
         raise ConfigError(f"--kind={kind}: choose from auto, {', '.join(KINDS)}.")
     if not 0 < recall <= 1:
-        raise ConfigError(f"--recall={recall}: give a share above 0 and up to 1.")
+        raise ConfigError(f"--recall={recall}: choose a share above 0 and up to 1.")
     bundle = open_bundle(path, index=False)
     started = time.monotonic()
     made = _choose(bundle, kind, recall, seed, on_stage)
@@ -80,15 +81,15 @@ def index_bundle(
 
 @dataclass(frozen=True)
 class _Made:
-    """What was chosen.
+    """The choice of an index.
 
     Attributes:
-        kind: of index.
-        why: in words.
+        kind: of the index.
+        why: the reason, in words.
         found: the indexes, by file; none for ``flat``.
         tried: each kind that was built, in order.
-        left_out: why items like one have no index; None: they have, or cannot.
-        parts: of the scorer, where there is an index.
+        left_out: why there is no index for items like one; None: there is one, or there cannot be.
+        parts: of the scorer, if there is an index.
     """
 
     kind: Kind
@@ -100,7 +101,7 @@ class _Made:
 
 
 def _choose(bundle: Bundle, kind: str, recall: float, seed: int, on_stage: OnStage) -> _Made:
-    """Build what was asked for; with ``auto``, kinds in order of what a search costs until one reaches the recall."""
+    """Build the kind that was asked for; for ``auto``, build kinds, the fastest first, until one reaches the recall."""
     size = len(bundle.items)
     if kind == "flat":
         return _Made("flat", "as asked for")
@@ -113,7 +114,7 @@ def _choose(bundle: Bundle, kind: str, recall: float, seed: int, on_stage: OnSta
     if kind == "auto" and size < FEW:
         return _Made("flat", f"below {FEW:,} items all are scored in a few milliseconds")
     if not size:
-        raise ConfigError(f"{bundle.path} has no items: there is nothing to index.")
+        raise ConfigError(f"{bundle.path} has no items, so there is nothing to index.")
     trials = Trials(bundle, parts, recall, seed, on_stage)
     tried: list[dict[str, Any]] = []
     for one in INDEXES if kind == "auto" else (cast(Kind, kind),):
@@ -128,7 +129,7 @@ def _choose(bundle: Bundle, kind: str, recall: float, seed: int, on_stage: OnSta
 
 
 def _with_alike(trials: Trials, measured: Measured, made: _Made, kind: str) -> _Made:
-    """With an index of items like one beside, unless ``auto`` finds that it misses the recall."""
+    """Add an index for items like one, unless ``auto`` finds that it misses the recall."""
     found = {INDEX: measured}
     alike = trials.alike(made.kind, measured.index)
     if alike is not None and kind == "auto" and not alike.reaches(trials.recall):
@@ -141,7 +142,7 @@ def _told(tried: Sequence[Mapping[str, Any]]) -> str:
 
 
 def _about(bundle: Bundle, made: _Made, recall: float, seconds: float) -> dict[str, Any]:
-    """What the manifest says of the indexes."""
+    """Return the manifest's entry on the indexes."""
     about: dict[str, Any] = {
         "version": INDEX_VERSION,
         "kind": made.kind,

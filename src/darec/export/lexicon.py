@@ -1,4 +1,4 @@
-"""What the encoder ``tfidf`` has learned of a catalogue's texts, kept so that a new text is encoded in milliseconds."""
+"""The fitted state of the encoder ``tfidf``; with it a new text is encoded in milliseconds."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from darec.terms import terms
 from darec.types import FloatArray
 
 _NOISE: Final = 1e-6
-"""Length below which a row is rounding error, as in :mod:`darec.text.encoders.tfidf`."""
+"""A row that is shorter is rounding error, as in :mod:`darec.text.encoders.tfidf`."""
 
 
 class Lexicon:
@@ -39,7 +39,7 @@ class Lexicon:
         self._column = {word: column for column, word in enumerate(words)}
 
     def encode(self, texts: Sequence[str]) -> FloatArray:
-        """[n, d] unit rows of n texts, zeros where a text holds no term: those that the encoder makes."""
+        """[n, d] unit rows of n texts, the same as the encoder makes; zeros if a text has no known term."""
         counts = [
             {
                 self._column[word]: count

@@ -1,6 +1,6 @@
-"""The manifest of a bundle: what it is, which version of the format, and the hash of every file.
+"""The manifest of a bundle: its description, the version of its format, and the hash of every file.
 
-The manifest holds a hash of itself as well, so that no byte of a bundle changes unseen.
+The manifest also holds a hash of itself, so a change of any byte of a bundle is detected.
 """
 
 from __future__ import annotations
@@ -17,16 +17,16 @@ from darec.swap import MARKER
 
 FORMAT: Final = "darec bundle"
 VERSION: Final = 1
-"""Of the format; one more whenever an earlier darec would read a bundle wrongly."""
+"""Version of the format; it rises whenever an earlier darec would read a bundle wrongly."""
 _OWN: Final = "sha256"
 
 
 def sealed(folder: Path, about: Mapping[str, Any]) -> dict[str, Any]:
-    """The manifest of a folder of files.
+    """Return the manifest of a folder of files.
 
     Args:
-        folder: with every file of the bundle but the manifest.
-        about: what else it says.
+        folder: that holds every file of the bundle except the manifest.
+        about: further entries.
     """
     return _sealed({"format": FORMAT, "version": VERSION, **about, "files": _described(folder)})
 
@@ -34,25 +34,25 @@ def sealed(folder: Path, about: Mapping[str, Any]) -> dict[str, Any]:
 def resealed(
     manifest: Mapping[str, Any], folder: Path, without: Iterable[str], about: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """The manifest of a bundle in which some files are replaced.
+    """Return the manifest of a bundle after some files are replaced.
 
     Args:
-        manifest: of the bundle as it is.
-        folder: with the new files.
-        without: names of files that the bundle no longer has.
-        about: what else has changed.
+        manifest: of the present bundle.
+        folder: that holds the new files.
+        without: names of files that are removed.
+        about: other entries that change.
     """
     files = {name: file for name, file in manifest["files"].items() if name not in without}
     return _sealed({**manifest, **about, "files": files | _described(folder)})
 
 
 def marker_text(manifest: Mapping[str, Any]) -> str:
-    """A manifest as it is written."""
+    """Return a manifest as the text of its file."""
     return json.dumps(manifest, indent=2, sort_keys=True) + "\n"
 
 
 def is_bundle(path: Path) -> bool:
-    """Whether a folder says of itself that it is a bundle, whole or not."""
+    """Whether a folder has the manifest of a bundle, complete or not."""
     try:
         return parse_json((path / MARKER).read_bytes()).get("format") == FORMAT
     except (OSError, ValueError):
@@ -60,7 +60,7 @@ def is_bundle(path: Path) -> bool:
 
 
 def index_kind(path: Path) -> str | None:
-    """Kind of the index in a bundle; None where it has none, or there is no bundle."""
+    """Return the kind of the index in a bundle; None if it has none, or there is no bundle."""
     try:
         kind = parse_json((path / MARKER).read_bytes())["index"]["kind"]
     except (OSError, ValueError, LookupError, TypeError):
@@ -69,17 +69,17 @@ def index_kind(path: Path) -> str | None:
 
 
 def read_manifest(path: Path, content: bytes) -> dict[str, Any]:
-    """A manifest that may be read.
+    """Read a manifest and check it.
 
     Raises:
-        RunError: none, one that was changed, or one of a later version.
+        RunError: there is none, or it was changed or is of a later version.
     """
     try:
         manifest = parse_json(content)
     except ValueError as error:
         raise RunError(f"{path / MARKER} is damaged ({error}): export again.") from None
     if manifest.get("format") != FORMAT:
-        raise RunError(f"{path} is no bundle: make one with 'darec export RUN --out FOLDER'.")
+        raise RunError(f"{path} is not a bundle: make one with 'darec export RUN --out FOLDER'.")
     version = manifest.get("version")
     if isinstance(version, int) and version > VERSION:
         raise RunError(
@@ -88,13 +88,13 @@ def read_manifest(path: Path, content: bytes) -> dict[str, Any]:
         )
     if version != VERSION or manifest.get(_OWN) != _digest(manifest):
         raise RunError(
-            f"{path / MARKER} is not as it was written: copy the bundle again, or export again."
+            f"{path / MARKER} was changed after the export: copy the bundle again, or export again."
         )
     return manifest
 
 
 def check_files(path: Path, manifest: Mapping[str, Any], names: Iterable[str]) -> None:
-    """Raise ``RunError`` on a file that is missing, or not as it was written."""
+    """Raise ``RunError`` on a file that is missing or was changed."""
     for name in names:
         about = manifest["files"][name]
         file = path / name
@@ -102,7 +102,7 @@ def check_files(path: Path, manifest: Mapping[str, Any], names: Iterable[str]) -
             raise RunError(f"{file} is missing: copy the bundle again, or export again.")
         if file.stat().st_size != about["bytes"] or _hash(file) != about["sha256"]:
             raise RunError(
-                f"{file} is not as it was written: copy the bundle again, or export again."
+                f"{file} was changed after the export: copy the bundle again, or export again."
             )
 
 

@@ -1,8 +1,8 @@
-"""What a bundle makes of a text that it does not have: a vector, a row of the item table, and items that are near.
+"""Reads new texts in a bundle: it makes a vector, a row of the item table, and the weights of similar items.
 
-Two files hold it, and ``new_text`` in the manifest says how they are read::
+Two files hold its state, and ``new_text`` in the manifest says how they are read::
 
-    reader.safetensors     the map from text to rows (darec.cold), the warm items, and what an encoder has learned
+    reader.safetensors     the map from text to rows (darec.cold), the warm items, and the fitted state of the encoder
     terms.parquet          the terms of the encoder ``tfidf``
 """
 
@@ -31,16 +31,16 @@ Encode = Callable[[Sequence[str]], FloatArray]
 
 
 class TextReader:
-    """Reads new texts as the run's own were read.
+    """Reads new texts in the same way as the texts of the run.
 
     Args:
         path: folder of the bundle.
         about: ``new_text`` of its manifest.
-        items: [I, d_L] language vectors of its items, zeros where an item has no text.
-        encoder: makes vectors of texts, for bundles that do not hold their encoder themselves.
+        items: [I, d_L] language vectors of its items, zeros if an item has no text.
+        encoder: makes vectors of texts, for bundles that do not hold their encoder.
 
     Attributes:
-        source: what the run reads of an item, ``text`` or ``titles``.
+        source: the part of an item that the run reads, ``text`` or ``titles``.
     """
 
     def __init__(
@@ -64,7 +64,7 @@ class TextReader:
         """[n, d_L] vectors of n texts.
 
         Raises:
-            TextError: a text in which the encoder finds nothing.
+            TextError: the encoder finds no known word in a text.
         """
         made = np.asarray(self._encoder([text or " " for text in texts]), np.float64)
         vectors = np.asarray(self._reduced(made), np.float32)
@@ -77,7 +77,7 @@ class TextReader:
         return vectors
 
     def rows(self, vectors: FloatArray) -> FloatArray | None:
-        """[n, d] rows of the item table for [n, d_L] vectors; None where nothing is scored by tables."""
+        """[n, d] rows of the item table for [n, d_L] vectors; None if the scorer has no tables."""
         coefficients = self._arrays.get("coefficients")
         if coefficients is None:
             return None
@@ -88,7 +88,7 @@ class TextReader:
         return np.asarray(rows, np.float32)
 
     def weights(self, vectors: FloatArray) -> sparse.csr_array:
-        """[n, I] how much each warm item counts for each text (:func:`darec.scoring.extending.text_weights`)."""
+        """[n, I] weight of each warm item for each text (:func:`darec.scoring.extending.text_weights`)."""
         warm = torch.from_numpy(self._items[self._warm])
         return text_weights(self._warm, warm, torch.from_numpy(vectors), len(self._items))
 

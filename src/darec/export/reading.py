@@ -1,4 +1,4 @@
-"""From a run to what its bundle reads new texts by (:mod:`darec.export.reader`)."""
+"""Writes the reader of new texts of a bundle (:mod:`darec.export.reader`)."""
 
 from __future__ import annotations
 
@@ -20,10 +20,10 @@ from darec.text.reduce import principal_axes
 
 
 def save_reader(run: Run, folder: Path) -> dict[str, Any]:
-    """Write what reads new texts into a folder.
+    """Write the reader of new texts into a folder.
 
     Returns:
-        ``new_text`` of the manifest: how it is read, or ``{"why": ...}`` where new texts cannot be read.
+        ``new_text`` of the manifest: how the files are read, or ``{"why": ...}`` if new texts cannot be read.
     """
     try:
         return _saved(run, folder)
@@ -35,7 +35,7 @@ def _saved(run: Run, folder: Path) -> dict[str, Any]:
     sources = run.config.text.sources
     if len(sources) > 1:
         raise TextError(
-            f"the run reads {', '.join(sources)} side by side, which a bundle cannot make of one new text."
+            f"the run reads {', '.join(sources)} side by side, and a bundle cannot make these from one new text."
         )
     cold = ColdStart(run).fit()
     texts = cold.text_.encoders[0]
@@ -58,7 +58,7 @@ def _saved(run: Run, folder: Path) -> dict[str, Any]:
 
 
 def _encoder(texts: NewTexts) -> tuple[dict[str, Any], dict[str, Any], list[str] | None]:
-    """What is told of an encoder, its arrays, and its terms if it has such."""
+    """Return the manifest's entry on an encoder, its arrays, and its terms if it has them."""
     meta = texts.meta
     about: dict[str, Any] = {
         "encoder": texts.name,
@@ -67,7 +67,7 @@ def _encoder(texts: NewTexts) -> tuple[dict[str, Any], dict[str, Any], list[str]
         "reduction": None,
     }
     arrays: dict[str, Any] = {}
-    texts.encode([next(text for text in texts.corpus)])  # raises where it is not as it was
+    texts.encode([next(text for text in texts.corpus)])  # raises if the encoder has changed
     if meta.get("reduction"):
         about["reduction"] = {name: meta["reduction"][name] for name in ("kind", "dim")}
         if about["reduction"]["kind"] == "pca":
@@ -78,7 +78,7 @@ def _encoder(texts: NewTexts) -> tuple[dict[str, Any], dict[str, Any], list[str]
         return about, arrays, words
     if not texts.encoder.incremental or texts.name.startswith("openai"):
         raise TextError(
-            f"encoder {texts.name!r} asks another server, or is fitted on all texts: encode with tfidf, minilm or "
+            f"encoder {texts.name!r} asks a server, or is fitted on all texts: encode with tfidf, minilm or "
             "sentence-transformers:MODEL for a bundle that reads new texts."
         )
     return about, arrays, None

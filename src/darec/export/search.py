@@ -1,8 +1,7 @@
-"""Lists by an index: it proposes items, and the scorer settles scores, order and ties.
+"""Makes lists with an index: the index proposes items, and the scorer decides scores, order and ties.
 
-The index knows the inner product of the tables, and popularity as one column more. An item-item matrix beside them
-moves few items, which are candidates as well. Where a list is not certain to be what the index was asked for, all items
-are scored.
+The index holds the inner product of the tables, and popularity as one more column. An added item-item matrix changes
+the scores of few items, and these are candidates too. If a list may be incomplete, all items are scored.
 """
 
 from __future__ import annotations
@@ -32,24 +31,25 @@ from darec.scoring import (
 )
 from darec.types import FloatArray, IntArray, Interactions
 
-_LEAST: Final = 10  # items that are found beyond those asked for
+_LEAST: Final = 10  # items that are searched beyond those asked for
 _POPULARITY: Final = 2.0
-"""A user's entry for popularity in units of the one by which popularity weighs as much between two items as between a
-user and an item. ``python -m benchmarks.index --entries`` measures others (docs/production.md)."""
-_ROWS: Final = 1_000  # by which the spread of inner products is measured
+"""A user's entry for popularity, relative to the entry with which it counts as much between two items as between a user
+and an item. ``python -m benchmarks.index --entries`` measures other values (docs/production.md).
+"""
+_ROWS: Final = 1_000  # number of rows that measure the spread of inner products
 _MOST: Final = 0.25
-"""Share of the items that matrices may move; beyond it all are scored as quickly."""
-_ROUNDING: Final = 1e-5  # by which faiss' products may differ from those that are ranked
+"""The largest share of items that matrices may change; beyond it, scoring all items is as fast."""
+_ROUNDING: Final = 1e-5  # largest difference between faiss' products and those that are ranked
 
 
 @dataclass(frozen=True)
 class Indexable:
-    """What an index can stand for: an inner product, and matrices that move few items of each user.
+    """The parts of a scorer that an index can search: an inner product, and matrices that change few items of a user.
 
     Attributes:
         inner: tables and popularity, each with its weight; together they are one inner product.
-        matrices: what is added to it.
-        made_by: the ``scale`` that an index was made by; None: there is none yet.
+        matrices: that are added to it.
+        made_by: the ``scale`` of an existing index; None: there is no index yet.
     """
 
     inner: tuple[tuple[TableScorer | PopularityScorer, float], ...]
@@ -58,7 +58,7 @@ class Indexable:
 
     @classmethod
     def of(cls, scorer: Scorer, made_by: float | None = None) -> Indexable:
-        """Take a scorer apart. Raises ``ConfigError`` by the name of one that has no inner product to index."""
+        """Split a scorer into its parts. Raises ``ConfigError`` with the name of a scorer that has no inner product."""
         parts: tuple[Scorer, ...] = (scorer,)
         weights: tuple[float, ...] = (1.0,)
         if isinstance(scorer, AddedScorer):
@@ -78,12 +78,12 @@ class Indexable:
 
     @cached_property
     def scale(self) -> float:
-        """A user's entry for popularity; that of an item is its popularity by this. Any gives the same scores.
+        """A user's entry for popularity; an item's entry is its popularity divided by this value.
 
-        It decides how much popularity counts for which items are neighbours of each other in an index: between items i
-        and j it adds ``p_i p_j / scale^2`` to the product of their rows. Where that is much, all have the same few
-        popular neighbours and are not found from one another; where it is little, neighbours do not lead to popular
-        items. It is therefore measured against the products themselves.
+        Every value gives the same scores. The value decides how much popularity counts between two items of an index:
+        it adds ``p_i p_j / scale^2`` to the product of their rows. If that is large, all items have the same few
+        popular neighbours and are not found from one another. If it is small, neighbours do not lead to popular items.
+        So the value is set relative to the products.
         """
         if self.made_by is not None:
             return self.made_by
@@ -103,7 +103,7 @@ class Indexable:
         return scale or 1.0
 
     def items(self, start: int = 0) -> FloatArray:
-        """[I - start, d] of the items from a row on."""
+        """[I - start, d] vectors of the items from a row on."""
         columns = [
             one.tables.items[start:]
             if isinstance(one, TableScorer)
@@ -115,7 +115,7 @@ class Indexable:
         )
 
     def user(self, scorer: Indexable, user: int) -> FloatArray:
-        """[1, d] of a user of another scorer over the same items."""
+        """[1, d] vector of a user of another scorer over the same items."""
         parts = [
             weight * one.tables.users[user].float()
             if isinstance(one, TableScorer)
@@ -125,7 +125,7 @@ class Indexable:
         return np.asarray(torch.cat([part.cpu() for part in parts]).numpy())[None]
 
     def same_items(self, other: Indexable) -> bool:
-        """Whether the rows of the items are those of another, in memory."""
+        """Whether another scorer has the same rows of items in memory."""
         ours, theirs = (
             [
                 (
@@ -139,13 +139,13 @@ class Indexable:
         return ours == theirs
 
     def moved(self, user: int) -> IntArray:
-        """Items whose scores are not the inner product alone."""
+        """Return the items whose scores are not the inner product alone."""
         moved = [(one.histories[[user]] @ one.matrix).nonzero()[1] for one in self.matrices]
         return np.unique(np.concatenate(moved)) if moved else np.zeros(0, np.int64)
 
 
 def _some(table: torch.Tensor) -> torch.Tensor:
-    """About as many rows as tell how products spread, evenly taken."""
+    """Return evenly spaced rows that are enough to measure the spread of products."""
     return table[:: max(1, len(table) // _ROWS)].float()
 
 
@@ -156,13 +156,13 @@ def _no_index(what: str) -> ConfigError:
 
 
 class IndexSearch(Search):
-    """Searches a bundle's indexes where that is quicker than scoring the items that may be listed.
+    """Searches a bundle's indexes if that is faster than scoring the items that may be listed.
 
     Args:
         parts: of the bundle's scorer.
-        items: of its items.
-        alike: of its rows at unit length, for items like one; None: those are found exactly.
-        always: search them although it is slower, to measure them.
+        items: index of the items.
+        alike: index of the rows at unit length, for items like one; None: these are found exactly.
+        always: search the indexes even if that is slower, to measure them.
     """
 
     def __init__(
@@ -212,7 +212,7 @@ class IndexSearch(Search):
         candidates: IntArray | None,
         seen: IntArray,
     ) -> tuple[IntArray, FloatArray] | None:
-        """One user's list; None where all items are to be scored."""
+        """Return one user's list; None if all items must be scored."""
         depth = self.depth(k) + len(seen)
         if not self.pays(self.items, depth, None if candidates is None else len(candidates)):
             return None
@@ -229,18 +229,18 @@ class IndexSearch(Search):
             scorer.n_users, scorer.n_items, None, users=np.array([user]), candidates=pool
         )
         ranked = ranker.rank(scorer, k)
-        # Whatever was not found has no higher score than the last that was, but may have the same.
+        # Items that were not found score no higher than the last that was found, but may score the same.
         if not _above(ranked.scores[0], products[0, -1]):
             return None
         return ranked.items[0], ranked.scores[0]
 
     def similar(self, scorer: Scorer, item: int, k: int) -> Ranked:
-        """See :meth:`Search.similar`: by the index of unit rows, where the scorer is two tables."""
+        """See :meth:`Search.similar`; it searches the index of unit rows if the scorer is two tables."""
         found = self._alike(scorer, item, k) if isinstance(scorer, TableScorer) else None
         return super().similar(scorer, item, k) if found is None else found
 
     def extended(self, scorer: Scorer) -> Search:
-        """A search over more items, which are the last rows of a scorer of the same users; exact where it has to be."""
+        """Return a search over a scorer with added items, which are its last rows; exact if it must be."""
         try:
             parts = Indexable.of(scorer, self.parts.scale)
         except ConfigError:
@@ -271,16 +271,16 @@ class IndexSearch(Search):
 
     @staticmethod
     def depth(k: int) -> int:
-        """How many items are asked of an index for a list of ``k``."""
+        """Return the number of items to request from an index for a list of ``k``."""
         return 2 * k + _LEAST
 
     def pays(self, index: ItemIndex, depth: int, admitted: int | None = None) -> bool:
-        """Whether a search so deep is quicker than to score what may be listed, ``admitted`` items or all."""
+        """Whether a search of this depth is faster than scoring ``admitted`` items; None: all items."""
         size = len(index)
         admitted = size if admitted is None else admitted
         return depth < admitted and (self.always or index.work(depth, admitted / size) < admitted)
 
 
 def _above(scores: FloatArray, last: float) -> bool:
-    """Whether the lowest of a list's scores is higher than another by more than rounding."""
+    """Whether the lowest score of a list is above another score by more than rounding."""
     return bool(scores[-1] - last > _ROUNDING * max(abs(scores[0]), abs(last)))

@@ -1,4 +1,4 @@
-"""Indexes of a bundle, built and measured against exact lists."""
+"""Builds indexes of a bundle and measures them against exact lists."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from darec.scoring import TableScorer
 from darec.types import IntArray
 
 K: Final = 20
-"""Length of the lists by which an index is measured."""
+"""Length of the lists that measure an index."""
 SAMPLE: Final = 300
-"""Users, and items, whose lists are compared."""
+"""Number of users, and of items, whose lists are compared."""
 
 
 @dataclass(frozen=True)
 class Measured:
-    """An index and what it finds.
+    """An index and its measurements.
 
     Attributes:
-        index: with the least effort that reaches the recall that was asked for, or else with the most there is.
+        index: with the least effort that reaches the requested recall; if none does, with the most effort.
         recall: share of the exact lists that it finds, at :data:`K`; None if there is no user to measure it on.
-        pays: whether a search is quicker than to score all items.
+        pays: whether a search is faster than scoring all items.
     """
 
     index: ItemIndex
@@ -39,20 +39,20 @@ class Measured:
     pays: bool
 
     def reaches(self, recall: float) -> bool:
-        """Whether it was measured to find so much."""
+        """Whether the measured recall reaches a value."""
         return self.recall is not None and self.recall >= recall
 
     def said(self, recall: float) -> str:
-        """What was found, in words."""
+        """Describe the measurement in words."""
         if self.recall is None:
             return "no user to measure it on"
         found = f"recall@{K} {self.recall:.4f} at effort {self.index.effort}"
         if not self.reaches(recall):
             return f"{found}, below {recall}"
-        return found if self.pays else f"{found}, which takes longer than to score all items"
+        return found if self.pays else f"{found}, and takes longer than scoring all items"
 
     def about(self, recall: float) -> dict[str, Any]:
-        """The same for the manifest."""
+        """Return the manifest's entry on the measurement."""
         found = None if self.recall is None else round(self.recall, 4)
         return {
             "kind": self.index.kind,
@@ -64,14 +64,14 @@ class Measured:
 
 
 class Trials:
-    """Builds and measures indexes of one bundle, by one sample of users and of items.
+    """Builds and measures indexes of one bundle, on one sample of users and one of items.
 
     Args:
         bundle: opened without an index.
         parts: of its scorer.
-        recall: that an index is to reach.
+        recall: that an index must reach.
         seed: of the samples, and of ``ivf``.
-        on_stage: is told what is done.
+        on_stage: is called with the name of each stage.
     """
 
     def __init__(
@@ -85,7 +85,7 @@ class Trials:
         self._items = draw.permutation(len(bundle.items))[:SAMPLE]
 
     def of_users(self, kind: Kind) -> Measured:
-        """An index by the scores, measured by users' lists."""
+        """Build an index by the scores, measured on users' lists."""
         bundle, vectors = self.bundle, self.parts.items()
         self.on_stage(f"building an index of {len(vectors):,} items ({kind})")
         index = ItemIndex.build(vectors, kind, seed=self.seed)
@@ -96,7 +96,7 @@ class Trials:
         return self._measured(index, lambda one: IndexSearch(self.parts, one, always=True), lists)
 
     def alike(self, kind: Kind, items: ItemIndex) -> Measured | None:
-        """An index by cosine, measured by lists of items like one; None where the scorer has no such rows.
+        """Build an index by cosine, measured on lists of items like one; None if the scorer has no rows of items.
 
         Args:
             kind: of the index.
@@ -137,7 +137,7 @@ class Trials:
 
 
 def _overlap(exact: IntArray, found: IntArray) -> float:
-    """Mean share of the items of each list of [n, k] that stand in the other as well."""
+    """Mean share of the items of each list of [n, k] that are in the other list too."""
     shares = [
         np.isin(one[one >= 0], other).mean()
         for one, other in zip(exact, found, strict=True)

@@ -1,4 +1,4 @@
-"""From a run to a bundle."""
+"""Exports a run as a bundle."""
 
 from __future__ import annotations
 
@@ -45,25 +45,25 @@ def export_bundle(
     vectors: bool = True,
     overwrite: bool = False,
 ) -> Bundle:
-    """Write what serving needs of a run as a bundle: one folder, which appears whole or not at all.
+    """Write a bundle: one folder with all that serving needs from a run. It appears complete or not at all.
 
     Args:
         run: a finished run, or its folder.
-        out: the folder.
-        data: where the run's dataset is now, if it has moved.
-        fields: those of the items that are kept for conditions; None: all.
-        text: keep the items' texts, from which explanations take words.
-        vectors: keep the items' language vectors, where there are some, and what makes such of new texts; without
-            them lists are diversified by the item table, and the bundle reads no new texts.
-        overwrite: replace a bundle that is there.
+        out: the folder to write.
+        data: the run's dataset, if it has moved.
+        fields: of the items, which are kept for conditions; None: all.
+        text: keep the items' texts; explanations take words from them.
+        vectors: keep the items' language vectors, if there are any, and the reader of new texts. Without them lists are
+            diversified by the item table, and the bundle reads no new texts.
+        overwrite: replace an existing bundle.
 
     Returns:
         The bundle, opened from the folder.
 
     Raises:
-        RunError: no such run, or one whose scores are not finite.
-        ConfigError: a field that the items do not have.
-        FolderError: ``out`` is taken, another process writes it, or it cannot be written.
+        RunError: the run does not exist, or its scores are not finite.
+        ConfigError: the items do not have a field.
+        FolderError: ``out`` exists, another process writes it, or it cannot be written.
     """
     run = run if isinstance(run, Run) else Run.load(run, dataset=data)
     path = Path(out)
@@ -102,7 +102,7 @@ def _check_target(path: Path, *, overwrite: bool) -> None:
     if is_free(path):
         return
     if not is_bundle(path):
-        raise FolderError(f"{path} exists already and is no bundle: choose another --out.")
+        raise FolderError(f"{path} exists already and is not a bundle: choose another --out.")
     if not overwrite:
         raise FolderError(f"{path} exists already: choose another --out, or pass --overwrite.")
 

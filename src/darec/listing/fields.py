@@ -83,8 +83,8 @@ class ItemFields:
         """
         if len(condition) > LONGEST:
             raise ConfigError(
-                f"--where has {len(condition):,} characters, and {LONGEST:,} are the most: list the items with "
-                "--candidates instead."
+                f"--where has {len(condition):,} characters; at most {LONGEST:,} are allowed: list the "
+                "items with --candidates instead."
             )
         try:
             expression = pl.sql_expr(condition)

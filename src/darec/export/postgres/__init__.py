@@ -1,1 +1,1 @@
-"""A bundle in PostgreSQL: pushed as versions, and served from there."""
+"""Bundles in PostgreSQL: pushing them as versions, and recommending from there."""

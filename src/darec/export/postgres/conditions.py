@@ -1,8 +1,8 @@
-"""Conditions over items' fields, ``price < 50 and 'RPG' = any(genres)``, as a bundle reads them, for PostgreSQL.
+"""Translates conditions over items' fields, such as ``price < 50 and 'RPG' = any(genres)``, for PostgreSQL.
 
-Fields are kept there as one JSON object an item. A condition is taken apart into words, each of which is a literal, an
-operator, one of a few keywords and functions, or the name of a field; everything else is refused. So whatever a
-condition holds, it reads nothing but fields.
+PostgreSQL holds the fields of each item as one JSON object. A condition is split into words. Each word must be a
+literal, an operator, one of a few keywords and functions, or the name of a field; everything else is refused. So a
+condition can read only fields.
 """
 
 from __future__ import annotations
@@ -44,11 +44,11 @@ _FUNCTIONS: Final = {
     "coalesce": "coalesce",
     "array_length": "cardinality",
 }
-"""Their names there."""
+"""Their names in PostgreSQL."""
 
 
 def kind_of(type_: pl.DataType) -> str:
-    """A type of a field as the database's tables name it."""
+    """Return the name of a field's type in the database's tables."""
     if isinstance(type_, pl.List | pl.Array):
         inner = type_.inner
         assert isinstance(inner, pl.DataType)
@@ -67,20 +67,20 @@ def kind_of(type_: pl.DataType) -> str:
 
 
 def postgres_condition(condition: str, kinds: Mapping[str, str]) -> Composed:
-    """The condition over a table of items, whose other fields are in its column ``fields``.
+    """Return the condition for the table of items, whose column ``fields`` holds the fields.
 
     Args:
-        condition: see :meth:`darec.listing.fields.ItemFields.where`; of its functions, those in this module.
-        kinds: of the fields (:func:`kind_of`).
+        condition: see :meth:`darec.listing.fields.ItemFields.where`; it may use the functions of this module only.
+        kinds: types of the fields (:func:`kind_of`).
 
     Raises:
-        ConfigError: another field, or a word that no condition has.
+        ConfigError: a field is unknown, or a word is not allowed in conditions.
     """
     from psycopg.sql import SQL, Composed, Literal
 
     if len(condition) > LONGEST:
         raise ConfigError(
-            f"--where has {len(condition):,} characters, and {LONGEST:,} are the most."
+            f"--where has {len(condition):,} characters; at most {LONGEST:,} are allowed."
         )
     words: list[Composable] = []
     place, end = 0, len(condition.rstrip())
@@ -104,7 +104,7 @@ def postgres_condition(condition: str, kinds: Mapping[str, str]) -> Composed:
             function = _FUNCTIONS.get(word.lower())
             if function is None:
                 raise ConfigError(
-                    f"--where {shown(condition)}: a database knows no {word!r}; {did_you_mean(word, _FUNCTIONS)}"
+                    f"--where {shown(condition)}: the database does not know {word!r}; {did_you_mean(word, _FUNCTIONS)}"
                 )
             words.append(SQL(function))
         elif found["name"]:
@@ -117,7 +117,7 @@ def postgres_condition(condition: str, kinds: Mapping[str, str]) -> Composed:
 
 
 def _field(name: str, kinds: Mapping[str, str]) -> Composable:
-    """A field as a value of its type."""
+    """Return a field as a value of its type."""
     from psycopg.sql import SQL, Literal
 
     if name in OWN:

@@ -1,7 +1,7 @@
-"""A connection to PostgreSQL, what darec keeps there, and errors in one line.
+"""The connection to PostgreSQL, the names of darec's tables, and errors in one line.
 
-A version is what one push wrote: tables of its own, as ``items_7``, ``users_7`` and ``seen_7``, and a row in
-``versions``, which is written last. The newest row is what is served.
+One push writes one version: tables of its own, such as ``items_7``, ``users_7`` and ``seen_7``, and, last, a row in
+``versions``. The version of the newest row is served.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ if TYPE_CHECKING:
 
 INSTALL: Final = "pip install 'darec[postgres]'"
 SECONDS: Final = 10
-"""To wait for a connection, where the URL does not say."""
+"""Seconds to wait for a connection, unless the URL says otherwise."""
 TABLES: Final = ("items", "users", "seen", "lists", "alike")
-"""Of a version: what there is, what users have, and, where it holds lists, lists of users and of items like one."""
+"""Tables of a version: items, users, the items of users; with lists also lists of users and of items like one."""
 _SCHEMA: Final = re.compile(r"[a-z_][a-z0-9_]{0,39}")
 _URL: Final = re.compile(r"postgres(ql)?://.+", re.DOTALL)
 
 
 def import_psycopg() -> Any:
-    """The module. Raises ``ConfigError`` where it is not installed."""
+    """Import psycopg. Raises ``ConfigError`` if it is not installed."""
     try:
         import psycopg
     except ImportError:
@@ -39,10 +39,10 @@ def import_psycopg() -> Any:
 
 @dataclass(frozen=True)
 class Names:
-    """Names of the tables of one version, and of those of all.
+    """Names of the tables of one version, and of those that all versions share.
 
     Attributes:
-        schema: where they are.
+        schema: of the tables.
         version: of the push.
     """
 
@@ -52,22 +52,22 @@ class Names:
     def __post_init__(self) -> None:
         if not _SCHEMA.fullmatch(self.schema) or self.schema.startswith("pg_"):
             raise ConfigError(
-                f"--schema={self.schema!r}: give small letters, digits and underscores, 40 at most, that do not begin "
-                "with a digit or pg_."
+                f"--schema={self.schema!r}: use small letters, digits and underscores, 40 at most. A schema must not "
+                "begin with a digit or pg_."
             )
 
     def of(self, table: str) -> Identifier:
-        """A table of the version."""
+        """Return the name of a table of the version."""
         return self.plain(f"{table}_{self.version}")
 
     def plain(self, name: str) -> Identifier:
-        """A name in the schema."""
+        """Return the name of a table of the schema."""
         from psycopg.sql import Identifier
 
         return Identifier(self.schema, name)
 
     def fill(self, query: str, **more: Any) -> Composed:
-        """A query in which ``{schema}``, ``{versions}`` and the tables of the version are names."""
+        """Fill names into a query: ``{schema}``, ``{versions}`` and the tables of the version."""
         from psycopg.sql import SQL, Identifier
 
         names = {table: self.of(table) for table in TABLES}
@@ -76,16 +76,16 @@ class Names:
 
 
 class Database:
-    """Where a URL leads, without its password.
+    """A database by its URL; it is shown without its password.
 
     Args:
         url: ``postgresql://user:password@host:port/database``.
 
     Attributes:
-        place: what to call it.
+        place: the name of the database in messages.
 
     Raises:
-        ConfigError: another URL, or psycopg is not installed.
+        ConfigError: the URL is not one of PostgreSQL, or psycopg is not installed.
     """
 
     def __init__(self, url: str) -> None:
@@ -100,7 +100,7 @@ class Database:
         try:
             parts = psycopg.conninfo.conninfo_to_dict(url)
         except psycopg.Error:
-            raise wrong from None  # what libpq says of it may hold the password
+            raise wrong from None  # libpq's message may hold the password
         given, written = str(parts.get("password") or ""), _written_password(url)
         host, port = parts.get("host") or "the local socket", str(parts.get("port") or "")
         # A / or : in a password that is not escaped makes parts of it a host, a port or a database.
@@ -115,7 +115,7 @@ class Database:
         return f"<Database {self.place}>"
 
     def connect(self) -> Connection[Any]:
-        """A connection, each statement of which is a transaction unless one is begun. Raises ``DatabaseError``."""
+        """Connect. Each statement is a transaction unless one is begun. Raises ``DatabaseError``."""
         psycopg = import_psycopg()
         with self.errors():
             connection: Connection[Any] = psycopg.connect(
@@ -125,7 +125,7 @@ class Database:
 
     @contextmanager
     def errors(self) -> Iterator[None]:
-        """Have errors of the database say in one line what was wrong and how to mend it."""
+        """Turn errors of the database into one line that says what was wrong and how to mend it."""
         psycopg = import_psycopg()
         try:
             yield
@@ -145,7 +145,7 @@ class Database:
             raise DatabaseError(f"{self.place}: {self._said(error)}.") from None
 
     def _said(self, error: BaseException) -> str:
-        """The first line of what the server or the driver says, and no password."""
+        """Return the first line of the message of the server or driver, without the password."""
         diagnosis = getattr(getattr(error, "diag", None), "message_primary", None)
         text = " ".join(str(diagnosis or error).strip().partition("\n")[0].split())
         for secret in sorted(self._secrets, key=len, reverse=True):
@@ -154,6 +154,6 @@ class Database:
 
 
 def _written_password(url: str) -> str:
-    """What stands between the first colon and the last @ before the query."""
+    """Return the text between the first colon and the last @ before the query."""
     login = url.partition("://")[2].partition("?")[0].rpartition("@")[0]
     return login.partition(":")[2]

@@ -1,6 +1,7 @@
-"""From a bundle to PostgreSQL: a new version, which is served from one moment to the next or not at all.
+"""Pushes a bundle to PostgreSQL as a new version, in one transaction.
 
-Two tables are pushed as vectors, which the database ranks. Whatever else scores is pushed as lists, ranked here.
+A scorer of two tables is pushed as vectors, and the database ranks items. For any other scorer, lists are ranked here
+and pushed.
 """
 
 from __future__ import annotations
@@ -33,14 +34,14 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 WIDEST: Final = 2000
-"""Columns of a vector that pgvector's HNSW takes."""
+"""The most columns of a vector that pgvector's HNSW accepts."""
 DEPTH: Final = 200
-"""Length of a list, where lists are pushed."""
+"""Length of a list, if lists are pushed."""
 K: Final = 20
-"""Length of the lists by which the database's index is measured."""
-_SAMPLE: Final = 100  # users whose lists are compared
-_ROWS: Final = 5_000  # sent between two looks at progress
-_USERS: Final = 500  # whose lists are made between two looks at progress
+"""Length of the lists that measure the database's index."""
+_SAMPLE: Final = 100  # number of users whose lists are compared
+_ROWS: Final = 5_000  # rows that are sent between two reports of progress
+_USERS: Final = 500  # users whose lists are made between two reports of progress
 _TABLES: Final = """
 CREATE TABLE {items} (number int NOT NULL, item_id text NOT NULL, shown text NOT NULL, title text, text text,
     fields jsonb NOT NULL, place int NOT NULL{vector});
@@ -72,21 +73,21 @@ VALUES ({version}, {format}, {bundle}, {darec}, {n_users}, {n_items}, {width}, {
 
 @dataclass(frozen=True)
 class Pushed:
-    """What a push has done.
+    """The result of a push.
 
     Attributes:
         place: the database.
-        version: what is served now.
-        new: whether it was made now; the same bundle is not pushed twice.
-        users: how many.
-        items: how many.
-        depth: length of the lists that were pushed; None: vectors were.
+        version: that is served now.
+        new: whether this push made the version; the same bundle is not pushed twice.
+        users: number of users.
+        items: number of items.
+        depth: length of the lists that were pushed; None: vectors were pushed.
         recall: share of the exact lists of :data:`K` that the database finds by its index, over a sample of users; None
-            where lists were pushed, nothing was, or there is nobody to measure it on.
-        replaced: characters that PostgreSQL cannot hold, in titles, texts and fields.
+            if lists or nothing were pushed, or there is no user to measure it on.
+        replaced: number of characters in titles, texts and fields that PostgreSQL cannot hold.
         dropped: earlier versions that were removed.
-        kept: earlier versions that could not be removed, since they are read or owned by another role.
-        seconds: it took.
+        kept: earlier versions that could not be removed because somebody reads them or another role owns them.
+        seconds: duration of the push.
     """
 
     place: str
@@ -113,27 +114,27 @@ def push_bundle(
 ) -> Pushed:
     """Write a bundle into a database as a new version.
 
-    All is one transaction. Until it ends the earlier version is served, and whatever is killed on the way leaves that.
+    All is one transaction. Until it ends, the earlier version is served; it stays if the push is killed.
 
     Args:
-        bundle: one whose scorer is two tables, of 2,000 columns at most, is pushed as vectors; any other as lists.
+        bundle: to push. If its scorer is two tables of at most 2,000 columns, vectors are pushed; otherwise lists.
         to: URL of the database, ``postgresql://user:password@host:port/database``.
-        schema: of the tables; it is made where it is not there.
-        keep: versions that stay, the new one among them.
-        depth: length of the lists, where lists are pushed.
-        on_stage: is told what is done.
+        schema: of the tables; it is created if it does not exist.
+        keep: number of versions that stay, including the new one.
+        depth: length of the lists, if lists are pushed.
+        on_stage: is called with the name of each stage.
 
     Raises:
-        ConfigError: tables too wide, a number out of range, or a URL that is none.
-        DataError: an id that PostgreSQL cannot hold.
-        DatabaseError: the database cannot be reached, lacks pgvector or a right, or is being pushed to already.
-        RunError: no whole bundle.
+        ConfigError: the tables are too wide, a number is out of range, or the URL is not valid.
+        DataError: PostgreSQL cannot hold an id.
+        DatabaseError: the database cannot be reached, lacks pgvector or a right, or another push is under way.
+        RunError: the bundle is not complete.
     """
     started = time.monotonic()
     database, names = Database(to), Names(schema)
     for option, number in (("keep", keep), ("depth", depth)):
         if number < 1:
-            raise ConfigError(f"--{option}={number}: give at least 1.")
+            raise ConfigError(f"--{option}={number}: must be at least 1.")
     bundle = bundle if isinstance(bundle, Bundle) else open_bundle(bundle, index=False)
     for kind, ids in (("user", bundle.users.texts), ("item", bundle.items.texts)):
         _check_ids(kind, ids)
@@ -173,13 +174,13 @@ class _Push:
     """Writes the tables of one version.
 
     Args:
-        bundle: what is written.
+        bundle: to write.
         depth: length of lists.
 
     Attributes:
         rows: of the bundle.
-        depth: None where vectors are written.
-        content: hash of what is written.
+        depth: length of lists; None if vectors are written.
+        content: hash of the content of the version.
         recall: see :class:`Pushed`.
     """
 
@@ -199,7 +200,7 @@ class _Push:
             )
 
     def write(self, connection: Connection[Any], names: Names, on_stage: OnStage) -> None:
-        """Write all of them, and the version at last."""
+        """Write all tables, and last the row of the version."""
         from psycopg.sql import SQL
 
         bundle, width = self.bundle, self.bundle.scorer.width
@@ -217,7 +218,7 @@ class _Push:
         _copy(connection, names, "items", (*ITEM_TYPES, *types), items, len(bundle.items))
         on_stage(f"writing {len(bundle.users):,} users")
         _copy(connection, names, "users", (*USER_TYPES, *types), users, len(bundle.users))
-        on_stage(f"writing what they have, {len(bundle.seen):,} pairs")
+        on_stage(f"writing their items, {len(bundle.seen):,} pairs")
         _copy_pairs(connection, names, bundle.seen)
         on_stage("making keys")
         connection.execute(names.fill(_KEYS))
@@ -245,7 +246,7 @@ class _Push:
         connection.execute(names.fill(_VERSION, **about))
 
     def _measured(self, connection: Connection[Any], names: Names) -> float | None:
-        """What the index finds of a sample of exact lists, asked as a store asks."""
+        """Return the share of a sample of exact lists that the index finds through a store."""
         from psycopg.sql import SQL
 
         bundle, k = self.bundle, min(K, len(self.bundle.items))
@@ -264,7 +265,7 @@ class _Push:
     def _write_lists(
         self, connection: Connection[Any], names: Names, depth: int, on_stage: OnStage
     ) -> None:
-        """Lists of users, without what they have, and of items like one."""
+        """Write lists of users, without the items that they have, and lists of items like one."""
         bundle, scorer = self.bundle, self.bundle.scorer
 
         def of_users(rows: IntArray) -> tuple[IntArray, FloatArray]:

@@ -1,4 +1,4 @@
-"""The questions that a store asks: the best items by vectors, or out of lists."""
+"""The queries of a store: the best items by vectors, or from lists."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ if TYPE_CHECKING:
     from psycopg import Connection
     from psycopg.sql import Composable
 
-_MORE: Final = 10  # rows that are read beyond those asked for, to settle ties
-_DEEPEST: Final = 1000  # hnsw.ef_search at most
+_MORE: Final = 10  # rows that are read beyond those asked for, to break ties
+_DEEPEST: Final = 1000  # the largest hnsw.ef_search
 _ROUNDING: Final = (
     2.0**-20
-)  # by which scores may differ and count as equal, as in darec.scoring.ranking
+)  # scores that differ by less count as equal, as in darec.scoring.ranking
 
 _BEST: Final = """
 SELECT item_id, shown, {score}::float4, place FROM {items}
@@ -46,7 +46,7 @@ def best_for_user(
     *,
     exclude_seen: bool,
 ) -> RecommendationList[Recommendation]:
-    """The best items of a user that meet a condition."""
+    """Return the best items of a user that meet a condition."""
     from psycopg.sql import SQL, Literal
 
     names, one = version.names, Literal(user)
@@ -55,7 +55,7 @@ def best_for_user(
     if version.depth is not None:
         if not exclude_seen:
             raise ConfigError(
-                "exclude_seen=False: what was pushed are lists, which hold nothing that a user has: ask the bundle."
+                "exclude_seen=False: lists were pushed, and these leave out the items that a user has: ask the bundle."
             )
         return _listed(connection, version, "lists", user, k, without, condition)
     distance = names.fill("vector <#> (SELECT vector FROM {users} WHERE number = {one})", one=one)
@@ -66,7 +66,7 @@ def best_for_user(
 def most_similar(
     connection: Connection[Any], version: Version, item: int, k: int
 ) -> RecommendationList[Recommendation]:
-    """The items most similar to one."""
+    """Return the items that are most similar to one."""
     from psycopg.sql import SQL, Literal
 
     one, all_ = Literal(item), SQL("true")
@@ -76,7 +76,7 @@ def most_similar(
     distance = version.names.fill(
         "vector <=> (SELECT vector FROM {items} WHERE number = {one})", one=one
     )
-    # A row of zeros has no direction: its cosine is 0, and pgvector's is no number, which no index holds.
+    # A row of zeros has no direction. Its cosine is 0 here; pgvector's is NaN, which no index holds.
     exact = SQL("coalesce(nullif({}, 'NaN'), 1)").format(distance)
     score = SQL("1 - {}").format(exact)
     return _best(connection, version, k, all_, without, score, distance, exact)
@@ -91,7 +91,7 @@ def _listed(
     without: Composable,
     condition: Composable,
 ) -> RecommendationList[Recommendation]:
-    """Out of a list, in its order."""
+    """Return items from a list, in its order."""
     depth = version.depth or 0
     if k > depth:
         raise ConfigError(
@@ -114,17 +114,17 @@ def _best(
     distance: Composable,
     exact: Composable | None = None,
 ) -> RecommendationList[Recommendation]:
-    """By the index, or by scoring all that may be listed where it finds too few of them.
+    """Return the best items by the index; if it finds too few, score all items that may be listed.
 
     Args:
         connection: in a transaction.
-        version: what is read.
-        k: how many.
-        condition: which items may be listed.
-        without: a query for the numbers of those that may not.
-        score: of an item.
-        distance: by which the index is sorted.
-        exact: the same for every item, where those of score 0 are missing in the index.
+        version: to read.
+        k: number of items.
+        condition: that listed items must meet.
+        without: a query for the numbers of items that must not be listed.
+        score: expression of an item's score.
+        distance: expression that the index is sorted by.
+        exact: the distance of every item, including items of score 0, which the index does not hold.
     """
     from psycopg.sql import SQL
 
@@ -142,7 +142,7 @@ def _best(
         rows = connection.execute(query).fetchall()
         scores = np.array([[row[2] for row in rows]], np.float32)
         if by_index and (len(rows) < most or (exact is not None and scores[0, k - 1] <= 0)):
-            by_index = False  # the index has given up, or does not hold what may come now
+            by_index = False  # the index has given up, or the next items are not in it
         elif len(rows) == most < version.n_items and _tied(scores[0], k):
             most = min(4 * most, version.n_items)
         else:
@@ -155,7 +155,7 @@ def _best(
 
 
 def _tied(scores: Any, k: int) -> bool:
-    """Whether the k-th score goes on to the end of what was read."""
+    """Whether the last row that was read has the same score as the k-th."""
     last, best = float(scores[-1]), float(scores[0])
     return len(scores) > k and math.isclose(
         scores[k - 1], last, rel_tol=0, abs_tol=_ROUNDING * max(abs(best), abs(last))
@@ -165,7 +165,7 @@ def _tied(scores: Any, k: int) -> bool:
 def _recommended(
     version: Version, rows: Sequence[tuple[Any, ...]]
 ) -> RecommendationList[Recommendation]:
-    """Rows of id, title and score as a list."""
+    """Make a list of rows of id, title and score."""
     ids = typed((row[0] for row in rows), version.ids["item"])
     return RecommendationList(
         Recommendation(rank, item, row[1], float(row[2]))

@@ -1,4 +1,4 @@
-"""Users and items of a bundle as rows, in what PostgreSQL's binary copy takes."""
+"""Turns users and items of a bundle into rows for PostgreSQL's binary copy."""
 
 from __future__ import annotations
 
@@ -20,24 +20,24 @@ _ROWS: Final = 5_000
 
 
 class Rows:
-    """Rows of a bundle.
+    """Yields rows of a bundle.
 
     Args:
         bundle: the bundle.
 
     Attributes:
-        replaced: characters so far that PostgreSQL cannot hold, in titles, texts and fields.
+        replaced: number of characters so far, in titles, texts and fields, that PostgreSQL cannot hold.
     """
 
     def __init__(self, bundle: Bundle) -> None:
         self.bundle, self.replaced = bundle, 0
 
     def users(self) -> Iterator[tuple[Any, ...]]:
-        """Number and id."""
+        """Yield number and id of each user."""
         yield from enumerate(self.bundle.users.texts)
 
     def items(self) -> Iterator[tuple[Any, ...]]:
-        """Number, id, what to call it, title, text, fields, and place among equal scores."""
+        """Yield number, id, name on screen, title, text, fields, and place among equal scores of each item."""
         from psycopg.types.json import Jsonb
 
         bundle = self.bundle
@@ -62,7 +62,7 @@ class Rows:
         return text.replace("\0", "\N{REPLACEMENT CHARACTER}")
 
     def _json(self, value: Any) -> Any:
-        """A value as JSON can hold it; numbers that it cannot are texts, which PostgreSQL reads as those numbers."""
+        """Return a value that JSON can hold. Other numbers become texts, which PostgreSQL reads as those numbers."""
         if isinstance(value, str):
             return self._text(value)
         if isinstance(value, float) and not math.isfinite(value):
@@ -75,12 +75,12 @@ class Rows:
 
 
 def _dumps(value: Any) -> str:
-    """JSON, with dates and the like as text."""
+    """Return JSON; dates and the like are text."""
     return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def vectors(table: FloatArray) -> Iterator[bytes]:
-    """Each row as pgvector's binary form: its width and nothing as 16 bits each, then big-endian float32."""
+    """Return each row in pgvector's binary form: its width and 0 as 16 bits each, then big-endian float32."""
     head = np.array([table.shape[1], 0], ">u2").tobytes()
     for start in range(0, len(table), _ROWS):
         for row in table[start : start + _ROWS].astype(">f4"):

@@ -1,4 +1,4 @@
-"""Lists out of PostgreSQL, of the version that was pushed last."""
+"""Recommendations from PostgreSQL, from the version that was pushed last."""
 
 from __future__ import annotations
 
@@ -26,15 +26,15 @@ T = TypeVar("T")
 class PgVectorStore:
     """Recommends from a database that 'darec push' wrote to.
 
-    A store holds one connection, and makes another where that is lost. Each call reads the newest version. It may be
-    called from several threads, which take turns.
+    A store holds one connection and reconnects if that is lost. Each call reads the newest version. Several threads may
+    call it; they take turns.
 
     Args:
         url: ``postgresql://user:password@host:port/database``. Rights to read are enough.
         schema: of the tables.
 
     Raises:
-        ConfigError: another URL, or psycopg is not installed.
+        ConfigError: the URL is not one of PostgreSQL, or psycopg is not installed.
         DatabaseError: the database cannot be reached, or nothing was pushed there.
     """
 
@@ -65,28 +65,29 @@ class PgVectorStore:
 
     @property
     def version(self) -> int:
-        """What is served."""
+        """The version that is served."""
         return self._read(lambda _, version: version.names.version)
 
     def recommend(
         self, user: Id, k: int = 10, *, where: str | None = None, exclude_seen: bool = True
     ) -> RecommendationList[Recommendation]:
-        """The ``k`` best items for a known user; what the user has is left out.
+        """Return the ``k`` best items for a known user, without the items that the user has.
 
-        Where vectors were pushed, the index is followed until it has found enough items that may be listed. Where a
-        condition admits so few that it gives up, those are scored one by one. Where lists were pushed, a condition
+        If vectors were pushed, the index is searched until it has found enough items that may be listed. If a condition
+        admits so few items that the index gives up, these are scored one by one. If lists were pushed, a condition
         chooses from the user's list.
 
         Args:
             user: the user's id.
-            k: how many; a list is shorter where fewer items are left.
-            where: a condition over the items' fields, as bundles take it
+            k: number of items; a list is shorter if fewer items are left.
+            where: a condition over the items' fields, in the same form as for bundles
                 (:func:`~darec.export.postgres.conditions.postgres_condition`).
-            exclude_seen: leave out what the user has.
+            exclude_seen: leave out the items that the user has.
 
         Raises:
-            DataError: an unknown user.
-            ConfigError: ``k`` larger than the catalogue or the lists, or a condition that is none or admits no item.
+            DataError: the user is unknown.
+            ConfigError: ``k`` is larger than the catalogue or the lists, or the condition is not valid or admits no
+                item.
             DatabaseError: the database cannot be reached.
         """
 
@@ -106,11 +107,11 @@ class PgVectorStore:
         return self._read(ask, where)
 
     def similar(self, item: Id, k: int = 10) -> RecommendationList[Recommendation]:
-        """The ``k`` items most similar to one, as :meth:`darec.export.bundle.Bundle.similar` has them.
+        """Return the ``k`` items most similar to one, the same as :meth:`darec.export.bundle.Bundle.similar` returns.
 
         Raises:
-            DataError: an unknown item.
-            ConfigError: ``k`` larger than the catalogue or the lists.
+            DataError: the item is unknown.
+            ConfigError: ``k`` is larger than the catalogue or the lists.
             DatabaseError: the database cannot be reached.
         """
 
@@ -124,7 +125,7 @@ class PgVectorStore:
         return self._read(ask)
 
     def filter(self, where: str) -> list[Id]:
-        """Ids of the items that meet a condition over their fields."""
+        """Return the ids of the items that meet a condition over their fields."""
 
         def ask(connection: Connection[Any], version: Version) -> list[Id]:
             query = version.names.fill(
@@ -141,7 +142,7 @@ class PgVectorStore:
 
         text = str(one)
         found = None
-        if "\0" not in text:  # which no id there has
+        if "\0" not in text:  # no id in the database has such characters
             query = f"SELECT number FROM {{{kind}s}} WHERE {{column}} = {{text}}"
             column = SQL(f"{kind}_id")
             found = connection.execute(
@@ -152,7 +153,7 @@ class PgVectorStore:
         return int(found[0])
 
     def _read(self, ask: Callable[[Connection[Any], Version], T], where: str | None = None) -> T:
-        """Ask in one transaction, which changes nothing."""
+        """Ask in one transaction that only reads."""
         psycopg = import_psycopg()
         with self._lock, self._database.errors():
             for last in (False, True):
@@ -161,15 +162,13 @@ class PgVectorStore:
                     with connection.transaction():
                         connection.execute("SET TRANSACTION READ ONLY")
                         return ask(connection, newest(connection, self._database, self._schema))
-                except (
-                    psycopg.errors.UndefinedTable
-                ) as error:  # a version that was dropped meanwhile
+                except psycopg.errors.UndefinedTable as error:  # the version was dropped meanwhile
                     if last:
                         raise DatabaseError(
                             f"nothing was pushed to the schema {self._schema} of {self._database.place} "
                             f"({error.diag.message_primary}): run 'darec push'."
                         ) from None
-                except psycopg.OperationalError:  # a connection that was lost meanwhile
+                except psycopg.OperationalError:  # the connection was lost meanwhile
                     if last or self._connection is None or not self._connection.closed:
                         raise
                 except (psycopg.ProgrammingError, psycopg.DataError) as error:

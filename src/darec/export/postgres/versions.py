@@ -1,4 +1,4 @@
-"""Versions of what was pushed: which is served, which comes next, and which may go."""
+"""The versions in a database: which is served, which comes next, and which are removed."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ if TYPE_CHECKING:
     from psycopg import Connection
 
 FORMAT: Final = 1
-"""Of the tables."""
+"""Version of the tables' format."""
 EXTENSION: Final = "vector"
 OLDEST: Final = (0, 8)
-"""Version of pgvector with iterative scans, which lists by a filter need."""
-_PATIENCE: Final = "5s"  # for readers of a version that is to be dropped
+"""The first version of pgvector with iterative scans; lists with a filter need them."""
+_PATIENCE: Final = "5s"  # time to wait for readers of a version that is to be dropped
 _VERSIONS: Final = """
 CREATE TABLE {versions} (version int PRIMARY KEY, format int NOT NULL, pushed timestamptz NOT NULL DEFAULT now(),
     bundle text NOT NULL, darec text NOT NULL, users int NOT NULL, items int NOT NULL, width int, depth int,
@@ -26,14 +26,14 @@ CREATE TABLE {versions} (version int PRIMARY KEY, format int NOT NULL, pushed ti
 
 @dataclass(frozen=True)
 class Version:
-    """What one push wrote.
+    """The result of one push in the database.
 
     Attributes:
         names: of its tables.
-        n_items: I.
+        n_items: number of items I.
         ids: types of the ids of users and items.
         kinds: types of the items' fields, see :func:`darec.export.postgres.conditions.kind_of`.
-        depth: length of the lists that it holds; None: it holds vectors.
+        depth: length of its lists; None: it holds vectors.
     """
 
     names: Names
@@ -44,7 +44,7 @@ class Version:
 
 
 def newest(connection: Connection[Any], database: Database, schema: str) -> Version:
-    """What is served. Raises ``DatabaseError`` where nothing was pushed, or by a later darec."""
+    """Return the version that is served. Raises ``DatabaseError`` if nothing was pushed, or a later darec pushed it."""
     row = connection.execute(
         Names(schema).fill(
             "SELECT version, format, items, ids, kinds, depth FROM {versions} ORDER BY version DESC LIMIT 1"
@@ -64,13 +64,13 @@ def newest(connection: Connection[Any], database: Database, schema: str) -> Vers
 def prepare(
     connection: Connection[Any], database: Database, names: Names, *, vectors: bool
 ) -> None:
-    """Make the extension, the schema and the table of versions where they are missing; keep other pushes out."""
+    """Create the extension, the schema and the table of versions if they are missing, and lock out other pushes."""
     lock = f"SELECT pg_try_advisory_xact_lock(hashtextextended('darec {names.schema}', 0))"
     if not _value(connection, lock):
         raise DatabaseError(
             f"{database.place}: another push to the schema {names.schema} is under way: wait until it ends."
         )
-    # So that the server notices a client that is gone while it builds an index.
+    # With this the server notices during the build of an index that its client is gone.
     connection.execute("SET LOCAL client_connection_check_interval = '1s'")
     if vectors:
         _extend(connection, database)
@@ -81,7 +81,7 @@ def prepare(
 
 
 def _extend(connection: Connection[Any], database: Database) -> None:
-    """Have pgvector, and recent enough."""
+    """Create pgvector if it is missing, and check its version."""
     errors = import_psycopg().errors
     installed = f"SELECT extversion FROM pg_extension WHERE extname = '{EXTENSION}'"
     if _value(connection, installed) is None:
@@ -110,7 +110,7 @@ def _value(connection: Connection[Any], query: str) -> Any:
 
 
 def next_version(connection: Connection[Any], names: Names, content: str) -> tuple[int, bool]:
-    """The number of the version, and whether the newest holds the same already."""
+    """Return the number of the version, and whether the newest version already has the same content."""
     last = connection.execute(
         names.fill("SELECT version, bundle, format FROM {versions} ORDER BY version DESC LIMIT 1")
     ).fetchone()
@@ -126,15 +126,15 @@ def next_version(connection: Connection[Any], names: Names, content: str) -> tup
 def prune(
     connection: Connection[Any], names: Names, keep: int
 ) -> tuple[tuple[int, ...], tuple[int, ...]]:
-    """Drop old versions; those that somebody reads, or another role owns, stay until the next push.
+    """Drop old versions; versions that somebody reads or another role owns stay until the next push.
 
     Args:
-        connection: in no transaction.
-        names: with the schema.
-        keep: how many stay.
+        connection: outside a transaction.
+        names: of the schema.
+        keep: number of versions that stay.
 
     Returns:
-        What was dropped, and what should have been.
+        The versions that were dropped, and those that could not be dropped.
     """
     errors = import_psycopg().errors
     rows = connection.execute(
