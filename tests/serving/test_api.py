@@ -160,7 +160,7 @@ def test_what_cannot_be_served_is_told_in_one_line(
     assert f"port {port} of 127.0.0.1 is in use" in refused(capsys, "serve", bundle, "--port", port)
     taken.close()
     assert "no bundle at" in refused(capsys, "serve", tmp_path / "none", "--port", 0)
-    assert "no whole bundle" in refused(capsys, "serve", tmp_path, "--port", 0)
+    assert "not a complete bundle" in refused(capsys, "serve", tmp_path, "--port", 0)
     assert "--host no.such.host.invalid" in refused(
         capsys, "serve", bundle, "--host", "no.such.host.invalid"
     )

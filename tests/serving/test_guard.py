@@ -36,7 +36,7 @@ def test_without_the_token_nothing_is_told(settings: ServingSettings) -> None:
                 headers = {} if header is None else {"authorization": header}
                 got = client.get(path, headers=headers)  # type: ignore[arg-type]
                 assert got.status_code == 401 and got.json() == {
-                    "error": "give the token as 'Authorization: Bearer TOKEN'."
+                    "error": "send the token as 'Authorization: Bearer TOKEN'."
                 }
                 assert ("Basic" in got.headers["www-authenticate"]) == (not path.startswith("/v1/"))
         basic = base64.b64encode("anyone:s3cret-ü".encode())
@@ -154,7 +154,7 @@ def test_half_a_line_is_cut_off(tmp_path: Path) -> None:
     log.append([{"n": 1}])
     assert log.read() == [{"n": 1}]
     log.path.write_text('{"n": 1}\n{"n": \n')
-    with pytest.raises(DataError, match=r"log.jsonl, line 2 is no JSON"):
+    with pytest.raises(DataError, match=r"log.jsonl, line 2 is not JSON"):
         log.read()
 
 

@@ -94,7 +94,7 @@ def test_a_log_that_goes_away_or_is_edited_ends_nothing(
         assert client.post("/v1/items", json=NEW).status_code == 201
         (log / "items.jsonl").write_text("no JSON\n")
         assert client.get("/v1/items/n1/similar").status_code == 200
-        assert "items.jsonl, line 1 is no JSON" in caplog.text
+        assert "items.jsonl, line 1 is not JSON" in caplog.text
         shutil.rmtree(log)
         assert client.get("/v1/items/n1/similar").status_code == 200
         for path, body in (
@@ -191,4 +191,4 @@ def test_a_neural_encoder_is_built_from_the_bundle(tmp_path: Path) -> None:
     assert [one.title.split()[0] for one in found] == ["Tent"] * 3
     about = dict(opened.bundle.manifest["new_text"], revision="another")
     opened.bundle.manifest["new_text"] = about
-    assert "is another than the one" in str(reader_of(opened.bundle))
+    assert "differs from the one" in str(reader_of(opened.bundle))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import html
 import json
 import re
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from small_shop import make_run
@@ -82,6 +84,49 @@ def test_one_item_more_changes_the_list(client: TestClient) -> None:
     assert "If they liked" in got.text and got.text.count("<html") == 1
     got = client.get("/change", params={"liked": "i1", "item": "none"})
     assert got.status_code == 404 and "no item &#39;none&#39;" in got.text
+
+
+@pytest.mark.parametrize(
+    "asked",
+    [
+        {"user": "u3"},
+        {"user": "u3", "diversity": 0.5, "text_weight": 0.4, "where": "price > 3", "k": 24},
+        {"liked": ["i1", "i6"], "k": 24},
+        {"liked": "i1", "words": "lamp"},
+    ],
+)
+def test_a_change_is_from_the_list_that_is_shown(client: TestClient, asked: dict[str, Any]) -> None:
+    page = client.get("/", params=asked).text
+    shown = titles(page)
+    item = re.findall(r'href="/change\?item=(\w+)', page)[1]
+    got = client.get("/change", params={**asked, "item": item}, headers=HTMX).text
+    new, _, gone = got.partition("No longer among")
+    rows = re.findall(
+        r'place">(\d+)</span><h2><bdi>(.*?)</bdi></h2>\s*<span class="move[^>]*>([^<]+)<', new
+    )
+    names = [name for _, name, _ in rows]
+    assert len(rows) == 12 and shown[1] not in names
+    for place, name, move in rows:
+        before = shown.index(name) + 1 if name in shown else None
+        rises = before - int(place) if before else None
+        told = {None: "new here", 0: "as before"}.get(rises, f"up {rises}")
+        assert move == (told if rises is None or rises >= 0 else f"down {-rises}"), name
+    left = re.findall(r'place">(\d+)</span><h3><bdi>(.*?)</bdi></h3>', gone)
+    at = [(str(place), name) for place, name in enumerate(shown[:12], 1) if name not in names]
+    assert left == [one for one in at if one[1] != shown[1]]
+
+
+def test_a_user_with_one_item_more_is_scored_exactly_by_a_matrix(tmp_path: Path) -> None:
+    bundle = darec.export_bundle(make_run(kind="matrix"), tmp_path / "b")
+    with TestClient(create_app(ServingSettings(str(bundle.path), str(tmp_path / "log")))) as client:
+        got = client.get("/change", params={"user": "u3", "item": "i2"}, headers=HTMX).text
+        has = [bundle.items.ids[row] for row in bundle.learned.of_user(bundle.users.row("u3"))]
+        seen = [bundle.items.ids[row] for row in bundle.seen.of_user(bundle.users.row("u3"))]
+        wanted = bundle.recommend_for([*has, "i2"], 12, exclude=seen)
+        found = [html.unescape(one) for one in re.findall(r"<h2><bdi>(.*?)</bdi></h2>", got)]
+        assert found == [one.title for one in wanted]
+        same = client.get("/change", params={"user": "u3", "item": has[0]}, headers=HTMX).text
+        assert same.count("as before") == 12 and "No longer among" not in same
 
 
 NAMES = (

@@ -78,9 +78,9 @@ def test_a_swap_fails_no_request(tmp_path: Path, caplog: pytest.LogCaptureFixtur
             scorer = (path / "scorer.safetensors").read_bytes()
             (path / "scorer.safetensors.new").write_bytes(scorer[:-1] + b"x")
             (path / "scorer.safetensors.new").replace(path / "scorer.safetensors")
-            until(lambda: "not as it was written" in caplog.text)
+            until(lambda: "changed after the export" in caplog.text)
             (path / "manifest.json").rename(tmp_path / "manifest.json")
-            until(lambda: "no whole bundle" in caplog.text)
+            until(lambda: "not a complete bundle" in caplog.text)
             shutil.move(path, tmp_path / "away")
             until(lambda: "no bundle at" in caplog.text)
             assert served() == digits[1]
@@ -95,8 +95,8 @@ def test_a_swap_fails_no_request(tmp_path: Path, caplog: pytest.LogCaptureFixtur
     assert {bundle for _, bundle in answers} == {*digits}
     told = [record.getMessage() for record in caplog.records if record.name == "darec.serving"]
     assert all("\n" not in line for line in told)
-    assert next(line for line in told if "not served" in line).startswith(
-        "not served, the earlier bundle still is: "
+    assert next(line for line in told if "cannot be served" in line).startswith(
+        "the new bundle cannot be served, the earlier one stays: "
     )
 
 

@@ -1,4 +1,4 @@
-"""Lists and reasons in the form that the API gives them."""
+"""Lists and reasons in the form of the API's answers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from darec.serving.opened import Opened, text_of
 from darec.serving.schemas import Item, ItemList, Near, Part, Why, Word
 
 PARTS: Final = 5
-"""Number of parts of a sum that are listed one by one."""
+"""Number of summands that are listed one by one."""
 
 
 def item_list(
@@ -21,14 +21,14 @@ def item_list(
     *,
     fields: list[str],
 ) -> ItemList:
-    """A list, with some fields of its items, and reasons where there are some."""
+    """Return a list with some fields of its items, and with reasons if there are any."""
     items = opened.shown.named.items
     extra = opened.fields_of([items.row(one.item_id) for one in found], fields)
     reasons = [None] * len(found) if whys is None else [why(one) for one in whys]
     listed = []
     for one, more, reason in zip(found, extra, reasons, strict=True):
         item = Item(rank=one.rank, item_id=text_of(one.item_id), title=one.title, score=one.score)
-        # What is not set is left out of the answer; null would be written.
+        # A field that is not set is left out of the answer; None would be written as null.
         if more:
             item.fields = more
         if reason is not None:
@@ -38,7 +38,7 @@ def item_list(
 
 
 def why(reasons: Reasons) -> Why:
-    """Reasons; the largest parts one by one, and the rest as one, so that they add up."""
+    """Return reasons: the largest summands one by one, and the rest as one, so that they add up."""
     parts = [
         Part(
             of=part.of,

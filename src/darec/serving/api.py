@@ -34,16 +34,16 @@ from darec.serving.schemas import (
 from darec.serving.state import Shop
 
 router = APIRouter()
-K = Annotated[int, Query(ge=1, le=MOST_ITEMS, description="How many items.")]
-Limit = Annotated[int, Query(ge=1, le=100, description="How many, at most.")]
-Fields = Annotated[
-    list[str], Query(max_length=100, description="Fields of the items to give along.")
+K = Annotated[int, Query(ge=1, le=MOST_ITEMS, description="Number of items.")]
+Limit = Annotated[int, Query(ge=1, le=100, description="Largest number of results.")]
+Fields = Annotated[list[str], Query(max_length=100, description="Fields of the items to return.")]
+Words = Annotated[
+    str, Query(alias="query", max_length=1000, description="The text that was typed.")
 ]
-Words = Annotated[str, Query(alias="query", max_length=1000, description="What was typed.")]
 
 
 def shop_of(request: Request) -> Shop:
-    """What the application serves."""
+    """Return the holder of the served bundle."""
     shop: Shop = request.app.state.shop
     return shop
 
@@ -65,7 +65,7 @@ def recommendations_of_user(
     fields: Fields = [],  # noqa: B006
     explain: bool = False,
 ) -> ItemList:
-    """The best items for a user of the bundle."""
+    """Return the best items for a user of the bundle."""
     opened = shop_of(request).now()
     user = asking.check_known(opened, "user", user_id)
     asked = Asking(
@@ -83,7 +83,7 @@ def recommendations_of_user(
 
 @router.post("/v1/recommendations", responses=documented(409), response_model_exclude_unset=True)
 def recommendations(request: Request, asked: Asking) -> ItemList:
-    """The best items for somebody who is only a list of items, or words."""
+    """Return the best items for a list of liked items, or for words."""
     opened = shop_of(request).now()
     return item_list(opened, *asking.recommend(opened, asked), fields=asked.fields)
 
@@ -97,7 +97,7 @@ def similar_items(
     k: K = 10,
     fields: Fields = [],  # noqa: B006
 ) -> ItemList:
-    """The items most like one."""
+    """Return the items that are most similar to one."""
     opened = shop_of(request).now()
     item = asking.check_known(opened, "item", item_id)
     return item_list(opened, asking.similar(opened, item, k), fields=fields)
@@ -105,7 +105,7 @@ def similar_items(
 
 @router.get("/v1/items", responses=documented())
 def find_items(request: Request, query: Words = "", limit: Limit = 10) -> Suggestions:
-    """Items by what is typed of their titles or ids."""
+    """Find items by a part of their titles or ids."""
     opened = shop_of(request).now()
     named = opened.shown.named
     return Suggestions(
@@ -118,7 +118,7 @@ def find_items(request: Request, query: Words = "", limit: Limit = 10) -> Sugges
 
 @router.get("/v1/users", responses=documented())
 def find_users(request: Request, query: Words = "", limit: Limit = 10) -> Users:
-    """Users by what is typed of their ids."""
+    """Find users by a part of their ids."""
     opened = shop_of(request).now()
     ids = opened.shown.named.users.ids
     return Users(users=[text_of(ids[row]) for row in opened.finder.users(query, limit)])
@@ -126,7 +126,7 @@ def find_users(request: Request, query: Words = "", limit: Limit = 10) -> Users:
 
 @router.post("/v1/items", status_code=201, responses=documented(409, 507))
 def add_item(request: Request, item: NewItem) -> Added:
-    """Take a new item by its text; it may be recommended at once, and is kept in ``items.jsonl`` of the log."""
+    """Add a new item by its text. It can be recommended at once, and is kept in ``items.jsonl`` in the log folder."""
     shop = shop_of(request)
     try:
         opened = shop.add(str(item.item_id), item.title or None, item.text, item.fields)
@@ -145,7 +145,7 @@ def feedback(
     events: Event
     | Annotated[list[Event], Field(min_length=1, max_length=MOST_EVENTS, title="Events")],
 ) -> Accepted:
-    """Keep what users did, in ``feedback.jsonl`` of the log; when this is answered, it is on disk."""
+    """Keep events of users in ``feedback.jsonl`` in the log folder. They are on disk before the answer is sent."""
     shop = shop_of(request)
     named = shop.now().shown.named
     rows = []
@@ -153,7 +153,7 @@ def feedback(
         if event.item_id not in named.items:
             raise RefusalError(
                 422,
-                f"item_id: no item {str(event.item_id)!r} here; add new ones by POST /v1/items.",
+                f"item_id: no item {str(event.item_id)!r} here; add new items by POST /v1/items.",
             )
         seconds = int(time.time()) if event.timestamp is None else event.timestamp
         user, item = (
@@ -171,19 +171,19 @@ def feedback(
 
 @router.get("/metrics", responses=documented(), response_class=PlainTextResponse)
 def metrics(request: Request) -> Response:
-    """What is counted, for Prometheus."""
+    """Return the metrics for Prometheus."""
     return Response(shop_of(request).metrics.text(), media_type=CONTENT_TYPE)
 
 
 @router.get("/healthz")
 async def healthy() -> State:
-    """Whether the process answers at all."""
+    """Answer as long as the process runs."""
     return State(status="ok")
 
 
 @router.get("/readyz")
 async def ready(request: Request) -> State:
-    """Whether it has something to answer with, and what."""
+    """Say whether a bundle is served, and which."""
     opened = shop_of(request).now()
     counts = opened.shown.named
     return State(

@@ -1,4 +1,4 @@
-"""The application: routes and their middleware."""
+"""The application: its routes and middleware."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from darec.serving.state import Shop
 
 
 def create_app(settings: ServingSettings) -> FastAPI:
-    """The application over a bundle.
+    """Make the application for a bundle.
 
     Raises:
         DarecError: the bundle cannot be opened, or the log cannot be written.
@@ -32,7 +32,7 @@ def create_app(settings: ServingSettings) -> FastAPI:
         title="darec",
         version=version("darec"),
         summary="Recommendations of a bundle.",
-        docs_url=None,  # they fetch scripts from elsewhere
+        docs_url=None,  # the pages of docs fetch scripts from other servers
         redoc_url=None,
         lifespan=_lifespan,
         redirect_slashes=False,
@@ -50,7 +50,7 @@ def create_app(settings: ServingSettings) -> FastAPI:
 
 
 def from_environment() -> FastAPI:
-    """The application of a worker process."""
+    """Make the application of a worker process."""
     torch.set_num_threads(1)
     return create_app(ServingSettings.from_environment())
 
@@ -83,5 +83,5 @@ async def _watch(shop: Shop, asked: asyncio.Event) -> None:
             await asyncio.wait_for(asked.wait(), every)
         if asked.is_set() or shop.changed():
             asked.clear()
-            # Not one of the threads that answer: a swap takes seconds, and none of them shall wait.
+            # A thread of its own: a swap takes seconds, and the threads that answer must not wait.
             await asyncio.get_running_loop().run_in_executor(None, shop.reopen)

@@ -1,4 +1,4 @@
-"""Type-ahead: items by what is typed of their titles or ids, users by their ids."""
+"""Type-ahead search: items by a part of their titles or ids, users by a part of their ids."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ LONGEST = 200
 
 
 class Finder:
-    """Finds users and items of what recommends.
+    """Finds users and items of a bundle.
 
     Args:
-        shown: what recommends.
+        shown: the bundle, with or without new items.
     """
 
     def __init__(self, shown: Recommending) -> None:
@@ -42,7 +42,10 @@ class Finder:
         return pl.DataFrame({"row": np.arange(len(texts)), "id": texts.str.to_lowercase()})
 
     def items(self, query: str, limit: int) -> list[int]:
-        """Rows of items whose title or id holds a query: an equal id, beginnings, beginnings of words, the rest."""
+        """Return rows of items whose title or id contains a query.
+
+        An equal id comes first, then beginnings, beginnings of words, and the rest.
+        """
         query = _plain(query)
         title, identifier = pl.col("title"), pl.col("id")
         rank = (
@@ -60,7 +63,7 @@ class Finder:
         return _first(self._items, rank, ["popularity"], limit)
 
     def users(self, query: str, limit: int) -> list[int]:
-        """Rows of users whose id holds a query, those that begin with it first."""
+        """Return rows of users whose id contains a query; ids that begin with it come first."""
         query = _plain(query)
         identifier = pl.col("id")
         rank = (

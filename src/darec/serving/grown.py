@@ -1,4 +1,4 @@
-"""A bundle extended by new items, which are described by their texts."""
+"""A bundle that is extended by new items, which are described by their texts."""
 
 from __future__ import annotations
 
@@ -27,16 +27,16 @@ from darec.types import FloatArray, Interactions
 
 @dataclass(frozen=True)
 class NewItem:
-    """An item by its text, read.
+    """A new item, and the vectors that were made from its text.
 
     Attributes:
         item_id: its id, as text.
-        title: what to call it; None where it has no title.
+        title: its title; None if it has none.
         text: its text.
         fields: [1, ...] further fields, of the bundle's types.
-        vector: [1, d_L].
-        row: [1, d] of the item table; None where there is none.
-        weights: [1, I] of the items that stand for it.
+        vector: [1, d_L] language vector.
+        row: [1, d] row of the item table; None without tables.
+        weights: [1, I] weights of the items that replace it in matrices.
     """
 
     item_id: str
@@ -49,7 +49,7 @@ class NewItem:
 
     @property
     def shown(self) -> str:
-        """What to call it on screen."""
+        """Its name on screen."""
         return self.title or self.text
 
 
@@ -64,8 +64,8 @@ def read_item(
     """Read a new item.
 
     Raises:
-        ConfigError: a field that the bundle's items do not have, or a value of another type.
-        TextError: a text in which the encoder finds nothing.
+        ConfigError: the bundle's items do not have a field, or a value has another type.
+        TextError: the encoder finds no known word in the text.
     """
     types = {name: kind for name, kind in bundle.fields.types.items() if name not in OWN}
     for name in fields:
@@ -89,8 +89,8 @@ class Grown(Recommending):
     """Recommends the items of a bundle and new ones.
 
     Args:
-        bundle: whose users and items they are.
-        new: at least one item that it does not have.
+        bundle: the bundle.
+        new: at least one item that the bundle does not have.
     """
 
     def __init__(self, bundle: Bundle, new: Sequence[NewItem]) -> None:
@@ -115,7 +115,7 @@ class Grown(Recommending):
 
     @property
     def named(self) -> Grown:
-        """Ids, titles and fields: its own."""
+        """Ids, titles and fields of the bundle and the new items."""
         return self
 
     @cached_property
@@ -125,12 +125,12 @@ class Grown(Recommending):
 
     @cached_property
     def seen(self) -> Interactions:
-        """What each user has, none of it new."""
+        """The items of each user; none of them is new."""
         return _wider(self.bundle.seen, len(self.items))
 
     @cached_property
     def learned(self) -> Interactions:
-        """What each user had when the run was trained, likewise."""
+        """The items that each user had when the run was trained; none of them is new."""
         return _wider(self.bundle.learned, len(self.items))
 
     @cached_property
@@ -139,7 +139,7 @@ class Grown(Recommending):
         return self.bundle.words.extended([item.text for item in self.new])
 
     def item_vectors(self) -> FloatArray:
-        """[I + m, d_L]: a bundle that reads new texts has language vectors."""
+        """[I + m, d_L] language vectors; a bundle that reads new texts has them."""
         return self._vectors
 
     @cached_property
@@ -167,7 +167,7 @@ class Grown(Recommending):
 
 
 def _wider(pairs: Interactions, n_items: int) -> Interactions:
-    """The same pairs among more items."""
+    """Return the same pairs among more items."""
     more = Interactions(pairs.users, pairs.items, pairs.n_users, n_items)
     more.__dict__["indptr"] = pairs.indptr
     return more

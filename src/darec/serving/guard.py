@@ -17,7 +17,7 @@ from darec.serving.refusals import LOG, answer
 from darec.serving.settings import ServingSettings
 
 OPEN: Final = ("/healthz", "/readyz")
-"""The paths that are answered without the token: whether the process answers, and with which bundle."""
+"""The paths that are answered without the token: they say whether the process runs and which bundle it serves."""
 _HEADERS: Final = {
     "x-content-type-options": "nosniff",
     "referrer-policy": "no-referrer",
@@ -30,9 +30,9 @@ class Guard:
     """Middleware of ASGI.
 
     Args:
-        app: what is guarded.
+        app: the application that is guarded.
         settings: of the server.
-        metrics: what is counted.
+        metrics: count the requests.
     """
 
     def __init__(self, app: ASGIApp, settings: ServingSettings, metrics: Metrics) -> None:
@@ -58,10 +58,10 @@ class Guard:
             await self.app(scope, receive, send)
             return
         if not _knows(Headers(scope=scope), self.settings.token):
-            # A browser asks for a password by Basic; what is given as the name does not matter.
+            # A browser asks for a name and a password by Basic; any name is accepted.
             how = "Bearer" if path.startswith("/v1/") else 'Basic realm="darec"'
             refused = answer(
-                401, "give the token as 'Authorization: Bearer TOKEN'.", {"www-authenticate": how}
+                401, "send the token as 'Authorization: Bearer TOKEN'.", {"www-authenticate": how}
             )
             await refused(scope, receive, send)
             return
@@ -85,7 +85,7 @@ class Guard:
                 body = await _body(Headers(scope=scope), receive, most)
         except TimeoutError:
             late = answer(
-                408, f"the body did not come within {limit:g} s.", {"connection": "close"}
+                408, f"the body did not arrive within {limit:g} s.", {"connection": "close"}
             )
             await late(scope, receive, send)
             return
@@ -99,18 +99,18 @@ class Guard:
         if done:
             await task
             return
-        # A thread cannot be stopped: it ends by itself, and nobody hears of it.
+        # A thread cannot be stopped: it ends by itself, and its answer is dropped.
         task.add_done_callback(lambda task: task.cancelled() or task.exception())
         if once.close():
             LOG.warning("%s took more than %g s.", scope["path"][:200], limit)
             slow = answer(
-                503, f"this took more than {limit:g} s: ask for less.", {"retry-after": "1"}
+                503, f"the request took more than {limit:g} s: ask for less.", {"retry-after": "1"}
             )
             await slow(scope, receive, send)
 
 
 class _Once:
-    """Sends one answer; what comes after it was closed is dropped."""
+    """Sends one answer; anything that comes after :meth:`close` is dropped."""
 
     def __init__(self, send: Send) -> None:
         self._send, self._begun, self._closed = send, False, False
@@ -121,13 +121,13 @@ class _Once:
             await self._send(message)
 
     def close(self) -> bool:
-        """Whether nothing was sent yet; if so, nothing will be."""
+        """Return whether nothing was sent yet; if so, nothing will be sent."""
         self._closed = not self._begun
         return self._closed
 
 
 async def _body(headers: Headers, receive: Receive, most: int) -> bytes | None:
-    """The whole body; None where it is too large, which its length may say before it is read."""
+    """Return the whole body; None if it is too large. A declared length is checked before the body is read."""
     said = headers.get("content-length", "0")
     if said.isdigit() and int(said) > most:
         return None
@@ -159,7 +159,7 @@ def _replayed(body: bytes, receive: Receive) -> Receive:
 
 
 class _Counted:
-    """Sends an answer with the headers of all answers, and knows its status."""
+    """Sends an answer with the headers that all answers have, and notes its status."""
 
     def __init__(self, send: Send) -> None:
         self._send, self.status = send, 0
@@ -174,11 +174,11 @@ class _Counted:
 
 
 def _knows(headers: Headers, token: str | None) -> bool:
-    """Whether a request has the token; the time of the comparison reveals nothing about the token."""
+    """Return whether a request has the token. The time of the comparison reveals nothing about the token."""
     if token is None:
         return True
     kind, _, said = headers.get("authorization", "").partition(" ")
-    given = said.strip().encode("latin-1")  # as the bytes came
+    given = said.strip().encode("latin-1")  # the bytes of the header
     if kind.lower() == "basic":
         try:
             _, _, given = base64.b64decode(given, validate=True).partition(b":")

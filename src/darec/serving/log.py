@@ -1,4 +1,4 @@
-"""A log that loses no line that was accepted: a line is on disk before it counts.
+"""A log that loses no accepted line: a line is on disk before it is accepted.
 
 Processes share the log. Each takes the file's lock, writes whole lines and flushes them to disk before it releases the
 lock. The incomplete line of a killed process was never accepted, and the next process removes it. Under the same lock
@@ -20,13 +20,13 @@ from darec.files import sync
 
 
 class Log:
-    """Lines of JSON.
+    """A file of JSON lines.
 
     Args:
-        path: the file; its folder is made.
+        path: the file; its folder is created.
 
     Raises:
-        FolderError: it cannot be written.
+        FolderError: the file cannot be written.
     """
 
     def __init__(self, path: Path) -> None:
@@ -41,10 +41,10 @@ class Log:
             ) from error
 
     def append(self, rows: Iterable[Mapping[str, Any]]) -> None:
-        """Write some lines, all or none; when this returns they are on disk.
+        """Write some lines, all or none; they are on disk when this returns.
 
         Raises:
-            OSError: they cannot be written, as on a full disk; the file is as it was.
+            OSError: they cannot be written, for example on a full disk; the file is then unchanged.
         """
         data = "".join(json.dumps(row, ensure_ascii=False) + "\n" for row in rows).encode()
         with self._locked() as file:
@@ -59,14 +59,14 @@ class Log:
                 raise
 
     def size(self) -> int:
-        """Bytes, 0 where there is no file: another number says that there are other lines."""
+        """Size in bytes, 0 without a file. If it changes, the lines have changed."""
         try:
             return self.path.stat().st_size
         except OSError:
             return 0
 
     def read(self) -> list[dict[str, Any]]:
-        """All whole lines. Raises ``DataError`` on one that is no object of JSON."""
+        """Read all complete lines. Raises ``DataError`` on a line that is not a JSON object."""
         with self._locked() as file:
             size = os.fstat(file).st_size
             content = os.pread(file, size, 0)
@@ -76,22 +76,22 @@ class Log:
                 row = json.loads(line)
             except (ValueError, RecursionError) as error:
                 raise DataError(
-                    f"{self.path}, line {number} is no JSON ({error}): mend it."
+                    f"{self.path}, line {number} is not JSON ({error}): mend it."
                 ) from None
             if not isinstance(row, dict):
-                raise DataError(f"{self.path}, line {number} is no object of JSON: mend it.")
+                raise DataError(f"{self.path}, line {number} is not a JSON object: mend it.")
             rows.append(row)
         return rows
 
     @contextmanager
     def _locked(self) -> Iterator[int]:
-        """The file, ending with a whole line, while nobody else writes it."""
+        """Open the file, which ends with a complete line, and keep others from writing it."""
         while True:
             new = not self.path.exists()
             file = os.open(self.path, os.O_RDWR | os.O_APPEND | os.O_CREAT, 0o644)
             try:
                 fcntl.flock(file, fcntl.LOCK_EX)
-                if not self._is(file):  # it was moved away meanwhile
+                if not self._is(file):  # the file was moved away meanwhile
                     continue
                 if new:
                     sync(self.path.parent)
@@ -99,7 +99,7 @@ class Log:
                 yield file
                 return
             finally:
-                os.close(file)  # which gives the lock back
+                os.close(file)  # this releases the lock
 
     def _is(self, file: int) -> bool:
         try:

@@ -1,4 +1,4 @@
-"""What is counted, for Prometheus. Worker processes count together, by files in a folder."""
+"""Metrics for Prometheus. Worker processes count together, through files in a folder."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from prometheus_client import (
 from prometheus_client.multiprocess import MultiProcessCollector
 
 FOLDER: Final = "PROMETHEUS_MULTIPROC_DIR"
-"""Of the environment: where processes count together, set before this module is imported."""
+"""Environment variable with the folder of the shared counts; it must be set before this module is imported."""
 CONTENT_TYPE: Final = CONTENT_TYPE_LATEST
 _SECONDS: Final = (0.001, 0.002, 0.005, 0.01, 0.02, 0.05, 0.1, 0.2, 0.5, 1.0, 2.0, 5.0, 10.0)
 
@@ -32,13 +32,13 @@ class Metrics:
         )
         self.seconds = Histogram(
             "darec_request_seconds",
-            "Time that requests took.",
+            "Duration of requests.",
             ("route",),
             buckets=_SECONDS,
             registry=self._registry,
         )
         self.swaps = Counter(
-            "darec_bundle_swaps", "Bundles taken in place of another.", registry=self._registry
+            "darec_bundle_swaps", "Bundles that replaced another.", registry=self._registry
         )
         self.refused = Counter(
             "darec_bundle_refusals", "Bundles that could not be opened.", registry=self._registry
@@ -59,7 +59,7 @@ class Metrics:
         )
 
     def opened(self, digits: str, new: int) -> None:
-        """What is served now."""
+        """Note the bundle that is served now."""
         if self._digits and self._digits != digits:
             self._bundle.labels(self._digits).set(0)
         self._digits = digits
@@ -67,7 +67,7 @@ class Metrics:
         self._new.set(new)
 
     def text(self) -> bytes:
-        """All of them, in the format of Prometheus."""
+        """Return all metrics in the format of Prometheus."""
         registry = self._registry
         if FOLDER in os.environ:
             registry = CollectorRegistry()

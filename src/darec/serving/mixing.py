@@ -1,4 +1,4 @@
-"""A user's words, scored like the text of a liked item."""
+"""Scores a user's words like the text of a liked item."""
 
 from __future__ import annotations
 
@@ -12,16 +12,16 @@ from darec.types import FloatArray, IntArray
 
 
 def for_words(scorer: Scorer, reader: TextReader, liked: IntArray, words: FloatArray) -> Scorer:
-    """A scorer of one user, who likes some items and one more with that text, over the same items.
+    """Return a scorer of one user, who likes some items and one more with the words as its text, over the same items.
 
     Args:
         scorer: of all users.
         reader: of the bundle.
         liked: rows of items.
-        words: [1, d_L].
+        words: [1, d_L] vector of the words.
     """
     n_items = scorer.n_items
-    weights = reader.weights(words)  # over the bundle's items, behind which new ones may stand
+    weights = reader.weights(words)  # these are over the bundle's items; new items may follow them
     weights = sparse.csr_array((weights.data, weights.indices, weights.indptr), (1, n_items))
     columns = np.append(liked, n_items)
     history = sparse.csr_array(

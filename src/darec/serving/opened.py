@@ -1,4 +1,4 @@
-"""A bundle that is open and has been tried, so that it can take the place of another at once."""
+"""A bundle that is open and was tried, so that it can replace another at once."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ Signature = tuple[tuple[str, int, int, int], ...]
 
 
 def signature(path: Path) -> Signature:
-    """Changes whenever a file of a folder does; empty where there is no folder."""
+    """Return a value that changes whenever a file of the folder changes; empty without a folder."""
     try:
         files = [file for file in sorted(path.iterdir()) if not file.name.startswith(".")]
         stats = [(file.name, file.stat()) for file in files]
@@ -37,20 +37,20 @@ def signature(path: Path) -> Signature:
 
 
 class Opened:
-    """What answers: a bundle, with new items or without.
+    """An open bundle, with or without new items.
 
     Attributes:
         bundle: the bundle.
-        new: items that it does not have.
-        shown: what recommends.
+        new: items that the bundle does not have.
+        shown: the bundle with the new items; this recommends.
         digits: the first 12 of the bundle's hash.
-        signature: of the folder, before it was opened.
+        signature: of the folder before it was opened.
 
     Args:
         bundle: the bundle.
         signature: of its folder.
-        new: items that it does not have.
-        reader: of the bundle, where it is known already.
+        new: items that the bundle does not have.
+        reader: of new texts, if it is open already.
     """
 
     def __init__(
@@ -67,10 +67,10 @@ class Opened:
 
     @classmethod
     def open(cls, path: Path) -> Opened:
-        """Open a bundle, read what may be replaced on disk meanwhile, and try it.
+        """Open a bundle, read all that may be replaced on disk later, and try it.
 
         Raises:
-            DarecError: it cannot be opened, or does not answer.
+            DarecError: the bundle cannot be opened, or does not answer.
         """
         before = signature(path)
         opened = cls(open_bundle(path), before)
@@ -78,15 +78,15 @@ class Opened:
         return opened
 
     def grown(self, new: Sequence[NewItem]) -> Opened:
-        """The same with further items."""
+        """Return the same bundle with further items."""
         return Opened(self.bundle, self.signature, [*self.new, *new], self._reader)
 
     def _try(self) -> None:
-        """Ask for what requests will ask for: what is read late is read, and what is counted late is counted."""
+        """Make the kinds of requests that users will make, so that all lazy parts are read and computed now."""
         bundle = self.bundle
         bundle.fields.columns(list(bundle.fields.types))
         if not len(bundle.users) or not len(bundle.items):
-            raise RunError(f"{bundle.path} holds no users or no items: export a run that has some.")
+            raise RunError(f"{bundle.path} has no users or no items: export a run that has both.")
         user, item = bundle.users.ids[0], bundle.items.ids[0]
         try:
             bundle.recommend(user, 1, exclude_seen=False)
@@ -108,12 +108,12 @@ class Opened:
 
     @property
     def reads(self) -> bool:
-        """Whether new texts are read."""
+        """Whether new texts can be read."""
         return isinstance(self._reader, TextReader)
 
     @property
     def reader(self) -> TextReader:
-        """What reads new texts. Raises ``RefusalError`` where nothing does."""
+        """The reader of new texts. Raises ``RefusalError`` if there is none."""
         if isinstance(self._reader, str):
             raise RefusalError(409, self._reader)
         return self._reader
@@ -125,7 +125,7 @@ class Opened:
 
     @cached_property
     def unit_vectors(self) -> FloatArray:
-        """[I, d_L] language vectors of unit length. Raises ``RefusalError`` where there are none."""
+        """[I, d_L] language vectors of unit length. Raises ``RefusalError`` if there are none."""
         if not self.has_vectors:
             raise RefusalError(
                 409,
@@ -136,11 +136,11 @@ class Opened:
 
     @cached_property
     def alike(self) -> bool:
-        """Whether it is known how alike items are, by which lists are diversified."""
+        """Whether the similarity of items is known; lists can then be diversified."""
         return self.has_vectors or self.bundle.scorer.item_vectors() is not None
 
     def fields_of(self, rows: list[int], names: list[str]) -> list[dict[str, Any]]:
-        """Some fields of some items, as JSON takes them. Raises ``ConfigError`` on a field that is not there."""
+        """Return some fields of some items as JSON values. Raises ``ConfigError`` on an unknown field."""
         if not names:
             return [{} for _ in rows]
         frame = self.shown.named.fields.columns(list(dict.fromkeys(names)))[rows]
@@ -148,7 +148,7 @@ class Opened:
 
 
 def plain(value: Any) -> Any:
-    """A value of a field as JSON takes it."""
+    """Return a value of a field as a JSON value."""
     if isinstance(value, Mapping):
         return {str(name): plain(one) for name, one in value.items()}
     if isinstance(value, list | tuple | pl.Series):
@@ -159,5 +159,5 @@ def plain(value: Any) -> Any:
 
 
 def text_of(identifier: Id) -> int | str:
-    """An id as JSON takes it."""
+    """Return an id as a JSON value."""
     return identifier if isinstance(identifier, int) else str(identifier)

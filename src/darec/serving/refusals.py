@@ -1,4 +1,4 @@
-"""How a request is refused: a status and one line, ``{"error": "..."}``."""
+"""Refusals of requests: a status and one line, ``{"error": "..."}``."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ from darec.errors import DarecError, RunError, shortened
 from darec.serving.schemas import Failure
 
 _OTHER_TYPE: Final = re.compile("_type$|_parsing$|_from_float$")
-"""Of pydantic's names of errors: those that say that a value is of another type."""
+"""pydantic's errors that say that a value has another type."""
 _NAME: Final = re.compile("[a-z0-9_]+")
-"""Parts of a place that somebody has written; others are pydantic's names of types."""
+"""Places of errors that the request itself names; other parts are pydantic's names of types."""
 LOG: Final = logging.getLogger("darec.serving")
 
 _MEANINGS: Final = {
     401: "The token is missing or wrong.",
     404: "No such user or item.",
-    405: "Another method than the documented ones.",
-    408: "The body did not come in time.",
-    409: "This bundle cannot do that; the error says why.",
+    405: "The method is not a documented one.",
+    408: "The body did not arrive in time.",
+    409: "This bundle does not support the request; the error says why.",
     413: "The body is too large.",
-    422: "The request is not as documented, or names what the bundle does not have.",
-    503: "Too many requests at once, or one that took too long.",
+    422: "The request is not as documented, or names something that the bundle does not have.",
+    503: "There are too many requests at once, or the request took too long.",
     507: "The log cannot be written.",
 }
 
@@ -39,7 +39,7 @@ class RefusalError(Exception):
 
     Args:
         status: of HTTP.
-        message: why, and what would be taken.
+        message: the reason, and what would be accepted.
     """
 
     def __init__(self, status: int, message: str) -> None:
@@ -48,7 +48,7 @@ class RefusalError(Exception):
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """What OpenAPI says of refusals."""
+    """Return the descriptions of refusals for OpenAPI."""
     always = (401, 413, 422, 503, 408)
     return {
         status: {"model": Failure, "description": _MEANINGS[status]}
@@ -57,12 +57,12 @@ def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:
 
 
 def answer(status: int, message: str, headers: dict[str, str] | None = None) -> JSONResponse:
-    """The answer that refuses."""
+    """Return the answer that refuses."""
     return JSONResponse({"error": shortened(message)}, status, headers)
 
 
 def install(app: FastAPI) -> None:
-    """Make an application refuse every error in this form."""
+    """Make an application answer every error in this form."""
 
     @app.exception_handler(RefusalError)
     def _refused(_: Request, error: Exception) -> JSONResponse:
@@ -76,8 +76,8 @@ def install(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     def _http(_: Request, error: Exception) -> JSONResponse:
         assert isinstance(error, HTTPException)
-        if error.status_code == 400:  # FastAPI's word for JSON that is nested too deeply
-            return answer(422, "the body is no JSON that can be read.")
+        if error.status_code == 400:  # FastAPI's message for JSON that is nested too deeply
+            return answer(422, "the body is not valid JSON.")
         return answer(error.status_code, str(error.detail), dict(error.headers or {}))
 
     @app.exception_handler(RequestValidationError)
@@ -87,13 +87,13 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(Exception)
     def _bug(_: Request, error: Exception) -> JSONResponse:
-        return answer(500, "an error in the server; its log says which.")
+        return answer(500, "an error in the server; see its log.")
 
 
 def _told(errors: Sequence[Mapping[str, Any]]) -> str:
-    """The first thing that was wrong, and where.
+    """Return the first error and its place.
 
-    Where a value may be of several types, each complains; the one whose type the value has says what is wrong with it.
+    If a value may have several types, each of them reports an error; the one whose type the value has is taken.
     """
     first = next((one for one in errors if not _OTHER_TYPE.search(one["type"])), errors[0])
     where, *path = map(str, first["loc"])

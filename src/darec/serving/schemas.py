@@ -1,4 +1,4 @@
-"""What the API takes and gives, with examples; OpenAPI is made of it."""
+"""Requests and answers of the API, with examples; OpenAPI is made from them."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from typing import Annotated, Any, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, Field, StringConstraints
 
 MOST_ITEMS: Final = 1000
-"""Of a list."""
+"""The most items of a list."""
 MOST_EXPLAINED: Final = 100
-"""Of a list with reasons, each of which takes a millisecond or so."""
+"""The most items of a list with reasons; each reason takes about a millisecond."""
 MOST_EVENTS: Final = 1000
-"""Of a request."""
+"""The most items of a request."""
 _LONGEST_ID: Final = 1000
 
 
 def _without_nul(name: str) -> str:
     if "\0" in name:
-        raise ValueError("it holds a NUL character, which no database can keep")
+        raise ValueError("it holds a NUL character, which databases cannot store")
     return name
 
 
@@ -36,7 +36,7 @@ class _Body(BaseModel):
 
 
 class Failure(BaseModel):
-    """Why a request was refused."""
+    """The reason of a refusal."""
 
     error: str = Field(examples=["no user 'u999' in this bundle."])
 
@@ -47,16 +47,16 @@ class Part(BaseModel):
     of: str = Field(
         description="`item`: an item of the history, by the item-item matrix. `tables`: the inner product of the "
         "user's row and the item's. `popularity`: that of the item, 0 for users with a niche taste. `text`: "
-        "likeness of the texts. `rest`: all smaller summands together."
+        "similarity of the texts. `rest`: all smaller summands together."
     )
     item_id: int | str | None
     title: str | None
     adds: float
-    share: float | None = Field(description="Of the score; null where that is 0.")
+    share: float | None = Field(description="Share of the score; null if the score is 0.")
 
 
 class Near(BaseModel):
-    """An item of the history near the recommended one; no part of the sum."""
+    """An item of the history that is close to the recommended one; it is not a part of the sum."""
 
     item_id: int | str
     title: str
@@ -64,7 +64,7 @@ class Near(BaseModel):
 
 
 class Word(BaseModel):
-    """A word in the text of the item and in that of an item of the history."""
+    """A word that is in the text of the item and in the text of an item of the history."""
 
     word: str
     item_id: int | str
@@ -73,7 +73,7 @@ class Word(BaseModel):
 
 
 class Why(BaseModel):
-    """Why an item is recommended: parts that add up to its score, what is near, and words that connect."""
+    """Why an item is recommended: parts that add up to its score, close items of the history, and common words."""
 
     parts: list[Part]
     nearest: list[Near]
@@ -86,41 +86,43 @@ class Item(BaseModel):
     rank: int
     item_id: int | str
     title: str
-    score: float = Field(description="Comparable within one list only.")
+    score: float = Field(description="Comparable only within one list.")
     fields: dict[str, Any] | None = Field(
-        None, description="Those that `fields` asked for; left out otherwise."
+        None, description="The fields that the request asked for; left out otherwise."
     )
-    why: Why | None = Field(None, description="Where `explain` asked for it; left out otherwise.")
+    why: Why | None = Field(
+        None, description="The reasons, if `explain` asked for them; left out otherwise."
+    )
 
 
 class ItemList(BaseModel):
-    """Items, best first."""
+    """A list of items, the best first."""
 
     items: list[Item]
     bundle: str = Field(description="The first 12 digits of the hash of the bundle that answered.")
 
 
 class Suggestion(BaseModel):
-    """An item that a query finds."""
+    """An item that matches a query."""
 
     item_id: int | str
     title: str
 
 
 class Suggestions(BaseModel):
-    """Items that a query finds: those that begin with it first, then the most popular."""
+    """Items that match a query: first those that begin with it, then the most popular."""
 
     items: list[Suggestion]
 
 
 class Users(BaseModel):
-    """Users whose ids a query finds."""
+    """Users whose ids match a query."""
 
     users: list[int | str]
 
 
 class Asking(_Body):
-    """What to recommend, to somebody who is only a list of items, or words."""
+    """A request for recommendations from liked items or words."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -129,30 +131,36 @@ class Asking(_Body):
 
     history: list[ItemId] = Field([], max_length=1000, description="Ids of items that they like.")
     words: str | None = Field(
-        None, max_length=2000, description="What they like, in the words of the catalogue's texts."
+        None,
+        max_length=2000,
+        description="Their taste in words, preferably words of the catalogue's texts.",
     )
     where: str | None = Field(
         None,
         max_length=2000,
-        description="A condition over the items' fields, as `in_stock = true and price < 50`.",
+        description="A condition over the items' fields, such as `in_stock = true and price < 50`.",
     )
     exclude: list[ItemId] = Field(
-        [], max_length=10_000, description="Ids of items that may not be listed."
+        [], max_length=10_000, description="Ids of items that must not be listed."
     )
-    k: int = Field(10, ge=1, le=MOST_ITEMS, description="How many items.")
-    diversity: Share = Field(0.0, description="How much unlike items are preferred.")
+    k: int = Field(10, ge=1, le=MOST_ITEMS, description="Number of items.")
+    diversity: Share = Field(
+        0.0, description="How strongly the list prefers items that differ from each other."
+    )
     text_weight: Share | None = Field(
         None,
-        description="How much likeness of the texts weighs against what the model has learned: both scores are brought "
-        "to one spread and averaged so. By default 0; beside words 0.5, and 0.7 for words alone.",
+        description="Weight of the similarity of texts against the learned scores: both are scaled to one spread, and "
+        "their weighted mean is the score. Default: 0; with words 0.5, and 0.7 for words alone.",
     )
-    include_seen: bool = Field(False, description="List items of the history as well.")
-    fields: list[str] = Field([], max_length=100, description="Fields of the items to give along.")
-    explain: bool = Field(False, description=f"Say why; for lists of {MOST_EXPLAINED} at most.")
+    include_seen: bool = Field(False, description="Also list items of the history.")
+    fields: list[str] = Field([], max_length=100, description="Fields of the items to return.")
+    explain: bool = Field(
+        False, description=f"Return reasons; only for lists of at most {MOST_EXPLAINED} items."
+    )
 
 
 class NewItem(_Body):
-    """An item that the bundle does not have."""
+    """A new item."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -171,23 +179,23 @@ class NewItem(_Body):
     item_id: ItemId
     title: str | None = Field(None, max_length=2000)
     text: str = Field(
-        min_length=1, max_length=20_000, description="As the catalogue's texts are written."
+        min_length=1, max_length=20_000, description="A text in the form of the catalogue's texts."
     )
     fields: dict[str, Any] = Field(
-        {}, description="Further fields, of the types that the bundle's have."
+        {}, description="Further fields, of the same types as in the bundle."
     )
 
 
 class Added(BaseModel):
-    """A new item that may be recommended from now on."""
+    """A new item that can be recommended from now on."""
 
     item_id: int | str
     title: str
-    items: int = Field(description="New items that are held now.")
+    items: int = Field(description="Number of new items that the server holds now.")
 
 
 class Event(_Body):
-    """Something that a user did with an item."""
+    """An event: a user did something with an item."""
 
     model_config = ConfigDict(
         extra="forbid",
@@ -199,18 +207,18 @@ class Event(_Body):
     user_id: ItemId
     item_id: ItemId
     timestamp: int | None = Field(
-        None, ge=0, lt=2**53, description="In seconds since 1970; by default now."
+        None, ge=0, lt=2**53, description="Time in seconds since 1970. Default: now."
     )
 
 
 class Accepted(BaseModel):
-    """Events that are on disk."""
+    """Number of events that are on disk."""
 
     accepted: int
 
 
 class State(BaseModel):
-    """Whether the server answers, and with what."""
+    """Whether the server can answer, and with which bundle."""
 
     status: str
     bundle: str | None = None

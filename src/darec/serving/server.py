@@ -21,10 +21,10 @@ _APP: Final = "darec.serving.app:from_environment"
 
 
 def bind(host: str, port: int) -> socket.socket:
-    """A bound socket that does not listen yet.
+    """Bind a socket that does not listen yet.
 
     Raises:
-        ConfigError: no such address, or a port that is in use or not allowed.
+        ConfigError: the address does not exist, or the port is in use or not allowed.
     """
     try:
         family, kind, protocol, _, address = socket.getaddrinfo(
@@ -32,12 +32,12 @@ def bind(host: str, port: int) -> socket.socket:
         )[0]
     except (OSError, UnicodeError, OverflowError) as error:
         raise ConfigError(f"--host {host}: {getattr(error, 'strerror', error)}.") from None
-    # With the protocol named, asyncio turns Nagle's algorithm off; else small answers wait 40 ms for the client.
+    # If the protocol is named, asyncio turns Nagle's algorithm off; otherwise small answers wait 40 ms for the client.
     bound = socket.socket(family, kind, protocol)
     bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         bound.bind(address)
-        bound.listen(1024)  # a port that somebody listens to already is told now
+        bound.listen(1024)  # this reports a port in use now
     except OSError as error:
         bound.close()
         if error.errno == errno.EADDRINUSE:
@@ -50,15 +50,15 @@ def bind(host: str, port: int) -> socket.socket:
 
 
 def url_of(bound: socket.socket) -> str:
-    """Where a bound socket is found."""
+    """Return the URL of a bound socket."""
     host, port = bound.getsockname()[:2]
     return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
 
 
 def serve(settings: ServingSettings, bound: socket.socket, workers: int, *, access: bool) -> None:
-    """Serve until SIGINT or SIGTERM; requests that are being answered are finished.
+    """Serve until SIGINT or SIGTERM; running requests are finished.
 
-    SIGHUP has the bundle opened again.
+    SIGHUP opens the bundle again.
     """
     logging.basicConfig(format="darec: %(message)s", level=logging.WARNING)
     settings.to_environment()
@@ -76,31 +76,33 @@ def serve(settings: ServingSettings, bound: socket.socket, workers: int, *, acce
         h11_max_incomplete_event_size=64 << 10,
     )
     for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, _ended)  # uvicorn raises them again when it has stopped
+        signal.signal(number, _ended)  # uvicorn raises these signals again when it has stopped
     signal.signal(signal.SIGHUP, signal.SIG_IGN)  # until a worker listens
     if workers == 1:
         uvicorn.Server(config).run([bound])
         return
     with tempfile.TemporaryDirectory(prefix="darec-metrics-") as folder:
-        os.environ["PROMETHEUS_MULTIPROC_DIR"] = folder  # in which the processes count together
+        os.environ["PROMETHEUS_MULTIPROC_DIR"] = (
+            folder  # the folder of the processes' shared counts
+        )
         _Workers(config, [bound]).run()
 
 
 def _ended(*_: object) -> None:
-    """That the process ends is known already."""
+    """Ignore a signal: the process is ending already."""
 
 
 class _Workers(Multiprocess):
-    """Worker processes, started again when they die."""
+    """Worker processes, which are restarted when they die."""
 
     def handle_hup(self) -> None:
-        """Have each worker open the bundle again."""
+        """Let each worker open the bundle again."""
         for process in self.processes:
             if process.pid is not None:
                 os.kill(process.pid, signal.SIGHUP)
 
     def keep_subprocess_alive(self) -> None:
-        """Start those again that have died, and count what those held no more."""
+        """Restart processes that died, and remove their counts of what they held."""
         before = {process.pid for process in self.processes}
         super().keep_subprocess_alive()
         for pid in before - {process.pid for process in self.processes}:
@@ -110,7 +112,7 @@ class _Workers(Multiprocess):
 
 
 def _logging(*, access: bool) -> dict[str, object]:
-    """One line an event on standard error, each with what says it."""
+    """Log one line an event on standard error, each with the name of its logger."""
     line = {"format": "darec: %(message)s"}
     return {
         "version": 1,
@@ -136,5 +138,5 @@ def _logging(*, access: bool) -> dict[str, object]:
 
 
 def log_folder(path: Path) -> Path:
-    """Where what comes in is kept, unless it is told: beside the bundle."""
+    """Return the default folder of feedback and new items: beside the bundle."""
     return path.with_name(f"{path.name}.log")

@@ -1,4 +1,4 @@
-"""What a server is told when it starts."""
+"""The settings of a server."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from dataclasses import asdict, dataclass
 from typing import Final
 
 VARIABLE: Final = "DAREC_SERVING"
-"""Of the environment, by which worker processes are told."""
+"""Environment variable that passes the settings to worker processes."""
 
 
 @dataclass(frozen=True)
@@ -17,15 +17,15 @@ class ServingSettings:
 
     Attributes:
         bundle: folder of the bundle.
-        log: folder of what comes in: feedback and new items.
-        token: what a client must know; None: anyone may ask.
+        log: folder of feedback and new items.
+        token: that a client must send; None: anyone may ask.
         page: whether there is a page at ``/``.
-        watch: seconds between two looks at the bundle's folder; 0: only SIGHUP opens it again.
-        max_body: bytes of a request's body, at most.
-        max_items: new items that are held, at most.
-        timeout: seconds that a request may take.
-        connections: requests at once in a worker process, at most.
-        threads: of a worker process that answer at once.
+        watch: seconds between two checks of the bundle's folder; 0: only SIGHUP opens it again.
+        max_body: the most bytes of a request's body.
+        max_items: the most new items that the server holds.
+        timeout: the most seconds of a request.
+        connections: the most requests at once in a worker process.
+        threads: number of threads of a worker process that answer.
     """
 
     bundle: str
@@ -40,10 +40,10 @@ class ServingSettings:
     threads: int = 4
 
     def to_environment(self) -> None:
-        """Leave them to the processes that this one starts."""
+        """Pass the settings to the processes that this one starts."""
         os.environ[VARIABLE] = json.dumps(asdict(self))
 
     @classmethod
     def from_environment(cls) -> ServingSettings:
-        """What the process that started this one left."""
+        """Read the settings that the parent process passed."""
         return cls(**json.loads(os.environ[VARIABLE]))

@@ -1,4 +1,4 @@
-"""What a worker process serves now, and how that is replaced while it serves."""
+"""The bundle that a worker process serves, and its replacement while requests go on."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ _OWN: Final = ("item_id", "title", "text")
 
 
 class Shop:
-    """Holds what answers. A request takes :meth:`now` once and keeps it, so that a swap disturbs none.
+    """Holds the served bundle. A request takes :meth:`now` once and keeps it, so a swap disturbs no request.
 
     Attributes:
         settings: of the server.
-        metrics: what is counted.
+        metrics: of the process.
         feedback: the log of events.
 
     Args:
@@ -39,7 +39,7 @@ class Shop:
         self.metrics = Metrics()
         self.feedback = feedback_log(Path(settings.log))
         self._items = items_log(Path(settings.log))
-        self._lock = threading.RLock()  # of whoever replaces what answers
+        self._lock = threading.RLock()  # held while the served bundle is replaced
         self._now = Opened.open(self.path)
         self._tried: Signature = self._now.signature
         self._read = 0
@@ -48,7 +48,7 @@ class Shop:
         self._told()
 
     def now(self) -> Opened:
-        """What answers, with the items that other worker processes have taken."""
+        """Return the served bundle, with the new items that other worker processes accepted."""
         if self._items.size() != self._read:
             with self._lock:
                 if self._items.size() != self._read:
@@ -62,16 +62,16 @@ class Shop:
         except (
             OSError,
             DarecError,
-        ) as error:  # the log is gone, or was edited: what is held is served on
+        ) as error:  # the log was removed or edited: the items that are held stay
             LOG.error("new items of other processes cannot be read: %s", error)
             self._read = self._items.size()
 
     def changed(self) -> bool:
-        """Whether the folder is another than what was last opened from it, or tried."""
+        """Whether the folder has changed since it was last opened or tried."""
         return signature(self.path) != self._tried
 
     def reopen(self) -> bool:
-        """Open the folder again and serve what is in it; where it cannot be opened, go on with what is served.
+        """Open the folder again and serve its bundle; if it cannot be opened, the present bundle stays.
 
         Returns:
             Whether it was opened.
@@ -81,7 +81,7 @@ class Shop:
             opened = Opened.open(self.path)
         except DarecError as error:
             self.metrics.refused.inc()
-            LOG.error("not served, the earlier bundle still is: %s", error)
+            LOG.error("the new bundle cannot be served, the earlier one stays: %s", error)
             return False
         with self._lock:
             self._now = opened
@@ -93,25 +93,25 @@ class Shop:
         return True
 
     def add(self, item_id: str, title: str | None, text: str, fields: dict[str, Any]) -> Opened:
-        """Take a new item, which is on disk and may be recommended when this returns.
+        """Add a new item. When this returns, it is on disk and can be recommended.
 
         Raises:
-            RefusalError: there is such an item, there are too many, or this bundle reads no new texts.
-            ConfigError: a field that the bundle does not have, or a value of another type.
-            TextError: a text in which the encoder finds nothing.
+            RefusalError: the item exists, there are too many new items, or this bundle reads no new texts.
+            ConfigError: the bundle does not have a field, or a value has another type.
+            TextError: the encoder finds no known word in the text.
             OSError: the log cannot be written.
         """
         with self._lock:
             now = self.now()
             if item_id in now.shown.named.items:
                 raise RefusalError(
-                    409, f"item_id: {item_id!r} is already in the catalogue: give another id."
+                    409, f"item_id: {item_id!r} is already in the catalogue: choose another id."
                 )
             most = self.settings.max_items
             if len(now.new) >= most:
                 raise RefusalError(
                     409,
-                    f"{most:,} new items are held, which is the most: train with them, and export.",
+                    f"the server holds {most:,} new items and takes no more: train with them, and export.",
                 )
             item = read_item(now.bundle, now.reader, item_id, title, text, fields)
             row = {"item_id": item_id, "title": title, "text": text, **fields}
@@ -122,7 +122,7 @@ class Shop:
             return self._now
 
     def _with_items(self, opened: Opened) -> Opened:
-        """With the items of the log that it does not have and can read."""
+        """Return a bundle with all items of the log that it does not have and can read."""
         self._read = self._items.size()
         known = {item.item_id for item in opened.new}
         new: list[NewItem] = []

@@ -1,4 +1,4 @@
-"""What a bundle reads new texts by: its own parts, or an encoder that is installed here."""
+"""Finds the reader of new texts: parts of the bundle, or an encoder that is installed."""
 
 from __future__ import annotations
 
@@ -12,9 +12,9 @@ from darec.settings import validated
 
 
 def reader_of(bundle: Bundle) -> TextReader | str:
-    """What reads new texts, or why nothing does."""
+    """Return the reader of new texts, or the reason why there is none."""
     about: dict[str, Any] = bundle.manifest.get("new_text") or {
-        "why": "it was exported by an earlier darec."
+        "why": "an earlier darec exported it."
     }
     if "why" in about:
         return f"this bundle reads no new texts: {about['why']}"
@@ -31,14 +31,14 @@ def has_vectors(bundle: Bundle) -> bool:
 
 
 def _encoder(about: dict[str, Any]) -> Encode:
-    """The encoder that a bundle names. Raises ``ConfigError`` where it is another by now, or is not to be had."""
+    """Return the encoder that a bundle names. Raises ``ConfigError`` if it has changed or is not available."""
     name, _, argument = about["encoder"].partition(":")
     part = ENCODERS.get(name)
     config = validated(part.Config, about["options"], owner=f"encoder {name!r}")
     encoder = part(config, argument)
     if encoder.revision != about["revision"]:
         raise ConfigError(
-            f"encoder {about['encoder']!r} is another than the one that the bundle's vectors were made by: install "
+            f"encoder {about['encoder']!r} differs from the one that made the bundle's vectors: install "
             "that one, or encode, train and export again."
         )
     encode: Encode = encoder.encode

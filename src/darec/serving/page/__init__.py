@@ -1,1 +1,1 @@
-"""The page: server-rendered, with htmx where there is JavaScript and whole pages where there is none."""
+"""The page: rendered on the server, in parts by htmx with JavaScript and as whole pages without it."""

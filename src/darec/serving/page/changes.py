@@ -1,4 +1,4 @@
-"""What a list would be if its owner liked one item more."""
+"""How a list would change if its owner liked one more item."""
 
 from __future__ import annotations
 
@@ -6,14 +6,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from darec.ids.idmap import Id
-from darec.listing.lists import Recommendation
 from darec.serving import asking
 from darec.serving.opened import Opened
 from darec.serving.page.state import PageState
 
 LENGTH: Final = 12
-_LOOKED_AT: Final = 60
-"""Items of the earlier list in which a place is looked for."""
+"""Length of the new list."""
 
 
 @dataclass(frozen=True)
@@ -22,9 +20,9 @@ class Change:
 
     Attributes:
         key: its id, as text.
-        title: what to call it.
-        before: its place in the earlier list; None where it was further down than is looked.
-        after: its place in the new one; None where it has left it.
+        title: its name on screen.
+        before: its place in the list that is shown; None if it is not in that list.
+        after: its place in the new list; None if it has left it.
     """
 
     key: str
@@ -34,44 +32,33 @@ class Change:
 
     @property
     def rises(self) -> int:
-        """Places that it rises; below 0 where it falls, 0 where that cannot be told."""
+        """Number of places that it rises; negative if it falls, 0 if it is not in both lists."""
         return self.before - self.after if self.before and self.after else 0
 
 
 def changes(opened: Opened, state: PageState, item: Id) -> list[Change]:
-    """The new list of a dozen, then what has left it.
+    """Compare the list that is shown with the one for an additional item.
 
-    A user of the bundle is scored by their items for both lists: the row that was learned of a user cannot have one
-    more.
+    Returns:
+        The items of the new list, then those that have left it.
     """
-    named = opened.shown.named
-    liked = list(state.liked)
-    if state.mode == "user":
-        user = asking.check_known(opened, "user", state.user)
-        rows = opened.shown.learned.of_user(named.users.row(user))
-        liked = [named.items.texts[row] for row in rows]
     key = str(item)
-    state = replace(
-        state, mode="liked", k=_LOOKED_AT, words=state.words if state.mode == "liked" else ""
-    )
-    has = [*liked, key]
-    lists: list[list[Recommendation]] = []
-    for history in (liked, has):
-        asked = state.asking(liked=history).model_copy(update={"exclude": has})
-        if not history and not state.words:
-            lists.append([])
-            continue
-        found, _ = asking.recommend(opened, asked)
-        lists.append(found)
-    old, new = ({str(one.item_id): one for one in found} for found in lists)
-    top = [key for key, one in new.items() if one.rank <= LENGTH]
+    user = asking.check_known(opened, "user", state.user) if state.mode == "user" else None
+    shown, _ = asking.recommend(opened, state.asking(), user)
+    if user is not None:
+        found, _ = asking.recommend(opened, state.asking(), user, also=item)
+    else:
+        more = replace(state, liked=tuple(dict.fromkeys([*state.liked, key])))
+        found, _ = asking.recommend(opened, more.asking())
+    new = found[:LENGTH]
+    before = {str(one.item_id): one.rank for one in shown}
     kept = [
-        Change(key, new[key].title, old[key].rank if key in old else None, new[key].rank)
-        for key in top
+        Change(str(one.item_id), one.title, before.get(str(one.item_id)), one.rank) for one in new
     ]
+    there = {key, *(one.key for one in kept)}
     left = [
-        Change(key, one.title, one.rank, None)
-        for key, one in old.items()
-        if one.rank <= LENGTH and key not in top
+        Change(str(one.item_id), one.title, one.rank, None)
+        for one in shown[:LENGTH]
+        if str(one.item_id) not in there
     ]
     return kept + left

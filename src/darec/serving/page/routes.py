@@ -31,7 +31,7 @@ router = APIRouter(include_in_schema=False, default_response_class=HTMLResponse)
 
 @router.get("/")
 def page(request: Request) -> HTMLResponse:
-    """The page; for htmx what is behind the controls."""
+    """Return the page; for htmx only the results."""
     opened = _opened(request)
     status, error, state, cards = 200, "", PageState(), []
     try:
@@ -58,13 +58,13 @@ def page(request: Request) -> HTMLResponse:
 
 @router.get("/similar")
 def similar(request: Request) -> HTMLResponse:
-    """Items like one, in a dialog or as a page."""
+    """Return items that are similar to one, for a dialog or as a page."""
     return _about(request, "similar.html", lambda opened, state, item: _similar(opened, item))
 
 
 @router.get("/change")
 def change(request: Request) -> HTMLResponse:
-    """What a list would be if its owner liked one more item, in a dialog or as a page."""
+    """Return how the list would change with one more liked item, for a dialog or as a page."""
     return _about(
         request,
         "change.html",
@@ -74,7 +74,7 @@ def change(request: Request) -> HTMLResponse:
 
 @router.get("/page/items")
 def suggested_items(request: Request) -> HTMLResponse:
-    """Options of the box for items."""
+    """Return the options of the search box for items."""
     opened = _opened(request)
     query = request.query_params.get("add", "").strip()
     rows = opened.finder.items(query, 8) if query else []
@@ -87,7 +87,7 @@ def suggested_items(request: Request) -> HTMLResponse:
 
 @router.get("/page/users")
 def suggested_users(request: Request) -> HTMLResponse:
-    """Options of the box for users."""
+    """Return the options of the search box for users."""
     opened = _opened(request)
     query = request.query_params.get("user", "").strip()
     ids = opened.shown.named.users.texts
@@ -119,7 +119,7 @@ def _about(request: Request, template: str, told: Any) -> HTMLResponse:
 
 
 def _cards(opened: Opened, state: PageState) -> list[dict[str, Any]]:
-    """The list with its reasons, as cards show it."""
+    """Return the list with its reasons, as values of the cards."""
     user = None
     if state.mode == "user":
         user = asking.check_known(opened, "user", state.user)
@@ -142,7 +142,7 @@ def _shown(opened: Opened, items: list[dict[str, Any]]) -> list[dict[str, Any]]:
 
 
 def _popular(opened: Opened, state: PageState) -> list[tuple[str, str]]:
-    """Items to begin with."""
+    """Return popular items for the first pick."""
     named = opened.shown.named
     rows = [row for row in opened.finder.items("", 24) if named.items.texts[row] not in state.liked]
     return [(named.items.texts[row], str(named.titles[row])) for row in rows[:18]]

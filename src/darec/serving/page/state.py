@@ -1,8 +1,8 @@
-"""What the page is asked for: all of it stands in the address, so that it can be kept and sent."""
+"""The state of the page: it is part of the address, so that a view can be kept and sent."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
 from urllib.parse import urlencode
@@ -25,17 +25,17 @@ _LONGEST: Final = 1000
 
 @dataclass(frozen=True)
 class PageState:
-    """Who asks, and for what.
+    """The person and the request of a view.
 
     Attributes:
-        mode: ``user`` for one of the bundle, ``liked`` for somebody who picks items.
-        user: id of the former.
-        liked: ids of what the latter picked.
-        words: what they wrote.
+        mode: ``user`` for a user of the bundle, ``liked`` for a person who picks items.
+        user: id of the user.
+        liked: ids of the picked items.
+        words: that the person wrote.
         diversity: from 0 to 1.
-        text_weight: likewise; None: what is usual.
+        text_weight: from 0 to 1; None: the default.
         where: a condition over fields.
-        k: how many items.
+        k: number of items.
     """
 
     mode: str = "liked"
@@ -49,10 +49,10 @@ class PageState:
 
     @classmethod
     def of(cls, given: QueryParams, opened: Opened) -> PageState:
-        """What an address says; what is no number there counts as not given, and what the bundle cannot do as well.
+        """Read the state from an address. Values that are not numbers, and all that the bundle cannot do, are ignored.
 
         Raises:
-            DataError: something to add that is no item.
+            DataError: the item to add is unknown.
         """
         user = given.get("user", "").strip()[:_LONGEST]
         mode = given.get("mode") or ("user" if user else "liked")
@@ -74,23 +74,23 @@ class PageState:
             row = named.names.row(added)
             state = replace(state, liked=tuple(dict.fromkeys([*liked, named.items.texts[row]])))
         if state.text_weight in (_share(given.get("usual")), state.usual):
-            state = replace(state, text_weight=None)  # the slider was not moved
+            state = replace(state, text_weight=None)  # the user has not moved the slider
         return state
 
     @property
     def usual(self) -> float:
-        """The weight of the text, unless it is told."""
+        """The default weight of the text."""
         if not self.words or self.mode == "user":
             return 0.0
         return WORDS_BESIDE if self.liked else WORDS
 
     @property
     def asks(self) -> bool:
-        """Whether anything is asked for."""
+        """Whether a list is asked for."""
         return bool(self.user) if self.mode == "user" else bool(self.liked or self.words)
 
     def query(self, **change: object) -> str:
-        """The address's query, with some of it changed; what is as usual is left out."""
+        """Return the query of the address with some changes; default values are left out."""
         state = replace(self, **change)  # type: ignore[arg-type]
         pairs: list[tuple[str, object]] = []
         if state.mode == "user":
@@ -105,15 +105,15 @@ class PageState:
         pairs += [("k", state.k)] if state.k != K else []
         return urlencode(pairs)
 
-    def asking(self, *, explain: bool = False, liked: Sequence[str] | None = None) -> Asking:
-        """The same as the API is asked it.
+    def asking(self, *, explain: bool = False) -> Asking:
+        """Return the request in the form of the API.
 
         Raises:
-            RefusalError: a value that the API refuses too.
+            RefusalError: the API would refuse a value.
         """
         try:
             return Asking(
-                history=list(self.liked if liked is None else liked),
+                history=list(self.liked),
                 words=self.words or None if self.mode == "liked" else None,
                 where=self.where or None,
                 k=self.k,
@@ -127,7 +127,7 @@ class PageState:
 
 
 def failure(error: Exception) -> tuple[int, str]:
-    """Status and line of what was asked wrongly; raises anything else again."""
+    """Return the status and the message for a wrong request; any other error is raised again."""
     if isinstance(error, RefusalError):
         return error.status, str(error)
     if isinstance(error, DarecError):
@@ -136,7 +136,7 @@ def failure(error: Exception) -> tuple[int, str]:
 
 
 def shortened_fields(fields: Mapping[str, object]) -> list[tuple[str, str]]:
-    """Names and values of fields as a card shows them; those that are empty are left out."""
+    """Return names and values of fields in the short form of a card; empty fields are left out."""
     found = []
     for name, value in fields.items():
         if isinstance(value, bool):
