@@ -125,7 +125,7 @@ def test_the_page_opens_with_the_conclusion(tmp_path: Path) -> None:
     lead = re.search(r'<p class="lead">(.*?)</p>', page)
     assert lead is not None and lead.start() < page.index("<table")
     assert "C_sh and L_sh put 75% of the users (50% by chance) and 75% of the items" in lead[1]
-    assert "of rank 2 in E_L, are of rank 30 in E_C; chance is 25." in lead[1]
+    assert "have rank 2 in E_L and rank 30 in E_C; by chance it is 25." in lead[1]
 
 
 def test_maps_name_clusters_and_show_titles(tmp_path: Path) -> None:
@@ -137,7 +137,7 @@ def test_maps_name_clusters_and_show_titles(tmp_path: Path) -> None:
     page = (tmp_path / "index.html").read_text()
     assert page.count("<title>A &amp; B</title>") == 2  # in both of the compared tables
     assert "<title>x x x" in page and "x " * 30 not in page
-    assert "is called by the words that are typical of the titles" in page
+    assert "is named by typical words of the titles" in page
     (legend,) = maps(named, "pca").legends
     assert [text.get_text() for text in legend.get_texts()] == ["1 coffee, filter", "2 tent"]
 

@@ -1,4 +1,4 @@
-"""Questions to a data set before anything is trained: how much of the text space says anything about taste."""
+"""Reports on a data set before training: how much its texts say about users' taste."""
 
 from darec.diagnose.text_report import TextReport, text_report
 

@@ -1,14 +1,13 @@
-"""How many of an item's nearest neighbours in text are also its nearest neighbours in co-interactions.
+"""The agreement of neighbours: how many of an item's nearest neighbours in text are also nearest in co-interactions.
 
-Both kinds of neighbours are sought among the items that have text. Co-interaction neighbours are the k of greatest
-*positive* cosine of the training columns, so an item that shares no user with another has none and is left out. Cosines
-of small counts are often equal: where several items tie for the last places, each counts for the share of the places
-that is left, which is its chance to be among the k if ties are broken at random. So nothing depends on the order of
-rows.
+Both kinds of neighbours are searched among the items that have text. Co-interaction neighbours are the k items of
+largest *positive* cosine of the training columns. An item that shares no user with another has none and is left out.
+Cosines of small counts are often equal. If several items tie for the last places, each counts with the share of the
+places that are left; this is its chance to be among the k if ties are broken at random. So the order of rows has no
+effect.
 
-If the texts were dealt out at random, each item's text neighbours would be k of the other n - 1 items with equal
-chances, and m of their n - 1 places would be taken by co-interaction neighbours (m <= k, by the above): the expected
-agreement is exactly m / (n - 1).
+If texts were assigned to items at random, the text neighbours of an item would be k random ones of the other n - 1
+items. An item with m co-interaction neighbours (m <= k) then has an expected agreement of exactly m / (n - 1).
 """
 
 from __future__ import annotations
@@ -25,8 +24,8 @@ from darec.evaluation.groups import group_by_count
 from darec.graph.nearest import find_neighbours
 from darec.types import FloatArray, IntArray, Interactions
 
-_BLOCK = 1024  # items whose cosines with all others are held at once
-_TIE = 1e-9  # cosines this near are equal up to rounding
+_BLOCK = 1024  # items whose cosines with all others are in memory at once
+_TIE = 1e-9  # cosines that differ by less are equal up to rounding
 
 
 @dataclass(frozen=True)
@@ -34,13 +33,12 @@ class Agreement:
     """Share of text neighbours that are co-interaction neighbours.
 
     Attributes:
-        k: neighbours of each kind.
+        k: number of neighbours of each kind.
         share: mean over items, overall and by popularity; the intervals are over items.
-        chance: what texts dealt out at random would give: exact, overall and by popularity.
-        reach: mean over items of the most that could be had, below 1 where items have fewer than k co-interaction
-            neighbours.
-        items: items counted.
-        left_out: items with text that share no user with another such item.
+        chance: exact expected share with texts assigned at random, overall and by popularity.
+        reach: the largest possible mean share; below 1 if items have fewer than k co-interaction neighbours.
+        items: number of items that are counted.
+        left_out: number of items with text that share no user with another such item.
     """
 
     k: int
@@ -57,7 +55,10 @@ class Agreement:
 
 
 def shuffled_neighbours(unit: FloatArray, k: int, seed: int) -> tuple[IntArray, FloatArray]:
-    """[n, k] rows and cosines of the nearest rows; equal ones in random order, since rows are often in time's order."""
+    """[n, k] rows and cosines of the nearest rows.
+
+    Equal ones are in random order, since rows are often sorted by time.
+    """
     order = np.random.default_rng(seed).permutation(len(unit))
     near, cosines, _ = find_neighbours(torch.from_numpy(unit[order]), k)
     back = np.argsort(order)
@@ -68,12 +69,12 @@ def agreement(near: IntArray, rows: IntArray, train: Interactions) -> Agreement 
     """Compare neighbours in text with neighbours in training interactions.
 
     Args:
-        near: [n, k] for each item with text the places in ``rows`` of its nearest neighbours in text.
+        near: [n, k] places in ``rows`` of the nearest neighbours in text of each item with text.
         rows: [n] the rows of the items that have text.
         train: the training pairs.
 
     Returns:
-        None where no two items with text share a user.
+        None if no two items with text share a user.
     """
     n, k = near.shape
     share, most = item_agreement(near, rows, train)
@@ -95,7 +96,7 @@ def agreement(near: IntArray, rows: IntArray, train: Interactions) -> Agreement 
 def item_agreement(
     near: IntArray, rows: IntArray, train: Interactions
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """[n] each item's share, and [n] m, how many co-interaction neighbours it has (at most k)."""
+    """[n] share of each item, and [n] m, its number of co-interaction neighbours (at most k)."""
     n, k = near.shape
     ones = np.ones(len(train))
     matrix = sparse.csc_array((ones, (train.users, train.items)), (train.n_users, train.n_items))
@@ -118,7 +119,7 @@ def item_agreement(
 
 
 def _places(values: NDArray[np.float64], k: int) -> NDArray[np.float64]:
-    """Each value's chance to be among the k greatest, ties broken at random; they add up to min(k, their number)."""
+    """Return each value's chance to be among the k largest if ties are broken at random."""
     if len(values) <= k:
         return np.ones(len(values))
     last = np.partition(values, len(values) - k)[len(values) - k]

@@ -1,17 +1,16 @@
-"""From the report's figures to a verdict in words, by explicit rules; the thresholds are conventions, not results.
+"""The verdict in words, from the report's figures by explicit rules. The thresholds are conventions, not results.
 
 The first rule that applies decides:
 
-1. *says little*: neither agreement nor the recall of text alone is, with its whole interval, above :data:`SIGNAL` times
-   chance.
-2. *can help*: the sum of text and interactions beats the better of them alone, with its whole interval above zero, and
-   by at least :data:`MATERIAL` of it.
-3. *helps only the tail*: rule 2 holds among the items of the least popular third; or, among them, text alone beats
-   interactions alone, with the whole interval above zero, and :data:`SIGNAL` times chance.
-4. *adds little*: the gain's whole interval is below :data:`MATERIAL` of the better one alone.
-5. *unclear*: otherwise; more users with held-out items would have to tell.
+1. *says little*: the whole interval is above :data:`SIGNAL` times chance neither for the agreement nor for the recall
+of text alone. 2. *can help*: the sum of text and interactions is better than the better of the two alone: the whole
+interval of the gain is above zero, and the gain is at least :data:`MATERIAL` of that recall. 3. *helps only the tail*:
+rule 2 holds among the items of the least popular third. Or among them text alone is better than interactions alone,
+with the whole interval above zero, and better than :data:`SIGNAL` times chance. 4. *adds little*: the whole interval of
+the gain is below :data:`MATERIAL` of the recall of the better one alone. 5. *unclear*: in all other cases; more users
+with held-out items are needed.
 
-A verdict is about this encoder's vectors and recommenders in closed form. A trained model may gain more or less.
+The verdict holds for this encoder's vectors and for recommenders in closed form. A trained model may gain more or less.
 """
 
 from __future__ import annotations
@@ -27,21 +26,21 @@ from darec.terms import FEW
 Verdict = Literal["says little", "can help", "helps only the tail", "adds little", "unclear"]
 
 SIGNAL: Final = 2.0
-"""Multiple of chance that text must pass to count as saying anything."""
+"""Text counts as a signal above this multiple of chance."""
 MATERIAL: Final = 0.02
-"""Least gain that counts, as a share of the recall of the better one alone."""
-_THIN = 0.2  # share of items without text, or with repeated text, that is worth a word
+"""The smallest gain that counts, as a share of the recall of the better one alone."""
+_THIN = 0.2  # share of items without text, or with repeated text, from which on the report mentions them
 _THIRDS = ("least popular", "middle", "most popular")
 
 
 @dataclass(frozen=True)
 class Assessment:
-    """What the figures say.
+    """The conclusion from the figures.
 
     Attributes:
         verdict: in a few words.
         reason: the rule that decided, with its figures.
-        warnings: sentences on texts that hardly tell items apart or together, which come first.
+        warnings: sentences on texts that hardly distinguish or relate items; they come first.
         remarks: further sentences, each derived from figures.
     """
 
@@ -52,7 +51,7 @@ class Assessment:
 
 
 def assess(found: Figures) -> Assessment:
-    """Apply the rules in the head of this file."""
+    """Apply the rules of this module's docstring."""
     verdict, reason = _verdict(found)
     return Assessment(verdict, reason, tuple(_warnings(found)), tuple(_remarks(found)))
 
@@ -63,11 +62,12 @@ def _warnings(found: Figures) -> list[str]:
     if cover.common_words < FEW:
         lines.append(
             f"Only {cover.common_words:.0%} of the texts share a word with another one: an encoder that counts words, "
-            "as tfidf does, can tell little of which items are alike."
+            "such as tfidf, can find few similar items."
         )
     if cosine > NEAR:
         lines.append(
-            f"All texts look alike to the encoder (mean cosine {cosine:.3f}): its vectors hardly tell items apart."
+            f"The encoder's vectors are nearly the same for all texts (mean cosine {cosine:.3f}), so they hardly "
+            "distinguish items."
         )
     return lines
 
@@ -100,7 +100,7 @@ def _verdict(found: Figures) -> tuple[Verdict, str]:
         )
     if gain.high < MATERIAL * alone:
         return "adds little", (
-            f"text says something of taste (recall@20 {text}), but {more}, clearly less than {MATERIAL:.0%}."
+            f"text says something about taste (recall@20 {text}), but {more}, clearly less than {MATERIAL:.0%}."
         )
     return "unclear", (
         f"{more}: the interval reaches from no gain to one above {MATERIAL:.0%}."
@@ -132,34 +132,34 @@ def _remarks(found: Figures) -> list[str]:
     if shared is not None:
         lines.append(
             f"Of an item's {shared.k} nearest neighbours in text, {shared.k * shared.share.overall.value:.2f} are "
-            f"among its {shared.k} nearest in co-interactions; {shared.k * (shared.chance[0] or 0):.2f} would be by "
-            "chance."
+            f"among its {shared.k} nearest in co-interactions; {shared.k * (shared.chance[0] or 0):.2f} are expected "
+            "by chance."
         )
     linear, own = recalls["predicted"].overall, recalls["own"].overall
     lines.append(
         f"A linear map of the text predicts {max(found.regression.r2.value, 0):.1%} of the variance of the items' "
-        f"collaborative factors (their noise included); items ranked by predicted factors alone, as if each were "
-        f"new, reach {linear.value / max(own.value, 1e-12):.0%} of the recall of their own factors."
+        f"collaborative factors (including their noise). Items that are ranked by predicted factors alone, as if "
+        f"each were new, reach {linear.value / max(own.value, 1e-12):.0%} of the recall of their own factors."
     )
     if recalls["interactions"].overall.low <= recalls["popular"].overall.value:
         lines.append(
-            "Interactions alone are not clearly above the most popular items: there is little but popularity to be "
-            "found here, with or without text."
+            "Interactions alone are not clearly better than the most popular items: there is little to learn here "
+            "except popularity, with or without text."
         )
     if cover.without_text > _THIN * cover.items:
         lines.append(
-            f"{cover.without_text / cover.items:.0%} of the items have no text and gain nothing."
+            f"{cover.without_text / cover.items:.0%} of the items have no text and cannot gain."
         )
     if cover.near_repeated > _THIN * (cover.items - cover.without_text):
         lines.append(
-            f"{cover.near_repeated / (cover.items - cover.without_text):.0%} of the items with text have a nearly "
-            "equal text beside them: longer or richer texts could tell more."
+            f"{cover.near_repeated / (cover.items - cover.without_text):.0%} of the items with text have nearly the "
+            "same text as another item: longer or richer texts could say more."
         )
     return lines
 
 
 def _sign(gain: Estimate | None) -> int:
-    """1 or -1 where the interval is on one side of zero, else 0."""
+    """Return 1 or -1 if the interval is on one side of zero, else 0."""
     return 0 if gain is None else int(gain.low > 0) - int(gain.high < 0)
 
 

@@ -1,4 +1,4 @@
-"""Which items and users have text, how much of it repeats, and how the embeddings fill their space."""
+"""Which items and users have text, how many texts repeat, and how the embeddings fill their space."""
 
 from __future__ import annotations
 
@@ -14,27 +14,27 @@ from darec.terms import share_of_texts_with_common_words
 from darec.types import FloatArray, TextTable
 
 NEAR: Final = 0.98
-"""Cosine above which two texts count as nearly the same."""
+"""Two texts with a larger cosine count as nearly the same."""
 WORD_BINS: Final = (1, 2, 3, 5, 9, 17, 33, 65, 129, 257)
-"""First number of words of each bin of the histogram."""
+"""The smallest number of words of each bin of the histogram."""
 
 
 @dataclass(frozen=True)
 class Coverage:
-    """What text there is.
+    """The texts of a data set.
 
     Attributes:
-        items: I.
-        without_text: items that have no embedding.
-        repeated: items whose text another item has, word for word.
-        near_repeated: items with another one at a cosine above :data:`NEAR`, repeated ones among them.
-        common_words: share of the items with text that have a word in common with another one; where a script has no
-            blanks, a character or a pair of them (:mod:`darec.terms`).
+        items: number of items I.
+        without_text: number of items without an embedding.
+        repeated: number of items whose text another item has, word for word.
+        near_repeated: number of items that have a cosine above :data:`NEAR` with another one, including repeated ones.
+        common_words: share of the items with text that have a word in common with another one; in a script without
+        blanks, a character or a pair of characters (:mod:`darec.terms`).
         words: least, median, 95th percentile and most words (parts between spaces) of a text.
-        word_counts: [10] items in each bin of :data:`WORD_BINS`.
+        word_counts: [10] number of items in each bin of :data:`WORD_BINS`.
         interactions: share of training interactions whose item has text.
-        users_without_text: users with training items, none of which has text.
-        users: users with training items.
+        users_without_text: number of users with training items none of which has text.
+        users: number of users with training items.
         user_share: least, 5th percentile and median share of a user's training items that have text.
     """
 
@@ -53,15 +53,16 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Shape:
-    """How the embeddings of the items that have text fill their space.
+    """How the embeddings of the items with text fill their space.
 
     Attributes:
         dim: d_L.
         effective_rank: of the rows at unit length (Roy & Vetterli 2007), at most d_L.
-        effective_rank_centred: the same after the mean row is taken off: what is left apart from what all texts share.
-        mean_cosine: of two items; near 1 all texts look alike to the encoder.
+        effective_rank_centred: the same after the mean row is subtracted, that is without the part that all texts
+            share.
+        mean_cosine: of two items; near 1, the encoder hardly distinguishes texts.
         spectrum: share of the variance of each principal component, in falling order.
-        components_90: principal components that hold 90% of the variance.
+        components_90: number of principal components that hold 90% of the variance.
     """
 
     dim: int
@@ -76,9 +77,9 @@ def coverage(dataset: Dataset, text: TextTable, nearest: FloatArray) -> Coverage
     """Count texts.
 
     Args:
-        dataset: its training interactions and the items' texts are looked at.
-        text: E_L; an item without a row of its own is without text.
-        nearest: [n] cosine of each item that has text with its nearest neighbour.
+        dataset: with training interactions and the items' texts.
+        text: E_L; an item without a row of its own counts as without text.
+        nearest: [n] cosine of each item with text with its nearest neighbour.
     """
     train, has = dataset.train, text.item_mask
     texts = [t for t, known in zip(dataset.catalogue["text"].to_list(), has, strict=True) if known]
@@ -105,7 +106,7 @@ def coverage(dataset: Dataset, text: TextTable, nearest: FloatArray) -> Coverage
 
 
 def shape(unit: FloatArray) -> Shape:
-    """Rank and spectrum of [n, d] rows at unit length."""
+    """Return rank and spectrum of [n, d] rows at unit length."""
     wide = unit.astype(np.float64)
     centred = wide - wide.mean(0)
     variance = np.linalg.eigvalsh(centred.T @ centred)[::-1].clip(min=0)

@@ -1,4 +1,4 @@
-"""A mean with its interval, overall and by item popularity: the form of every figure of the report."""
+"""Means with intervals, overall and by item popularity; every figure of the report has this form."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class Estimate:
         value: the mean.
         low: lower end.
         high: upper end.
-        n: users or items it is the mean of.
+        n: number of users or items.
     """
 
     value: float
@@ -39,9 +39,9 @@ class ByPopularity:
     """A figure overall and by item popularity.
 
     Attributes:
-        overall: of all users or items.
-        thirds: of the least popular third of the items, the middle one and the most popular one, by training users;
-            None where a third counts nobody.
+        overall: for all users or items.
+        thirds: for the least popular third of the items, the middle one and the most popular one, by training users;
+            None if a third has no values.
     """
 
     overall: Estimate
@@ -49,7 +49,7 @@ class ByPopularity:
 
 
 def mean(values: Values, seed: int = 0) -> Estimate | None:
-    """The mean of the values that are no NaN; None where there are none."""
+    """Return the mean of the values that are not NaN; None if there are none."""
     values = values[~np.isnan(values)]
     if not len(values):
         return None
@@ -58,7 +58,7 @@ def mean(values: Values, seed: int = 0) -> Estimate | None:
 
 
 def by_popularity(columns: Values) -> ByPopularity:
-    """From [4, n] values: all, then the thirds. Raises ``ValueError`` if the first counts nobody."""
+    """Make a figure of [4, n] values: all, then the thirds. Raises ``ValueError`` if the first row has no values."""
     overall, *thirds = (mean(column) for column in columns)
     if overall is None:
         raise ValueError("no value to take a mean of.")

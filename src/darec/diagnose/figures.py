@@ -1,4 +1,4 @@
-"""What the report measures."""
+"""The figures of a text report."""
 
 from __future__ import annotations
 
@@ -13,23 +13,21 @@ from darec.evaluation.groups import Group
 
 @dataclass(frozen=True)
 class Figures:
-    """What was measured.
+    """The measurements of a text report.
 
     Attributes:
         coverage: which items and users have text.
         shape: how the embeddings fill their space.
-        agreement: of neighbours; None where no two items with text share a user.
-        reliability: how well an item's neighbours in the shared part of the text stand in for its own users, 0 to 1
-            (:func:`darec.graph.reliability`): what DaRec's smoothing is multiplied by, with as many neighbours.
+        agreement: of neighbours; None if no two items with text share a user.
+        reliability: how well an item's neighbours in the shared part of the text predict its users, from 0 to 1
+            (:func:`darec.graph.reliability`). DaRec's smoothing is multiplied by it, for the same number of neighbours.
         regression: from text to collaborative factors.
         recalls: recall@20 of ``random``, ``popular``, ``profile``, ``neighbours``, ``text`` (the better of the two),
-            ``interactions`` (the best of several widths), ``predicted`` and ``own`` (items' factors from their text,
-            and their own of the same width), ``alone`` (the best of all without a sum) and ``sum``.
-        gain: ``sum`` less ``alone``, paired by user.
-        lead: ``text`` less ``interactions``, paired by user.
-        chosen: what each half of the users was read with, chosen on the other.
-        groups: the thirds of the items.
-        users: users with validation items that were ranked for.
+            ``interactions`` (the best of several widths), ``predicted`` and ``own`` (the items' factors predicted from
+            their text, and their own factors of the same width), ``alone`` (the best of all without a sum) and ``sum``.
+            gain: ``sum`` minus ``alone``, paired by user. lead: ``text`` minus ``interactions``, paired by user.
+            chosen: the setting for each half of the users, which was chosen on the other half. groups: the thirds of
+            the items. users: number of users with validation items that were evaluated.
     """
 
     coverage: Coverage

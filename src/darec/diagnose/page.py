@@ -18,16 +18,16 @@ from darec.report.panels import drawn
 
 _MARKER: Final = "text-report.json"
 _LIMITS: Final = (
-    "Limits: one encoder's vectors, recommenders in closed form, held-out items like those of the validation split. A "
-    "trained model may gain more or less. Intervals cover the sample of users or items alone."
+    "Limits: one encoder's vectors, recommenders in closed form, and held-out items like those of the validation "
+    "split. A trained model may gain more or less. Intervals cover only the sample of users or items."
 )
 
 
 def check_out(out: Path) -> None:
-    """Whether a report can be written to a folder, before anything takes long.
+    """Check, before the long work, that a report can be written to a folder.
 
     Raises:
-        RunError: it holds something else.
+        RunError: the folder holds something else.
         ConfigError: matplotlib is not installed.
     """
     if not is_free(out) and not (out / _MARKER).exists():
@@ -39,9 +39,9 @@ def write_report(report: TextReport, out: Path, *, command: str = "") -> None:
     """Write ``index.html``, ``README.md`` with its plots as SVG files, and ``text-report.json``.
 
     Args:
-        report: what to write.
-        out: the folder, made where it is not there.
-        command: how this was asked for.
+        report: to write.
+        out: the folder, which is created if it does not exist.
+        command: the command line, for the record.
 
     Raises:
         RunError: the folder holds something else.

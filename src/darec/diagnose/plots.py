@@ -1,6 +1,7 @@
 """The plots of a text report: recall, gain by popularity, agreement, spectrum and lengths.
 
-On the whole page orange is text, blue is interactions and green is both; the thirds of the items are shades of purple.
+On the whole page orange stands for text, blue for interactions and green for both; the thirds of the items are shades
+of purple.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
 
 
 def text_plots(report: TextReport) -> Iterator[tuple[str, str, Callable[[], Figure]]]:
-    """Name, caption and maker of each plot."""
+    """Return name, caption and maker of each plot."""
     found = report.figures
     yield (
         "recall",
@@ -31,11 +32,11 @@ def text_plots(report: TextReport) -> Iterator[tuple[str, str, Callable[[], Figu
         "third: only the items of that third by training users are counted.",
         lambda: recall_plot(found),
     )
-    what = "Recall@20 of the sum of text and interactions less that of the better alone."
+    what = "Recall@20 of the sum of text and interactions minus that of the better one alone."
     if found.agreement is not None:
         what += (
             f" Agreement: share of {found.agreement.k} text neighbours that are co-interaction neighbours; the grey "
-            "lines are what chance would give."
+            "lines show the share by chance."
         )
     yield (
         "by-popularity",
@@ -44,8 +45,8 @@ def text_plots(report: TextReport) -> Iterator[tuple[str, str, Callable[[], Figu
     )
     yield (
         "texts",
-        "Share of the embeddings' variance by principal component; R² of the linear map from text by collaborative "
-        "factor, that of the largest singular value first; items by words of their text.",
+        "Share of the embeddings' variance by principal component; R² of the linear map from text for each "
+        "collaborative factor, by falling singular value; items by the number of words of their text.",
         lambda: texts_plot(found),
     )
 
@@ -78,7 +79,7 @@ def popularity_plot(found: Figures) -> Figure:
     labels = ["all items", *thirds(found)]
     _columns(panels[0], found.gain, labels)
     panels[0].axhline(0, color=GREY, lw=1)
-    panels[0].set_title("recall@20, sum less better alone", fontsize=10)
+    panels[0].set_title("recall@20, sum minus better alone", fontsize=10)
     if shared is not None:
         _columns(panels[1], shared.share, labels)
         for place, chance in enumerate(shared.chance):

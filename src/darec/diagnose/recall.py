@@ -1,7 +1,7 @@
-"""Recall@20 on the validation split of scorers, of the best of several, and of sums of two.
+"""Recall@20 on the validation split, of scorers, of the best of several, and of sums of two.
 
-Whatever is chosen, a setting or a weight, is chosen on one half of the users and read on the other, both ways, so that
-no figure is flattered by the choice.
+Settings and weights are chosen on one half of the users and evaluated on the other, both ways, so that the choice does
+not inflate the figures.
 """
 
 from __future__ import annotations
@@ -27,17 +27,17 @@ from darec.types import FloatArray, IntArray, Interactions
 
 K: Final = 20
 WEIGHTS: Final = (0.1, 0.2, 0.3, 0.5, 0.7)
-"""Of text in the sum of standardised scores."""
+"""Candidate weights of text in the sum of standardised scores."""
 LEAST_USERS: Final = 50
-_BLOCK = 256  # users whose scores of all items are held at once
+_BLOCK = 256  # users whose scores of all items are in memory at once
 
 
 @dataclass(frozen=True)
 class Chosen:
-    """The best of several, each half of the users by the other.
+    """The best of several candidates, chosen for each half of the users on the other half.
 
     Attributes:
-        names: what the second half chose for the first, and the first for the second.
+        names: the choice of the second half for the first, and of the first for the second.
         columns: [4, n] recall of each user: all targets, then those of each third of the items.
     """
 
@@ -49,12 +49,12 @@ class Recalls:
     """Ranks all items for users with validation items.
 
     Args:
-        dataset: training pairs are masked, validation pairs are sought.
-        max_users: so many users at most, drawn at random.
+        dataset: its training pairs are excluded from lists, and its validation pairs are the targets.
+        max_users: the most users, which are drawn at random.
         seed: of the draw and the halves.
 
     Raises:
-        DataError: too few users with validation items, or no more items than the list is long.
+        DataError: too few users have validation items, or there are no more items than places in a list.
     """
 
     def __init__(self, dataset: Dataset, max_users: int, seed: int) -> None:
@@ -71,8 +71,8 @@ class Recalls:
         users = rng.permutation(np.flatnonzero(dataset.valid.user_degree))[:max_users]
         if len(users) < LEAST_USERS:
             raise DataError(
-                f"{len(users)} users have validation interactions and at least {LEAST_USERS} are needed: import with "
-                "a split that has more, or more data."
+                f"{len(users)} users have validation interactions and at least {LEAST_USERS} are needed: import "
+                "more data, or with a larger validation split."
             )
         kept = np.isin(dataset.valid.users, users)
         target = Interactions.from_pairs(
@@ -88,11 +88,11 @@ class Recalls:
         self._ties = dataset.items.tie_order
 
     def of(self, scorer: ScoreFunction) -> Values:
-        """[4, n] recall@20 of each user: all targets, then those of each third of the items; NaN without any."""
+        """[4, n] recall@20 of each user: all targets, then those of each third of the items; NaN without targets."""
         return self._rank(lambda users: [("it", torch.from_numpy(scorer(users)))])["it"]
 
     def of_sums(self, one: ScoreFunction, other: ScoreFunction) -> dict[str, Values]:
-        """The same for sums of two scores, each standardised over all items of a user, by the weight of ``other``."""
+        """Return the recall of sums of two standardised scores, by the weight of ``other``."""
 
         def sums(users: IntArray) -> Iterator[tuple[str, Tensor]]:
             first, second = standardised(one(users)), standardised(other(users))
@@ -119,16 +119,16 @@ class Recalls:
         lists = Ranked(*(np.concatenate(parts) for parts in zip(*blocks, strict=True)))
         found = self.evaluator.judge(lists, ["recall"]).per_user
         names = [f"items/{third + 1}of{THIRDS}/recall@{K}" for third in range(THIRDS)]
-        none = np.full(len(self.users), np.nan)  # ties can leave a third without items
+        none = np.full(len(self.users), np.nan)  # a third may have no items because of ties
         return np.stack([found[f"recall@{K}"], *(found.get(name, none) for name in names)])
 
     def at_random(self, like: Values) -> Values:
-        """[4, n] the exact expectation for a ranking at random; NaN where ``like`` has it."""
+        """[4, n] exact expectation of a random ranking; NaN where ``like`` is NaN."""
         left = self.train.n_items - self.train.user_degree[self.users]
         return np.where(np.isnan(like), np.nan, np.minimum(K / np.maximum(left, 1), 1))
 
     def best(self, candidates: Mapping[str, Values]) -> Chosen:
-        """The candidate of highest recall, chosen by the other half of the users; the first of equals."""
+        """Return the candidate of highest recall, chosen on the other half of the users; of equal ones the first."""
         names = []
         for half in (~self.first, self.first):
             names.append(max(candidates, key=lambda name: float(candidates[name][0, half].mean())))
@@ -137,7 +137,7 @@ class Recalls:
 
 
 def standardised(scores: FloatArray) -> Tensor:
-    """[n, I] each user's scores less their mean over all items, by their deviation; 0 where all are equal."""
+    """[n, I] scores of each user, standardised over all items; 0 if all are equal."""
     centre = torch.from_numpy(scores)
     centre = centre - centre.mean(1, keepdim=True)
     width = centre.square().mean(1, keepdim=True).sqrt()

@@ -1,4 +1,4 @@
-"""How much of the items' collaborative factors a linear map of their text predicts, for items it was not fitted to."""
+"""How much of the items' collaborative factors a linear map of their text predicts, on items outside the fit."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from darec.types import FloatArray, IntArray
 FOLDS: Final = 5
 _PENALTIES: Final = (0.01, 0.1, 1.0, 10.0, 100.0, 1000.0)
 _WIDEST: Final = (
-    512  # wider text is cut to its first principal components, which keeps a fold in seconds
+    512  # wider text is reduced to its first principal components, so that a fold takes seconds
 )
 _RESAMPLES: Final = 1000
 
@@ -24,10 +24,10 @@ class Regression:
     """R^2 of ridge regression from text to factors, cross-validated over items.
 
     Attributes:
-        r2: share of the factors' variance over items that is predicted; each factor counts by its variance. 0 is what
-            their mean predicts. The interval is over items.
-        factors: R^2 of each factor, that of the largest singular value first.
-        items: items that have text and training users.
+        r2: predicted share of the factors' variance over items; each factor counts by its variance. Predicting the mean
+            gives 0. The interval is over items.
+        factors: R^2 of each factor, by falling singular value.
+        items: number of items with text and training users.
     """
 
     r2: Estimate
@@ -42,15 +42,15 @@ def out_of_fold(
     has: NDArray[np.bool_],
     seed: int,
 ) -> FloatArray:
-    """[I, w] each item's factors as predicted from its text by a map fitted to the items of other folds.
+    """[I, w] factors of each item, predicted from its text by a map that was fitted to the items of other folds.
 
     The penalty is chosen within each fold's fitted items by leave-one-out.
 
     Args:
         text: [I, d] from :func:`darec.diagnose.scorers.centred`.
         factors: [I, w].
-        known: [I] items to fit: with text and training users.
-        has: [I] items with text; the others are given the mean of the fitted items.
+        known: [I] whether the item has text and training users, and so is fitted.
+        has: [I] whether the item has text; the others get the mean of the fitted items.
         seed: of the folds.
     """
     from sklearn.linear_model import RidgeCV
@@ -69,7 +69,7 @@ def out_of_fold(
 def regression(
     factors: FloatArray, predicted: FloatArray, known: NDArray[np.bool_], seed: int
 ) -> Regression:
-    """R^2 over the ``known`` items, from what :func:`out_of_fold` predicted."""
+    """Return R^2 over the ``known`` items, from the predictions of :func:`out_of_fold`."""
     target, error = factors[known].astype(np.float64), factors[known] - predicted[known]
     total = (target - target.mean(0)) ** 2
     residual = error.astype(np.float64) ** 2

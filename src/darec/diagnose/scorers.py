@@ -1,7 +1,6 @@
 """Recommenders without training: popularity, text alone, interactions alone, and interactions predicted from text.
 
-A :data:`ScoreFunction` takes [n] rows of users to [n, I] scores. None has seen anything but training interactions
-and text.
+A :data:`ScoreFunction` returns [n, I] scores for [n] rows of users. All use only training interactions and text.
 """
 
 from __future__ import annotations
@@ -17,20 +16,22 @@ from darec.types import FloatArray, IntArray, Interactions
 
 ScoreFunction = Callable[[IntArray], FloatArray]
 
-_TIE = 1e-3  # the profile decides between items that no neighbour speaks for, which are most
+_TIE = (
+    1e-3  # the profile decides between the items without neighbours in the history, which are most
+)
 
 
 def unit(rows: NDArray[np.floating]) -> FloatArray:
-    """The rows at unit length, float32; rows of zeros stay."""
+    """Return the rows at unit length, float32; rows of zeros stay zero."""
     lengths = np.linalg.norm(rows, axis=1, keepdims=True)
     scaled = np.divide(rows, lengths, out=np.zeros_like(rows), where=lengths > 0)
     return np.asarray(scaled, np.float32)
 
 
 def centred(items: FloatArray, mask: NDArray[np.bool_]) -> FloatArray:
-    """[I, d] unit rows of the texts less the mean text, at unit length; zeros for items without text.
+    """[I, d] unit rows of the texts minus the mean text, scaled to unit length again; zeros for items without text.
 
-    Encoders put all texts of a shop in one corner of their space, and the mean row is that corner.
+    Encoders put all texts of a shop into one region of their space; subtracting the mean row removes that common part.
     """
     rows = unit(items)
     mean = rows[mask].mean(0, dtype=np.float64) if mask.any() else 0.0
@@ -38,13 +39,13 @@ def centred(items: FloatArray, mask: NDArray[np.bool_]) -> FloatArray:
 
 
 def popularity(train: Interactions) -> ScoreFunction:
-    """Every user gets the items of most training users."""
+    """Score items by their number of training users, the same for every user."""
     counts = train.item_degree.astype(np.float32)
     return lambda users: np.tile(counts, (len(users), 1))
 
 
 def profile(items: FloatArray, train: Interactions) -> ScoreFunction:
-    """A user is the mean text of the training items; the score is the inner product.
+    """Score by the inner product with the mean text of the user's training items.
 
     Args:
         items: [I, d] from :func:`centred`.
@@ -57,13 +58,13 @@ def profile(items: FloatArray, train: Interactions) -> ScoreFunction:
 def neighbours(
     near: IntArray, cosines: FloatArray, rows: IntArray, items: FloatArray, train: Interactions
 ) -> ScoreFunction:
-    """Item-kNN over text: an item's score is the sum of its cosines with those training items that are near it.
+    """Score by item-kNN over text: the sum of an item's cosines with the training items among its k nearest.
 
-    An item counts as near if the training item is among its k nearest. Users' profiles decide between ties.
+    Users' profiles break ties.
 
     Args:
         near: [n, k] places in ``rows`` of each item's nearest neighbours in text.
-        cosines: [n, k] theirs.
+        cosines: [n, k] their cosines.
         rows: [n] the rows of the items that have text.
         items: [I, d] from :func:`centred`.
         train: the training pairs.
@@ -72,20 +73,22 @@ def neighbours(
     counts[rows] = near.shape[1]
     starts = np.concatenate([[0], counts.cumsum()])
     entries = (cosines.clip(min=0).ravel(), rows[near].ravel(), starts)
-    of_items = sparse.csc_array(entries, shape=(train.n_items, train.n_items))  # a column an item
+    of_items = sparse.csc_array(
+        entries, shape=(train.n_items, train.n_items)
+    )  # one column for each item
     weights = sparse.csr_array(of_items)
     matrix, ties = matrix_of(train), profile(items, train)
     return lambda users: (matrix[users] @ weights).toarray() + _TIE * ties(users)
 
 
 def inner(of_users: NDArray[np.floating], of_items: NDArray[np.floating]) -> ScoreFunction:
-    """The inner product of two tables."""
+    """Score by the inner product of two tables."""
     left = np.asarray(of_users, np.float32)
     right = np.ascontiguousarray(np.asarray(of_items, np.float32).T)
     return lambda users: np.asarray(left[users] @ right)
 
 
 def low_pass(train: Interactions, width: int, seed: int) -> tuple[FloatArray, FloatArray]:
-    """Tables of users [U, width] and items [I, width] of :func:`~darec.graph.ideal_low_pass`."""
+    """Return the tables of users [U, width] and items [I, width] of :func:`~darec.graph.ideal_low_pass`."""
     of_users, of_items = ideal_low_pass(train, width, seed)
     return np.asarray(matrix_of(train) @ of_users), of_items

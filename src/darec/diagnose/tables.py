@@ -1,4 +1,4 @@
-"""The report's figures as tables of text, before any format."""
+"""The report's figures as tables of text, independent of the output format."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ RECALLS: Final = {
 
 @dataclass(frozen=True)
 class Table:
-    """One table; the first column is the rows' names.
+    """One table; its first column holds the names of the rows.
 
     Attributes:
-        title: what it shows.
+        title: of the table.
         columns: headings.
         rows: of text.
-        note: what stands below it.
+        note: the text below it.
     """
 
     title: str
@@ -46,19 +46,19 @@ class Table:
 
 
 def tables(report: TextReport) -> tuple[Table, ...]:
-    """Texts, then what they say of taste."""
+    """Return the tables on the texts, then those on taste."""
     return _texts(report), _taste(report.figures), _recalls(report.figures)
 
 
 def rich_table(table: Table) -> RichTable:
-    """For a terminal."""
+    """Return the table for a terminal."""
     from rich.table import Table as RichTable
 
     made = RichTable(
         title=table.title, title_justify="left", caption=table.note, caption_justify="left"
     )
     for place, column in enumerate(table.columns):
-        # Rather names than numbers are folded on a narrow terminal.
+        # On a narrow terminal names are folded, not numbers.
         made.add_column(
             column, justify="right" if place else "left", overflow="fold", no_wrap=place > 0
         )
@@ -68,7 +68,7 @@ def rich_table(table: Table) -> RichTable:
 
 
 def markdown(table: Table) -> str:
-    """For a repository."""
+    """Return the table as Markdown."""
     lines = [f"## {table.title}\n", f"| {' | '.join(table.columns)} |"]
     lines.append("|---|" + "--:|" * (len(table.columns) - 1))
     lines += [f"| {' | '.join(row)} |" for row in table.rows]
@@ -76,7 +76,7 @@ def markdown(table: Table) -> str:
 
 
 def thirds(found: Figures) -> list[str]:
-    """What to call the thirds of the items."""
+    """Return the names of the thirds of the items."""
     return [f"{group.low}-{group.high} users" if group.size else "-" for group in found.groups]
 
 
@@ -113,9 +113,9 @@ def _taste(found: Figures) -> Table:
     rows.append(("reliability", f"{found.reliability:.3f}", "", "", ""))
     rows.append(("R² of factors", _cell(linear.r2), "", "", ""))
     note = (
-        f"± half the 95% interval over items. {linear.items:,} items with text and training users."
+        f"± is half of the 95% interval over items. {linear.items:,} items have text and training users."
         if shared
-        else "No two items with text share a user: agreement cannot be told."
+        else "No two items with text share a user, so the agreement is unknown."
     )
     return Table("text and co-interaction", ("", "all items", *thirds(found)), tuple(rows), note)
 
@@ -126,7 +126,7 @@ def _recalls(found: Figures) -> Table:
     rows.append(("text - interactions", *_cells(found.lead, signed=True)))
     chosen = found.chosen
     note = (
-        f"± half the 95% interval over users. Chosen on one half of the users, read on the other: interactions "
+        f"± is half of the 95% interval over users. Chosen on one half of the users, read on the other: interactions "
         f"{' / '.join(chosen['interactions'])}, text {' / '.join(chosen['text'])}, better alone "
         f"{' / '.join(chosen['alone'])}, weight of text {' / '.join(chosen['sum'])}."
     )

@@ -1,7 +1,7 @@
-"""The report: coverage, shape, agreement, recall without training, regression, and what they say together.
+"""The text report: coverage, shape, agreement, recall without training, regression, and the conclusion.
 
-Computed from training interactions and stored embeddings; recall is on the validation split. The test split is never
-looked at.
+It is computed from training interactions and stored embeddings; recall is measured on the validation split. The test
+split is never read.
 """
 
 from __future__ import annotations
@@ -37,21 +37,21 @@ from darec.progress import OnStage
 from darec.types import TextTable
 
 WIDTHS: Final = (64, 128, 256)
-"""Of the collaborative tables, chosen by validation."""
+"""Widths of the collaborative tables; validation chooses one."""
 FACTORS: Final = 128
-"""Collaborative factors that are predicted from text."""
+"""Number of collaborative factors that are predicted from text."""
 
 
 @dataclass(frozen=True)
 class TextReport:
-    """Figures, what they say, and where they are from.
+    """The figures, the conclusion, and their origin.
 
     Attributes:
-        dataset: its folder's name.
-        encoder: as given to ``darec encode``.
+        dataset: name of its folder.
+        encoder: in the form of ``darec encode``.
         seed: of all draws.
-        figures: what was measured.
-        reading: what they say.
+        figures: the measurements.
+        reading: the conclusion.
     """
 
     dataset: str
@@ -61,7 +61,7 @@ class TextReport:
     reading: Assessment
 
     def to_dict(self) -> dict[str, Any]:
-        """As plain values."""
+        """Return the report as plain values."""
         return asdict(self)
 
 
@@ -74,24 +74,25 @@ def text_report(
     seed: int = 0,
     on_stage: OnStage = lambda stage: None,
 ) -> TextReport:
-    """Measure how much of the text space says anything about taste.
+    """Measure how much the texts say about users' taste.
 
     Args:
         dataset: with training and validation interactions.
         text: E_L.
-        k: neighbours of an item, in text and in co-interactions.
-        max_users: users ranked for at most, drawn at random.
+        k: number of neighbours of an item, in text and in co-interactions.
+        max_users: the most users that are evaluated; they are drawn at random.
         seed: of all draws.
         on_stage: called with the name of each stage.
 
     Raises:
-        ConfigError: k or ``max_users`` below 1.
-        DataError: no training or validation interactions, too few users or items, or too few items with text for k.
+        ConfigError: k or ``max_users`` is below 1.
+        DataError: there are no training or validation interactions, too few users or items, or too few items with text
+            for k.
     """
     if k < 1 or max_users < 1:
-        raise ConfigError(f"{k} neighbours, {max_users} users: give at least 1 of each.")
+        raise ConfigError(f"{k} neighbours, {max_users} users: choose at least 1 of each.")
     if not len(dataset.train):
-        raise DataError("the dataset has no training interactions: nothing can be told from them.")
+        raise DataError("the dataset has no training interactions, and a report needs some.")
     recalls = Recalls(dataset, max_users, seed)
     rows = np.flatnonzero(text.item_mask)
     known = text.item_mask & (dataset.train.item_degree > 0)
@@ -161,7 +162,7 @@ def text_report(
 
 
 def shared_reliability(text: TextTable, graph: Graph, k: int) -> float:
-    """What DaRec trusts k neighbours in text by: their reliability in the part that the text shares with the graph."""
+    """Return the reliability of k neighbours in the shared part of the text; DaRec weighs them by it."""
     items, mask = (torch.from_numpy(np.array(array)) for array in (text.items, text.item_mask))
     near = text_neighbours(items, mask, graph, shared=shared_text(items, mask, graph), count=k)
     return 0.0 if near is None else near.reliability
@@ -176,7 +177,7 @@ def _sum(
     interactions: Chosen,
     on_stage: OnStage,
 ) -> Chosen:
-    """The sum of the chosen scorers at the chosen weight of text, 0 and 1 among them."""
+    """Return the sum of the chosen scorers with the chosen weight of text; 0 and 1 are candidates too."""
     made: dict[tuple[str, str], Chosen] = {}
     pairs = list(zip(interactions.names, text.names, strict=True))
     for one, other in dict.fromkeys(pairs):

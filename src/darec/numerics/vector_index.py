@@ -1,7 +1,7 @@
-"""faiss' indexes over vectors by inner product, for whoever searches among many rows.
+"""Indexes of faiss over vectors, searched by inner product.
 
-Inner products are searched natively. Bringing them to distances by a further column, as is often advised, costs most of
-the recall where norms differ much.
+Inner products are searched natively. The common advice to turn them into distances by one more column loses most of
+the recall if norms differ a lot.
 """
 
 from __future__ import annotations
@@ -21,15 +21,15 @@ INSTALL: Final = "pip install 'darec[serve]'"
 LINKS: Final = 32
 """Neighbours of a row in the graph of HNSW (Malkov & Yashunin 2018, M)."""
 BUILD: Final = 80
-"""Rows that HNSW looks at to place one (ef_construction)."""
-_ROWS: Final = 20_000  # added between two looks at progress
+"""Rows that HNSW visits to place one (ef_construction)."""
+_ROWS: Final = 20_000  # rows that are added between two reports of progress
 
 
 def import_faiss(without: str) -> Any:
-    """The module.
+    """Import faiss.
 
     Args:
-        without: what can be done where it is not installed, as a sentence.
+        without: a sentence on the alternative if it is not installed.
 
     Raises:
         ConfigError: it is not installed.
@@ -44,17 +44,17 @@ def import_faiss(without: str) -> Any:
 
 
 def build_index(faiss: Any, vectors: FloatArray, kind: Kind, seed: int) -> Any:
-    """An index of the rows of a table, by inner product; their numbers are the ids.
+    """Build an index of the rows of a table by inner product; the row numbers are the ids.
 
     Args:
         faiss: the module.
         vectors: [m, d] float32.
-        kind: ``flat`` computes every product, ``hnsw`` follows a graph of neighbours, ``ivf`` looks into the nearest of
-            about ``4 sqrt(m)`` lists.
+        kind: ``flat`` computes every product, ``hnsw`` follows a graph of neighbours, ``ivf`` searches the nearest of
+        about ``4 sqrt(m)`` lists.
         seed: of the lists of ``ivf``.
 
     Raises:
-        ConfigError: no such kind.
+        ConfigError: the kind is unknown.
     """
     if kind not in KINDS:
         raise ConfigError(f"no kind of index {kind!r}: choose from {', '.join(KINDS)}.")
@@ -70,7 +70,7 @@ def build_index(faiss: Any, vectors: FloatArray, kind: Kind, seed: int) -> Any:
         index.cp.seed, index.cp.niter = seed, 10
         index.cp.max_points_per_centroid = 64
         index.cp.spherical = (
-            True  # lists by direction; else those of large rows would take most items
+            True  # lists by direction: otherwise the lists of long rows would take most items
         )
         index.train(vectors)
     else:

@@ -1,1 +1,1 @@
-"""Drawing and HTML helpers of every page that people look at; each domain owns its own plots and page."""
+"""Drawing and HTML helpers for all pages; each domain has its own plots and page."""

@@ -1,6 +1,6 @@
-"""What all figures share: an empty one to draw on, colours, and the formats that it is written in.
+"""Helpers for figures: empty panels, colours, and the output formats.
 
-Colours are those of Okabe and Ito, which colour-blind readers tell apart.
+Colours are those of Okabe and Ito, which colour-blind readers can distinguish.
 """
 
 from __future__ import annotations
@@ -22,22 +22,22 @@ if TYPE_CHECKING:
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#B59F00")
 GREY: Final = "#888888"
 SHADES: Final = ("#C79BDC", "#A05CC0", "#7E3FA6")
-"""Of one colour, for what has an order: thirds, say. No entry of :data:`COLOURS` is among them."""
+"""Shades of one colour for ordered groups, such as thirds. None of them is in :data:`COLOURS`."""
 _DOT: Final = re.compile(r'<use [^>]*?x="([\d.-]+)" y="([\d.-]+)" style="fill: (#\w+)[^>]*/>')
-WIDTH: Final = 9.0  # inches; a page's width at 100 dots an inch
-SINGLE: Final = 5.0  # inches; a panel alone, which a telephone still shows in readable letters
+WIDTH: Final = 9.0  # inches; the width of a page at 100 dots an inch
+SINGLE: Final = 5.0  # inches; the width of a single panel, readable on a phone
 
 
 def empty_panels(
     rows: int, columns: int, height: float, width: float = WIDTH
 ) -> tuple[Figure, list[Axes]]:
-    """An empty figure with a grid of panels, row by row.
+    """Make an empty figure with a grid of panels, row by row.
 
     Args:
-        rows: of panels.
-        columns: of panels.
-        height: of a row in inches.
-        width: of the figure in inches.
+        rows: number of rows of panels.
+        columns: number of columns of panels.
+        height: of a row, in inches.
+        width: of the figure, in inches.
 
     Raises:
         ConfigError: matplotlib is not installed.
@@ -53,7 +53,7 @@ def empty_panels(
 
 
 def legend(figure: Figure, *panels: Axes) -> None:
-    """One legend under all panels, each label once."""
+    """Draw one legend under all panels, with each label once."""
     handles: dict[str, Artist] = {}
     for axes in panels:
         for handle, label in zip(*axes.get_legend_handles_labels(), strict=True):
@@ -69,7 +69,7 @@ def legend(figure: Figure, *panels: Axes) -> None:
 
 
 def svg(figure: Figure) -> str:
-    """The figure as an ``<svg>`` element, the same text for the same figure, so that a repository can keep it."""
+    """Return the figure as an ``<svg>`` element; the same figure always gives the same text."""
     from matplotlib import rc_context
 
     buffer = io.StringIO()
@@ -81,12 +81,12 @@ def svg(figure: Figure) -> str:
 
 
 def with_dots(drawing: str, name: str, titles: Sequence[str] = ()) -> str:
-    """An ``<svg>`` element whose scatter of a name takes a quarter of the room, and shows titles under the pointer.
+    """Make the scatter plot of one name in an ``<svg>`` element four times smaller, and show titles under the pointer.
 
     Args:
         drawing: the element, from :func:`svg`.
-        name: what the scatter was drawn with, as its ``gid``.
-        titles: [n] plain text for the dots; of a longer one the first 48 characters are shown.
+        name: the ``gid`` that the scatter plot was drawn with.
+        titles: [n] plain text for the dots; the first 48 characters are shown.
     """
     before, mark, rest = drawing.partition(f'<g id="{name}">')
     if not mark:
@@ -104,7 +104,7 @@ def with_dots(drawing: str, name: str, titles: Sequence[str] = ()) -> str:
 
 
 def png(figure: Figure) -> bytes:
-    """The figure as a PNG file of 150 dots an inch."""
+    """Return the figure as PNG with 150 dots an inch."""
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=150, bbox_inches="tight", metadata={"Software": None})
     return buffer.getvalue()

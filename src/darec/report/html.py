@@ -1,4 +1,4 @@
-"""A self-contained HTML page around what is to be shown: a header, the conclusion, then figures and tables.
+"""Self-contained HTML pages: a header, the conclusion, then figures and tables.
 
 Pages follow the reader's choice of a light or a dark scheme.
 """
@@ -16,11 +16,11 @@ from darec.report.panels import Drawing
 
 SMALLEST: Final = 0.7
 LARGEST: Final = 1.35
-"""How small and large a panel may become, as a share of the size that it was drawn in: letters of 9 to 18 pixels."""
+"""Smallest and largest size of a panel, relative to its drawn size: letters have 9 to 18 pixels."""
 
 _LETTER: Final = re.compile(
     r'<path id="(DejaVuSans[\w-]*)" d="[^"]*"[^>]*/>\s*'
-)  # as matplotlib writes it
+)  # in the form of matplotlib
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1a1c1f; --soft: #5a6068; --paper: #fff; --panel: #f5f6f7; --line: #d5d8dc;
         --accent: #0072b2; --shade: rgba(0, 0, 0, .28); }
@@ -73,14 +73,14 @@ code { background: var(--panel); padding: .1em .3em; overflow-wrap: anywhere; }
 def write_document(
     path: Path, title: str, parts: Iterable[str], *, kind: str, conclusion: Sequence[str]
 ) -> None:
-    """Write a page that asks nothing of the network.
+    """Write a page that loads nothing from the network.
 
     Args:
         path: the file.
         title: in plain text; also the page's first heading.
-        parts: what follows, as HTML.
-        kind: what the page is, for its header: ``comparison``, say.
-        conclusion: what was found, in a sentence or two of plain text; it opens the page.
+        parts: the contents, as HTML.
+        kind: the kind of page for its header, such as ``comparison``.
+        conclusion: the result, in a sentence or two of plain text; it opens the page.
     """
     head = (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -94,7 +94,7 @@ def write_document(
 
 
 def _each_letter_once(body: str) -> str:
-    """A page in which only the first drawing that needs a letter holds its shape; the others refer to it there."""
+    """Return a page in which only the first drawing with a letter has its shape; the others refer to it."""
     known: set[str] = set()
 
     def kept(found: re.Match[str]) -> str:
@@ -106,14 +106,14 @@ def _each_letter_once(body: str) -> str:
 
 
 def figure(drawing: Drawing, caption: str) -> str:
-    """A figure's panels, side by side or, on a narrow screen, one below the other, with their legend and caption.
+    """Return a figure: its panels side by side, or stacked on a narrow screen, with their legend and caption.
 
-    A panel that would become too small to read scrolls in its box. What is black in a drawing takes the page's colour
-    of text, and its white ground that of the page.
+    A panel that would become too small to read scrolls in its box. Black parts of a drawing take the page's colour of
+    text, and its white background becomes that of the page.
 
     Args:
         drawing: the figure.
-        caption: what it shows, in plain text.
+        caption: in plain text.
     """
     widths = [_width(panel) for panel in drawing.panels]
     columns = [max(widths[place :: drawing.columns]) for place in range(drawing.columns)]
@@ -130,7 +130,7 @@ def figure(drawing: Drawing, caption: str) -> str:
 
 
 def _width(panel: str) -> float:
-    """Of an ``<svg>`` element that was drawn in points, in a page's pixels."""
+    """Return the width, in pixels of the page, of an ``<svg>`` element that was drawn in points."""
     found = re.search(r'viewBox="0 0 ([\d.]+) ', panel)
     assert found is not None, "a drawing has a viewBox"
     return float(found[1]) * 96 / 72
@@ -146,17 +146,17 @@ def _adapted(drawing: str) -> str:
 
 
 def listed(lines: Iterable[str]) -> str:
-    """Lines of plain text as a list."""
+    """Return lines of plain text as a list."""
     return "\n".join(["<ul>", *(f"<li>{escape(line)}</li>" for line in lines), "</ul>"])
 
 
 def table(columns: Sequence[str], rows: Iterable[str], *, about: str) -> str:
-    """A table that scrolls within its own box where it is wider than the page.
+    """Return a table that scrolls within its own box if it is wider than the page.
 
     Args:
         columns: headings in plain text.
         rows: ``<tr>`` elements.
-        about: what it holds, for readers who hear it.
+        about: its contents, for screen readers.
     """
     head = "".join(f'<th scope="col">{escape(column)}</th>' for column in columns)
     return (
@@ -166,5 +166,5 @@ def table(columns: Sequence[str], rows: Iterable[str], *, about: str) -> str:
 
 
 def cells(texts: Iterable[str]) -> str:
-    """A row of plain texts as a ``<tr>`` element."""
+    """Return a row of plain texts as a ``<tr>`` element."""
     return f"<tr>{''.join(f'<td>{escape(text)}</td>' for text in texts)}</tr>"

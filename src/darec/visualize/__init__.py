@@ -1,4 +1,4 @@
-"""What a finished run learned: maps of the parts, similarities, and users whom text brings together."""
+"""Pictures of a finished run: maps of the parts, similarities, and users whose texts are similar."""
 
 from darec.visualize.anatomy import Anatomy, View, anatomy_of
 from darec.visualize.run import visualize

@@ -1,4 +1,4 @@
-"""What is to be shown of a run, as plain values that the pictures and the page are made from."""
+"""The contents of the pictures and of the page, as plain values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from darec.visualize.sides import KINDS, Sides, n_clusters_of, sample_rows, side
 from darec.visualize.similarity import Similarities, similarities
 from darec.visualize.words import typical_words, words_of
 
-_MATRIX_ROWS = 120  # more are finer than the dots of a picture on a page, and make a large file
+_MATRIX_ROWS = 120  # more dots cannot be distinguished on a page, and make a large file
 
 
 @dataclass(frozen=True)
@@ -30,16 +30,16 @@ class View:
 
     Attributes:
         kind: ``users`` or ``items``.
-        compared: names of the two tables whose structures ought to agree.
+        compared: names of the two tables whose structures are compared.
         partners: clusters of these two over all entities.
         rows: [m] the entities in the maps.
-        maps: method -> table -> [m, 2].
-        together: whether the compared tables are in one map, which takes one width.
+        maps: method -> table -> [m, 2] places.
+        together: whether the compared tables share one map; they must have one width.
         similarities: cosines of some of the rows.
         ranks: table -> effective rank over all entities.
         spreads: table -> standard deviation of the cosine over all pairs of entities.
-        names: [K] the words that are typical of each cluster of the first of the compared tables.
-        titles: [m] what each entity in the maps is called.
+        names: [K] typical words of each cluster of the first compared table.
+        titles: [m] name of each entity in the maps.
     """
 
     kind: str
@@ -55,7 +55,7 @@ class View:
     titles: tuple[str, ...] = ()
 
     def figures(self) -> dict[str, Any]:
-        """What can be said in numbers."""
+        """Return the numbers of the view."""
         before = self.similarities.correlation("E_C", "E_L")
         after = self.similarities.correlation(*self.compared)
         return {
@@ -71,16 +71,16 @@ class View:
 
 @dataclass(frozen=True)
 class Anatomy:
-    """A run, laid open.
+    """The contents of the page of a run.
 
     Attributes:
-        run: its pair and folder, as ``lightgcn + darec (runs/a)``.
-        against: the same of the run without alignment; None where none was given.
+        run: its pair and folder, such as ``lightgcn + darec (runs/a)``.
+        against: the same for the run without alignment; None without such a run.
         dataset: name of the dataset's folder.
-        encoder: whose language vectors E_L is.
+        encoder: that made the language vectors E_L.
         has_parts: whether the alignment has shared and specific parts.
         views: of the users and of the items.
-        study: users whom text brings together; None where there are none.
+        study: users whose texts are similar; None if there are none.
     """
 
     run: str
@@ -92,7 +92,7 @@ class Anatomy:
     study: CaseStudy | None
 
     def tree(self) -> dict[str, Any]:
-        """Its figures, ready for JSON, with the first cases in full."""
+        """Return the figures as JSON values, with the first cases in full."""
         study = self.study
         cases: dict[str, Any] | None = None
         if study is not None:
@@ -126,22 +126,22 @@ def anatomy_of(
     seed: int = 0,
     on_stage: OnStage = lambda what: None,
 ) -> Anatomy:
-    """Encode a run's entities and look at them.
+    """Encode a run's entities and compute the contents of its page.
 
     Args:
         run: a finished run with a folder.
-        against: one on the same dataset without alignment; its E_C stands beside the run's.
+        against: a run on the same dataset without alignment; its E_C is shown beside the run's.
         methods: of :data:`darec.visualize.maps.METHODS`.
-        n_clusters: K; None: as the alignment has, or 8.
-        rows: entities of each kind in a map, drawn at random.
-        hops: least distance of the pairs of users; None: see :data:`darec.visualize.cases.FAR`.
+        n_clusters: K; None: that of the alignment, or 8.
+        rows: number of entities of each kind in a map, drawn at random.
+        hops: smallest distance of the pairs of users; None: see :data:`darec.visualize.cases.FAR`.
         seed: of every draw.
-        on_stage: called with what is being done.
+        on_stage: called with the name of each stage.
 
     Raises:
-        RunError: weights that do not fit, changed language vectors, or another dataset in ``against``.
-        TextError: no language vectors.
-        ConfigError: more clusters than entities.
+        RunError: the weights do not fit, the language vectors have changed, or ``against`` has another dataset.
+        TextError: there are no language vectors.
+        ConfigError: there are more clusters than entities.
     """
     on_stage("encoding the run")
     sides = sides_of(run)
@@ -221,7 +221,7 @@ def _view(
 
 
 def _titles(dataset: Dataset, kind: str, rows: IntArray) -> tuple[str, ...]:
-    """Titles of items, or ids of users."""
+    """Return titles of items, or ids of users."""
     if kind == "items":
         titles = dataset.titles
         return tuple(str(titles[int(row)]) for row in rows)

@@ -1,8 +1,8 @@
-"""The papers' case study: users far apart in the graph whose texts say that they are alike, and where they end up.
+"""The papers' case study: users who are far apart in the graph and have similar texts, and their ranks in each table.
 
-The pairs are chosen by graph and text alone, before any representation is looked at (RLMRec, arXiv 2310.15950, and
-DaRec show one of them each). A rank says more than a cosine, which means something else in every table: the rank of
-one user among all others as a neighbour of the other, 1 for the nearest.
+The pairs are chosen by graph and text alone, before any representation is read (RLMRec, arXiv 2310.15950, and DaRec
+show one pair each). Ranks can be compared between tables, and cosines cannot. A rank is the place of one user among
+all others as a neighbour of the other user; 1 is the nearest.
 """
 
 from __future__ import annotations
@@ -21,21 +21,22 @@ from darec.types import FloatArray, Interactions
 from darec.visualize.sides import Sides, sample_rows
 
 FAR: Final = (8, 6, 4)
-"""Distances that count as far, the first that half of the drawn users can find somebody at: 2 is to share an item, 4 to
-share none, 6 that no item of one is shared with a user of an item of the other."""
+"""Distances that count as far. The first one is taken at which half of the drawn users find a partner. At 2 two users
+share an item, at 4 they share none, and at 6 their items also have no user in common.
+"""
 SHOWN: Final = 3
-"""Pairs that are told in full."""
+"""Number of pairs that are shown in full."""
 _SHOWN_ITEMS: Final = 8
-_CHUNK: Final = 64  # users whose distances to everybody are held at once
+_CHUNK: Final = 64  # users whose distances to all others are in memory at once
 
 
 @dataclass(frozen=True)
 class Nearness:
-    """How near two users are in one table.
+    """How close two users are in one table.
 
     Attributes:
         cosine: of their rows.
-        rank: of the second among the first's neighbours, from 1; in the middle of those equally near.
+        rank: of the second among the first's neighbours, from 1; the mean rank of equally close ones.
         rank_back: of the first among the second's neighbours.
     """
 
@@ -45,20 +46,20 @@ class Nearness:
 
     @property
     def mean_rank(self) -> float:
-        """Mean of the two ranks."""
+        """Return the mean of the two ranks."""
         return (self.rank + self.rank_back) / 2
 
 
 @dataclass(frozen=True)
 class Case:
-    """Two users.
+    """A pair of users.
 
     Attributes:
         users: their ids.
-        hops: edges on the shortest path between them in the training graph; None where there is no path.
+        hops: number of edges on the shortest path between them in the training graph; None without a path.
         liked: titles of the first training items of each.
         items: number of training items of each.
-        near: name of a table -> nearness there.
+        near: name of a table -> nearness in it.
     """
 
     users: tuple[str, str]
@@ -70,12 +71,12 @@ class Case:
 
 @dataclass(frozen=True)
 class CaseStudy:
-    """Pairs of users, those whose texts are most alike first.
+    """Pairs of users; those with the most similar texts come first.
 
     Attributes:
         cases: the pairs.
-        hops: least distance of a pair.
-        n_users: U, so that a rank by chance is half of it.
+        hops: smallest distance of a pair.
+        n_users: number of users U; the expected rank by chance is half of it.
     """
 
     cases: tuple[Case, ...]
@@ -83,7 +84,7 @@ class CaseStudy:
     n_users: int
 
     def median_rank(self, table: str) -> float:
-        """Median of the pairs' mean ranks in one table."""
+        """Return the median of the pairs' mean ranks in one table."""
         return float(np.median([case.near[table].mean_rank for case in self.cases]))
 
 
@@ -98,20 +99,20 @@ def study_cases(
     seed: int = 0,
     on_stage: OnStage = lambda what: None,
 ) -> CaseStudy | None:
-    """Find pairs that text brings together and the graph does not, and look them up in every table.
+    """Find pairs that are close in text and far apart in the graph, and compute their ranks in every table.
 
     Args:
-        dataset: the run's.
+        dataset: of the run.
         users: both sides of its users.
-        tables: name -> [U, d] unit rows, to look the pairs up in.
-        n_pairs: at most so many; each user is in one of them at most.
-        anchors: so many users, drawn at random, look for a partner among all.
-        hops: least distance; None: see :data:`FAR`.
+        tables: name -> [U, d] unit rows in which the pairs are ranked.
+        n_pairs: the most pairs; a user is in one of them at most.
+        anchors: number of users, drawn at random, who search a partner among all users.
+        hops: smallest distance; None: see :data:`FAR`.
         seed: of the draw.
-        on_stage: called with what is being done.
+        on_stage: called with the name of each stage.
 
     Returns:
-        None where no two users with text are that far apart.
+        The study; None if no two users with text are that far apart.
     """
     known = users.known.numpy()
     rows = np.flatnonzero(known)
@@ -141,7 +142,7 @@ def study_cases(
 
 
 def user_distances(train: Interactions, users: NDArray[np.integer]) -> NDArray[np.float64]:
-    """[len(users), U] edges on the shortest path to every user in the bipartite graph; infinity where there is none."""
+    """[n, U] edges on the shortest path from n users to every user in the bipartite graph; infinity without one."""
     from scipy.sparse import coo_array
     from scipy.sparse.csgraph import shortest_path
 
@@ -153,7 +154,7 @@ def user_distances(train: Interactions, users: NDArray[np.integer]) -> NDArray[n
 
 
 def nearness(table: FloatArray, a: int, b: int) -> Nearness:
-    """How near two rows of a table of unit rows are, among all its rows."""
+    """Return how close two rows of a table of unit rows are, among all its rows."""
     return Nearness(float(table[a] @ table[b]), _rank(table, a, b), _rank(table, b, a))
 
 
@@ -161,14 +162,14 @@ def _rank(table: FloatArray, a: int, b: int) -> float:
     cosine = table @ table[a]
     others = np.arange(len(table)) != a
     nearer = (cosine[others] > cosine[b]).sum()
-    equal = (cosine[others] == cosine[b]).sum()  # b among them
+    equal = (cosine[others] == cosine[b]).sum()  # including b
     return float(1 + nearer + (equal - 1) / 2)
 
 
 def _each_once(
     found: list[tuple[float, int, int, float]],
 ) -> list[tuple[float, int, int, float]]:
-    """The most alike first, each user in the first pair that it comes in."""
+    """Return the most similar pairs first; a user stays only in the first of their pairs."""
     seen: set[int] = set()
     kept = []
     for pair in sorted(found, key=lambda pair: (-pair[0], pair[1])):

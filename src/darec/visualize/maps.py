@@ -1,4 +1,4 @@
-"""Clusters of both sides with their partners, and both sides in two dimensions."""
+"""Clusters of both sides with their partners, and maps of both sides in two dimensions."""
 
 from __future__ import annotations
 
@@ -24,12 +24,12 @@ Plane = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Partners:
-    """Clusters of the same entities on two sides; clusters of one number are partners, cluster 0 is C's largest.
+    """Clusters of the same entities on two sides. Clusters of one number are partners; cluster 0 is the largest of C.
 
     Attributes:
-        C: [n] each entity's cluster on the collaborative side.
-        L: [n] likewise on the language side.
-        n_clusters: K.
+        C: [n] cluster of each entity on the collaborative side.
+        L: [n] cluster of each entity on the language side.
+        n_clusters: number of clusters K.
     """
 
     C: IntArray
@@ -38,12 +38,12 @@ class Partners:
 
     @property
     def agreement(self) -> float:
-        """Share of the entities whose two clusters are partners."""
+        """Return the share of the entities whose two clusters are partners."""
         return float((self.C == self.L).mean())
 
     @property
     def by_chance(self) -> float:
-        """The share to expect of clusters of these sizes that have nothing to do with one another."""
+        """Return the expected share for independent clusters of these sizes."""
         sizes = [np.bincount(side, minlength=self.n_clusters) for side in (self.C, self.L)]
         return float(sizes[0] @ sizes[1]) / len(self.C) ** 2
 
@@ -51,8 +51,8 @@ class Partners:
 def partnered(C: Tensor, L: Tensor, n_clusters: int, seed: int) -> Partners:
     """Cluster two tables of the same entities by K-means, and find each cluster's partner on the other side.
 
-    Partners are those of least total distance between centres, as in DaRec's local structure; where the tables differ
-    in width and so have no distance, those with the most members in common.
+    Partners have the least total distance between centres, as in DaRec's local structure. If the tables differ in width
+    and so have no distance, partners have the most members in common.
 
     Args:
         C: [n, d_C] float.
@@ -81,7 +81,10 @@ def partnered(C: Tensor, L: Tensor, n_clusters: int, seed: int) -> Partners:
 
 
 def parse_methods(text: str) -> tuple[str, ...]:
-    """Names of methods between commas. Raises ``ConfigError`` on an unknown one, or on UMAP without its package."""
+    """Parse names of methods between commas.
+
+    Raises ``ConfigError`` on an unknown one, or on UMAP without its package.
+    """
     names = tuple(dict.fromkeys(name.strip().lower().replace("-", "") for name in text.split(",")))
     for name in names:
         if name not in METHODS:
@@ -92,15 +95,15 @@ def parse_methods(text: str) -> tuple[str, ...]:
 
 
 def plane(tables: Sequence[Tensor], method: str, seed: int) -> list[Plane]:
-    """Tables of one width together in two dimensions, so that their rows' places can be compared.
+    """Map tables of one width together into two dimensions, so that the places of their rows can be compared.
 
     Args:
-        tables: [n, d] float, each.
+        tables: of [n, d] floats each.
         method: of :data:`METHODS`.
         seed: of t-SNE and UMAP.
 
     Returns:
-        [n, 2] for each table; all zero where every row is the same.
+        [n, 2] places for each table; all zero if every row is the same.
     """
     rows = torch.cat(list(tables)).double().numpy()
     places = np.zeros((len(rows), 2))
@@ -111,7 +114,7 @@ def plane(tables: Sequence[Tensor], method: str, seed: int) -> list[Plane]:
 
 
 def middles(places: Plane, clusters: IntArray, n_clusters: int) -> Plane:
-    """[K, 2] mean place of each cluster's rows; NaN for a cluster without any."""
+    """[K, 2] mean place of each cluster's rows; NaN for a cluster without rows."""
     made = np.full((n_clusters, 2), np.nan)
     for cluster in np.unique(clusters):
         made[cluster] = places[clusters == cluster].mean(axis=0)
@@ -133,7 +136,7 @@ def _reduce(rows: Plane, method: str, seed: int) -> Plane:
         )
     neighbours = min(15, len(rows) - 1)
     with warnings.catch_warnings():
-        warnings.simplefilter("ignore", UserWarning)  # that a seed means one thread
+        warnings.simplefilter("ignore", UserWarning)  # UMAP warns that a seed means one thread
         reducer = _umap().UMAP(n_neighbors=neighbours, random_state=seed)
         return np.asarray(reducer.fit_transform(rows))
 

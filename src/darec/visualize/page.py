@@ -16,7 +16,10 @@ from darec.visualize.cases import SHOWN, Case, CaseStudy
 from darec.visualize.conclusion import conclusion
 from darec.visualize.plots import TITLES, pictures, with_titles
 
-_NO_PARTS = "This alignment has no shared and specific parts, so E_C is shown against E_L. Runs of darec have them."
+_NO_PARTS = (
+    "This alignment has no shared and specific parts, so E_C is compared with E_L. "
+    "Runs of the alignment darec have these parts."
+)
 
 
 def write_anatomy(
@@ -25,10 +28,10 @@ def write_anatomy(
     """Write ``index.html`` and every picture as PNG and SVG.
 
     Args:
-        anatomy: what to show.
-        out: a folder that is there.
-        command: how this was asked for.
-        on_stage: called with what is being done.
+        anatomy: the contents.
+        out: an existing folder.
+        command: the command line, for the record.
+        on_stage: called with the name of each stage.
 
     Raises:
         ConfigError: matplotlib is not installed.
@@ -52,7 +55,7 @@ def write_anatomy(
         parts.append(f"<p><strong>{escape(_NO_PARTS)}</strong></p>")
     for view in anatomy.views:
         parts += [f"<h2>{view.kind.capitalize()}</h2>", _ranks(view), *sections[view.kind]]
-    parts.append("<h2>Users whom text brings together</h2>")
+    parts.append("<h2>Users with similar texts who are far apart in the graph</h2>")
     if anatomy.study is None:
         parts.append("<p>No two users with text are that far apart in the graph.</p>")
     else:
@@ -62,14 +65,14 @@ def write_anatomy(
     parts += ["<h2>How it was made</h2>", f'<p class="about">{escape(about)}</p>']
     if command:
         parts.append(f"<p><code>{escape(command)}</code></p>")
-    title = f"What {anatomy.run} learned"
+    title = f"The representations of {anatomy.run}"
     write_document(
         out / "index.html", title, parts, kind="visualize", conclusion=conclusion(anatomy)
     )
 
 
 def _ranks(view: View) -> str:
-    """Effective rank and spread of every table: whether anything is left in it."""
+    """Return a table of effective ranks and spreads, which show whether a table has collapsed."""
     rows = [
         cells([TITLES[name], f"{rank:.1f}", f"{view.spreads[name]:.3f}"])
         for name, rank in view.ranks.items()
@@ -78,8 +81,8 @@ def _ranks(view: View) -> str:
         ["table", "effective rank", "spread of cosines"], rows, about=f"ranks of {view.kind}"
     )
     return (
-        f'{made}<p class="legend">Over all rows at unit length. A rank near 1 or a spread near 0 is a table that has '
-        "been emptied.</p>"
+        f'{made}<p class="legend">Over all rows at unit length. A rank near 1 or a spread near 0 means that the '
+        "table has collapsed.</p>"
     )
 
 
@@ -98,6 +101,6 @@ def _case(case: Case, study: CaseStudy) -> str:
     columns = ["table", "cosine", f"rank of {second} for {first}", f"rank of {first} for {second}"]
     lines.append(
         table(columns, rows, about=f"{first} and {second}")
-        + f'<p class="legend">Ranks among {study.n_users - 1:,} other users, 1 for the nearest.</p>'
+        + f'<p class="legend">Ranks are among {study.n_users - 1:,} other users; 1 is the nearest.</p>'
     )
     return "\n".join(lines)

@@ -1,4 +1,4 @@
-"""The pictures of a run: maps with partners linked, similarity matrices, and what became of pairs of users."""
+"""The pictures of a run: maps with linked partners, similarity matrices, and the ranks of pairs of users."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ METHOD_TITLES: Final = {"pca": "PCA", "tsne": "t-SNE", "umap": "UMAP"}
 
 
 def pictures(anatomy: Anatomy) -> Iterator[tuple[str, str, Callable[[], Figure]]]:
-    """Name, caption and maker of every picture."""
+    """Return name, caption and maker of every picture."""
     for view in anatomy.views:
         for method in view.maps:
             yield (
@@ -50,7 +50,7 @@ def pictures(anatomy: Anatomy) -> Iterator[tuple[str, str, Callable[[], Figure]]
 
 
 def maps(view: View, method: str) -> Figure:
-    """The compared tables side by side, clusters coloured alike and linked; the specific parts below."""
+    """Draw the compared tables side by side, with partner clusters linked; below them the specific parts."""
     from matplotlib.patches import ConnectionPatch
 
     places = view.maps[method]
@@ -107,7 +107,7 @@ def maps(view: View, method: str) -> Figure:
 
 
 def with_titles(drawing: str, views: Sequence[View]) -> str:
-    """Maps as SVG in which the dots of the compared tables show titles when the pointer is on them."""
+    """Return maps as SVG in which the dots of the compared tables show titles under the pointer."""
     for view in views:
         for name in next(iter(view.maps.values()), {}):
             titles = view.titles if name in view.compared else ()
@@ -116,7 +116,7 @@ def with_titles(drawing: str, views: Sequence[View]) -> str:
 
 
 def matrices(view: View) -> Figure:
-    """Cosines before, in the upper row, and after; one order of rows in all."""
+    """Draw cosines before (upper row) and after; all have one order of rows."""
     from matplotlib import colormaps
 
     found = view.similarities.matrices
@@ -125,7 +125,7 @@ def matrices(view: View) -> Figure:
     columns = max(len(before), 2)
     figure, panels = empty_panels(1 + bool(after), columns, height=0.88 * WIDTH / columns)
     rows = [before, after] if after else [before]
-    shades = colormaps["RdBu_r"].resampled(17)  # few colours make a small file
+    shades = colormaps["RdBu_r"].resampled(17)  # a few colours make a small file
     for line, names in enumerate(rows):
         for place in range(columns):
             axes = panels[line * columns + place]
@@ -147,12 +147,12 @@ def matrices(view: View) -> Figure:
 
 
 def case_ranks(study: CaseStudy) -> Figure:
-    """Each pair's rank in every table, 1 at the top; a line a pair, the median dashed."""
+    """Draw each pair's rank in every table, 1 at the top; one line for each pair, the median dashed."""
     figure, (axes,) = empty_panels(1, 1, height=4.0, width=SINGLE)
     names = list(study.cases[0].near)
     for number, case in reversed(list(enumerate(study.cases))):
         ranks = [case.near[name].mean_rank for name in names]
-        told = number < SHOWN  # by their marks: colours are the clusters' on this page
+        told = number < SHOWN  # distinguished by marks: colours stand for clusters on this page
         axes.plot(
             ranks, f"{'o^v'[number % 3]}-" if told else "-", ms=6, lw=1.4 if told else 0.6,
             color="black" if told else GREY, alpha=0.8 if told else 0.35,
@@ -174,7 +174,7 @@ def case_ranks(study: CaseStudy) -> Figure:
 
 
 def map_caption(view: View, method: str) -> str:
-    """What a map shows and how it was made."""
+    """Return the caption of a map: its contents and how it was made."""
     first, second = view.compared
     sharing, how = "share one map", "of least distance between their middles"
     if not view.together:
@@ -187,12 +187,10 @@ def map_caption(view: View, method: str) -> str:
         f"{view.kind} are in partner clusters ({partners.by_chance:.0%} by chance)."
     )
     if any(view.names):
-        what = "titles" if view.kind == "items" else "titles of what its users took"
-        caption += f" A cluster of {first} is called by the words that are typical of the {what}."
+        what = "titles" if view.kind == "items" else "titles of the items of its users"
+        caption += f" A cluster of {first} is named by typical words of the {what}."
     if len(view.maps[method]) > 2:
-        caption += (
-            f" Specific parts: a map each, coloured by the clusters of {first} and of {second}."
-        )
+        caption += f" Each specific part has its own map, coloured by the clusters of {first} and of {second}."
     return caption
 
 
@@ -208,16 +206,16 @@ def _matrix_caption(view: View) -> str:
     if "E_C, other run" in found.matrices:
         pairs = {("E_C, other run", "E_L"): None, **pairs}
     return (
-        f"Cosines between {rows} {view.kind}, rows in one order in all: by the clusters of {first} (lines), so "
-        f"blocks there are to be expected, and blocks elsewhere are structure in common. E_C and E_L are centred. "
+        f"Cosines between {rows} {view.kind}. Rows have the same order in all matrices: by the clusters of {first} "
+        f"(lines). Blocks there are expected; blocks in other matrices are common structure. E_C and E_L are centred. "
         f"Correlation over pairs: {'; '.join(said(a, b) for a, b in pairs)}."
     )
 
 
 def _case_caption(study: CaseStudy) -> str:
     return (
-        f"The {len(study.cases)} pairs of users, at least {study.hops} edges apart in the training graph, whose texts "
-        "are most alike: rank of one as the other's neighbour by cosine, the mean of both directions. "
+        f"The {len(study.cases)} pairs of users, at least {study.hops} edges apart in the training graph, with the "
+        "most similar texts: rank of one as the other's neighbour by cosine, the mean of both directions. "
         "Pairs were chosen by graph and text alone; the first three have marks."
     )
 

@@ -1,4 +1,4 @@
-"""The whole of ``darec visualize``: read the runs, look, draw, and write the folder."""
+"""The steps of ``darec visualize``: read the runs, compute, draw, and write the folder."""
 
 from __future__ import annotations
 
@@ -35,31 +35,31 @@ def visualize(
 
     Args:
         run: folder of a finished run.
-        out: folder for the pictures; one that holds something else is refused.
+        out: folder for the pictures; a folder with other contents is refused.
         against: folder of a run on the same data without alignment.
         methods: names between commas, of ``pca``, ``tsne`` and ``umap``.
-        n_clusters: K; None: as the alignment has, or 8.
-        rows: users, and items, in a map.
-        hops: least distance of the pairs of users in the case study.
+        n_clusters: K; None: that of the alignment, or 8.
+        rows: number of users, and of items, in a map.
+        hops: smallest distance of the pairs of users in the case study.
         seed: of every draw.
-        data: where the dataset is now, if it has moved.
-        command: how this was asked for, for the record.
-        progress: show on standard error what is being done.
+        data: the run's dataset, if it has moved.
+        command: the command line, for the record.
+        progress: show progress on standard error.
 
     Raises:
-        RunError: no run, one that does not fit its weights, or a folder that is another's.
-        ConfigError: an unknown method, too many clusters, or a package that is missing.
-        TextError: no language vectors.
+        RunError: there is no run, its weights do not fit, or the folder has other contents.
+        ConfigError: a method is unknown, there are too many clusters, or a package is missing.
+        TextError: there are no language vectors.
     """
     out = Path(out)
     if not is_free(out) and not (out / _MARKER).exists():
         raise RunError(f"{out} holds other files: choose another --out.")
     if n_clusters is not None and n_clusters < 2:
-        raise ConfigError(f"--clusters {n_clusters}: give at least 2.")
+        raise ConfigError(f"--clusters {n_clusters}: must be at least 2.")
     if rows < 3:
-        raise ConfigError(f"--rows {rows}: give at least 3.")
+        raise ConfigError(f"--rows {rows}: must be at least 3.")
     named = parse_methods(methods)
-    empty_panels(1, 1, height=1)  # that matplotlib is there, before anything takes long
+    empty_panels(1, 1, height=1)  # check for matplotlib before the long work
     loaded = Run.load(run, dataset=data)
     other = Run.load(against, dataset=loaded.dataset) if against else None
     console = Console(stderr=True, quiet=not progress)

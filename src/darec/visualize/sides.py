@@ -1,4 +1,4 @@
-"""The two sides of a finished run: E_C and E_L of users and of items and, where the alignment has them, their parts."""
+"""The two sides of a finished run: E_C and E_L of users and of items, and their parts if the alignment has these."""
 
 from __future__ import annotations
 
@@ -27,9 +27,9 @@ class Sides:
     Attributes:
         kind: ``users`` or ``items``.
         tables: ``E_C``, ``E_L`` and, from an alignment with parts, ``C_sh``, ``C_sp``, ``L_sh`` and ``L_sp``: [n, d]
-            float32 rows of unit length, of a width each. E_C and E_L are centred first, since what all rows have in
-            common says nothing; the parts are as the alignment made them.
-        known: [n] bool, False where an entity had no text and E_L is the mean.
+            float32 rows of unit length; widths may differ. E_C and E_L are centred first, since the part that all rows
+            share carries no information. The parts are not changed.
+        known: [n] bool, False if an entity had no text and its row of E_L is the mean.
     """
 
     kind: str
@@ -38,12 +38,12 @@ class Sides:
 
     @property
     def compared(self) -> tuple[str, str]:
-        """The pair of tables whose structures ought to agree: the shared parts, else E_C and E_L."""
+        """Return the two tables whose structures are compared: the shared parts, else E_C and E_L."""
         return ("C_sh", "L_sh") if "C_sh" in self.tables else ("E_C", "E_L")
 
     @property
     def specific(self) -> tuple[str, ...]:
-        """The specific parts, where there are any."""
+        """Return the names of the specific parts, if there are any."""
         return tuple(name for name in ("C_sp", "L_sp") if name in self.tables)
 
 
@@ -51,7 +51,7 @@ def sides_of(run: Run) -> dict[str, Sides]:
     """Encode a run's entities again, from the weights of its best epoch, on the CPU.
 
     Raises:
-        RunError: a run kept in memory, weights that do not fit, or language vectors that have changed since.
+        RunError: the run is in memory, its weights do not fit, or the language vectors have changed.
         TextError: the dataset has no language vectors.
     """
     model, text = restored_model(run)
@@ -71,40 +71,40 @@ def sides_of(run: Run) -> dict[str, Sides]:
 
 
 def n_clusters_of(run: Run, most: int = 12, usual: int = 8) -> int:
-    """How many clusters to colour: as many as the alignment made, where that is few enough to tell apart."""
+    """Return the number of clusters to colour: that of the alignment, if the colours can be distinguished."""
     asked = getattr(run.config.alignment, "n_clusters", usual)
     return int(asked) if isinstance(asked, int) and 1 < asked <= most else usual
 
 
 def sample_rows(n: int, most: int, seed: int) -> IntArray:
-    """At most so many of ``n`` rows, without repeats, in ascending order."""
+    """Draw at most ``size`` of ``n`` rows, without repeats, in ascending order."""
     generator = torch.Generator().manual_seed(seed)
     return cast(IntArray, torch.randperm(n, generator=generator)[:most].sort().values.numpy())
 
 
 def restored_model(run: Run) -> tuple[Model, TextTable]:
-    """The model of a run with the weights of its best epoch, and the language embeddings it reads.
+    """Return the model of a run with the weights of its best epoch, and the language embeddings that it reads.
 
     Raises:
-        RunError: the run is in memory, damaged, or was trained with other embeddings or another version.
+        RunError: the run is in memory or damaged, or was trained with other embeddings or by another version.
     """
     from safetensors import SafetensorError
     from safetensors.torch import load_file
 
     if BACKBONES.get(run.config.backbone.name).closed_form:
         raise RunError(
-            f"backbone {run.config.backbone.name!r} is solved in closed form and has no representations to look at: "
+            f"backbone {run.config.backbone.name!r} is solved in closed form and has no representations to show: "
             "choose a run of a trained backbone."
         )
     if run.path is None:
-        raise RunError("this run is in memory and kept no weights: save it first.")
+        raise RunError("this run is in memory and has no weights in files: save it first.")
     text = stored_text(run.dataset, run.config.text)
     try:
         read = read_about(run.path)["text"]
         if read not in (None, text.fingerprint()):
             raise RunError(
                 f"the language vectors {text.name!r} of {run.dataset.path} are not those that the run at {run.path} "
-                "was trained with: encode as then, or train anew."
+                "was trained with: encode with the same options as then, or train again."
             )
         model = Model(run.config, run.dataset.train, text, torch.Generator().manual_seed(0))
         model.load_state_dict(load_file(run.path / "model.safetensors"))
@@ -114,7 +114,7 @@ def restored_model(run: Run) -> tuple[Model, TextTable]:
         if isinstance(error, RunError):
             raise
         raise RunError(
-            f"the weights of {run.path} are not those of {run.config.backbone.name} + {run.config.alignment.name} in "
+            f"the weights of {run.path} do not fit {run.config.backbone.name} + {run.config.alignment.name} in "
             "this version of darec: train it again."
         ) from error
     return model.eval(), text

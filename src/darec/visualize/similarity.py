@@ -1,4 +1,4 @@
-"""Similarities of the same entities on both sides, before and after: what the heat maps show."""
+"""Similarities of the same entities on both sides, before and after, for the heat maps."""
 
 from __future__ import annotations
 
@@ -14,31 +14,31 @@ from darec.types import FloatArray, IntArray
 
 @dataclass(frozen=True)
 class Similarities:
-    """Cosines between some entities in several tables, rows ordered by cluster.
+    """Cosines between some entities in several tables; rows are ordered by cluster.
 
     Attributes:
         matrices: name of the table -> [m, m] cosines.
-        bounds: where each cluster but the first begins.
+        bounds: the first row of each cluster except the first.
     """
 
     matrices: dict[str, FloatArray]
     bounds: IntArray
 
     def correlation(self, first: str, second: str) -> float | None:
-        """Pearson's correlation of two tables' cosines over all pairs shown; None where one of them is constant."""
+        """Return Pearson's correlation of two tables' cosines over all shown pairs; None if one of them is constant."""
         return correlation(self.matrices[first], self.matrices[second])
 
 
 def similarities(
     tables: Mapping[str, Tensor], rows: IntArray, clusters: IntArray, order: str
 ) -> Similarities:
-    """Cosines between drawn rows, ordered by cluster and in it by nearness to the cluster's middle.
+    """Return cosines between drawn rows, ordered by cluster and within it by distance to the cluster's centre.
 
     Args:
         tables: name -> [n, d] float, unit rows.
-        rows: [m] of the n.
-        clusters: [n] each row's cluster.
-        order: the table that says what is near a cluster's middle.
+        rows: [m] of the n rows.
+        clusters: [n] cluster of each row.
+        order: the table in which the distance to a cluster's centre is measured.
     """
     chosen = {name: table[rows] for name, table in tables.items()}
     own = clusters[rows]
@@ -55,7 +55,7 @@ def similarities(
 
 
 def correlation(first: NDArray[np.floating], second: NDArray[np.floating]) -> float | None:
-    """Pearson's correlation of the entries above two matrices' diagonals; None where either is constant."""
+    """Return Pearson's correlation of the entries above the diagonals of two matrices; None if either is constant."""
     above = np.triu_indices(len(first), 1)
     a, b = (matrix[above].astype(np.float64) for matrix in (first, second))
     if min(a.std(), b.std()) < 1e-6:  # the rounding of a float32 cosine

@@ -1,4 +1,4 @@
-"""Words that are typical of a cluster, so that a map can call it by a name."""
+"""Typical words of a cluster, which name it on a map."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from darec.types import IntArray
 def typical_words(
     texts: Sequence[set[str]], clusters: IntArray, n_clusters: int, most: int = 3
 ) -> tuple[str, ...]:
-    """A name for each cluster: the words that are most over-represented in it.
+    """Return a name for each cluster: the words that are most over-represented in it.
 
-    A word's weight is its share of the cluster's texts times the logarithm of that share over its share of all texts,
-    so a rare word of one text does not win. A word names one cluster, the one where it weighs most.
+    The weight of a word is its share p of the cluster's texts times log(p / q), with q its share of all texts; so a
+    rare word of a single text has a small weight. A word names only the cluster in which its weight is largest.
 
     Args:
         texts: [n] the words of each entity.
-        clusters: [n] each entity's cluster.
-        n_clusters: K.
-        most: words in a name.
+        clusters: [n] cluster of each entity.
+        n_clusters: number of clusters K.
+        most: number of words in a name.
 
     Returns:
         [K] words between commas; empty for a cluster without words.
@@ -47,12 +47,12 @@ def typical_words(
 
 
 def words_of(dataset: Dataset, kind: str, rows: IntArray) -> list[set[str]]:
-    """The words of the items' titles; those of a user are the words of what the user took in training.
+    """Return the words of the items' titles; for a user the words of the titles of the training items.
 
     Args:
-        dataset: theirs.
+        dataset: of the run.
         kind: ``users`` or ``items``.
-        rows: [m] of them.
+        rows: [m] users or items.
     """
     titles, train = dataset.titles, dataset.train
 
