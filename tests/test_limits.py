@@ -102,7 +102,7 @@ def test_the_estimate_is_below_what_training_takes(monkeypatch: pytest.MonkeyPat
 def test_groups_are_few() -> None:
     assert len(set(group_by_count(np.arange(500), MOST_GROUPS))) == MOST_GROUPS
     for count in (MOST_GROUPS + 1, 100_000, -1):
-        with pytest.raises(ConfigError, match=f"{count} groups: give 1 to 100"):
+        with pytest.raises(ConfigError, match=f"{count} groups: choose 1 to 100"):
             group_by_count(np.arange(5), count)
 
 

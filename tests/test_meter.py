@@ -17,7 +17,7 @@ def test_lines_tell_rate_and_time_left(
             advance(200)  # 200 after 5 s are too early for a line; 400 after 20 s are 20/s
         advance(600)  # the end needs none
     assert capsys.readouterr().err.splitlines() == [
-        "minilm: encoding 1,000 texts, 7 are there already",
+        "minilm: encoding 1,000 texts, 7 exist already",
         "minilm: 400 of 1,000 texts, 20/s, 30 s left",
     ]
 

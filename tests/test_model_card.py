@@ -51,7 +51,7 @@ def test_a_trained_run(trained: Run) -> None:
     assert ("train.epochs", "2") in [row[:2] for row in changed]
     assert {row[0] for row in changed} == FAST.keys()
     assert f"Best epoch {trained.metrics['best_epoch']} of 2, by recall@20 on valid." in body
-    assert "Another seed gives other figures." in body
+    assert "Another seed gives different figures." in body
     example = re.search(r"```python\n(.*)```", body, re.DOTALL)
     assert example is not None
     code = example[1].replace("PATH/OF/THIS/FOLDER", str(trained.path)).replace("USER", "u0")
@@ -62,7 +62,7 @@ def test_a_trained_run(trained: Run) -> None:
 def test_a_closed_form(tmp_path: Path) -> None:
     body = card(fit(tmp_path / "run", {}, backbone="ease", alignment="l3ae"))
     assert "It was solved in closed form." in body
-    assert "All at their defaults." not in body
+    assert "All settings have their defaults." not in body
     assert re.search(r"- Validation chose `backbone.ridge` = \d+\.", body)
     assert "Another seed" not in body and "Best epoch" not in body
 
@@ -81,7 +81,7 @@ def test_a_refitted_run_has_the_figures_of_the_one_it_was_made_from(
 ) -> None:
     again = darec.refit(trained, out=tmp_path / "again", text=tiny_text(trained.dataset.merged()))
     body = card(again)
-    assert "Nothing was held out to evaluate this run on." in body
+    assert "There is no held-out data to evaluate this run." in body
     assert "figures of the run that it was made from:" in body
     assert f"| {trained.metrics['test/recall@20']:.4f} |" in body
     assert "of this split" not in body

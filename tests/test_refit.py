@@ -215,7 +215,9 @@ def test_refusals(
 
 
 def test_items_held_out_altogether_are_not_left_out_in_silence(data: Dataset) -> None:
-    with pytest.raises(DataError, match="with another split to train on all of them"):
+    with pytest.raises(
+        DataError, match="to train on all items, import the sources again with another split"
+    ):
         replace(data, cold={"valid": None}).merged()  # type: ignore[dict-item]
     assert data.merged().merged().fingerprint() == data.merged().fingerprint()
 

@@ -63,7 +63,7 @@ def test_settled_settings_are_not_searched() -> None:
     assert set(narrowed(config, only=["train.lr"])) == {"train.lr"}
     with pytest.raises(ConfigError, match="both searched and set"):
         narrowed(config, search=["train.l2=1e-6..1e-4:log"], pinned=["train.l2"])
-    with pytest.raises(ConfigError, match=r"only train\.epochs: nothing says where to look"):
+    with pytest.raises(ConfigError, match=r"only train\.epochs: it has no search range"):
         narrowed(config, only=["train.epochs"])
 
 
@@ -103,7 +103,7 @@ def test_what_changes_nothing_over_the_backbone_is_not_searched() -> None:
     }
     ease = resolve_config({"backbone": "ease", "alignment": "darec"})
     for key in ("alignment.w_uni", "train.lr"):
-        with pytest.raises(ConfigError, match=f"{key}: it changes nothing over backbone 'ease'"):
+        with pytest.raises(ConfigError, match=f"{key}: it has no effect with backbone 'ease'"):
             narrowed(ease, search=[f"{key}=1..2"])
 
 

@@ -33,7 +33,7 @@ def test_plain_values_are_read_as_they_were_written(value: Any) -> None:
         ("[" * 5000, "x .*nested deeper than 20 levels"),
         ("{a: " * 5000, "x .*nested deeper than 20 levels"),
         ("- " * 5000 + "1", "x .*nested deeper than 20 levels"),
-        ("a: 1\nb:\n  c: 1\n  c: 2\n", "x, line 4 .*the key 'c' is there twice"),
+        ("a: 1\nb:\n  c: 1\n  c: 2\n", "x, line 4 .*the key 'c' occurs twice"),
         ("a: 1\nb: !!python/object/apply:os.system [ls]\n", "x, line 2 .*constructor for the tag"),
         ("a: 1\nb: [1, 2\nc: 3\n", "x, line 3 .*expected"),
         ("a: 1\nb: 2024-13-45\n", "x .*month must be in"),

@@ -41,7 +41,7 @@ def load_dataset(source: Any, items: Any = None, **options: Any) -> Dataset:
         ConfigError: an option does not exist or does not fit.
     """
     if isinstance(source, Dataset):
-        raise DataError("this is a dataset already: use it as it is.")
+        raise DataError("this is a dataset already: use it without loading.")
     if isinstance(source, str | Path) and is_dataset(Path(source)):
         if items is not None or options:
             raise DataError(

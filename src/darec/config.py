@@ -101,9 +101,9 @@ class TrainConfig(Settings):
     eval_every: int = Field(3, ge=1)
     """Number of epochs between two evaluations on the validation split."""
     eval_users: int | None = Field(None, ge=2)
-    """Users of the validation split who judge the model while it is trained, at most; null: 50,000. Where there are
-    more, the same sample of them judges in every run on the data, and the interval of its figure is told. All count at
-    the end."""
+    """Largest number of validation users on whom the model is evaluated during training; null: 50,000. If there are
+    more, every run on the data uses the same sample of them, and the interval of its value is reported. The final
+    evaluation uses all users."""
     patience: int = Field(5, ge=1)
     """Training stops after this number of evaluations without improvement."""
     monitor: str = "recall@20"

@@ -111,7 +111,7 @@ def parse_json(text: str | bytes) -> dict[str, Any]:
     """The object of a JSON text. Raises ``ValueError`` like :func:`json_value`, and for another type of value."""
     value = json_value(text)
     if not isinstance(value, dict):
-        raise ValueError(f"it holds {type(value).__name__} where an object of JSON belongs")
+        raise ValueError(f"it holds {type(value).__name__} where a JSON object is expected")
     return value
 
 
@@ -122,9 +122,9 @@ def read_json(path: Path) -> dict[str, Any]:
 
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
-    """Have an ``OSError`` say of which file it is, as the system does not on a full disk.
+    """Add the file's name to an ``OSError``; on a full disk the system does not name it.
 
-    What polars, safetensors and faiss raise where the system refuses to write becomes an ``OSError``.
+    Errors of polars, safetensors and faiss that come from the system become an ``OSError``.
     """
     try:
         yield
@@ -136,12 +136,10 @@ def writing(path: Path) -> Iterator[None]:
 
 
 def _errno(error: Exception) -> int | None:
-    """Number of what the system said; None where it said nothing."""
+    """Return the number of the system's error; None if there is none."""
     said = re.search(r"\(os error (\d+)\)", str(error))
     number = getattr(error, "errno", None) or (int(said[1]) if said else None)
-    if number is None and isinstance(
-        error, RuntimeError
-    ):  # of faiss, which quotes the system's words
+    if number is None and isinstance(error, RuntimeError):  # faiss quotes the system's message
         return next((code for code in _FULL if f"({os.strerror(code)})" in str(error)), None)
     return number
 

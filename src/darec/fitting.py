@@ -103,7 +103,7 @@ def _train(job: Job, *, reporter: Reporter, tensorboard: bool) -> Run:
         )
         if (
             folder is not None and not job.resumes
-        ):  # only now, so that an impossible job leaves no files
+        ):  # created only now, so that an impossible job leaves no files
             dataset = folder.begin(config, job.dataset, job.about, whole=job.whole)
             job = replace(job, dataset=dataset)
     place = group.told(str(folder.path.resolve()) if folder else None)

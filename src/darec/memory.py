@@ -1,4 +1,4 @@
-"""Memory: how much is free, how much the process has used, and how it is reused."""
+"""Memory: the free memory, the memory that the process has used, and its reuse."""
 
 from __future__ import annotations
 

@@ -63,7 +63,7 @@ class Meter:
 
     def _lines(self, total: int, reused: int) -> Callable[[int], None]:
         unit = counted_noun(total, self.unit.removesuffix("s"), self.unit)
-        self._line(f"{self.doing} {unit}, {reused:,} {agreeing(reused, 'is', 'are')} there already")
+        self._line(f"{self.doing} {unit}, {reused:,} {agreeing(reused, 'exists', 'exist')} already")
         started = shown = monotonic()
         done = 0
 

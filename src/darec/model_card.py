@@ -68,11 +68,12 @@ _LOADING: Final = """\
 ```python
 import darec
 
-run = darec.load_run("PATH/OF/THIS/FOLDER")  # dataset="PATH" where the dataset has moved
-print(run.recommend("USER", k=10))
+run = darec.load_run("PATH/OF/THIS/FOLDER")  # dataset="PATH" if the dataset has moved print(run.recommend("USER",
+k=10))
 ```
 
-On the command line: `darec recommend PATH/OF/THIS/FOLDER --user USER -k 10`. `config.yaml` holds every setting."""
+On the command line: `darec recommend PATH/OF/THIS/FOLDER --user USER -k 10`. `config.yaml` holds every setting.
+"""
 
 
 def _kind(config: RunConfig, about: Mapping[str, Any]) -> str:
@@ -89,7 +90,7 @@ def _kind(config: RunConfig, about: Mapping[str, Any]) -> str:
     if about.get("refit"):
         how += " It was refitted on every split, with the settings that validation had chosen."
     if about.get("update"):
-        how += " It goes on from an earlier run with interactions that came later."
+        how += " It continues an earlier run with later interactions."
     return how
 
 
@@ -136,7 +137,7 @@ def _settings(config: RunConfig, metrics: Mapping[str, Any]) -> list[str]:
             chosen.append(f"- Validation chose `beside.{name}` = {weight:g}.")
     table = ["| setting | here | default |", "|---|---|---|", *rows] if rows else []
     gap = [""] if table and chosen else []
-    return [*table, *gap, *chosen] or ["All at their defaults."]
+    return [*table, *gap, *chosen] or ["All settings have their defaults."]
 
 
 def _figures(config: RunConfig, metrics: Mapping[str, Any], about: Mapping[str, Any]) -> list[str]:
@@ -153,7 +154,7 @@ def _figures(config: RunConfig, metrics: Mapping[str, Any], about: Mapping[str, 
     ]
     lines = ["| metric | valid | test |", "|---|---|---|", *rows, ""] if rows else []
     if refit:
-        lines.insert(0, "Nothing was held out to evaluate this run on.")
+        lines.insert(0, "There is no held-out data to evaluate this run.")
         if rows:
             lines[0] += " These are the figures of the run that it was made from:"
         lines.insert(1, "")
@@ -173,22 +174,22 @@ def _limits(
     if not about.get("refit"):
         held = "training" if config.evaluation.mask == "train" else "training and validation"
         yield (
-            "- The figures are of these users and this split. What was held out of each user is sought in the whole "
-            f"catalogue, without the user's items of {held}. They say nothing of other data, nor of what people would "
-            "have done with other lists."
+            "- The figures hold for these users and this split. The held-out items of each user are ranked among the "
+            f"whole catalogue, without the user's items of {held}. The figures say nothing about other data, or about "
+            "what people would have done with other lists."
         )
-        yield "- Test figures with which settings were chosen are too high: choose on valid."
+        yield "- Test figures are too high if settings were chosen with them: choose on valid."
     if not getattr(BACKBONES.get(config.backbone.name), "deterministic", False):
-        yield f"- This is one run, of seed {config.options.seed}. Another seed gives other figures."
+        yield f"- This is one run, of seed {config.options.seed}. Another seed gives different figures."
     for kind, degrees in (
         ("users", dataset.train.user_degree),
         ("items", dataset.train.item_degree),
     ):
         if none := int(np.count_nonzero(degrees == 0)):
             what = (
-                "nothing is known of them"
+                "nothing is known about them"
                 if kind == "users"
-                else "what is known of them is their text, if anything"
+                else "only their text is known, if they have any"
             )
             yield f"- {none:,} of {len(degrees):,} {kind} have no training interactions: {what}."
     cut = _cut(config, metrics)

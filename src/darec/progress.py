@@ -1,7 +1,7 @@
 """Progress of long loops deep in the library, and the format of times.
 
 A loop reports its progress by :func:`counted`, and :func:`listening` registers a listener that shows it. Without a
-listener, the loop just runs.
+listener nothing is shown.
 """
 
 from __future__ import annotations

@@ -102,7 +102,7 @@ def _check_source(source: Run, out: str | Path | None) -> None:
     """Raise ``RunError`` unless a run can be refitted into a folder."""
     if source.refit is not None:
         raise RunError(
-            f"{source.path or 'this run'} was already refitted on every split: use it as it is."
+            f"{source.path or 'this run'} was already refitted on every split: use it without another refit."
         )
     if source.update is not None and not BACKBONES.get(source.config.backbone.name).closed_form:
         raise RunError(

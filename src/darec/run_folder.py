@@ -303,7 +303,7 @@ def read_about(folder: Path) -> dict[str, Any]:
         about = read_json(folder / "run.json")
         for name in ("dataset", "fingerprint", "text"):
             if not isinstance(about[name], str | None):
-                raise TypeError(f"{name!r} is no text")
+                raise TypeError(f"{name!r} is not text")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunError(
             f"the run at {folder} is damaged (run.json: {error}): train it again."
@@ -349,6 +349,6 @@ def check_dataset(about: Mapping[str, Any], dataset: Dataset, path: Path) -> Non
             f"name its own, {own}" if "dataset" in about and own.is_dir() else "name the right one"
         )
         raise RunError(
-            f"the run at {path} was trained on another dataset than {dataset.path or 'the one given'}: "
+            f"the run at {path} was trained on a dataset other than {dataset.path or 'this one'}: "
             f"ids or splits differ. Train again, or {where}."
         )

@@ -68,7 +68,7 @@ def narrowed(
             )
         if key not in space:
             raise ConfigError(
-                f"--only {key}: nothing says where to look; write --search {key}=LOW..HIGH or {key}=a,b."
+                f"--only {key}: it has no search range; write --search {key}=LOW..HIGH or {key}=a,b."
             )
     space = {key: space[key] for key in space if key not in pinned and (not only or key in wanted)}
     sensible = _possible(space, config)
@@ -76,7 +76,7 @@ def narrowed(
         if key not in sensible:
             on, value = depends_on(key, space[key]), (space[key].when or ("", None))[1]
             raise ConfigError(
-                f"{key} cannot be searched: it means something with {on}={value} alone; set that, or search {on} too."
+                f"{key} cannot be searched: it only has an effect with {on}={value}; set that, or search {on} too."
             )
     return {key: _checked(key, dimension, config) for key, dimension in sensible.items()}
 
@@ -136,13 +136,13 @@ def unknown(config: RunConfig, key: str, option: str) -> ConfigError:
     """The error of a key that is not among :func:`fields`.
 
     Args:
-        config: whose fields.
-        key: as it was given.
-        option: which named it.
+        config: the configuration with the fields.
+        key: the unknown key.
+        option: the option that names it.
     """
     if key in dict(_all_fields(config)):
         return ConfigError(
-            f"{option} {key}: it changes nothing over backbone {config.backbone.name!r}: leave it out."
+            f"{option} {key}: it has no effect with backbone {config.backbone.name!r}: leave it out."
         )
     pair = f"{config.backbone.name} + {config.alignment.name}"
     hint = did_you_mean(key, dict(fields(config)))
@@ -228,14 +228,14 @@ def _typed(dimension: Dimension, field: FieldInfo) -> Dimension:
 
 
 def _checked(key: str, dimension: Dimension, config: RunConfig) -> Dimension:
-    """The dimension, stretched to the starting value, once each of its ends is known to be a valid setting."""
+    """Return the dimension, extended to the starting value, after a check that its ends are valid settings."""
     for value in dimension.ends():
         resolve_config({**config.model_dump(mode="json"), key: value})
     start = start_of(config, key)
     stretched = dimension.including(start)
     if stretched is None:
         raise ConfigError(
-            f"{key}={start}, where the search starts, cannot be part of {dimension}: settle it with --set, or give "
+            f"{key}={start}, where the search starts, is outside {dimension}: fix it with --set, or choose "
             f"other bounds with --search {key}=LOW..HIGH."
         )
     return stretched

@@ -97,7 +97,7 @@ def _finish(folder: Path) -> None:
             replaced = _listed(folder) if (folder / MARKER).exists() else set()
         except (ValueError, KeyError, TypeError, OSError) as error:
             raise DataError(
-                f"{new} cannot be read ({error}): delete it, and write anew what it belongs to."
+                f"{new} cannot be read ({error}): delete it, and write its run or bundle again."
             ) from error
         for name in replaced - files:
             (folder / name).unlink(missing_ok=True)

@@ -16,19 +16,19 @@ from rich.console import ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-# C0 and C1 controls with ESC and BEL, separators of lines, marks that reorder what follows, and half characters, by
-# which Python keeps bytes that are no UTF-8. Joiners stay, which emoji and many scripts need.
+# C0 and C1 controls with ESC and BEL, separators of lines, marks that reorder the text after them, and half characters,
+# with which Python represents bytes that are not UTF-8. Joiners stay, because emoji and many scripts need them.
 _CONTROL: Final = r"\x00-\x08\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069\ufff9-\ufffb\ud800-\udfff"
 _UNSAFE: Final = re.compile(f"[{_CONTROL}]")
 _UNSAFE_IN_LINE: Final = re.compile(f"[{_CONTROL}\t\n]")
 
 
 def plain(text: str, *, lines: bool = False) -> str:
-    r"""Text in which every control character is escaped, such as ``\x1b`` for ESC.
+    r"""Return text in which every control character is escaped, such as ``\x1b`` for ESC.
 
     Args:
         text: any text.
-        lines: whether it has several lines, whose ends and tabs are kept.
+        lines: whether it has several lines; their ends and tabs are kept.
     """
     return (_UNSAFE if lines else _UNSAFE_IN_LINE).sub(_spelled, text)
 
@@ -74,11 +74,11 @@ class Console(rich.console.Console):
         )
 
     def render_str(self, text: str, **options: Any) -> Text:
-        """Text of a string, which is cleaned before it is measured."""
+        """Return the text of a string, which is cleaned before it is measured."""
         return super().render_str(plain(text, lines=True), **options)
 
     def render(self, renderable: RenderableType, options: ConsoleOptions | None = None) -> Any:
-        """The pieces of anything, cleaned but for rich's own controls."""
+        """Yield the pieces of any content, cleaned except for rich's own controls."""
         for piece in super().render(renderable, options):
             if piece.control:
                 yield piece
@@ -86,12 +86,12 @@ class Console(rich.console.Console):
                 yield Segment(plain(piece.text, lines=True), piece.style)
 
     def status(self, status: RenderableType, **options: Any) -> rich.status.Status:
-        """A line that is shown during work. It is not markup either."""
+        """Return a status line for the time of some work. Its text is not markup."""
         return Status(status, console=self, **options)
 
 
 class Status(rich.status.Status):
-    """rich's status whose text is no markup."""
+    """rich's status; its text is not markup."""
 
     def __init__(self, status: RenderableType, **options: Any) -> None:
         super().__init__(_text(status), **options)
@@ -102,7 +102,7 @@ class Status(rich.status.Status):
 
 
 class TextColumn(rich.progress.TextColumn):
-    """rich's column of a progress bar whose text is no markup."""
+    """rich's column of a progress bar; its text is not markup."""
 
     def __init__(self, text_format: str, **options: Any) -> None:
         super().__init__(text_format, markup=False, **options)

@@ -1,4 +1,4 @@
-"""The terms of a text, by which TF-IDF compares: its words, and the pairs of neighbouring characters in them.
+"""The terms of a text for TF-IDF: its words, and the pairs of neighbouring characters in them.
 
 Words are runs of letters, digits and the marks that belong to them, in lower case. Pairs are added because they improve
 the vectors (``benchmarks/results/tfidf_terms.json``): they connect forms of a word, parts of compounds and different
@@ -18,7 +18,7 @@ from collections.abc import Sequence
 from typing import Final
 
 FEW: Final = 0.5
-"""Share of texts with a word in common with another one, below which a notice is given."""
+"""A smaller share of texts with a word in common with another one gives a notice."""
 _HAN: Final = "\u3005-\u3007\u3400-\u4dbf\u4e00-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _UNSPACED: Final = (
     _HAN
@@ -33,13 +33,13 @@ _OF_HAN: Final = re.compile(f"[{_HAN}]")
 _OTHER_WIDTH: Final = re.compile("[\uff00-\uffef]+")
 """Letters and digits as wide as a Chinese character, and katakana half as wide."""
 _ASCII_WORD: Final = re.compile(r"[a-z0-9_]+")
-"""What is found in the long way below in ASCII, ten times as quickly."""
+"""Pattern of tokens in ASCII text; it finds the same as the general way below, ten times as fast."""
 CHARACTERS: Final = "#"
 """Prefix of a character or a pair, which distinguishes it from a word."""
 
 
 def terms(text: str, *, pairs: bool = True) -> list[str]:
-    """The terms of a text, as often as they occur.
+    """Return the terms of a text, repeated as often as they occur.
 
     Args:
         text: any text.

@@ -51,7 +51,7 @@ def train_together(
         with group.agreeing():
             if out is None and group.size > 1:
                 raise ConfigError(
-                    "several processes train into a folder, from which all of them read the run: give --out."
+                    "several processes need a folder from which all of them read the run: name it with --out."
                 )
             folder = stack.enter_context(run_folder(out)) if group.leads else None
         with group.agreeing():

@@ -18,7 +18,7 @@ from torch import Tensor
 
 IntArray = NDArray[np.int64]
 RowArray = NDArray[np.signedinteger[Any]]
-"""Stored row numbers: int32 if they fit, which needs half the memory. Products of them need int64."""
+"""Stored row numbers: int32 if they fit, which halves the memory. Products of them need int64."""
 FloatArray = NDArray[np.float32]
 
 
@@ -72,7 +72,7 @@ class Interactions:
         return self.users.astype(np.int64) * self.n_items + self.items
 
     def blocks(self, size: int = 2**22) -> Iterator[tuple[IntArray, RowArray, RowArray]]:
-        """Keys, users and items of ``size`` pairs after the other: what need not be in memory together."""
+        """Yield keys, users and items of ``size`` pairs at a time, so that not all are in memory together."""
         for start in range(0, len(self), size):
             users, items = (rows[start : start + size] for rows in (self.users, self.items))
             yield users.astype(np.int64) * self.n_items + items, users, items

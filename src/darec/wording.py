@@ -39,7 +39,7 @@ def counted_noun(count: float, one: str, many: str | None = None) -> str:
 
 
 def agreeing(count: float, one: str, many: str) -> str:
-    """The word that goes with a count whose noun stands elsewhere: ``is`` or ``are``, say."""
+    """Return the word that agrees with a count, such as ``is`` or ``are``, if its noun is elsewhere in the sentence."""
     return one if count == 1 else many
 
 
@@ -79,7 +79,7 @@ def _call(function: str, words: str) -> str:
 
 
 def _literal(value: str) -> str:
-    """A value as Python writes it; DATA is a variable, and what is left to the reader stays so."""
+    """Return a value in Python's form. DATA is a variable, and placeholders for the reader do not change."""
     if value == "DATA":
         return "data"
     return value if value == "..." or value.replace(".", "", 1).isdecimal() else repr(value)

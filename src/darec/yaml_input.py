@@ -42,7 +42,7 @@ def parse_yaml(text: str, where: str) -> Any:
         OverflowError,
     ) as error:  # a date with a 13th month, a number of 5,000 digits
         line, reason = "", str(error)
-    raise ConfigError(f"{where}{line} is not YAML that is read here: {reason}.")
+    raise ConfigError(f"{where}{line} is not accepted as YAML: {reason}.")
 
 
 def read_yaml(file: Path) -> Any:
@@ -65,7 +65,7 @@ def read_yaml(file: Path) -> Any:
 
 def _check_size(data: bytes | str, where: str) -> None:
     if len(data) > MOST_BYTES:
-        raise ConfigError(f"{where} is larger than {MOST_BYTES:,} bytes, which no settings are.")
+        raise ConfigError(f"{where} is larger than {MOST_BYTES:,} bytes, too large for settings.")
 
 
 class _Loader(yaml.SafeLoader):
@@ -95,7 +95,7 @@ class _Loader(yaml.SafeLoader):
             if isinstance(key, yaml.ScalarNode):
                 if key.value in seen:
                     raise yaml.constructor.ConstructorError(
-                        problem=f"the key {key.value!r} is there twice", problem_mark=key.start_mark
+                        problem=f"the key {key.value!r} occurs twice", problem_mark=key.start_mark
                     )
                 seen.add(key.value)
         return super().construct_mapping(node, deep)

@@ -246,7 +246,7 @@ def test_a_search_that_is_cut_short_goes_on(
         ({}, "holds another search: choose another"),
         ({"resume": True, "overwrite": True}, "choose one"),
         ({"resume": True, "seed": 4}, "begun without options.seed, and now options.seed=4"),
-        ({"resume": True, "settings": {"train.eval_every": 5}}, "begun with train.eval_every=1"),
+        ({"resume": True, "settings": {"train.eval_every": 5}}, "started with train.eval_every=1"),
     ):
         with pytest.raises((RunError, ConfigError), match=message):
             fit_auto(shop, out=tmp_path / "run", **{"threads": 1, **arguments})
@@ -297,8 +297,8 @@ def test_a_candidate_that_fails_is_passed_over(monkeypatch: pytest.MonkeyPatch) 
         ({"dim": 8}, ConfigError, r"backbone\.dim: the search chooses backbone, alignment, loss"),
         ({"settings": {"loss": "bpr"}}, ConfigError, "loss: the search chooses"),
         ({"settings": {"beside": None}}, ConfigError, "beside: the search chooses"),
-        ({"minutes": 0}, ConfigError, "minutes=0: give a time above 0"),
-        ({"minutes": float("nan")}, ConfigError, "give a time above 0"),
+        ({"minutes": 0}, ConfigError, "minutes=0: must be above 0"),
+        ({"minutes": float("nan")}, ConfigError, "must be above 0"),
         ({"settings": {"train.monitor": "recal@20"}}, ConfigError, "did you mean 'recall'"),
         ({"settings": {"train.epoch": 3}}, ConfigError, r"did you mean 'train\.epochs'"),
         ({"encoder": "minilm"}, TextError, "no vectors of encoder 'minilm'"),

@@ -121,7 +121,7 @@ def test_refusals(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
     assert "no column 'sku'" in no(*user, new, "--item-id", "sku")
     assert "did you mean 'neighbours'" in no(*user, new, "--how", "neighbour")
     assert "did you mean 'New 1' (n1)" in no("--liked", "Nwe 1", "--cold-items", new)
-    assert "or --about WORDS" in no("--user", "u1", "--about", "theme1")
+    assert "--about WORDS" in no("--user", "u1", "--about", "theme1")
     assert "no liked items" in no("--cold-user", "liked:")
     assert "name their file with --cold-items" in no("--user", "u1", "--with-warm")
     assert "--how needs" in no("--user", "u1", "--how", "ridge")
@@ -130,9 +130,9 @@ def test_refusals(shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
         capsys, "evaluate", shop / "run", "--cold", "--mask", "train"
     )
     assert "--how needs" in refused(capsys, "evaluate", shop / "run", "--how", "ridge")
-    assert "say in words what the user likes" in no("--about", " ")
+    assert "write words that say what the user likes" in no("--about", " ")
     assert "--text-weight needs --about" in no("--user", "u1", "--text-weight", 0.5)
-    assert "give a number from 0 to 1" in no("--about", "theme1", "--text-weight", 2)
+    assert "must be from 0 to 1" in no("--about", "theme1", "--text-weight", 2)
     assert "finds no known word in 'xyzzy'" in no("--about", "xyzzy")
     assert "no liked items" in no("--liked", ",")
     assert "is for the split 'cold-items'" in refused(

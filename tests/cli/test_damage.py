@@ -127,7 +127,7 @@ def test_a_run_that_says_what_is_no_text(
     shutil.copytree(shop / "run", tmp_path / "run")
     about = json.loads((shop / "run/run.json").read_text())
     (tmp_path / "run/run.json").write_text(json.dumps({**about, name: value}))
-    assert f"run.json: {name!r} is no text" in refused(capsys, "evaluate", tmp_path / "run")
+    assert f"run.json: {name!r} is not text" in refused(capsys, "evaluate", tmp_path / "run")
 
 
 @pytest.mark.parametrize(
@@ -149,7 +149,7 @@ def test_settings_edited_by_hand_are_not_gone_on_with(
     del about["config"]
     (tmp_path / "run/run.json").write_text(json.dumps(about))
     if old.startswith("dim"):
-        assert "are not of a run with these settings" in refused(capsys, *words)
+        assert "belong to a run with other settings" in refused(capsys, *words)
 
 
 def test_a_listed_file_that_is_gone_is_missed(

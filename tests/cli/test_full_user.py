@@ -28,7 +28,7 @@ def test_training_goes_on_and_nothing_is_left_to_list(
     options = [word for setting in settings for word in ("--set", setting)]
     assert call("train", "d", "--backbone", "mf", "--out", "r", "--quiet", *options) == 0
     assert (
-        "user 'all' has all 6 items in training: no item is left to be liked less"
+        "user 'all' has all 6 items in training: there is no item as a negative"
         in capsys.readouterr().err
     )
     for form, shown in (("json", "[]"), ("csv", "user_id,rank,item_id,title,score")):

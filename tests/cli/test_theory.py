@@ -100,7 +100,7 @@ def test_sweep_leaves_figures_and_text_derived_from_them(
     words = ["theory", "sweep", "--out", tmp_path / "s", "--users", 150, "--items", 300]
     words += ["--epochs", 1, "--methods", "direct", "--strengths", "1,3", "--seeds", "0,"]
     assert call(*words) == 0
-    assert "one seed decides nothing" in capsys.readouterr().out
+    assert "a single seed is not enough" in capsys.readouterr().out
     page = (tmp_path / "s/README.md").read_text()
     assert "recall.svg" in page and "**direct**" in page and "R² from DaRec's parts" not in page
     assert all((tmp_path / "s" / f"{name}.svg").is_file() for name in ("recall", "specific"))

@@ -334,7 +334,7 @@ def test_auto_prints_what_it_tried_and_why_it_chose(
         (["--auto", "--tensorboard"], "--auto cannot be combined with --tensorboard"),
         (["--auto", "--set", "backbone.dim=8"], "backbone.dim: the search chooses"),
         (["--auto", "--set", "beside=ease"], "beside: the search chooses"),
-        (["--auto", "--minutes", "-1"], "--minutes=-1: give a time above 0"),
+        (["--auto", "--minutes", "-1"], "--minutes=-1: must be above 0"),
         (["--auto", "--minutes", "0.0001"], "--minutes=0.0001: too short for one model"),
         (["--minutes", "3"], "--minutes is only for a search: add --auto"),
         (["--keep-candidates"], "--keep-candidates is only for a search"),

@@ -58,10 +58,10 @@ def test_a_run_without_parts_says_so(shop: Path, capsys: pytest.CaptureFixture[s
     ("words", "message"),
     [
         (["--methods", "tnse"], "did you mean 'tsne'?"),
-        (["--clusters", "1"], "--clusters 1: give at least 2"),
+        (["--clusters", "1"], "--clusters 1: must be at least 2"),
         (["--clusters", "61"], "61 clusters of 60 rows"),
-        (["--rows", "2"], "--rows 2: give at least 3"),
-        (["--against", "other"], "trained on another dataset"),
+        (["--rows", "2"], "--rows 2: must be at least 3"),
+        (["--against", "other"], "trained on a dataset other than"),
         (["--against", "nowhere"], "no run at"),
     ],
 )

@@ -286,7 +286,7 @@ def test_words_add_the_likeness_of_texts_to_what_was_learned(run: Run) -> None:
     expected = 0.3 * s + 0.7 * ratio * cosines
     np.testing.assert_allclose([both[one] for one in ids], expected, rtol=1e-3, atol=1e-4)
     assert cold.recommend_about(words, n) == cold.recommend_about(words, n, text_weight=0.7)
-    with pytest.raises(ConfigError, match=r"text_weight 1\.5: give a number from 0 to 1"):
+    with pytest.raises(ConfigError, match=r"text_weight 1\.5: must be from 0 to 1"):
         cold.recommend_about(words, 3, text_weight=1.5)
 
 

@@ -53,7 +53,7 @@ def test_fields_that_no_new_item_has_are_told(tmp_path: Path) -> None:
     file = written(tmp_path / "new.jsonl", {"item_id": "c", "name": "Tron"})
     new = read_new_items(dataset(), file)
     assert new.texts == ["name: Tron"]
-    assert new.notices == ("no new item has 'genres': their texts go without it.",)
+    assert new.notices == ("no new item has 'genres': their texts are made without it.",)
 
 
 def test_the_text_of_an_item_that_was_posted_stands_where_it_has_no_field_of_the_template(
@@ -71,8 +71,8 @@ def test_the_text_of_an_item_that_was_posted_stands_where_it_has_no_field_of_the
     assert (new.title(0), new.title(1), new.title(2)) == ("Pot", "Pot", "Tron")
     assert new.notices == (
         "1 new item has no 'genres': the field 'text' is its text.",
-        "1 new item has a field 'text' that is not in its text, which is made of 'genres' as in the import: write into "
-        "these fields what is to count.",
+        "1 new item has a field 'text' that is not in its text, which is made of 'genres' as in the import: write "
+        "the text into these fields.",
     )
 
 
@@ -97,7 +97,7 @@ def test_a_dataset_without_template_takes_text_as_it_is() -> None:
     [
         ([{"item_id": "c", "name": "X"}, {"item_id": "a", "name": "Heat"}], "2: item 'a' is already in the catalogue"),
         ([{"item_id": "c", "name": "X"}, {"item_id": "d", "name": " "}], "line 2: item 'd' has no text in 'name', 'g"),
-        ([{"item_id": "c", "price": 3}], "made of|make their text of 'name', 'genres', and the new items have none"),
+        ([{"item_id": "c", "price": 3}], "made of 'name', 'genres', and the new items have none"),
         ([{"item_id": "c", "name": "X"}, {"item_id": "c", "name": "Y"}], "item 'c' is in line 1 already"),
         ([{"name": "X"}], "no column for the item id"),
     ],

@@ -177,7 +177,7 @@ def test_another_model_that_is_best_in_the_tail_is_named() -> None:
     behind = conclusion(comparison(with_tail(none, 0.03), with_tail(darec, 0.01)))[1]
     assert "it has 0.0100, and lightgcn + none has more, 0.0300" in behind
     ahead = conclusion(comparison(with_tail(none, 0.01), with_tail(darec, 0.03)))[1]
-    assert ahead.startswith("It has the highest") and "0.0300" in ahead
+    assert ahead.startswith("It also has the highest") and "0.0300" in ahead
 
 
 def test_means_decide_an_axis_and_an_endless_interval_does_not() -> None:

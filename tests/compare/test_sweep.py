@@ -165,5 +165,5 @@ def test_the_base_comes_from_a_file_or_is_darec(tmp_path: Path) -> None:
 
 def test_what_changes_nothing_over_the_backbone_is_not_swept(tmp_path: Path) -> None:
     for backbone, key in (("lightgcn", "alignment.lean"), ("ease", "alignment.rho")):
-        with pytest.raises(ConfigError, match=f"{key}: it changes nothing over .*'{backbone}'"):
+        with pytest.raises(ConfigError, match=f"{key}: it has no effect with .*'{backbone}'"):
             sweep(tmp_path, [f"{key}=1,2"], out=tmp_path / "out", backbone=backbone)

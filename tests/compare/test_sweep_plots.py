@@ -92,7 +92,7 @@ def test_a_second_setting_is_a_line_for_each_of_its_values() -> None:
     assert left.get_legend_handles_labels()[1] == ["optimizer=adam", "optimizer=adamw"]
     names = [name for name, _, _ in plots(grid)]
     assert names == ["sweep-recall", "sweep-ndcg"]
-    assert "A line a value of optimizer." in next(plots(grid))[1]
+    assert "One line for each value of optimizer." in next(plots(grid))[1]
 
 
 def test_a_value_whose_runs_failed_leaves_a_gap() -> None:

@@ -74,7 +74,7 @@ def test_ratings_below_the_threshold_go_first() -> None:
     with pytest.raises(DataError, match="no rating reaches 6: lower min_rating"):
         import_dataset(LOG, min_rating=6)
     with pytest.raises(
-        DataError, match=r"there is no rating: name its column with columns=\{'rating'"
+        DataError, match=r"there are none: name their column with columns=\{'rating'"
     ):
         import_dataset(LOG.drop("rating"), min_rating=3)
 
@@ -181,7 +181,7 @@ def test_options_that_do_not_exist_or_fit(options: dict[str, Any], said: str) ->
 
 
 def test_text_options_without_items() -> None:
-    with pytest.raises(DataError, match="brings no items to take text from: name their file"):
+    with pytest.raises(DataError, match="has no items with text: name their file"):
         import_dataset(LOG, text_template="{title}")
 
 

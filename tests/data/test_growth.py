@@ -137,7 +137,7 @@ def test_files_are_read_as_the_import_read_its_own(tmp_path: Path) -> None:
         ("who,what,stars\n", "new.csv"),
         ("who,what,stars\nx,,5\n", "line 2: no id in column 'what'"),
         ("who,what,stars\nx,e,many\n", "line 2: rating in column 'stars'"),
-        ("who,what\nx,e\n", "there is no rating"),
+        ("who,what\nx,e\n", "this file has no ratings"),
     ):
         new.write_text(text)
         with pytest.raises(DataError, match=told):
@@ -149,7 +149,7 @@ def test_what_cannot_be_grown_is_refused(shop: Dataset, tmp_path: Path) -> None:
         grow(shop)
     with pytest.raises(ConfigError, match="choose from drop, keep, error"):
         grow(shop, [("u1", "c")], unknown_items="guess")
-    with pytest.raises(DataError, match="holds items out altogether"):
+    with pytest.raises(DataError, match="holds cold items out of training"):
         grow(replace(shop, cold={"valid": None}), [("u1", "c")])  # type: ignore[dict-item]
     with pytest.raises(DataError, match=r"no file .*gone\.csv"):
         grow(shop, tmp_path / "gone.csv")

@@ -182,7 +182,7 @@ def test_an_items_file_without_a_header(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="no column for the item id; it has 'a', 'Pan'"):
         import_dataset(log, items=tmp_path / "i.csv")
     with pytest.raises(
-        DataError, match="'a' is an item of the table of interactions and no column's name"
+        DataError, match="'a' is an item of the table of interactions and not the name of a column"
     ):
         import_dataset(log, items=tmp_path / "i.csv", item_id="a")
 
@@ -238,6 +238,9 @@ def test_ids_that_are_seldom_meant_are_told() -> None:
     frame = pl.DataFrame({"user": ["NULL", "7"], "item": ["1.23E+11", "4.5e+12"]})
     notices = import_dataset(frame).manifest["notices"]
     assert notices[0].startswith(
-        "read as ids of users: 'NULL'. Where this means that there is none"
+        "read as ids of users: 'NULL'. If they mean that the id is missing"
     )
-    assert "2 item ids look like '1.23E+11': a spreadsheet writes long numbers so" in notices[1]
+    assert (
+        "2 item ids look like '1.23E+11': a spreadsheet writes long numbers in this form"
+        in notices[1]
+    )

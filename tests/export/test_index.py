@@ -617,7 +617,7 @@ def test_the_command(exported: Path, tmp_path: Path, capsys: pytest.CaptureFixtu
     said = capsys.readouterr()
     assert "hnsw, " in said.out and "lists of users: recall@20 " in said.out
     assert "building an index of 4,000 items (hnsw)" in said.err
-    assert "to score all items is quicker" in said.err
+    assert "scoring all items is faster" in said.err
     assert call("index", path, "--kind", "ivf", "--format", "json") == 0
     assert json.loads(capsys.readouterr().out)["kind"] == "ivf"
     assert call("recommend", path, "--user", "3", "--format", "json") == 0

@@ -92,11 +92,11 @@ def test_values_are_numbered(values: pl.Series, codes: list[list[int]]) -> None:
 
 
 def test_refusals() -> None:
-    with pytest.raises(ConfigError, match="at_most=0: give at least 1"):
+    with pytest.raises(ConfigError, match="at_most=0: must be at least 1"):
         Cap.of(0, "f", pl.Series(["a"]))
-    with pytest.raises(ConfigError, match="do not name a group"):
+    with pytest.raises(ConfigError, match="cannot name a group"):
         Cap.of(1, "f", pl.Series([{"a": 1}]))
-    with pytest.raises(ConfigError, match="do not name a group"):
+    with pytest.raises(ConfigError, match="cannot name a group"):
         Cap.of(1, "f", pl.Series([[[1]]]))
 
 

@@ -160,7 +160,7 @@ def test_the_import_keeps_them_with_the_items(tmp_path: Path) -> None:
 def test_a_dataset_replaced_meanwhile_is_noticed(tmp_path: Path) -> None:
     data = shop(tmp_path, out=tmp_path / "data")
     shop(tmp_path, out=tmp_path / "data", overwrite=True, k_core=2, keep_cold_items=True)
-    with pytest.raises(DataError, match="were replaced meanwhile"):
+    with pytest.raises(DataError, match="were replaced in the meantime"):
         data.fields.where("price > 2")
     (tmp_path / "data" / "items_fields.parquet").write_bytes(b"PAR1 and no more")
     with pytest.raises(DataError, match="cannot be read"):

@@ -244,7 +244,7 @@ def test_refusals(run: Run, tmp_path: Path) -> None:
     with pytest.raises(FolderError, match="is a folder"):
         write(run, tmp_path / "folder.csv", overwrite=True)
     for options, message in (
-        ({"diversity": 1.1}, "diversity=1.1: give a number from 0 to 1"),
+        ({"diversity": 1.1}, "diversity=1.1: must be from 0 to 1"),
         ({"diversity": float("nan")}, "from 0 to 1"),
         ({"at_most": 2}, "need each other"),
         ({"per": "kind"}, "need each other"),

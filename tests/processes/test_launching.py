@@ -114,8 +114,8 @@ def test_the_command_trains_in_two_processes_and_is_taken_up_after_a_kill(tmp_pa
     _, said = parent.communicate(timeout=PATIENCE)
     assert parent.returncode == 1
     assert said.splitlines() == [
-        "darec: error: process 1 of 2 was ended by SIGKILL, perhaps for want of memory, and the run with it. What was "
-        "done is kept: go on with --resume."
+        "darec: error: process 1 of 2 was ended by SIGKILL, perhaps for want of memory, and the run with it. Finished "
+        "work is kept: continue with --resume."
     ]
     assert not Path(f"/proc/{first}").exists()
     assert not (out / "failed.txt").exists()
@@ -277,7 +277,9 @@ def test_options_that_do_not_go_together_are_refused(
     data = tmp_path / "data"
     tiny_dataset().save(data)
     words = ("train", data, "--out", tmp_path / "r")
-    assert "--auto works in one process" in refused(capsys, *words, "--auto", "--processes", "2")
+    assert "--auto works only in one process" in refused(
+        capsys, *words, "--auto", "--processes", "2"
+    )
     assert "--processes" in refused(capsys, *words, "--processes", "0")
     assert "add --processes" in refused(capsys, *words, "--shards", "rows")
     assert "choose from columns, rows" in refused(capsys, *words, "--shards", "row")

@@ -205,7 +205,7 @@ def test_processes_with_different_vectors_or_versions_are_refused(
         ({"shards": "diagonals"}, "--shards=diagonals: choose from columns, rows"),
         ({"backbone": {"name": "autocf", "dim": 8}}, "backbone 'autocf'"),
         ({"backbone": "ease"}, "closed form"),
-        ({"backbone": {"name": "mf", "dim": 1}}, "a column at least"),
+        ({"backbone": {"name": "mf", "dim": 1}}, "at least one column"),
         ({"options.device": "cuda:0"}, "would share one GPU"),
     ],
 )
@@ -274,6 +274,6 @@ def test_a_folder_is_needed_and_must_be_writable(tmp_path: Path) -> None:
         darec.fit(tiny_dataset(), settings=SETTINGS, out=out, progress=False)
 
     leader, _ = together_refused(lambda group: work(group, None))
-    assert "give out" in str(leader).replace("--out", "out")
+    assert "name it with out" in str(leader).replace("--out", "out")
     leader, other = together_refused(lambda group: work(group, tmp_path / "file"))
     assert isinstance(leader, FolderError) and isinstance(other, ElsewhereError)

@@ -118,10 +118,10 @@ def test_findings_follow_from_the_figures() -> None:
     assert change.mean == pytest.approx(-0.05 + 0.01) and change.sign == -1
     lines = findings(points)
     assert len(lines) == len(METHODS)
-    assert all("as the theorem's story has it" in line for line in lines)
+    assert all("as the theorem suggests" in line for line in lines)
     assert "highest at rho 1" in lines[0] and "narrowest at rho 5" in lines[0]
     single = findings(summarise(map(made_up, tasks(TINY, METHODS, (1.0,), (0,)))))
-    assert all("one seed decides nothing" in line for line in single)
+    assert all("a single seed is not enough" in line for line in single)
 
 
 def test_intervals_are_students() -> None:
@@ -136,11 +136,11 @@ def test_intervals_are_students() -> None:
 @pytest.mark.parametrize(
     ("recall", "gap", "said"),
     [
-        (-1, -1, "as the theorem's story has it"),
-        (1, -1, "recall rises, and what is specific is forgotten, against"),
+        (-1, -1, "as the theorem suggests"),
+        (1, -1, "recall rises, and specific factors are lost, against"),
         (0, -1, "does not fall beyond chance"),
         (-1, 0, "does not narrow"),
-        (0, 0, "nothing for the story or against it"),
+        (0, 0, "no evidence in either direction"),
     ],
 )
 def test_verdicts(recall: int, gap: int, said: str) -> None:

@@ -244,7 +244,7 @@ def test_what_cannot_work_is_refused_before_training(
         ({"evaluation.ks": [1, -1]}, "evaluation.ks: K = -1"),
         ({"options.device": "cudaa"}, "write cpu, cuda or cuda:N"),
         ({"options.device": "meta"}, "write cpu, cuda or cuda:N"),
-        ({"options.device": "cuda:99"}, "CUDA devices here"),
+        ({"options.device": "cuda:99"}, "CUDA devices"),
         ({"options.precision": "bf16"}, "bf16 is for GPUs"),
     ],
 )

@@ -58,7 +58,7 @@ def test_a_study_goes_on_where_it_stopped_and_repeats(tmp_path: Path) -> None:
 def test_other_settings_are_refused(tmp_path: Path) -> None:
     tuning(tmp_path, trials=1).run()
     other = resolve_config({**CONFIG.model_dump(), "backbone.dim": 8})
-    with pytest.raises(RunError, match=r"was begun with.*backbone\.dim"):
+    with pytest.raises(RunError, match=r"was started with.*backbone\.dim"):
         tuning(tmp_path, config=other)
 
 

@@ -184,7 +184,7 @@ def test_a_killed_update_goes_on(
     assert list((out / "checkpoints").glob("epoch-*"))
     with pytest.raises(RunError, match="continue it with the same 'darec update'"):
         darec.fit(whole.dataset, out=out, resume=True, progress=False)
-    with pytest.raises(RunError, match="trained on another dataset"):
+    with pytest.raises(RunError, match="trained on a dataset other than"):
         darec.update(home / source, NEW[:-1], ITEMS, out=out, resume=True, progress=False)
     with pytest.raises(RunError, match=r"began with train\.epochs=3, not 4"):
         darec.update(home / source, NEW, ITEMS, out=out, resume=True, epochs=4, progress=False)

@@ -79,7 +79,7 @@ class Experts(nn.Module):
         self.second = nn.Parameter(torch.zeros(count * hidden, out_dim))
 
     def forward(self, projected: Tensor, gates: Tensor, layout: Layout) -> Tensor:
-        """[n, count * hidden], the text by ``first`` and ``bias``, and [n, count] to own columns of [n, out_dim]."""
+        """Map [n, count * hidden] (text by ``first``) and [n, count] gates to own columns of [n, out_dim]."""
         hidden = F.leaky_relu(projected)
         weighted = hidden.unflatten(1, (self.count, -1)) * gates[:, :, None]
         mixed: Tensor = weighted.flatten(1) @ layout.own_columns(layout.shared(self.second))

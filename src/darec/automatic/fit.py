@@ -84,7 +84,7 @@ def fit_auto(
     """
     started = time.monotonic()
     if minutes is not None and not 0 < minutes < float("inf"):
-        raise ConfigError(f"--minutes={minutes:g}: give a time above 0.")
+        raise ConfigError(f"--minutes={minutes:g}: must be above 0.")
     given = dotted(keywords) | dict(settings or {})
     dataset = as_dataset(data)
     with run_folder(out) as folder:

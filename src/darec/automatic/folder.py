@@ -54,14 +54,14 @@ def check_same(path: Path, record: Record, settings: Mapping[str, Any], dataset:
     """Raise ``RunError`` if data or settings differ from those at the beginning of a search."""
     if record.fingerprint != dataset.fingerprint():
         raise RunError(
-            f"the search in {path} was begun on another dataset, whose ids or splits differ: choose another --out."
+            f"the search in {path} was started on another dataset, whose ids or splits differ: choose another --out."
         )
     for key, value in as_json(settings).items():
         if key not in record.settings or record.settings[key] != value:
             then = f"{key}={record.settings[key]}" if key in record.settings else f"without {key}"
             raise RunError(
-                f"the search in {path} was begun {'with ' * (key in record.settings)}{then}, and now {key}={value} is "
-                "given: choose another --out, or resume without settings."
+                f"the search in {path} was started {'with ' * (key in record.settings)}{then}, and now {key}={value} "
+                "is set: choose another --out, or resume without settings."
             )
 
 

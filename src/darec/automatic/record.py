@@ -23,8 +23,8 @@ class Tried:
     Attributes:
         name: its name.
         settings: its parts, or the difference from the recommended settings.
-        state: ``begun`` and interrupted; ``finished``; ``stopped`` at the time limit, with the best weights so far;
-            ``skipped`` because of too little time; ``failed`` with an error.
+        state: ``begun`` if it was interrupted; ``finished``; ``stopped`` at the time limit, with the best weights so
+            far; ``skipped`` because of too little time; ``failed`` with an error.
         value: value of the monitored metric on the validation split, or None.
         seconds: elapsed time.
         epochs: number of trained epochs; 1 for a closed form.
@@ -75,8 +75,8 @@ class Record:
         """Raise ``RunError`` if the language vectors have changed since the search began."""
         if self.text != (text.fingerprint() if text else None):
             raise RunError(
-                "the language vectors are not those that the search was begun with: encode as then, or search anew "
-                "with --overwrite."
+                "the language vectors have changed since the search was started: encode with the same options as then, "
+                "or search again with --overwrite."
             )
 
     @property
@@ -123,6 +123,6 @@ class Record:
 
 
 def as_json(settings: Mapping[str, Any]) -> dict[str, Any]:
-    """Settings in the form that JSON gives: lists for tuples."""
+    """Return settings in the form of JSON, with lists for tuples."""
     value: dict[str, Any] = json_value(json.dumps(dict(settings)))
     return value

@@ -75,7 +75,7 @@ class Search:
                 continue
             needed, left = self.costs.of(candidate, self.record), self.left()
             if candidate.name != FLOOR and needed > left:
-                reason = f"needs about {span(needed)}, {span(max(left, 0.0))} left"
+                reason = f"needs about {span(needed)}, and {span(max(left, 0.0))} are left"
                 spent = before.seconds if before else 0.0
                 self._note(
                     Tried(

@@ -23,7 +23,7 @@ from darec.processes import WHOLE, Kind, Layout
 from darec.settings import Configured
 from darec.types import Batch, Encoded, Tables
 
-_DRAWN: Final = 2**16  # rows of a table that are drawn at once
+_DRAWN: Final = 2**16  # number of rows of a table that are drawn at once
 
 
 class BackboneConfig(PartConfig):

@@ -33,8 +33,8 @@ class LightGCNConfig(BackboneConfig):
     rescale: bool = False
     """Divide kept edges by ``edge_keep``. The RLMRec code does not."""
     stored: Literal["float32", "bf16"] = "float32"
-    """Numbers in which tables are held between the layers; parameters stay float32. bf16 moves half the bytes, which
-    wide tables wait for, and rounds each to 3 digits (docs/studies/epoch-cost.md)."""
+    """Number type of the tables between the layers; parameters stay float32. bf16 moves half the bytes, which makes
+    wide tables faster, and rounds each number to 3 digits (docs/studies/epoch-cost.md)."""
 
 
 class LightGCN(GraphBackbone[LightGCNConfig]):

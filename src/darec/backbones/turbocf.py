@@ -41,7 +41,7 @@ class TurboCF(ClosedForm[TurboCFConfig]):
         """Build the filter.
 
         Raises:
-            ConfigError: too little memory.
+            ConfigError: there is too little memory.
         """
         X, order = matrix_of(inputs.train), self.config.order
         n = X.shape[1]

@@ -1,4 +1,4 @@
-"""Contrast between two views of the same entities: what SGL, SimGCL and XSimGCL add to the ranking loss."""
+"""Contrast between two views of the same entities, which SGL, SimGCL and XSimGCL add to the ranking loss."""
 
 from __future__ import annotations
 
@@ -138,10 +138,10 @@ def contrast_rows(
         one: [n, d].
         other: [n, d].
         rows: [B], distinct, ascending.
-        counts: [B] how often each counts; None: once.
+        counts: [B] weight of each row; None: 1.
         of: what the rows are.
         temperature: divides the cosines.
-        among_all: tell a row from all rows of ``other``, rather than from those of ``rows``.
+        among_all: contrast a row with all rows of ``other``, rather than with those of ``rows``.
         layout: how the tables are divided among processes.
     """
     cuts = layout.cuts(rows, of)

@@ -1,4 +1,4 @@
-"""What ``compare``, ``sweep`` and ``ablate`` have in common: their options, and how they print and exit."""
+"""The common parts of ``compare``, ``sweep`` and ``ablate``: their options, output and exit status."""
 
 from __future__ import annotations
 

@@ -47,7 +47,7 @@ def command(
     if (user is None) == (liked is None):
         raise ConfigError("name either --user ID or --liked ITEM,ITEM,...")
     if k < 1:
-        raise ConfigError(f"-k {k}: give at least 1.")
+        raise ConfigError(f"-k {k}: must be at least 1.")
     loaded = opened(run, data)
     if user is not None:
         why = loaded.explain(user, item)
@@ -56,7 +56,7 @@ def command(
     if format is Format.JSON:
         print_json(asdict(why))
     else:
-        whom = f"user {user}" if user is not None else f"one who likes {liked}"
+        whom = f"user {user}" if user is not None else f"a user who likes {liked}"
         _print(why, whom, k)
 
 

@@ -67,8 +67,8 @@ def command(
         echo(f"darec: note: the bundle cannot read new texts: {why}", err=True)
     if index is not None:
         echo(
-            f"darec: note: the index of the bundle that was there ({index}) is gone with it; 'darec index {out}' makes "
-            "another.",
+            f"darec: note: the earlier bundle had an index ({index}), and the new one has none; make one with 'darec "
+            f"index {out}'.",
             err=True,
         )
     if bundle.manifest["run"]["refit"] is None:

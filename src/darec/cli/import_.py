@@ -186,7 +186,7 @@ def command(
 
 
 def _shown(console: Console, status: Status) -> Listener:
-    """Shows how far a long import is: in the status on a terminal, elsewhere in a line every ten seconds."""
+    """Show the progress of a long import: in the status on a terminal, elsewhere as a line every ten seconds."""
     from time import monotonic
 
     from darec.progress import EVERY

@@ -14,7 +14,7 @@ from darec.terminal import echo
 from darec.wording import counted_noun
 
 NAMES: Final = {"index.faiss": "lists of users", "similar.faiss": "items like one"}
-"""What the files of an index are for."""
+"""The use of each file of an index."""
 
 
 class IndexKind(StrEnum):
@@ -31,8 +31,8 @@ def command(
     kind: Annotated[
         IndexKind,
         typer.Option(
-            help="auto: exact below 100,000 items, from there on the first of hnsw, ivf and exact that reaches "
-            "--recall; flat: exact, and no index; hnsw: a graph of neighbours; ivf: lists of near items."
+            help="auto: exact below 100,000 items, otherwise the first of hnsw, ivf and exact that reaches "
+            "--recall; flat: exact, and no index; hnsw: a graph of neighbours; ivf: lists of similar items."
         ),
     ] = IndexKind.AUTO,
     recall: Annotated[
@@ -74,21 +74,21 @@ def command(
         echo(f"items like one: ranked exactly ({about['left_out']}).")
     if not about["tried"][-1]["pays"]:
         echo(
-            "darec: note: to score all items is quicker than to search the index at that effort, so lists of users are "
-            "ranked exactly: --kind auto, or --kind flat, takes it out.",
+            "darec: note: scoring all items is faster than searching the index at that effort, so lists of users are "
+            "ranked exactly. To remove the index, use --kind auto or --kind flat.",
             err=True,
         )
 
 
 def _tell(what: str, about: dict[str, Any], name: str) -> None:
-    """What an index finds, and whether that is what was asked for."""
+    """Print the recall of an index, and whether it reaches the requested one."""
     measured = about["recall"]
     found = measured["found"][name]
     said = f"recall@{measured['k']} {found} against exact lists, at effort {about['effort'][name]}"
     echo(f"{what}: {'no user to measure it on' if found is None else said}.")
     if found is not None and found < measured["wanted"]:
         echo(
-            f"darec: note: that is below --recall={measured['wanted']}, and no effort reached it: --kind auto takes a "
-            "kind that does, or none.",
+            f"darec: note: that is below --recall={measured['wanted']}, and no effort reached it. --kind auto chooses "
+            "a kind that does, or none.",
             err=True,
         )

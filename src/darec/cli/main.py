@@ -160,7 +160,7 @@ def _run() -> int:
     for stream in (sys.stdout, sys.stderr):
         if isinstance(
             stream, TextIOWrapper
-        ):  # a terminal or pipe that is not UTF-8 ends no command
+        ):  # a terminal or pipe that is not UTF-8 must not end a command
             stream.reconfigure(errors="backslashreplace")
     try:
         _check_words(sys.argv[1:])
@@ -176,7 +176,7 @@ def _run() -> int:
         return fail("aborted.", 1)
     except DarecError as error:
         return fail(error.command_line)
-    except BrokenPipeError:  # what reads the output has had enough, as head has
+    except BrokenPipeError:  # the reader of the output, such as head, has closed it
         os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
         return 1
     except OSError as error:

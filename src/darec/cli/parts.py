@@ -1,4 +1,4 @@
-"""What all commands that resolve parts have: the option ``--plugin``, and the names of the parts in the help."""
+"""The common parts of commands that resolve parts: the option ``--plugin``, and the names of the parts in the help."""
 
 from __future__ import annotations
 

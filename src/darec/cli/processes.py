@@ -1,4 +1,4 @@
-"""Taking part in the training of several processes: who starts them, and which one speaks."""
+"""Training in several processes: starting them, joining them, and which one prints."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from darec.errors import ConfigError, DarecError, DarecWarning
 from darec.terminal import echo
 
 MOST = 64
-"""Processes that ``--processes`` starts on one machine; torchrun starts as many as it is told to."""
+"""The most processes that ``--processes`` starts on one machine; torchrun has no such limit."""
 
 
 @dataclass(frozen=True)
 class Start:
-    """How many processes a command is to run in, and who starts them.
+    """The number of processes of a command, and who starts them.
 
     Attributes:
-        processes: as many as ``--processes`` says, on this machine.
+        processes: number of processes on this machine, from ``--processes``.
         ray: address of the Ray cluster whose workers run it.
-        workers: number of these.
+        workers: number of these workers.
         device: of the run; unless it is ``cpu``, each worker of Ray has a GPU.
-        threads: of each.
+        threads: number of threads of each process.
     """
 
     processes: int | None = None
@@ -38,9 +38,9 @@ class Start:
 
     def __post_init__(self) -> None:
         if self.ray is None and self.workers is not None:
-            raise ConfigError("--workers is the number of workers of Ray: give --ray ADDRESS too.")
+            raise ConfigError("--workers is the number of workers of Ray: add --ray ADDRESS.")
         if self.ray is not None and self.workers is None:
-            raise ConfigError(f"--ray {self.ray}: give the number of workers too, --workers N.")
+            raise ConfigError(f"--ray {self.ray}: add the number of workers, --workers N.")
         if self.ray is not None and self.processes is not None:
             raise ConfigError(
                 "--processes starts processes on this machine, and --ray on a cluster: choose one."
@@ -54,14 +54,14 @@ class Start:
 
 
 def start_others(start: Start, *, alone: str | None) -> None:
-    """Where several processes are asked for and this is none of them: start them, wait, and exit as they do.
+    """If several processes are asked for and this one is not one of them: start them, wait, and exit with their status.
 
     Args:
-        start: what is asked for.
-        alone: an option that was given and works in one process only.
+        start: the requested processes.
+        alone: an option of the command line that works in one process only.
 
     Raises:
-        ConfigError: what is asked for does not fit with ``alone``, or with the processes that are there already.
+        ConfigError: the number does not fit ``alone``, or the processes that a launcher started.
     """
     from darec.processes.joining import place
     from darec.processes.launch import launch, launched
@@ -70,14 +70,14 @@ def start_others(start: Start, *, alone: str | None) -> None:
     processes, there = start.processes, found[1] if found else 1
     if found is not None and processes is not None and processes != there:
         raise ConfigError(
-            f"--processes={processes}, and the launcher has started {there}: leave out --processes."
+            f"--processes={processes}, but the launcher has started {there}: leave out --processes."
         )
     if found is not None and start.ray is not None and not launched():
         raise ConfigError("--ray starts the workers itself: start the command without a launcher.")
     if alone and max(there, processes or 1, start.workers or 1) > 1:
         asked = "--processes" if start.ray is None else "--ray"
         remedy = "start one" if there > 1 else f"leave out {asked}"
-        raise ConfigError(f"{alone} works in one process: {remedy}.")
+        raise ConfigError(f"{alone} works only in one process: {remedy}.")
     if found is not None:
         return
     if start.ray is not None:
@@ -100,7 +100,7 @@ def start_others(start: Start, *, alone: str | None) -> None:
 
 @contextmanager
 def taking_part() -> Iterator[None]:
-    """Join the processes that a launcher has started with this one; of how the run ends, one of them speaks."""
+    """Join the processes that a launcher has started; one of them prints how the run ends."""
     from darec.processes import ElsewhereError, LostError
     from darec.processes.joining import joined
     from darec.processes.launch import LOST, end_with_parent, launched
@@ -137,7 +137,7 @@ def taking_part() -> Iterator[None]:
 
 @contextmanager
 def _ending(*, speaks: bool) -> Iterator[None]:
-    """Say that a process was lost; what was done until then is kept, so that the run was done in part."""
+    """Report that a process was lost. Finished work is kept, so the exit status says that the run was done in part."""
     from darec.processes import LostError
 
     try:

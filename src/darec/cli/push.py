@@ -14,7 +14,7 @@ from darec.terminal import echo
 from darec.wording import counted_noun
 
 ENOUGH: Final = 0.98
-"""Recall below which that is told, as 'darec index' wants it."""
+"""A smaller recall is reported; the same as the default of 'darec index'."""
 
 
 def command(

@@ -138,8 +138,8 @@ def command(
     ]
     if sum(whom) != 1:
         raise ConfigError(
-            "name either --user ID, --users FILE or --all, or --liked ITEM,ITEM,... or --about WORDS, or the latter "
-            "two as --cold-user."
+            "name users by --user ID, --users FILE or --all, or a new user by --liked ITEM,ITEM,..., --about WORDS or "
+            "--cold-user."
         )
     if (users is not None or all_) and out is None:
         raise ConfigError(
@@ -151,7 +151,7 @@ def command(
             (rest, None) if colon and head.strip().lower() == "liked" else (None, cold_user)
         )
     if about is not None and not about.strip():
-        raise ConfigError("--about is empty: say in words what the user likes.")
+        raise ConfigError("--about is empty: write words that say what the user likes.")
     if with_warm and cold_items is None:
         raise ConfigError("--with-warm needs new items: name their file with --cold-items.")
     if cold_items is None and item_id is not None:

@@ -39,11 +39,8 @@ class Asked:
         options: of :class:`darec.listing.request.ListOptions`, with paths in place of the contents of files. None means
             that the option was not given.
         include_seen: also list items that the user already has.
-        format: the output format.
-        safe_csv: make CSV safe for spreadsheets.
-        include_seen: also list what a user has already.
-        format: how to print.
-        safe_csv: for spreadsheets.
+            format: the output format.
+            safe_csv: make CSV safe for spreadsheets.
     """
 
     run: Path

@@ -1,4 +1,4 @@
-"""What a command that works in stages shows on standard error: a line a stage, and how far the long loops in it are."""
+"""Progress of commands that work in stages, on standard error: a line for each stage, and its long loops."""
 
 from __future__ import annotations
 
@@ -12,7 +12,10 @@ from darec.terminal import Console, echo
 
 @contextmanager
 def stages() -> Iterator[OnStage]:
-    """Yield what prints a stage; loops are shown on one line of a terminal, elsewhere by a line every ten seconds."""
+    """Yield a function that prints a stage.
+
+    Loops are shown on one line of a terminal, elsewhere by a line every ten seconds.
+    """
     console = Console(stderr=True)
     said = monotonic()
     status = console.status("")

@@ -225,7 +225,7 @@ def command(
             if current().leads:
                 print_json(run.metrics) if format is Format.JSON else _print(run)
     except KeyboardInterrupt:
-        if not launched():  # the process that started it says so
+        if not launched():  # the process that started this one prints it
             again = ["darec", "train", str(data), "--out", str(out), *["--auto"] * auto]
             again += [] if refit is None else ["--refit", str(refit)]
             again += start.words

@@ -91,7 +91,7 @@ def command(
     else:
         ranks = "; ".join(f"{name}: {study.median_rank(name):,.0f}" for name in study.cases[0].near)
         console.print(
-            f"{len(study.cases)} pairs of users at least {study.hops} edges apart whose texts are most alike, median "
+            f"{len(study.cases)} pairs of users at least {study.hops} edges apart with the most similar texts, median "
             f"rank as neighbours among {study.n_users:,} users: {ranks}",
             soft_wrap=True,
         )

@@ -271,7 +271,7 @@ class ColdStart:
 
         Args:
             liked: ids or titles of items, at least one.
-            k: how many at most.
+            k: largest number of items.
             with_warm: see :meth:`recommend`.
             exclude_seen: leave out the liked items themselves.
         """
@@ -293,7 +293,7 @@ class ColdStart:
 
         Args:
             text: words that say what the user likes, as in the catalogue's texts.
-            k: how many at most.
+            k: largest number of items.
             with_warm: see :meth:`recommend`.
             text_weight: weight of the cosines, 0 to 1; see docs/studies/about.md.
 
@@ -302,7 +302,7 @@ class ColdStart:
             ConfigError: the weight is not in [0, 1], or as in :meth:`recommend`.
         """
         if not 0 <= text_weight <= 1:
-            raise ConfigError(f"text_weight {text_weight:g}: give a number from 0 to 1.")
+            raise ConfigError(f"text_weight {text_weight:g}: must be from 0 to 1.")
         self._fitted()
         words = self._vectors([text], None)
         nobody, n = np.zeros(0, np.int64), self._scorer.n_items

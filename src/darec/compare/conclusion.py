@@ -1,4 +1,4 @@
-"""What a comparison found, in a sentence or two that follow from its figures by rule."""
+"""The conclusion of a comparison: a sentence or two that follow from its figures by rule."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ from darec.compare.result import Comparison, Variant
 
 
 def conclusion(comparison: Comparison) -> list[str]:
-    """The sentences: what is best, and by how much it differs from what it is compared with."""
+    """Return the sentences: the best variant, and its difference to the baseline."""
     metric = comparison.headline[0]
     done = [variant for variant in comparison.variants if metric in variant.test]
     if not done:
-        return ["No run has finished, so nothing can be said."]
+        return ["No run has finished, so there is no result."]
     if comparison.kind == "sweep":
         return _swept(comparison, metric)
     best = max(done, key=lambda variant: variant.test[metric].mean)
@@ -24,7 +24,7 @@ def conclusion(comparison: Comparison) -> list[str]:
         over = "the same backbone without alignment" if bare else comparison.words.over
         told.append(f", {_said(gain)} {over}")
     elif best.row == comparison.baseline and len(done) > 1:
-        told.append("; no change of it finds more" if comparison.kind == "ablation" else "")
+        told.append("; no change of it has a higher value" if comparison.kind == "ablation" else "")
     sentences = ["".join(told) + "."]
     return [*sentences, *_tail(comparison, best, done, metric)]
 
@@ -40,7 +40,7 @@ def _swept(comparison: Comparison, metric: str) -> list[str]:
 
 
 def _tail(comparison: Comparison, best: Variant, done: list[Variant], metric: str) -> list[str]:
-    """Whether the best over all items is so among the least popular ones too."""
+    """Return a sentence on the best variant among the least popular items."""
     groups = [group for group in comparison.groups if group.kind == "items" and group.size]
     if len(groups) < 2 or len(done) < 2:
         return []
@@ -51,7 +51,7 @@ def _tail(comparison: Comparison, best: Variant, done: list[Variant], metric: st
     first = max(known, key=lambda variant: variant.test[name].mean)
     place = f"among the least popular items ({groups[0].low} to {groups[0].high} training users)"
     if first is best:
-        return [f"It has the highest {place} as well, {best.test[name].mean:.4f}."]
+        return [f"It also has the highest {place}, {best.test[name].mean:.4f}."]
     return [
         f"{place[0].upper()}{place[1:]} it has {best.test[name].mean:.4f}, and {first.name} has more, "
         f"{first.test[name].mean:.4f}."

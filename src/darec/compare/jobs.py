@@ -27,8 +27,8 @@ from darec.errors import RunError
 from darec.files import is_free
 from darec.registry.origins import Parcel
 
-_TICK: Final = 0.25  # seconds between looks at what the runs have got to
-_PATIENCE: Final = 10.0  # seconds for a process to end once it was told to
+_TICK: Final = 0.25  # seconds between two reads of the runs' progress
+_PATIENCE: Final = 10.0  # seconds for a process to end after it was asked to
 
 
 @dataclass
@@ -67,7 +67,7 @@ def train(
     """Train every job that is not finished, or continue it.
 
     Args:
-        jobs: in the order in which they are begun.
+        jobs: in the order in which they are started.
         out: the comparison's folder, locked.
         data: the dataset's folder.
         fingerprint: fingerprint of the dataset, which must not change meanwhile.
@@ -139,7 +139,7 @@ def _start_server() -> None:
 
 
 def _error(run: _Running, out: Path) -> str | None:
-    """Why an ended process did not finish its run; None if it did."""
+    """Return why an ended process did not finish its run; None if it did."""
     run.process.join()
     with run.outcome:
         try:
@@ -212,7 +212,7 @@ def _fit(
             part.unpack()
         dataset = Dataset.load(data)
         if dataset.fingerprint() != fingerprint:
-            return f"{data} has changed since the comparison began: run the command again"
+            return f"{data} has changed since the comparison was started: run the command again"
         # An interrupted run continues with its own settings. They have the same hash, but threads may differ.
         config = None if begun else resolve_config(settings)
         fit(dataset, config=config, out=folder, resume=True, progress=False)

@@ -36,18 +36,18 @@ class Title(NamedTuple):
 
 @dataclass(frozen=True)
 class Kind:
-    """Words for tables, pages and messages.
+    """The words of a kind of comparison for tables, pages and messages.
 
     Attributes:
         title: of the page, before the dataset's name.
         command: that makes it.
-        section: heading of the first column: what a table's sections are.
-        row: heading of the second: what their rows are.
-        one: a row, in a sentence.
-        many: rows, in a sentence.
-        over: what gains are over, after "over"; ``{}`` is the baseline's name, here and in the next two.
+        section: heading of the first column, which names a table's sections.
+        row: heading of the second column, which names the rows.
+        one: name of a row, in a sentence.
+        many: name of rows, in a sentence.
+        over: the baseline of gains, after "over"; ``{}`` is the baseline's name, here and in the next two.
         differs: the same in short, after "differs from".
-        best: what is marked in a table.
+        best: meaning of the mark in a table.
         without: why there may be no gains.
     """
 
@@ -63,7 +63,7 @@ class Kind:
     without: str
 
     def over_baseline(self, baseline: str) -> Kind:
-        """The same words with the name of what gains are over, where they have a place for it."""
+        """Return the same words with the name of the baseline, where they have a place for it."""
         put_in = {
             name: getattr(self, name).format(baseline) for name in ("over", "differs", "without")
         }

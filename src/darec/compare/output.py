@@ -32,15 +32,15 @@ _LATEX: Final = str.maketrans(
 
 
 def render(comparison: Comparison, form: str) -> str:
-    """The text of one of the files: ``json``, ``markdown``, ``latex`` or ``csv``."""
+    """Return the text of one of the files: ``json``, ``markdown``, ``latex`` or ``csv``."""
     renderers = {"json": to_json, "markdown": to_markdown, "latex": to_latex, "csv": to_csv}
     return renderers[form](comparison)
 
 
 def print_tables(comparison: Comparison, console: Console) -> None:
-    """The terminal's tables, with legends and notes."""
+    """Print the tables for a terminal, with legends and notes."""
     one_pair = comparison.kind != "pairs"
-    if one_pair:  # named once, and not in every table, whose first column it would widen
+    if one_pair:  # named once: in every table it would widen the first column
         heading = f"{comparison.words.title} of {comparison.sections[0]}"
         console.print(Text(heading, style="bold"), end="\n\n")
     for sheet in sheets(comparison, brief=True):
@@ -55,7 +55,7 @@ def print_tables(comparison: Comparison, console: Console) -> None:
 
 
 def to_json(comparison: Comparison) -> str:
-    """Everything, as :meth:`Comparison.save` writes it."""
+    """Return everything in the form that :meth:`Comparison.save` writes."""
     return json.dumps(comparison.tree(), indent=2, ensure_ascii=False) + "\n"
 
 
@@ -157,7 +157,7 @@ def _markdown(cell: Cell) -> str:
 
 
 def _plain(text: str) -> str:
-    """Text that Markdown does not take for markup."""
+    """Return text that Markdown does not take for markup."""
     for mark in "\\|*_<`":
         text = text.replace(mark, f"\\{mark}")
     return text
@@ -168,7 +168,7 @@ def _line(cells: tuple[str, ...] | list[str]) -> str:
 
 
 def _latex(text: str) -> str:
-    """Text for LaTeX; what its fonts lack (a path may hold anything) becomes a question mark."""
+    """Return text for LaTeX; a character that its fonts lack becomes a question mark."""
     known = (
         text.replace("±", "\0").encode("latin-1", "replace").decode("latin-1").replace("\0", "±")
     )
@@ -183,7 +183,7 @@ def _latex_cell(cell: Cell) -> str:
 
 
 def _legend(comparison: Comparison, sheet: Sheet, mark: str) -> tuple[str, ...]:
-    """The sheet's legend, after what the mark of the best means where it is used."""
+    """Return the sheet's legend; the meaning of the mark of the best comes first, if it is used."""
     best = any(cell.best for _, rows in sheet.sections for row in rows for cell in row)
     return (*((f"{mark} {comparison.words.best}.",) if best else ()), *sheet.legend)
 

@@ -23,7 +23,7 @@ def write_page(
     """Write the page: tables, plots and notes in a single file that works without a network.
 
     Args:
-        comparison: what to show.
+        comparison: to show.
         path: the file.
         on_stage: called before each plot is drawn.
 
@@ -71,8 +71,8 @@ def write_markdown(comparison: Comparison, folder: str | Path, name: str = "READ
     """Write ``NAME.md`` and its plots as SVG files beside it, for a repository to keep.
 
     Args:
-        comparison: what to show.
-        folder: made where it is not there.
+        comparison: to show.
+        folder: of the files; it is created if it does not exist.
         name: of the Markdown file, without its ending.
 
     Returns:

@@ -19,19 +19,19 @@ if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
 MOST_SHARE = 2.0
-"""A gain above it, as a share, is of a figure near 0."""
-CUT = "An interval that reaches the frame goes on beyond it."
+"""A larger gain, as a share, is relative to a figure near 0."""
+CUT = "An interval that reaches the frame extends beyond it."
 
 
 def plots(comparison: Comparison) -> Iterator[tuple[str, str, Callable[[], Figure]]]:
-    """Name, caption and maker of every plot that has something to show."""
+    """Return name, caption and maker of every plot that has content."""
     metric, over = comparison.headline[0], comparison.words.over
     if comparison.kind == "sweep":
         yield from sweep_plots(comparison)
     else:
         yield (
             "accuracy",
-            f"Test {metric}: mean over seeds and standard deviation, each dot a seed. The dashed line is "
+            f"Test {metric}: mean over seeds and standard deviation; each dot is a seed. The dashed line is "
             f"{comparison.words.differs}.",
             lambda: accuracy(comparison, metric),
         )
@@ -57,14 +57,14 @@ def plots(comparison: Comparison) -> Iterator[tuple[str, str, Callable[[], Figur
         for axis in ("seconds", "epochs"):
             yield (
                 f"curves-{axis}",
-                f"Validation {comparison.monitor} over {axis} of training: a line a seed, a dot at the best epoch. "
-                "A dot alone is a model that is not trained by epochs.",
+                f"Validation {comparison.monitor} over {axis} of training: one line for each seed, with a dot at the "
+                "best epoch. A dot without a line is a model that is not trained in epochs.",
                 lambda axis=axis: curves(comparison, axis),  # type: ignore[misc]
             )
 
 
 def accuracy(comparison: Comparison, metric: str) -> Figure:
-    """Mean and standard deviation of each variant, a panel a section."""
+    """Draw mean and standard deviation of each variant, one panel for each section."""
     figure, panels = _panels(comparison.sections)
     for axes, section in zip(panels, comparison.sections, strict=True):
         finished = [variant for variant in comparison.of_section(section) if metric in variant.test]
@@ -83,7 +83,7 @@ def accuracy(comparison: Comparison, metric: str) -> Figure:
 
 
 def gains(comparison: Comparison, metric: str) -> Figure:
-    """Relative gain with its interval over users."""
+    """Draw the relative gain with its interval over users."""
     sections = _with_gains(comparison, metric) or comparison.sections
     figure, panels = _panels(sections)
     for axes, section in zip(panels, sections, strict=True):
@@ -105,7 +105,7 @@ def gains(comparison: Comparison, metric: str) -> Figure:
 
 
 def gains_by_group(comparison: Comparison, metric: str, kind: str) -> Figure:
-    """Gain in each group of users or of items: in percent, or as a difference (:func:`in_percent`)."""
+    """Draw the gain in each group of users or of items: in percent, or as a difference (:func:`in_percent`)."""
     groups = [group for group in comparison.groups if group.kind == kind and group.size]
     shares = in_percent(comparison, metric, kind)
     sections = _with_gains(comparison, metric) or comparison.sections
@@ -136,7 +136,7 @@ def gains_by_group(comparison: Comparison, metric: str, kind: str) -> Figure:
 
 
 def in_percent(comparison: Comparison, metric: str, kind: str) -> bool:
-    """Whether gains by group are drawn as shares: not where one is above 200%, a share of next to nothing."""
+    """Whether gains by group are drawn as shares; they are not if one is above 200%, relative to a figure near 0."""
     names = [f"{group.name}/{metric}" for group in comparison.groups if group.kind == kind]
     found = [
         v.gains[name].relative for v in comparison.variants for name in names if name in v.gains
@@ -145,7 +145,7 @@ def in_percent(comparison: Comparison, metric: str, kind: str) -> bool:
 
 
 def curves(comparison: Comparison, over: Literal["seconds", "epochs"]) -> Figure:
-    """Validation curves, a line a seed."""
+    """Draw validation curves, one line for each seed."""
     figure, panels = _panels(comparison.sections)
     for axes, section in zip(panels, comparison.sections, strict=True):
         for variant in comparison.of_section(section):
@@ -169,7 +169,7 @@ def curves(comparison: Comparison, over: Literal["seconds", "epochs"]) -> Figure
 
 
 def _with_gains(comparison: Comparison, metric: str) -> tuple[str, ...]:
-    """The sections that have a gain to draw: a backbone that was compared with nothing has none."""
+    """Return the sections that have a gain to draw; a backbone without a baseline has none."""
     return tuple(
         section
         for section in comparison.sections
@@ -181,7 +181,7 @@ def _with_gains(comparison: Comparison, metric: str) -> tuple[str, ...]:
 
 
 def _panels(sections: Sequence[str]) -> tuple[Figure, list[Axes]]:
-    """An empty panel for each section, at most two in a row."""
+    """Make an empty panel for each section, at most two in a row."""
     count = len(sections)
     columns = min(2, count)
     width = WIDTH if columns > 1 else SINGLE
@@ -206,10 +206,10 @@ def _whisker(axes: Axes, x: float, middle: float, low: float, high: float, colou
 
 
 def limits(shown: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
-    """The ends of an axis for means with intervals, and for 0, which the means decide.
+    """Return the ends of an axis for means with intervals and for 0.
 
-    Intervals may take as much room again as the means span with 0, and are cut beyond it: a gain over next to nothing
-    has an interval of hundreds of percent, in which all else would be lost.
+    The means decide. Intervals may extend the span of the means and 0 to twice its size, and are cut beyond it: a gain
+    over a figure near 0 has an interval of hundreds of percent, which would hide all others.
 
     Args:
         shown: mean, lower and upper end of each.

@@ -116,15 +116,15 @@ class Comparison(Tabular):
         dataset: the dataset folder's name.
         fingerprint: :meth:`darec.data.dataset.Dataset.fingerprint`.
         counts: ``users``, ``items``, ``train``, ``valid``, ``test``.
-        seeds: the seeds asked for.
+        seeds: the requested seeds.
         ks: cut-offs K.
-        mask: what evaluation masks, ``train`` or ``train+valid``.
-        monitor: the validation metric that picked each run's best epoch, such as ``recall@20``.
+        mask: the items that evaluation leaves out, ``train`` or ``train+valid``.
+        monitor: the validation metric that chose each run's best epoch, such as ``recall@20``.
         headline: the metrics to show first: recall and NDCG at the largest K.
         groups: groups of users by activity and of items by popularity, with bounds and sizes.
         variants: grouped by section; in a grid ``none`` is first; otherwise in the given order.
         command: the command that made it; empty if a program did.
-        made: when, ISO 8601.
+        made: time, ISO 8601.
         machine: processor, or the GPU for runs on one.
         jobs: number of runs trained at the same time, at the last call.
         versions: of ``darec``, ``torch`` and ``python``.
@@ -179,12 +179,12 @@ class Comparison(Tabular):
                     yield row
 
     def to_polars(self) -> pl.DataFrame:
-        """One row a figure of a variant, as in ``comparison.csv``."""
+        """One row for each variant and figure, as in ``comparison.csv``."""
         return pl.DataFrame(list(self.rows()), infer_schema_length=None)
 
     @property
     def words(self) -> Kind:
-        """What it is called."""
+        """The words of its kind."""
         return KINDS[self.kind].over_baseline(self.baseline)
 
     @property
@@ -197,13 +197,13 @@ class Comparison(Tabular):
         return tuple(variant for variant in self.variants if variant.section == section)
 
     def best(self, section: str, metric: str) -> Variant | None:
-        """The variant of a section with the highest test mean; None where none finished."""
+        """The variant of a section with the highest test mean; None if none finished."""
         finished = [variant for variant in self.of_section(section) if metric in variant.test]
         return max(finished, key=lambda variant: variant.test[metric].mean, default=None)
 
     @property
     def chosen(self) -> Variant | None:
-        """The variant with the highest validation mean, by the metric that picks epochs; None where none finished."""
+        """The variant with the highest validation mean, by the metric that chooses epochs; None if none finished."""
         finished = [variant for variant in self.variants if self.monitor in variant.valid]
         return max(finished, key=lambda variant: variant.valid[self.monitor].mean, default=None)
 
@@ -213,7 +213,7 @@ class Comparison(Tabular):
         return tuple(self.variants[0].changes) if self.kind == "sweep" else ()
 
     def tree(self) -> dict[str, Any]:
-        """Everything, as values for JSON."""
+        """Everything as values for JSON."""
         return {"schema_version": _SCHEMA_VERSION, **asdict(self)}
 
     def save(self, path: str | Path) -> None:
@@ -225,7 +225,7 @@ class Comparison(Tabular):
         """Read what :meth:`save` wrote.
 
         Args:
-            path: the file, or the folder that it is in.
+            path: the file, or its folder.
 
         Raises:
             RunError: the file does not exist or is not a comparison.

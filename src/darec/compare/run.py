@@ -152,7 +152,7 @@ def run_variants(
             f"than {MANY}."
         )
     if jobs < 1:
-        raise ConfigError(f"--jobs {jobs}: give at least 1.")
+        raise ConfigError(f"--jobs {jobs}: must be at least 1.")
     dataset = dataset or Dataset.load(data)
     grid = make_jobs(variants, numbers, dataset)
     rounds = itertools.zip_longest(*grid.values())

@@ -72,15 +72,15 @@ def summarise(
     """Read every run and compare the variants.
 
     Args:
-        variants: each with its settings.
-        jobs: each variant's runs.
-        errors: those that failed, by folder.
+        variants: the variants with their settings.
+        jobs: the runs of each variant.
+        errors: the errors of failed runs, by folder.
         out: the comparison's folder.
-        dataset: what they were trained on.
-        kind: what the variants are.
-        baseline: the row, in each section, that gains are measured against.
-        command: how this was asked for.
-        at_once: runs trained at once.
+        dataset: the training data.
+        kind: the kind of the variants.
+        baseline: the baseline row of each section.
+        command: the command, for the record.
+        at_once: number of runs trained at the same time.
         remarks: further notes.
         on_stage: called before the tests of each variant, which take a second or two.
     """

@@ -1,4 +1,4 @@
-"""The plots of a sweep: a metric against what was swept, on the validation and the test split."""
+"""The plots of a sweep: a metric against the varied setting, on the validation and the test split."""
 
 from __future__ import annotations
 
@@ -20,22 +20,24 @@ Scale = Literal["log", "linear", "even"]
 
 
 def sweep_plots(comparison: Comparison) -> Iterator[tuple[str, str, Callable[[], Figure]]]:
-    """Name, caption and maker of a plot for each headline metric."""
+    """Return name, caption and maker of a plot for each headline metric."""
     swept, seeds = comparison.swept, len(comparison.seeds)
-    others = f" A line a value of {' and '.join(map(_short, swept[1:]))}." if swept[1:] else ""
-    spread = " and Student's 95% interval, each dot a seed" if seeds > 1 else ""
+    others = (
+        f" One line for each value of {' and '.join(map(_short, swept[1:]))}." if swept[1:] else ""
+    )
+    spread = " and Student's 95% interval; each dot is a seed" if seeds > 1 else ""
     based = " The grey line is the base's value." if _base(comparison) is not None else ""
     for metric in comparison.headline:
         yield (
             f"sweep-{metric.partition('@')[0]}",
-            f"{metric} against {_short(swept[0])}, validation and test: mean over seeds{spread}.{others} The ring is "
-            f"what validation {comparison.monitor} chooses.{based}",
+            f"{metric} against {_short(swept[0])}, validation and test: mean over seeds{spread}.{others} The ring "
+            f"marks the choice by validation {comparison.monitor}.{based}",
             lambda metric=metric: sweep(comparison, metric),  # type: ignore[misc]
         )
 
 
 def sweep(comparison: Comparison, metric: str) -> Figure:
-    """The metric against the first setting swept, a line for each combination of the others, a panel a split."""
+    """Draw the metric against the first varied setting: a line for each combination of the others, a panel a split."""
     first, *others = comparison.swept
     values = _distinct([variant.changes[first] for variant in comparison.variants])
     scale = scale_of(values)
@@ -71,9 +73,10 @@ def sweep(comparison: Comparison, metric: str) -> Figure:
 
 
 def scale_of(values: Sequence[Any]) -> Scale:
-    """How to space values: by their logarithm where they are geometric, as numbers, or one beside the other.
+    """Choose the spacing of values: by their logarithm if they are geometric, as numbers, or evenly.
 
-    Geometric: positive, at least threefold from end to end, and steps more alike as ratios than as differences.
+    Geometric values are positive, the last is at least three times the first, and their ratios vary less than their
+    differences.
     """
     numbers = [v for v in values if isinstance(v, int | float) and not isinstance(v, bool)]
     if len(numbers) < len(values) or len(values) < 2:

@@ -53,16 +53,16 @@ def assemble(
     chosen: ImportOptions,
     tally: Tally,
 ) -> Dataset:
-    """The dataset, in memory.
+    """Make the dataset, in memory.
 
     Args:
         ids: of users and of items, in order.
-        splits: the pairs of each.
-        read: what was read.
+        splits: the pairs of each split.
+        read: the interactions that were read.
         catalogue: the items.
         method: of the split.
         chosen: the import's options.
-        tally: what was merged, dropped or moved.
+        tally: the counts of merged, dropped and moved interactions.
     """
     user_ids, item_ids = ids
     settings = asdict(chosen) | {"split": method, "columns": read.columns} | catalogue.about

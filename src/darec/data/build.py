@@ -1,6 +1,6 @@
 """From files to a dataset: read, threshold, merge, join the items, k-core, split, number.
 
-Whatever is merged, dropped or moved is counted in the manifest's ``tally`` and reported in its ``notices``. Invalid
+All that is merged, dropped or moved is counted in the manifest's ``tally`` and reported in its ``notices``. Invalid
 input is refused before anything is written.
 """
 

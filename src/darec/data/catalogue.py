@@ -62,9 +62,7 @@ def read_catalogue(
             )
     if table is None:
         if chosen.text_fields or chosen.text_template or chosen.title:
-            raise DataError(
-                f"{read.name} brings no items to take text from: name their file with --items."
-            )
+            raise DataError(f"{read.name} has no items with text: name their file with --items.")
         return None
     table = distinct_items(table.without(chosen.ignore_columns), chosen.item_id)
     fields = table_of_items(table, chosen.item_id)
@@ -84,7 +82,7 @@ def _table(items: Any, read: Source, chosen: ImportOptions) -> SourceTable | Non
     name = chosen.item_id
     if name is not None and (read.frame["item"] == name).any():
         raise DataError(
-            f"{table.name}: {name!r} is an item of {read.name} and no column's name: write a header into "
+            f"{table.name}: {name!r} is an item of {read.name} and not the name of a column: write a header into "
             "the items' file."
         )
     return table

@@ -1,4 +1,4 @@
-"""The steps from the interactions of a file to those of a dataset; whatever they remove is counted.
+"""The steps from the interactions of a file to those of a dataset; all that they remove is counted.
 
 Every step takes and returns a frame with ``user``, ``item`` and ``line``, and with ``rating``, ``time`` and ``split``
 if they are known.
@@ -48,10 +48,10 @@ def drop_low_ratings(
 def merge_repeats(frame: pl.DataFrame, source: Source, method: str, tally: Tally) -> pl.DataFrame:
     """Merge repeated pairs: the earliest split, where it is given, then the earliest time, then the first line is kept.
 
-    A pair in train and test is thus a training pair, which keeps what is tested unseen.
+    A pair in train and test is thus a training pair, so that training never sees a test pair.
 
     Raises:
-        DataError: a value of the split column names no split.
+        DataError: a value of the split column is not the name of a split.
     """
     if method == "column":
         rank = split_ranks(frame["split"], frame["line"], source)
@@ -160,7 +160,7 @@ def given_cuts(source: Source, method: str, options: ImportOptions) -> tuple[flo
     name = source.columns.get("time", "")
     if method == "global-time" and plain(name) == "position":
         raise DataError(
-            f"{source.name}: column {name!r} is a place in one user's history and no time that users share: name a "
+            f"{source.name}: column {name!r} is a place in one user's history and not a time that users share: name a "
             f"column of times with {OPTIONS['time']}, or use the split 'temporal-user'."
         )
     if options.time_cuts is None:

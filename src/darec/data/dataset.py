@@ -66,8 +66,8 @@ class Dataset:
         path: the folder it was loaded from or saved to.
         cold: items that are not among these: the split ``cold-items`` holds them out of training altogether, for
             ``valid`` and for ``test``. It is empty for every other split.
-        vectors: language vectors that :func:`darec.encode_dataset` made of a dataset in memory, by the name of the
-            folder that they are written to; those of a dataset on disk are there.
+        vectors: language vectors that :func:`darec.encode_dataset` made of a dataset in memory, by the name of their
+        folder; those of a dataset on disk are in that folder.
         extra: ``item_id`` and further fields of every item, in row order (see :attr:`fields`); None if there are none.
     """
 
@@ -120,8 +120,8 @@ class Dataset:
         """
         if self.cold:
             raise DataError(
-                f"{self.path or 'the dataset'} holds items out altogether, which no training meets: import the sources "
-                "again with another split to train on all of them."
+                f"{self.path or 'the dataset'} holds cold items out of training: to train on all items, import the "
+                "sources again with another split."
             )
         if not len(self.valid) and not len(self.test):
             return self
@@ -165,7 +165,7 @@ class Dataset:
         return ItemFields(self.catalogue, self.extra, str(self.path or "the dataset"))
 
     def fingerprint(self) -> str:
-        """Hash of ids and splits: it is equal for two datasets exactly if they pose the same problem.
+        """Hash of ids and splits, which is equal for two datasets exactly if these are equal.
 
         It is computed once. A loaded dataset takes it from its manifest, as long as its files have the size and the
         time that the manifest names.
@@ -312,7 +312,7 @@ def check_target(path: Path, *, overwrite: bool) -> None:
     """Check that a dataset may be written to ``path``: it is free, an empty folder, or a dataset to be overwritten.
 
     Raises:
-        DataError: it may not.
+        DataError: it may not be written.
     """
     settle(path)
     _check_target(path, overwrite=overwrite)

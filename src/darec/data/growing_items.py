@@ -1,4 +1,4 @@
-"""The items of a dataset that grows: which are new, and the fields of all."""
+"""The items of a dataset that grows: the new items, and the fields of all items."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def new_catalogue(
     unknown_items: str,
     tally: Tally,
 ) -> pl.DataFrame:
-    """``item_id``, ``title`` and ``text`` of the items that are new, in the order of their ids.
+    """Return ``item_id``, ``title`` and ``text`` of the new items, in the order of their ids.
 
     Args:
         dataset: the dataset that they are added to.
@@ -67,7 +67,7 @@ def new_catalogue(
             )
             new, strangers = new.filter(pl.col("text").is_not_null()), strangers.clear()
         else:
-            tally.note("unknown_items_kept", len(textless), f"{what}: kept without.")
+            tally.note("unknown_items_kept", len(textless), f"{what}: kept without text.")
     bare = pl.DataFrame({"item_id": strangers}, {"item_id": pl.String}).with_columns(
         title=pl.lit(None, pl.String), text=pl.lit(None, pl.String)
     )
@@ -91,14 +91,14 @@ def _tell_of_changes(dataset: Dataset, frame: pl.DataFrame, rows: IntArray, tall
         len(changed),
         f"{counted_noun(len(changed), 'known item has', 'known items have')}"
         f" another title or text now, the first {changed[0] if changed else ''!r}: the "
-        "earlier ones stay, which the model has learned from. Import and train anew to take up the later ones.",
+        "earlier ones stay, because the model has learned from them. To use the later ones, import and train again.",
     )
 
 
 def grown_fields(
     dataset: Dataset, found: LaterItems | None, ids: IdMap, tally: Tally
 ) -> pl.LazyFrame | None:
-    """The fields of all items: those of a later file replace earlier ones."""
+    """Return the fields of all items; those of a later file replace earlier ones."""
     if dataset.extra is None and found is None:
         return None
     order = pl.DataFrame({"item_id": ids.texts}, {"item_id": pl.String})
@@ -109,7 +109,7 @@ def grown_fields(
     common = [name for name in later.columns if name in old.columns and name != "item_id"]
     for name in common:
         old, later = _of_one_type(old, later, name, found.table.name)
-    # A field that the later file has counts for all its items, also where it is empty there.
+    # A field of the later file replaces the earlier one for all its items, also if it is empty.
     told = pl.Series("item_id", later["item_id"])
     kept = old.filter(~pl.col("item_id").is_in(told.implode()))
     renewed = later.join(old.drop(common), on="item_id", how="left", maintain_order="left")
@@ -134,7 +134,7 @@ def same_fields(before: pl.LazyFrame | None, after: pl.LazyFrame | None) -> bool
 def _of_one_type(
     old: pl.DataFrame, later: pl.DataFrame, name: str, file: str
 ) -> tuple[pl.DataFrame, pl.DataFrame]:
-    """Both frames with one type of values in each field. Raises ``DataError`` if no type fits both."""
+    """Return both frames with one type of values in each field. Raises ``DataError`` if no type fits both."""
     kinds = old[name].dtype, later[name].dtype
     if kinds[0] == kinds[1]:
         return old, later
@@ -147,6 +147,6 @@ def _of_one_type(
     ):
         return old, later.with_columns(pl.col(name).cast(kinds[0]))
     raise DataError(
-        f"{file}: field {name!r} holds {kinds[1]} here and {kinds[0]} in the dataset: write its values as they were "
-        "written for the import."
+        f"{file}: field {name!r} holds {kinds[1]} here and {kinds[0]} in the dataset: write its values in the same "
+        "form as for the import."
     )

@@ -1,7 +1,7 @@
 """A dataset that grows: later interactions, users and items are appended; earlier ones keep their row and their split.
 
-Files are read in the way that the import's manifest names. The usual faults of new data are not refused: known pairs,
-repeats and items without text are counted and reported.
+Files are read with the options in the import's manifest. Common faults of new data are not refused: known pairs,
+repeated pairs and items without text are counted and reported.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class Growth:
 
     Attributes:
         dataset: the larger dataset, in memory; new interactions are training pairs.
-        counts: how much was added and how much was not, by name.
+        counts: numbers of added and of left-out users, items and interactions, by name.
         notices: the same in sentences, for counts above zero.
         users: rows of old users who have new interactions.
         empty: whether nothing was added and no field has changed.
@@ -63,28 +63,28 @@ def grow(
 
     Args:
         dataset: the earlier dataset; it is not changed.
-        interactions: file or table in memory, as :func:`darec.data.build.import_dataset` takes them; None for none.
-        items: file or table of items, new ones and known ones; None for none. Of known items, fields for filters are
-            renewed; titles and texts stay, since models have learned from them.
-        columns: names of the interactions' columns; None, and what is None in it: as in the import, else guessed.
-        item_id: name of the items' id column; likewise.
-        unknown_items: what to do with new items without text, where the dataset's items have text: leave them out with
-            their interactions, keep them, or refuse them. Where no item has text, all are kept.
+        interactions: file or table in memory, in a form that :func:`darec.data.build.import_dataset` reads; or None.
+        items: file or table of new and known items; or None. For known items, fields for filters are replaced; titles
+            and texts stay, since models have learned from them.
+        columns: names of the interactions' columns; those that are None are named as in the import, else guessed.
+        item_id: name of the items' id column; None: as in the import, else guessed.
+        unknown_items: what to do with new items without text if the dataset's items have text: leave them out with
+            their interactions, keep them, or refuse them. If no item has text, all are kept.
 
     Raises:
-        DataError: a file cannot be read (the message names file, line and remedy), or the dataset holds items out.
+        DataError: a file cannot be read (the message names file, line and remedy), or the dataset holds cold items out.
         ConfigError: there are neither interactions nor items, or ``unknown_items`` has an unknown value.
     """
     if interactions is None and items is None:
-        raise ConfigError("nothing to update by: name new interactions, or new items.")
+        raise ConfigError("there is nothing to add: name new interactions, or new items.")
     if unknown_items not in UNKNOWN_ITEMS:
         raise ConfigError(
             f"unknown_items {unknown_items!r}: choose from {', '.join(UNKNOWN_ITEMS)}."
         )
     if dataset.cold:
         raise DataError(
-            f"{dataset.path or 'the dataset'} holds items out altogether, which are neither new nor known: import the "
-            "sources again with another split."
+            f"{dataset.path or 'the dataset'} holds cold items out of training, and cannot grow: import the sources "
+            "again with another split."
         )
     tally = Tally()
     read = None if interactions is None else _read(dataset, interactions, columns or Columns())
@@ -174,8 +174,8 @@ def _rated(read: Source, least: float | None) -> Source:
         return read
     if "rating" not in read.frame.columns:
         raise DataError(
-            f"{read.name}: the import left out ratings below {least:g}, and there is no rating: name its column with "
-            "--rating-column."
+            f"{read.name}: the import left out ratings below {least:g}, and this file has no ratings: name the "
+            "column with --rating-column."
         )
     kept = read.frame.filter(pl.col("rating") >= least)
     lower = len(read.frame) - len(kept)
@@ -208,7 +208,7 @@ def _resized(pairs: Interactions, n_users: int, n_items: int) -> Interactions:
 
 
 def _sources(*read: Source | LaterItems | None) -> list[dict[str, Any]]:
-    """What the manifest stores about the files."""
+    """Return the manifest's entry on the files."""
     found = []
     for one in read:
         files = () if one is None else one.table.files if isinstance(one, LaterItems) else one.files

@@ -1,4 +1,4 @@
-"""The order of ids in a dataset, which gives each its row."""
+"""The order of ids in a dataset, which defines their rows."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""How files become a dataset: the options of an import, checked."""
+"""The options of an import, and their check."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ METHODS: Final = ("column", *SPLIT_METHODS)
 
 @dataclass(frozen=True)
 class ImportOptions:
-    """How files become a dataset.
+    """The options of an import.
 
     Attributes:
         columns: names of the interactions' columns; None is a guess. A mapping is accepted too, such as ``{"user":
@@ -107,9 +107,11 @@ def import_options(options: Mapping[str, Any]) -> ImportOptions:
     if chosen.text_fields and chosen.text_template:
         raise ConfigError("give text fields or a text template, not both.")
     if chosen.min_rating is not None and not math.isfinite(chosen.min_rating):
-        raise ConfigError(f"min_rating {chosen.min_rating}: give a finite number.")
+        raise ConfigError(f"min_rating {chosen.min_rating}: must be a finite number.")
     if chosen.k_core < 0:
-        raise ConfigError(f"k_core {chosen.k_core}: give a number of interactions, 0 for none.")
+        raise ConfigError(
+            f"k_core {chosen.k_core}: must be a number of interactions, or 0 for no k-core."
+        )
     if chosen.time_cuts is not None and chosen.split != "global-time":
         raise ConfigError(
             "time cuts are for the split 'global-time': choose it, or leave them out."
@@ -125,7 +127,7 @@ def _check_encoding(name: str) -> None:
     """Whether the codec decodes bytes to text, unlike Python's ``undefined``, ``hex`` and ``zip``."""
     try:
         reads = "a-1,2\n".encode(name).decode(name) == "a-1,2\n"
-        with suppress(UnicodeDecodeError):  # as it may say of a file, with the place
+        with suppress(UnicodeDecodeError):  # it may raise the same for a file, with the place
             b"a-1,2\n".decode(name)
     except (LookupError, ValueError, TypeError, AssertionError):
         reads = False

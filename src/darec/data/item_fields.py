@@ -65,7 +65,7 @@ def _text(value: Any) -> str | None:
 
 
 def _told(values: pl.Series) -> pl.Series:
-    """Text as what it says it is: numbers, truth, or text."""
+    """Return text as numbers or booleans if all values are such, else as text."""
     plain = values.str.strip_chars().replace("", None)
     there = plain.drop_nulls()
     if not len(there):

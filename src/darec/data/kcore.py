@@ -14,10 +14,10 @@ def k_core(users: IntArray, items: IntArray, k: int) -> NDArray[np.bool_]:
     Args:
         users: [E] user of each pair, distinct pairs.
         items: [E] item of each pair.
-        k: the least number; 1 or less keeps all.
+        k: the smallest number of pairs; 1 or less keeps all.
 
     Returns:
-        [E] bool; all False where no such set exists.
+        [E] bool; all False if no such set exists.
     """
     kept = np.ones(len(users), bool)
     if not len(users):

@@ -1,4 +1,4 @@
-"""Items from a file that comes after the import: read as the import read its own, with the dataset's template."""
+"""Reads items from a file after the import, in the way of the import and with the dataset's template."""
 
 from __future__ import annotations
 
@@ -27,12 +27,12 @@ class LaterItems:
     """Items of a later file.
 
     Attributes:
-        table: as read; ``table.at(line)`` says where.
+        table: the file; ``table.at(line)`` names a place in it.
         fields: ``item_id`` and the fields, in the order of the file.
-        frame: ``item_id``, ``title`` and ``text``, made as the dataset's own were.
+        frame: ``item_id``, ``title`` and ``text``, made in the same way as the dataset's own.
         lines: place of each in the file.
         used: names of the fields that make the text.
-        notices: what was assumed, one sentence each.
+        notices: the assumptions that were made, one sentence each.
     """
 
     table: SourceTable
@@ -49,20 +49,20 @@ class LaterItems:
 
 
 def read_later_items(dataset: Dataset, source: Any, *, id_column: str | None = None) -> LaterItems:
-    """Read items and make their texts as the dataset's manifest says that its own were made.
+    """Read items and make their texts by the recipe in the dataset's manifest.
 
-    A field of the template that no item has counts as empty, as it does in an import for an item without it. A dataset
-    that was not imported has no template: the field ``text`` is taken as it is.
+    A field of the template that no item has counts as empty, as in an import for an item without it. A dataset that was
+    not imported has no template: the field ``text`` is used.
 
     Args:
-        dataset: the dataset that they are to go with.
-        source: .jsonl, .csv, .tsv or .parquet, or a table in memory (see :func:`darec.data.ingest.frames.to_items`); an
-            id and fields.
+        dataset: the dataset of the other items.
+        source: .jsonl, .csv, .tsv or .parquet, or a table in memory (see :func:`darec.data.ingest.frames.to_items`),
+            with an id and fields.
         id_column: name of the id's column; None: as in the import, else guessed from the usual names.
 
     Raises:
-        DataError: no such file, an empty or damaged one, no id, an id twice, or none of the template's fields; each
-            with file and line.
+        DataError: the file does not exist, is empty or is damaged; an id is missing or repeated; or there is none of
+            the template's fields. The error names file and line.
     """
     options = dataset.manifest.get("options", {})
     if isinstance(source, str | Path):
@@ -84,7 +84,7 @@ def read_later_items(dataset: Dataset, source: Any, *, id_column: str | None = N
     own = words_of(items, TEXT) if used and TEXT in items.columns and TEXT not in used else []
     if used and len(missing) == len(used) and not any(own):
         raise DataError(
-            f"{table.name}: items of this dataset make their text of {', '.join(map(repr, used))}, and the new "
+            f"{table.name}: the texts of this dataset are made of {', '.join(map(repr, used))}, and the new "
             f"items have none of these (they have {', '.join(map(repr, items.columns[1:])) or 'an id alone'}): "
             "name their fields as in the import."
         )
@@ -101,14 +101,14 @@ def read_later_items(dataset: Dataset, source: Any, *, id_column: str | None = N
         frame, taken, told = _with_own_texts(dataset, frame, whole, beside, own)
         missing = [] if taken == len(frame) else missing
         notices += told
-    notices += [f"no new item has {name!r}: their texts go without it." for name in missing]
+    notices += [f"no new item has {name!r}: their texts are made without it." for name in missing]
     return LaterItems(table, items, frame, table.frame[LINE].to_list(), used, tuple(notices))
 
 
 def _with_own_texts(
     dataset: Dataset, frame: pl.DataFrame, whole: pl.DataFrame, fields: list[str], own: list[str]
 ) -> tuple[pl.DataFrame, int, list[str]]:
-    """The items with their own text where they have none of the fields, how many these are, and what to tell."""
+    """Return the items, some with their own text for lack of the fields; the number of these; and notices."""
     described = [False] * len(whole)
     for name in fields:
         values = words_of(whole, name)
@@ -132,6 +132,6 @@ def _with_own_texts(
         told.append(
             f"{counted_noun(unused, 'new item has', 'new items have')} a field {TEXT!r} that is not in "
             f"{agreeing(unused, 'its text', 'their texts')}, which {agreeing(unused, 'is', 'are')} made of {names} "
-            "as in the import: write into these fields what is to count."
+            "as in the import: write the text into these fields."
         )
     return frame.with_columns(pl.Series("text", texts, pl.String)), sum(taken), told

@@ -1,4 +1,4 @@
-"""Ids that are seldom meant: words for a missing value, and numbers that a spreadsheet has shortened."""
+"""Suspicious ids: words for a missing value, and numbers that a spreadsheet has shortened."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ SHORTENED: Final = re.compile(r"\d([.,]\d+[eE]\+?|[eE]\+)\d+")
 
 
 def note_odd_ids(users: list[str], items: list[str], tally: Tally) -> None:
-    """Note the sentences about such ids.
+    """Note notices about such ids.
 
     Args:
         users: ids of all users.
@@ -24,12 +24,12 @@ def note_odd_ids(users: list[str], items: list[str], tally: Tally) -> None:
         missing = [one for one in ids if one in MISSING]
         if missing:
             tally.notices.append(
-                f"read as ids of {kind}s: {', '.join(map(repr, missing))}. Where this means that there is none, take "
-                "these interactions out."
+                f"read as ids of {kind}s: {', '.join(map(repr, missing))}. If they mean that the id is missing, remove "
+                "these interactions."
             )
         short = [one for one in ids if SHORTENED.fullmatch(one)]
         if short:
             tally.notices.append(
                 f"{counted_noun(len(short), f'{kind} id looks', f'{kind} ids look')} like {short[0]!r}: a spreadsheet "
-                "writes long numbers so, and different ids may have become one. Export them as text."
+                "writes long numbers in this form, and different ids may have become one. Export them as text."
             )

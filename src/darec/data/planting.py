@@ -1,4 +1,4 @@
-"""What the synthetic world is made of: tastes and traits in exact proportions, and choices drawn from them.
+"""The parts of the synthetic world: tastes and traits in exact proportions, and choices drawn from them.
 
 See :mod:`darec.data.synthetic` for the model and its dials.
 """
@@ -18,13 +18,13 @@ Factors = NDArray[np.float64]
 
 _START: Final = 1_672_531_200  # 2023-01-01, UTC; in seconds
 _DAY: Final = 86_400
-_CELLS: Final = 2_000_000  # utilities held at once: 16 MB
+_CELLS: Final = 2_000_000  # utilities in memory at once: 16 MB
 
 
 def topic_tastes(
     n_users: int, subtopic: IntArray, per_topic: int, rng: np.random.Generator
 ) -> tuple[Factors, Factors]:
-    """Tastes for topics and subtopics, and the items' membership of them, less its mean; see :func:`standardise`.
+    """Draw tastes for topics and subtopics, with the items' membership of them minus its mean; see :func:`standardise`.
 
     Args:
         n_users: U.
@@ -46,10 +46,10 @@ def topic_tastes(
 def latent_tastes(
     shared_users: Factors, n_items: int, dim: int, rng: np.random.Generator
 ) -> tuple[Factors, Factors]:
-    """Tastes for latent traits, orthogonal over users to the shared tastes, and the items' traits.
+    """Draw tastes for latent traits, orthogonal over users to the shared tastes, and the items' traits.
 
-    It is the users' side that is made orthogonal. Were it the items', traits would sum to zero within each subtopic, so
-    that items of like text had unlike traits: a little information in the text after all.
+    The users' side is made orthogonal. With the items' side, traits would sum to zero within each subtopic, so items of
+    similar text would have dissimilar traits, and the text would have some information about them.
 
     Args:
         shared_users: [U, d_sh].
@@ -91,12 +91,12 @@ def activity(
 ) -> IntArray:
     """[U] interactions of each user, log-normal (sigma 0.8) above the least; they add up to mean * U, rounded.
 
-    ``least <= mean < most`` is the caller's to see to.
+    The caller must ensure ``least <= mean < most``.
     """
     counts = np.full(n_users, least, np.int64)
     weights = rng.lognormal(0, 0.8, n_users)
     left = round(mean * n_users) - counts.sum()
-    while left > 0:  # what overflows at the most active goes to the others
+    while left > 0:  # interactions above the limit go to the other users
         room = np.where(counts < most, weights, 0)
         counts += rng.multinomial(left, room / room.sum())
         left = np.maximum(counts - most, 0).sum()

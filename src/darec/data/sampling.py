@@ -15,10 +15,9 @@ from darec.types import IntArray, Interactions, RowArray
 
 
 class Sampler(nn.Module):
-    """Draws positives and negatives from the training interactions, on the device it is moved to.
+    """Draws positives and negatives from the training interactions, on its device.
 
-    A user who has every item teaches nothing of what is liked less: no negative can be drawn, and the pairs of such
-    users are in no epoch.
+    For a user who has every item no negative can be drawn, so the pairs of such users are in no epoch.
 
     A uniform draw among the items that a user does *not* have needs no rejection: draw the rank r of the negative
     among them, then find by binary search how many of the user's items come before it. In a user's ascending
@@ -36,7 +35,7 @@ class Sampler(nn.Module):
         full_users: rows of the users who have every item.
 
     Raises:
-        DataError: no interactions, or nobody among their users lacks an item.
+        DataError: there are no interactions, or every user has every item.
     """
 
     users: Tensor
@@ -51,13 +50,13 @@ class Sampler(nn.Module):
         super().__init__()
         self.layout = layout
         if not len(train):
-            raise DataError("the training split is empty: nothing can be learned from it.")
+            raise DataError("the training split is empty, so there is nothing to learn from.")
         full = train.user_degree >= train.n_items
         self.full_users: IntArray = np.flatnonzero(full)
         kept = np.flatnonzero(~full[train.users]) if full.any() else None
         if kept is not None and not kept.size:
             raise DataError(
-                f"every user has all {train.n_items} items in training, so that nothing tells what they like less: "
+                f"every user has all {train.n_items} items in training, so there are no negatives: "
                 "import more items, or choose a split that leaves some out."
             )
         self.n_items = train.n_items
@@ -83,7 +82,7 @@ class Sampler(nn.Module):
             "_slot": np.full(train.n_items, -1, np.int64),
         }
         for name, array in arrays.items():
-            # What is mapped from the dataset's files stays there.
+            # Arrays that are mapped from the dataset's files stay mapped.
             copied = array if array.flags.writeable else array.copy()
             self.register_buffer(name, torch.from_numpy(copied), persistent=False)
 
@@ -92,10 +91,10 @@ class Sampler(nn.Module):
 
     def epoch(self, batch_size: int, generator: torch.Generator) -> Iterator[tuple[Tensor, Tensor]]:
         """Every pair once, in random batches of ([B] users, [B] items), each sorted by user."""
-        # Random batch numbers, sorted stably: a batch's rows stand in the order of the data, so that its look-ups walk
+        # Random batch numbers, sorted stably: a batch's rows have the order of the data, so that its look-ups go
         # through memory in one direction.
         device = generator.device
-        # On a CPU the draw is the same in half the memory.
+        # On a CPU this gives the same draw with half the memory.
         small = device.type == "cpu" and len(self) < 2**31
         kind = torch.int32 if small else torch.int64
         shuffled = torch.randperm(len(self), generator=generator, device=device, dtype=kind)
@@ -151,7 +150,7 @@ class Sampler(nn.Module):
     def blocked(self, users: Tensor, items: Tensor) -> Tensor:
         """[B, M] bool, True where ``items[m]`` is a training positive of ``users[b]``.
 
-        Costs the degrees of the users, not B x M look-ups.
+        The cost is the sum of the users' degrees, not B x M look-ups.
 
         Args:
             users: [B], whose pairs are here.
@@ -174,7 +173,7 @@ class Sampler(nn.Module):
 def _gaps(train: Interactions) -> RowArray:
     """[E] ``user * (I + 1) + item - place of the item among the user's``, ascending."""
     width = train.n_items + 1
-    # In 32 bits where they fit: half the memory that a search walks through.
+    # In 32 bits if they fit, which halves the memory of a search.
     small = train.n_users * width < 2**31
     gaps: RowArray = np.empty(len(train), np.int32 if small else np.int64)
     start = 0

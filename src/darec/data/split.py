@@ -1,7 +1,7 @@
 """Splitting interactions into train, valid and test: at random per user, by time per user, by time overall, or by item.
 
-The random choices come from a hash of (seed, user, item) and not from a stream of random numbers: what happens to a
-pair depends on the pair alone, never on the order of the rows.
+The random choices come from a hash of (seed, user, item) and not from a stream of random numbers: the split of a pair
+depends only on the pair and the seed, never on the order of the rows.
 """
 
 from __future__ import annotations
@@ -41,11 +41,11 @@ def split_interactions(
         - ``temporal-user``: each user's items by time in the ratios, the oldest in train.
         - ``leave-last-out``: each user's last item in test, the one before in valid, the rest in train.
         - ``global-time``: train before the first cut, valid from there to before the second, test from there on.
-          Without ``time_cuts`` the cuts are the times at the quantiles that the ratios ask for. Users and items may be
-          left without a training interaction; what becomes of them is the caller's choice.
+          Without ``time_cuts`` the cuts are the times at the quantiles of the ratios. Users and items may have no
+          training interaction; the caller decides about them.
         - ``cold-items``: a share of the items is cold, drawn by :func:`cold_items`; all their interactions are in valid
           (half of the items) or in test (the others). The warm items' interactions are split as by ``random``, so that
-          early stopping and settings rest on warm items as well, and one run tells of both.
+          early stopping and settings depend on warm items too, and one run measures both.
 
     Counts of a user with n items, for the first three (and with n warm items, for the last): test gets n times its
     share of the ratios, rounded half up (leave-last-out: 1), but leaves one item; valid likewise, and leaves one too;
@@ -53,7 +53,8 @@ def split_interactions(
     At 3:1:1 the items of users with one or two are all in train. Equal times are ordered by the hash.
 
     Args:
-        frame: one row a pair, with integer columns ``user`` and ``item``, and a numeric ``time`` where the method asks.
+        frame: one row for each pair, with integer columns ``user`` and ``item``, and a numeric ``time`` if the method
+            needs it.
         method: one of ``SPLIT_METHODS``.
         seed: any integer; draws the random split and orders equal times.
         ratios: weights of train, valid and test in any unit; train above 0. Not used by leave-last-out.
@@ -64,9 +65,9 @@ def split_interactions(
         A String series named ``split``, aligned with the frame.
 
     Raises:
-        ConfigError: an unknown method, ratios or cuts that cannot be used.
-        DataError: a column missing or not numeric, a time missing or not finite, a pair twice, or a cut in time that
-            leaves a split empty.
+        ConfigError: the method is unknown, or ratios or cuts cannot be used.
+        DataError: a column is missing or not numeric, a time is missing or not finite, a pair is repeated, or a time
+            cut leaves a split empty.
     """
     codes = split_codes(
         frame, method, seed=seed, ratios=ratios, time_cuts=time_cuts, cold_share=cold_share
@@ -83,7 +84,7 @@ def split_codes(
     time_cuts: tuple[float, float] | None = None,
     cold_share: float | None = None,
 ) -> NDArray[np.int8]:
-    """As :func:`split_interactions`, and the split of each as its place in ``SPLITS``."""
+    """Do as :func:`split_interactions`, but return each split as its place in ``SPLITS``."""
     check_options(method, ratios, time_cuts)
     users, items = _pairs(frame)
     if method == "cold-items":
@@ -107,10 +108,10 @@ def split_codes(
 
 
 def cold_items(items: IntArray, seed: int = 0, share: float = COLD_SHARE) -> NDArray[np.int8]:
-    """Which items the split ``cold-items`` holds out: 0 where an item is warm, 1 for valid, 2 for test.
+    """Choose the items that the split ``cold-items`` holds out: 0 for a warm item, 1 for valid, 2 for test.
 
     Of n distinct items, n times the share, rounded half up and at least 2, are cold: those with the smallest hash of
-    seed and item. The first of them is for test, the second for validation, and so on by turns.
+    seed and item. They go alternately to test and validation; the first goes to test.
 
     Args:
         items: [E] row of each interaction's item.
@@ -121,11 +122,11 @@ def cold_items(items: IntArray, seed: int = 0, share: float = COLD_SHARE) -> NDA
         [E] the code of each interaction's item.
 
     Raises:
-        ConfigError: a share that is none.
-        DataError: so few items that valid, test or train would have none.
+        ConfigError: the share is not valid.
+        DataError: there are so few items that valid, test or train would have none.
     """
     if not 0 < share < 1:
-        raise ConfigError(f"cold share {share}: give a share of the items between 0 and 1.")
+        raise ConfigError(f"cold share {share}: must be between 0 and 1.")
     known, place = np.unique(items, return_inverse=True)
     n_cold = max(2, int(np.floor(len(known) * share + 0.5 + 1e-9)))
     if len(known) and n_cold >= len(known):
@@ -133,7 +134,9 @@ def cold_items(items: IntArray, seed: int = 0, share: float = COLD_SHARE) -> NDA
             f"{n_cold} of {len(known)} items would be cold and none left for training: choose a smaller share of cold "
             "items, or another split."
         )
-    nobody = np.full(len(known), 2**31, np.int64)  # no user's row: a draw apart from those of pairs
+    nobody = np.full(
+        len(known), 2**31, np.int64
+    )  # not a user's row: a draw that is separate from those of pairs
     codes = np.zeros(len(known), np.int8)
     cold = np.argsort(pair_hash(nobody, known, seed))[:n_cold]
     codes[cold] = TEST - np.arange(len(cold)) % 2
@@ -159,7 +162,7 @@ def _mix(x: NDArray[np.uint64]) -> NDArray[np.uint64]:
 def _by_rank(
     users: IntArray, order: IntArray, shares: tuple[float, float], *, last_out: bool
 ) -> NDArray[np.int8]:
-    """Cut each user's items, put into order, by the rule of counts above."""
+    """Cut each user's sorted items by the rule of counts above."""
     codes = np.empty(len(users), np.int8)
     if not len(users):
         return codes
@@ -183,7 +186,7 @@ def _by_cuts(
     ratios: tuple[float, float, float],
     time_cuts: tuple[float, float] | None,
 ) -> NDArray[np.int8]:
-    """Cut all interactions at two moments."""
+    """Cut all interactions at two times."""
     if not len(times):
         return np.empty(0, np.int8)
     cuts = time_cuts
@@ -200,7 +203,7 @@ def _by_cuts(
 
 
 def cut_places(ratios: tuple[float, float, float], n: int) -> tuple[int, int]:
-    """Places, among n times in order, of the cuts that the ratios ask for; n where a share is zero."""
+    """Return the places of the cuts among n sorted times, by the ratios; n for a share of zero."""
     valid, test = _shares(ratios)
     first, second = np.floor(np.array([1 - valid - test, 1 - test]) * n + 0.5 + 1e-9).astype(int)
     return int(first), int(second)
@@ -212,16 +215,16 @@ def check_cuts(
     span: tuple[float, float],
     ratios: tuple[float, float, float] | None,
 ) -> None:
-    """Whether two cuts in time leave no split empty that is wanted.
+    """Check that two time cuts leave no wanted split empty.
 
     Args:
         cuts: the two times.
-        counts: interactions in each split.
+        counts: number of interactions in each split.
         span: the first and the last time of all.
-        ratios: what the cuts were found by; None: they are given, and every split is wanted.
+        ratios: the ratios from which the cuts were computed; None: the user chose the cuts, and every split is wanted.
 
     Raises:
-        DataError: they leave one empty.
+        DataError: the cuts leave a split empty.
     """
     wanted = [True, True, True] if ratios is None else [ratio > 0 for ratio in ratios]
     for name, count, asked in zip(SPLITS, counts, wanted, strict=True):
@@ -272,7 +275,7 @@ def _pairs(frame: pl.DataFrame) -> tuple[IntArray, IntArray]:
     for name, rows in (("user", users), ("item", items)):
         if rows.size and not 0 <= rows.min() <= rows.max() < 2**31:
             raise DataError(
-                f"column {name!r} of the interactions to split holds {rows.min()} to {rows.max()}, and rows are "
+                f"column {name!r} of the interactions to split holds {rows.min()} to {rows.max()}, but rows are "
                 "numbered from 0 to 2^31 - 1: use the rows of an id map."
             )
     pairs = np.sort((users << 32) | items)

@@ -1,4 +1,4 @@
-"""What a dataset looks like in numbers."""
+"""Statistics of a dataset."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from darec.data.dataset import SPLITS, Dataset
 
 
 def statistics(dataset: Dataset) -> dict[str, float]:
-    """Flat figures: counts, density, interactions per user and item, popularity, texts.
+    """Return figures by name: counts, density, interactions per user and item, popularity, texts.
 
-    ``users/...`` and ``items/...`` describe the number of interactions of each, over all splits;
-    ``popular_share`` is the share of training interactions on the most popular fifth of the items; ``cold_...`` are
-    there for items held out altogether, which count for nothing else.
+    ``users/...`` and ``items/...`` describe the number of interactions of each, over all splits; ``popular_share`` is
+    the share of training interactions on the most popular fifth of the items; ``cold_...`` describe items that are held
+    out of training, which are in no other figure.
     """
     splits = [dataset.split(name) for name in SPLITS]
     n_pairs = sum(map(len, splits))
@@ -23,7 +23,7 @@ def statistics(dataset: Dataset) -> dict[str, float]:
         **{f"interactions/{name}": len(dataset.split(name)) for name in SPLITS},
         "density": n_pairs / max(dataset.n_users * dataset.n_items, 1),
     }
-    # No pair stands in two splits, so that their counts add up.
+    # No pair is in two splits, so their counts add up.
     of_users, of_items = (
         np.sum([getattr(pairs, f"{kind}_degree") for pairs in splits], axis=0)
         for kind in ("user", "item")

@@ -1,7 +1,7 @@
 """The pairs of a split as a file that is mapped and not read: ``train.npy``, [2, E] users above items, sorted.
 
-Half of what a run holds in memory would be copies of what the disk has. A mapped file takes memory only where it is
-looked at, and processes that train on one dataset share it.
+Copies of these files would be half of a run's memory. A mapped file takes memory only for the parts that are read, and
+processes that train on one dataset share it.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 from darec.files import writing
 from darec.types import Interactions
 
-_MAPPED: Final = 2**20  # bytes from which a file is mapped; smaller ones are read
+_MAPPED: Final = 2**20  # files of at least this number of bytes are mapped; smaller ones are read
 _BLOCK: Final = 2**22  # rows that are written together
 
 
@@ -31,22 +31,22 @@ def write_pairs(path: Path, pairs: Interactions) -> None:
 
 
 def read_pairs(path: Path, n_users: int, n_items: int, *, trusted: bool) -> Interactions:
-    """The pairs of a file that :func:`write_pairs` wrote, mapped where it is large.
+    """Read the pairs of a file that :func:`write_pairs` wrote; a large file is mapped.
 
     Args:
         path: the file.
         n_users: U.
         n_items: I.
-        trusted: it is as it was written, so that its content need not be looked at.
+        trusted: the file is unchanged, so its content is not checked.
 
     Raises:
         ValueError: it holds something else.
     """
     large = path.stat().st_size >= _MAPPED
-    # Copy on write: numpy and torch take the array for one that may be written to, and the file stays as it is.
+    # Copy on write: numpy and torch may write to the array, and the file does not change.
     try:
         rows = np.load(path, mmap_mode="c" if large else None)
-    except EOFError as error:  # of an empty file
+    except EOFError as error:  # an empty file cannot be mapped
         raise ValueError(str(error)) from None
     if rows.ndim != 2 or len(rows) != 2 or rows.dtype not in (np.int32, np.int64):
         raise ValueError(f"{path.name} holds no pairs")
@@ -58,7 +58,7 @@ def read_pairs(path: Path, n_users: int, n_items: int, *, trusted: bool) -> Inte
 
 
 def _check(path: Path, pairs: Interactions) -> None:
-    """Raise ``ValueError`` where rows are out of range or not in order."""
+    """Raise ``ValueError`` if rows are out of range or not sorted."""
     before = -1
     for keys, users, items in pairs.blocks():
         for rows, size in ((users, pairs.n_users), (items, pairs.n_items)):
@@ -70,11 +70,11 @@ def _check(path: Path, pairs: Interactions) -> None:
 
 
 def stamps(folder: Path, names: Iterable[str]) -> dict[str, list[int]]:
-    """Size and time of the last change of some files, by which one is known that was changed since."""
+    """Return size and time of the last change of some files; with these a later change is recognised."""
     about = {name: (folder / name).stat() for name in names}
     return {name: [found.st_size, found.st_mtime_ns] for name, found in about.items()}
 
 
 def unchanged(folder: Path, stamped: Mapping[str, list[int]]) -> bool:
-    """Whether files are as they were stamped; no where none was."""
+    """Whether files still have their stamps; False without stamps."""
     return bool(stamped) and stamps(folder, stamped) == stamped

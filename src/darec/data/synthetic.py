@@ -1,6 +1,6 @@
-"""A synthetic catalogue in which it is known what drives the interactions and what the texts show.
+"""A synthetic catalogue in which the causes of the interactions and the contents of the texts are known.
 
-Every user is drawn to items by three things, in shares that are dials of the configuration:
+Three things attract a user to items. Their shares are settings of the configuration:
 
 - **shared**: tastes for topics and subtopics, which the item's text also names;
 - **specific**: tastes for latent traits of items that the text says nothing about;
@@ -54,7 +54,7 @@ from darec.memory import require_memory
 from darec.settings import Settings
 from darec.types import IntArray, Interactions
 
-# New purposes go to the end, so that older worlds stay what they were.
+# New purposes are added at the end, so that older worlds do not change.
 _STREAMS: Final = (
     "items",
     "shared",
@@ -69,7 +69,7 @@ _STREAMS: Final = (
 
 
 class SyntheticConfig(Settings):
-    """The dials of a synthetic catalogue. The three shares add up to 1."""
+    """Settings of a synthetic catalogue. The three shares add up to 1."""
 
     n_users: int = Field(3000, ge=10)
     """U; at least ten for each topic."""
@@ -80,7 +80,7 @@ class SyntheticConfig(Settings):
     shared_share: float = Field(0.5, ge=0, le=1)
     """Share of the utility's variance that comes from topics, half from topics and half from subtopics."""
     specific_share: float = Field(0.4, ge=0, le=1)
-    """Share that comes from tastes of which the text shows nothing."""
+    """Share that comes from tastes that the text does not show."""
     popularity_share: float = Field(0.1, ge=0, le=1)
     """Share that is the same for all users: Zipf's law with exponent sharpness * sqrt(share) / std(log rank), or about
     the numerator, since that standard deviation is close to 1."""
@@ -93,7 +93,7 @@ class SyntheticConfig(Settings):
     mean_interactions: float = Field(20.0, ge=1)
     """Interactions per user; the total is this times U, rounded. At most a quarter of the items."""
     min_interactions: int = Field(5, ge=1)
-    """Interactions that every user has at least; the rest is spread unevenly (log-normal, sigma 0.8)."""
+    """Smallest number of interactions of a user; the rest is spread unevenly (log-normal, sigma 0.8)."""
     seed: int = Field(0, ge=0, le=LARGEST_SEED)
     """Seeds everything."""
 
@@ -121,10 +121,10 @@ class SyntheticConfig(Settings):
 
 @dataclass(frozen=True)
 class World:
-    """A synthetic dataset with everything that was planted in it. Rows are those of the dataset.
+    """A synthetic dataset with all its planted factors. Rows are those of the dataset.
 
     Attributes:
-        config: the dials.
+        config: the settings.
         dataset: with a random 3:1:1 split.
         interactions: ``user``, ``item``, ``time`` (seconds; a user's items in the order of choice) and ``split``.
         shared_users: [U, d_sh] tastes for topics, then subtopics.
@@ -133,7 +133,7 @@ class World:
         specific_items: [I, specific_dim] these traits, drawn independently of topics.
         popularity: [I] minus the logarithm of the rank, standardised, drawn independently of topics and traits.
         subtopic: [I] index into ``darec.data.vocabulary.subtopics()``; ``subtopic // 4`` is the topic.
-        nuisance: [I, config.nuisance] which phrase of each attribute the text holds.
+        nuisance: [I, config.nuisance] number of the phrase of each attribute in the text.
 
     The inner products of users' with items' factors, and the popularities, have mean 0 and variance 1.
     """
@@ -150,7 +150,7 @@ class World:
     nuisance: IntArray
 
     def utilities(self, users: slice = slice(None)) -> Factors:
-        """[U, I] planted utility of every item, of all users or of a slice of them; without the noise of choice."""
+        """[U, I] planted utility of every item for all users or a slice of them, without the noise of choice."""
         tastes, traits = _joint(
             self.config,
             (self.shared_users[users], self.shared_items),
@@ -173,7 +173,7 @@ def make_world(config: SyntheticConfig | None = None) -> World:
 def write_synthetic(
     folder: str | Path, config: SyntheticConfig | None = None, *, overwrite: bool = False
 ) -> World:
-    """Write ``interactions.csv`` and ``items.jsonl`` as a shop would hand them over, without splits.
+    """Write ``interactions.csv`` and ``items.jsonl`` like the exports of a shop, without splits.
 
     The columns are ``user_id``, ``item_id`` and ``timestamp`` (seconds since 1970); the items' keys are ``item_id``,
     ``title``, ``description`` and ``tags`` (a list).
@@ -182,7 +182,7 @@ def write_synthetic(
         The world that was written; its dataset has the same ids.
 
     Raises:
-        DataError: one of the files is there already, and ``overwrite`` is off.
+        DataError: one of the files exists already, and ``overwrite`` is off.
     """
     folder = Path(folder)
     paths = folder / "interactions.csv", folder / "items.jsonl"
@@ -202,13 +202,13 @@ def write_synthetic(
 
 
 def _make(config: SyntheticConfig) -> tuple[World, list[dict[str, Any]]]:
-    # Of an interaction: user, item, time and split, and their order; of a user or an item: its factors.
+    # For an interaction: user, item, time and split, and their order; for a user or an item: its factors.
     size = 48.0 * config.n_users * config.mean_interactions + 8.0 * 60 * (
         config.n_users + config.n_items
     )
     what = f"a world of {config.n_users:,} users and {config.n_items:,} items"
     require_memory(size, what, "make it smaller")
-    # One stream a purpose: turning one dial leaves what does not depend on it as it was.
+    # One stream for each purpose: a change of one setting does not change what is independent of it.
     seeds = np.random.SeedSequence(config.seed).spawn(len(_STREAMS))
     rng = {name: np.random.default_rng(seed) for name, seed in zip(_STREAMS, seeds, strict=True)}
     n_subtopics = SUBTOPICS_PER_TOPIC * config.n_topics

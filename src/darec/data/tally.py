@@ -1,4 +1,4 @@
-"""What an import counts, says and refuses while it cleans interactions, in memory or part by part."""
+"""Counts, notices and errors of an import while it cleans interactions, in memory or part by part."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from darec.data.ingest import Source
 from darec.errors import DataError
 from darec.wording import counted_noun
 
-FIRST: Final = 3  # how many examples a message names
+FIRST: Final = 3  # number of examples in a message
 
 
 @dataclass
 class Tally:
-    """What was merged, dropped or moved: counts for the manifest, sentences for the reader."""
+    """The counts of merged, dropped and moved interactions for the manifest, with sentences for the reader."""
 
     counts: dict[str, int] = field(default_factory=dict)
     notices: list[str] = field(default_factory=list)
@@ -30,7 +30,7 @@ class Tally:
 
 
 def note_low_ratings(tally: Tally, source: Source, least: float, dropped: int, n: int) -> None:
-    """Note how many of n interactions are rated too low. Raises ``DataError`` if all are."""
+    """Note how many interactions have too low a rating. Raises ``DataError`` if all have."""
     if dropped == n:
         raise DataError(f"{source.name}: no rating reaches {least:g}: lower --min-rating.")
     tally.note(
@@ -41,9 +41,9 @@ def note_low_ratings(tally: Tally, source: Source, least: float, dropped: int, n
 
 
 def no_ratings(name: str) -> DataError:
-    """The error of a threshold without ratings."""
+    """Return the error of a threshold without ratings."""
     return DataError(
-        f"{name}: --min-rating was given, and there is no rating: name its column with --rating-column."
+        f"{name}: --min-rating needs ratings, and there are none: name their column with --rating-column."
     )
 
 
@@ -74,14 +74,14 @@ def judge_unknown_items(
 
     Args:
         names: the unknown items, in the order of their first interaction.
-        source: what was read.
-        known: ids of the items that are known.
+        source: the interactions that were read.
+        known: ids of the known items.
         where: name of the source of the known items.
         options: of the import.
-        tally: gets the notice.
-        count: how many interactions such items have.
-        n_rows: how many interactions there are.
-        line: the line of the first one.
+        tally: receives the notice.
+        count: number of interactions with unknown items.
+        n_rows: number of all interactions.
+        line: line of the first one.
 
     Raises:
         DataError: as :func:`settle_unknown_items`.
@@ -117,7 +117,7 @@ def judge_unknown_items(
 
 
 def _alike(unknown: pl.Series, known: pl.Series) -> str:
-    """What to do if ids would match once numbers are written in the same way."""
+    """Return a remedy if ids would match with numbers in the same form."""
 
     def simplest(ids: pl.Series) -> pl.DataFrame:
         key = ids.str.replace(r"\.0+$", "").str.strip_chars_start("0").str.to_lowercase()
@@ -128,7 +128,7 @@ def _alike(unknown: pl.Series, known: pl.Series) -> str:
         return ""
     return (
         f"{pairs['id'][0]!r} and {pairs['id_right'][0]!r} seem to be one item. Ids are compared as text: write them "
-        "alike in both files, as whole numbers without '.0' or as text with the same leading zeros and case."
+        "in the same way in both files, as whole numbers without '.0' or as text with the same leading zeros and case."
     )
 
 
@@ -142,13 +142,13 @@ def note_core(tally: Tally, k: int, dropped: int) -> None:
 
 
 def note_equal_times(tally: Tally, equal: int, n_rows: int, name: str) -> None:
-    """Note how many interactions have an order that their times do not determine."""
+    """Note how many interactions share their time with another one of their user."""
     told = f"{equal} of {n_rows} interactions have the same {name!r} as another of their user: chance orders them."
     tally.note("equal_times", equal, told)
 
 
 def no_training(source: Source) -> DataError:
-    """The error of a split without training interactions."""
+    """Return the error of a split without training interactions."""
     return DataError(
         f"{source.name}: no interaction is in the training split: check the split's column, or choose another "
         "--split."
@@ -167,13 +167,13 @@ def judge_users_without_train(
     """Note users who have no training item, or refuse them.
 
     Args:
-        source: what was read.
+        source: the interactions that were read.
         options: of the import.
-        tally: gets the notice.
+        tally: receives the notice.
         user: the first of them.
         line: line of that user.
-        n_users: how many there are.
-        n_rows: how many interactions they have.
+        n_users: number of these users.
+        n_rows: number of their interactions.
 
     Raises:
         DataError: they are not to be dropped.
@@ -181,7 +181,7 @@ def judge_users_without_train(
     if options.users_without_train == "error":
         raise DataError(
             f"{source.at(line)}: user {user!r} has no training item ({counted_noun(n_users, 'such user')}): "
-            "pass --users-without-train=drop to leave them out, or split otherwise."
+            "pass --users-without-train=drop to leave them out, or choose another --split."
         )
     tally.note(
         "users_without_train",

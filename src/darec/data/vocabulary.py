@@ -29,9 +29,9 @@ class Subtopic:
     Attributes:
         topic: name of the topic that it belongs to.
         name: its own name.
-        modifiers: go before any of the nouns.
-        nouns: what the items are.
-        sentences: say something that fits any of the nouns.
+        modifiers: words that go before any of the nouns.
+        nouns: names of the items.
+        sentences: fit any of the nouns.
     """
 
     topic: str
@@ -51,7 +51,7 @@ def subtopics() -> list[Subtopic]:
 
 
 def nuisance_phrases() -> dict[str, tuple[str, ...]]:
-    """The phrases of each attribute that has nothing to do with taste."""
+    """Return the phrases of each attribute that is independent of taste."""
     return {name: tuple(phrases) for name, phrases in _words()["nuisance"].items()}
 
 
@@ -65,7 +65,7 @@ def _words() -> dict[str, Any]:
 def write_items(
     subtopic: IntArray, nuisance: IntArray, rng: np.random.Generator
 ) -> list[dict[str, Any]]:
-    """Title, description and tags of every item.
+    """Return title, description and tags of every item.
 
     No two items have the same title. A description is two sentences of the subtopic with the nuisance phrases between
     them; the tags are the names of topic and subtopic.

@@ -69,7 +69,7 @@ class Evaluator:
         if not len(target):
             raise DataError("nothing to evaluate on: the split has no interactions.")
         if not ks:
-            raise ConfigError("no K to evaluate at: give at least one.")
+            raise ConfigError("no K to evaluate at: name at least one.")
         for k in ks:
             check_k(k, target.n_items)
         masked = exclude.contains(target.users, target.items)

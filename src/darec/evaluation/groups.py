@@ -51,7 +51,7 @@ def group_by_count(counts: IntArray, n_groups: int) -> IntArray:
         ConfigError: fewer than one group, or more than :data:`darec.limits.MOST_GROUPS`.
     """
     if not 1 <= n_groups <= MOST_GROUPS:
-        raise ConfigError(f"{n_groups} groups: give 1 to {MOST_GROUPS}.")
+        raise ConfigError(f"{n_groups} groups: choose 1 to {MOST_GROUPS}.")
     _, value, sizes = np.unique(counts, return_inverse=True, return_counts=True)
     below = np.concatenate([[0], np.cumsum(sizes)])  # [v] members with a smaller count than value v
     even = len(counts) * np.arange(1, n_groups) / n_groups

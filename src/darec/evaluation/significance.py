@@ -63,7 +63,7 @@ def paired_bootstrap(
         DataError: the arrays have different lengths or no entries, or one has NaN.
     """
     if not 0 < confidence < 1:
-        raise ConfigError(f"confidence {confidence}: give a number between 0 and 1.")
+        raise ConfigError(f"confidence {confidence}: must be between 0 and 1.")
     difference = _differences(a, b, n_resamples)
     n = len(difference)
     generator = np.random.Generator(np.random.SFC64(seed))
@@ -200,7 +200,7 @@ def student_half_width(values: Sequence[float] | Values, confidence: float = 0.9
 
 def _differences(a: Values, b: Values, n_resamples: int) -> Values:
     if n_resamples < 1:
-        raise ConfigError(f"{n_resamples} resamples: give at least 1.")
+        raise ConfigError(f"{n_resamples} resamples: must be at least 1.")
     a, b = np.asarray(a, np.float64), np.asarray(b, np.float64)
     if a.shape != b.shape or a.ndim != 1 or not len(a):
         raise DataError(

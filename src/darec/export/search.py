@@ -34,8 +34,7 @@ from darec.types import FloatArray, IntArray, Interactions
 _LEAST: Final = 10  # items that are searched beyond those asked for
 _POPULARITY: Final = 2.0
 """A user's entry for popularity, relative to the entry with which it counts as much between two items as between a user
-and an item. ``python -m benchmarks.index --entries`` measures other values (docs/production.md).
-"""
+and an item. ``python -m benchmarks.index --entries`` measures other values (docs/production.md)."""
 _ROWS: Final = 1_000  # number of rows that measure the spread of inner products
 _MOST: Final = 0.25
 """The largest share of items that matrices may change; beyond it, scoring all items is as fast."""

@@ -1,4 +1,4 @@
-"""Nearest rows by cosine: up to a size all pairs are compared, and beyond it faiss' lists are used.
+"""Nearest rows by cosine: small tables compare all pairs, and larger ones use the lists of faiss.
 
 Comparing all rows costs n m d operations, quadratic in the items of a catalogue. Inverted lists (Sivic & Zisserman
 2003; faiss' ``IndexIVFFlat``) group the rows by direction and compare a row with those of a few lists only: about
@@ -24,19 +24,19 @@ from darec.numerics.vector_index import INSTALL, build_index, import_faiss
 from darec.progress import counted, span
 
 EXACT: Final = 50_000
-"""Rows up to which each is compared with every other: half a minute on one core, for 384 columns."""
+"""Up to this number of rows, all pairs are compared: half a minute on one core, for 384 columns."""
 WANTED: Final = 0.98
-"""Recall of the sample at which no more lists are searched."""
+"""The number of searched lists grows until the sample reaches this recall."""
 LEAST: Final = 0.95
-"""Recall below which a warning says so."""
+"""A smaller recall gives a warning."""
 SAMPLE: Final = 500
-"""Rows whose neighbours are compared with exact ones."""
+"""Number of sampled rows whose neighbours are compared with exact ones."""
 PROBES: Final = (4, 8, 16, 32, 64, 128, 256, 512)
 """Numbers of lists to search, in ascending order."""
-_BLOCK: Final = 1024  # rows that are compared at once with all others, at most
-_COSINES: Final = 2**26  # held at once: 256 MiB
-_SEARCHED: Final = 4096  # rows that are searched for at once
-_ROUNDING: Final = 1e-5  # by which two ways to compute a cosine may differ
+_BLOCK: Final = 1024  # the most rows that are compared at once with all others
+_COSINES: Final = 2**26  # scores in memory at once: 256 MiB
+_SEARCHED: Final = 4096  # queries that are searched at once
+_ROUNDING: Final = 1e-5  # largest difference between two ways to compute a cosine
 
 
 class Neighbours(NamedTuple):
@@ -56,13 +56,13 @@ class Neighbours(NamedTuple):
 def nearest_neighbours(
     x: Tensor, count: int, queries: Tensor | None = None, *, block: int = _BLOCK
 ) -> tuple[Tensor, Tensor]:
-    """The rows of greatest cosine with each query; exact, in O(n m d) time and 256 MiB.
+    """Find the rows of largest cosine with each query; exact, in O(n m d) time and 256 MiB.
 
     Args:
         x: [n, d].
         count: k, at most n.
         queries: [m, d], at least one; None: the rows of ``x``, each of which is then left out of its own neighbours.
-        block: queries compared at once with all rows, at most.
+        block: the most queries that are compared at once with all rows.
 
     Returns:
         [m, k] long rows, nearest first, and their [m, k] cosines.
@@ -75,9 +75,9 @@ def nearest_neighbours(
 
 
 def find_neighbours(x: Tensor, count: int, queries: Tensor | None = None) -> Neighbours:
-    """The rows of greatest cosine with each query: exact up to :data:`EXACT` rows each way, by faiss beyond.
+    """Find the rows of largest cosine with each query: exact up to :data:`EXACT` rows, otherwise by faiss.
 
-    Without faiss they are exact at any size, and a warning says how long that takes.
+    Without faiss they are exact at any size, and a warning gives the expected time.
 
     Args:
         x: [n, d].
@@ -86,7 +86,7 @@ def find_neighbours(x: Tensor, count: int, queries: Tensor | None = None) -> Nei
 
     Raises:
         ValueError: k is below 1, or above the number of rows that a query can have.
-        ConfigError: too little memory for the index.
+        ConfigError: there is too little memory for the index.
     """
     unit, asked, own = _prepared(x, count, queries)
     if len(unit) * len(asked) <= EXACT**2:
@@ -100,7 +100,7 @@ def find_neighbours(x: Tensor, count: int, queries: Tensor | None = None) -> Nei
     if recall < LEAST:
         warnings.warn(
             f"{recall:.1%} of the nearest neighbours of {len(unit):,} texts are found, fewer than {LEAST:.0%}: "
-            "the vectors do not group by direction. What is averaged over neighbours is a little less sharp.",
+            "the vectors do not form groups by direction. Means over neighbours are a little less precise.",
             DarecWarning,
             stacklevel=2,
         )
@@ -113,7 +113,7 @@ def _prepared(
     """Unit rows of both, and the row of each query in ``x``; None if queries are not rows of ``x``."""
     most = len(x) - (queries is None)
     if not 1 <= count <= most:
-        raise ValueError(f"{count} neighbours of {len(x)} rows: between 1 and {most} can be had")
+        raise ValueError(f"{count} neighbours of {len(x)} rows: choose 1 to {most}")
     unit = F.normalize(x, dim=1)
     if queries is None:
         return unit, unit, torch.arange(len(x), device=x.device)
@@ -142,7 +142,7 @@ def _warn_of_time(unit: Tensor, asked: Tensor) -> None:
     seconds = (time.perf_counter() - started) * len(asked) / len(few)
     warnings.warn(
         f"each of {len(asked):,} texts is compared with {len(unit):,}, which takes about {span(seconds)} (h:mm:ss) "
-        f"here. With faiss the nearest are found in a small part of that: {INSTALL}.",
+        f"here. With faiss this takes a small part of that time: {INSTALL}.",
         DarecWarning,
         stacklevel=3,
     )

@@ -12,8 +12,8 @@ from darec.graph.adjacency import Graph
 from darec.graph.neighbours import NeighbourGraph
 from darec.progress import counted
 
-_ITEMS: Final = 4_000  # looked at, evenly spread over the catalogue: enough for a mean
-_ENTRIES: Final = 50_000_000  # at most, of a block of items against all
+_ITEMS: Final = 4_000  # the most items in the mean, evenly spread over the catalogue
+_ENTRIES: Final = 50_000_000  # the most entries of a block of items against all
 FloatArray = NDArray[np.float64]
 
 
@@ -43,7 +43,9 @@ def reliability(neighbours: NeighbourGraph, graph: Graph) -> float:
     own = near = chance = 0.0
     others = np.random.default_rng(0).permutation(users.items)
     block = max(1, min(500, _ENTRIES // len(users.counts)))
-    for begin in counted(range(0, len(users.items), block), "how far to trust neighbours"):
+    for begin in counted(
+        range(0, len(users.items), block), "measuring the neighbours' reliability"
+    ):
         items, strangers = users.items[begin : begin + block], others[begin : begin + block]
         sums = users.of[items] @ users.rows
         own += users.among(items, sums)

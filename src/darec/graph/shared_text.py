@@ -12,10 +12,10 @@ from darec.graph.adjacency import Graph
 from darec.progress import counted
 
 PENALTY = 0.1
-"""All values from 0.01 to 1 find neighbours of nearly the same reliability among left-out users
+"""Default penalty. All values from 0.01 to 1 find neighbours of nearly the same reliability among left-out users
 (docs/studies/shared-text.md)."""
-_COLUMNS, _ROWS = 64, 2**16  # of the text that are held in float64 at once
-# No eigenvalue: S'S is at most 1, and so B at most about one over the mean eigenvalue of T'T.
+_COLUMNS, _ROWS = 64, 2**16  # entries of the text in memory in float64 at once
+# Smaller values are rounding errors: S'S is at most 1, so B is at most about 1 / (mean eigenvalue of T'T).
 _NOTHING = 1e-9
 
 
@@ -61,7 +61,7 @@ def shared_text(items: Tensor, mask: Tensor, graph: Graph, penalty: float = PENA
     T[known] = F.normalize(items[known] - mean.to(items.dtype), dim=1).float()
     structure = _Structure(graph)
     moments = _cross(T, T)
-    blocks = counted(T.split(_COLUMNS, dim=1), "what text and interactions share")
+    blocks = counted(T.split(_COLUMNS, dim=1), "finding the shared part of the text")
     told = torch.cat([_cross(T, structure.times(columns.double())) for columns in blocks], dim=1)
     unit = moments.diagonal().mean().clamp_min(_NOTHING)
     ridge = moments + penalty * unit * torch.eye(len(moments), dtype=moments.dtype, device=T.device)
@@ -96,7 +96,7 @@ class _Structure:
 
 
 def _cross(a: Tensor, b: Tensor) -> Tensor:
-    """[n, d] and [n, k] to ``a' b``, [d, k], in float64 without copies of the whole in it."""
+    """``a' b``, [d, k] in float64, of [n, d] and [n, k], without copies of the whole tables in float64."""
     product = a.new_zeros(a.shape[1], b.shape[1], dtype=torch.float64)
     for x, y in zip(a.split(_ROWS), b.split(_ROWS), strict=True):
         product += x.double().T @ y.double()

@@ -20,7 +20,7 @@ COUNT: Final = 10
 """Default number of neighbours of an item."""
 TEMPERATURE: Final = 0.1
 """Default temperature of the softmax of cosines that weights them."""
-_ROWS: Final = 1024  # whose neighbours' values are held at once
+_ROWS: Final = 1024  # queries whose neighbours' values are in memory at once
 
 
 class TextNeighbours(NamedTuple):
@@ -31,7 +31,7 @@ class TextNeighbours(NamedTuple):
 
     @property
     def told(self) -> dict[str, float]:
-        """Their recall, for a run's diagnostics; nothing where all items were compared (:mod:`darec.graph.nearest`)."""
+        """Their recall, for a run's diagnostics; empty if all items were compared (:mod:`darec.graph.nearest`)."""
         return {} if self.graph.recall is None else {"neighbour_recall": self.graph.recall}
 
 

@@ -1,1 +1,1 @@
-"""Ids and names: what users and items are called outside, and their rows inside."""
+"""Ids and names of users and items, and their rows in tables."""

@@ -18,19 +18,20 @@ from darec.types import IntArray
 Id = str | int | UUID
 IdType = Literal["string", "int64", "uuid"]
 ID_TYPES: Final[tuple[IdType, ...]] = get_args(IdType)
-_WHOLE: Final = re.compile(r"0|-?[1-9][0-9]{0,38}")  # a number as str() writes it
+_WHOLE: Final = re.compile(r"0|-?[1-9][0-9]{0,38}")  # a number in the form of str()
 _UUID: Final = re.compile(r"[0-9a-f]{8}-([0-9a-f]{4}-){3}[0-9a-f]{12}")
 
 
 class IdMap:
-    """Ids in row order, as text inside and as they were given outside.
+    """The ids of users or items in row order.
 
-    Files and stores hold ids as text, and ids are compared by their text: 7 and ``"7"`` name the same row.
+    Files and stores hold ids as text, and ids are compared as text: 7 and ``"7"`` name the same row. Callers get them
+    in their original type.
 
     Args:
         kind: ``"user"`` or ``"item"``, used in messages.
         ids: distinct ids; the position of each is its row.
-        type: what the ids were before they became text. An id that is no such thing stays text.
+        type: original type of the ids. An id that is not of that type stays text.
 
     Attributes:
         texts: the ids as text, in row order.
@@ -48,23 +49,23 @@ class IdMap:
 
     @cached_property
     def ids(self) -> list[Any]:
-        """The ids as they were given, in row order."""
+        """The ids in their original type, in row order."""
         return typed(self.texts, self.type)
 
     @cached_property
     def tie_order(self) -> IntArray:
-        """[n] place of each id where scores are equal; see :func:`darec.scoring.ties.tie_order`."""
+        """[n] place of each id among equal scores; see :func:`darec.scoring.ties.tie_order`."""
         return tie_order(self.ids)
 
     @cached_property
     def _rows(self) -> dict[str, int]:
         rows = {identifier: row for row, identifier in enumerate(self.texts)}
         if len(rows) != len(self.texts):
-            raise DataError(f"{self.kind} ids repeat: each id must name one row.")
+            raise DataError(f"{self.kind} ids are repeated: each id must name one row.")
         return rows
 
     def row(self, identifier: Id) -> int:
-        """The row of one id. Raises ``DataError`` naming the nearest id if it is unknown."""
+        """Return the row of one id. Raises ``DataError`` that names the nearest id if it is unknown."""
         text = str(identifier)
         try:
             return self._rows[text]
@@ -74,11 +75,11 @@ class IdMap:
             raise DataError(f"no {self.kind} {text!r} in this dataset: {near}") from None
 
     def rows(self, identifiers: Iterable[Id]) -> IntArray:
-        """The rows of many ids. Raises ``DataError`` on the first unknown one."""
+        """Return the rows of many ids. Raises ``DataError`` on the first unknown one."""
         return np.array([self.row(identifier) for identifier in identifiers], np.int64)
 
     def find(self, texts: pl.Series) -> IntArray:
-        """[n] rows of ids given as text, -1 for one that is unknown; for columns of many."""
+        """[n] rows of ids that are given as text, -1 for an unknown id; for long columns."""
         known = pl.DataFrame(
             {"id": self.texts, "row": np.arange(len(self))}, {"id": pl.String, "row": pl.Int64}
         )
@@ -87,12 +88,12 @@ class IdMap:
         return np.asarray(rows.fill_null(-1).to_numpy(), np.int64)
 
     def column(self, rows: IntArray, name: str | None = None) -> pl.Series:
-        """The ids of rows as a column: whole numbers where all ids are such, else text (polars has no UUIDs)."""
+        """Return the ids of rows as a column: whole numbers if all ids are, else text (polars has no UUIDs)."""
         return self.series.gather(rows).alias(name or f"{self.kind}_id")
 
     @cached_property
     def series(self) -> pl.Series:
-        """[n] the ids as such a column."""
+        """[n] the ids as a column."""
         whole = self.type == "int64" and all(isinstance(one, int) for one in self.ids)
         return pl.Series(f"{self.kind}_id", self.ids if whole else self.texts)
 
@@ -103,7 +104,7 @@ def is_id(value: object) -> TypeGuard[Id]:
 
 
 def typed(texts: Iterable[str], type: IdType) -> list[Any]:
-    """Ids of a type from their texts; a text that no id of that type has stays as it is."""
+    """Return ids of a type from their texts; a text that is not of that type is not changed."""
     if type == "int64":
         return [int(text) if _WHOLE.fullmatch(text) else text for text in texts]
     if type == "uuid":

@@ -1,4 +1,4 @@
-"""Items as people name them: by id or by title."""
+"""Finds items by id or by title."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from typing import Final
 
 from darec.errors import DataError, unpadded
 
-NEAR: Final = 3  # how many near names a message tells
-_MOST: Final = 100_000  # names beyond which looking for near ones takes too long
+NEAR: Final = 3  # number of similar names in a message
+_MOST: Final = 100_000  # with more names, the search for similar ones takes too long
 
 
 class ItemNames:
@@ -17,7 +17,7 @@ class ItemNames:
 
     Args:
         ids: of all items, as text.
-        titles: of all items; None where missing.
+        titles: of all items; None for a missing one.
     """
 
     def __init__(self, ids: Sequence[str], titles: Sequence[str | None]) -> None:
@@ -31,10 +31,10 @@ class ItemNames:
                 self._of_title.setdefault(_plain(title), []).append(row)
 
     def row(self, name: object) -> int:
-        """The row of the item that is called so.
+        """Return the row of the item with this id or title.
 
         Raises:
-            DataError: a name that no item has, with the nearest ones, or a title that several items have.
+            DataError: no item has the name (the error shows similar names), or several items have the title.
         """
         found = self._find(str(name))
         if found is None:
@@ -42,13 +42,13 @@ class ItemNames:
         return found
 
     def rows(self, names: Iterable[object]) -> list[int]:
-        """The rows of several; errors as :meth:`row`."""
+        """Return the rows of several names; errors as :meth:`row`."""
         return [self.row(name) for name in names]
 
     def listed(self, text: str) -> list[str]:
-        """The ids of the items in a text of names with commas between, without repeats.
+        """Return the ids of the items in a list of names with commas between, without repeats.
 
-        Titles may hold commas: the longest run of parts that is a name is one.
+        Titles may contain commas: the longest run of parts that is a name is taken as one.
 
         Raises:
             DataError: as :meth:`row`.

@@ -52,13 +52,13 @@ class Cap:
             ConfigError: the number is below 1, or the type of the field cannot name groups.
         """
         if at_most < 1:
-            raise ConfigError(f"--at-most={at_most}: give at least 1.")
+            raise ConfigError(f"--at-most={at_most}: must be at least 1.")
         kind = values.dtype
         lists = values if isinstance(kind, pl.List) else None
         if isinstance(kind, pl.Array):
             lists = values.arr.to_list()
         if isinstance(kind, pl.Struct) or (lists is not None and lists.dtype.inner.is_nested()):  # type: ignore[attr-defined]
-            raise ConfigError(f"--per {field}: its values are {kind}, which do not name a group.")
+            raise ConfigError(f"--per {field}: its values are {kind}, which cannot name a group.")
         size = len(values)
         frame = pl.DataFrame({"item": np.arange(size), "value": values if lists is None else lists})
         if lists is not None:
@@ -93,7 +93,7 @@ def choose(
         items: [n, M] rows of items, best first; -1 where a pool ends early.
         scores: [n, M].
         k: the length of a list.
-        diversity: d, from 0 (by score alone) to 1 (by unlikeness alone).
+        diversity: d, from 0 (by score alone) to 1 (by dissimilarity alone).
         vectors: [I, d] whose cosine is the similarity of items; a row of zeros is similar to none. Needed if
             ``diversity`` > 0.
         cap: limit on items that share a value.

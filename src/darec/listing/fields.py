@@ -62,7 +62,7 @@ class ItemFields:
             found = self._read(lambda lazy: lazy.select("item_id", *others).collect())
             if not found["item_id"].equals(self._catalogue["item_id"]):
                 raise DataError(
-                    f"the items' fields of {self.name} were replaced meanwhile: load it again."
+                    f"the items' fields of {self.name} were replaced in the meantime: load it again."
                 )
             self._loaded |= {name: found[name] for name in others}
         own = set(self._catalogue.columns)
@@ -138,7 +138,7 @@ def _brief(error: BaseException) -> str:
 
 
 def _why(error: BaseException, condition: str) -> str:
-    """What is wrong with a condition; an operator, which polars calls by a name of its own, as it was written."""
+    """Describe what is wrong with a condition; an operator is shown as the user wrote it."""
     if re.match(r"(unary )?operator \W?\w+.* is not (currently )?supported", str(error)):
         outside = re.sub(r"'[^']*'|\"[^\"]*\"", " ", condition)
         for sign in re.findall(r"[^\w\s(),.\[\];]+", outside):

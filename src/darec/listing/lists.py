@@ -24,9 +24,9 @@ class Recommendation:
 
     Attributes:
         rank: from 1.
-        item_id: the item's id, as it was given.
+        item_id: the item's id, in its original type.
         title: the title.
-        score: the scorer's, or a similarity for :meth:`darec.run.Run.similar`; comparable within one list only.
+        score: the scorer's score, or a similarity for :meth:`darec.run.Run.similar`; comparable only within one list.
     """
 
     rank: int

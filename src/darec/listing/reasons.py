@@ -22,8 +22,8 @@ from darec.types import FloatArray, IntArray
 NEAREST: Final = 5
 WORDS: Final = 10
 _COMMON: Final = 0.5
-"""Share of the texts above which a word of theirs is common, and explains nothing."""
-_FEWEST: Final = 5  # texts that a word may stand in however few there are
+"""A word in a larger share of the texts is common, and explains nothing."""
+_FEWEST: Final = 5  # a word may be in this number of texts in any case
 
 
 @dataclass(frozen=True)
@@ -32,7 +32,7 @@ class Part:
 
     Attributes:
         of: ``item`` for an item that the user has, by an item-item matrix; ``tables`` for the inner product of the
-            user's row and the item's; ``popularity`` for that of the item.
+            user's row and the item's; ``popularity`` for the popularity of the item.
         item_id: that item; None for the other two.
         title: the title.
         adds: the value that it adds to the score; may be negative.
@@ -48,11 +48,11 @@ class Part:
 
 @dataclass(frozen=True)
 class Near:
-    """An item that the user has, near the recommended one. It is not part of the score's sum.
+    """An item of the user that is close to the recommended one. It is not a part of the score's sum.
 
     Attributes:
         item_id: the item.
-        title: what to call it.
+        title: its name on screen.
         cosine: cosine of the two items' rows in the item table.
     """
 
@@ -68,7 +68,7 @@ class Word:
     Attributes:
         word: the word; of scripts without blanks, a character or two.
         item_id: the item that the user has.
-        title: what to call it.
+        title: its name on screen.
         cosine: how much the word adds to the cosine of the two texts by TF-IDF.
     """
 
@@ -84,7 +84,7 @@ class Reasons(Tabular):
 
     Attributes:
         item_id: the item.
-        title: what to call it.
+        title: its name on screen.
         score: its score for the user.
         parts: the parts whose sum is the score, the largest in absolute value first.
         nearest: if the run has an item table, the user's items nearest to it. They are not part of the sum.
@@ -148,8 +148,8 @@ class Words:
     def shared(self, one: int, other: int) -> dict[str, float]:
         """The contribution of each word in the texts of two items to their TF-IDF cosine.
 
-        A word of most texts, such as the name of a field in front of its values, is left out: it says nothing of two.
-        Weights are ``(1 + log tf) (1 + log((1 + n) / (1 + df)))``, as in scikit-learn with ``sublinear_tf``.
+        A word of most texts, such as the name of a field before its values, is left out: it explains nothing. Weights
+        are ``(1 + log tf) (1 + log((1 + n) / (1 + df)))``, as in scikit-learn with ``sublinear_tf``.
         """
         left, right = self._weights(one), self._weights(other)
         lengths = math.dist(left.values(), [0.0] * len(left)) * math.dist(

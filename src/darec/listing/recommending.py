@@ -148,7 +148,7 @@ class Recommending(ABC):
 
         Args:
             liked: ids or titles of items, at least one.
-            k: how many.
+            k: number of items.
             **options: as in :meth:`recommend`, without pairs; ``exclude_seen`` leaves out the liked items themselves.
 
         Raises:
@@ -177,7 +177,7 @@ class Recommending(ABC):
 
         Args:
             item: its id or title.
-            k: how many.
+            k: number of items.
 
         Raises:
             DataError: an unknown item, or a title that several items have.
@@ -219,7 +219,7 @@ class Recommending(ABC):
 
     @cached_property
     def words(self) -> Words:
-        """How much each word of the catalogue's texts says."""
+        """The weights of the words in the catalogue's texts."""
         texts = self.named.fields.columns(["text", "title"])
         return Words(
             texts.select(pl.coalesce(pl.col("text", "title").replace("", None)))

@@ -148,7 +148,7 @@ def make_request(
     diversity, at_most, per = (options.get(name) for name in ("diversity", "at_most", "per"))
     diversity = diversity or 0.0
     if not 0 <= diversity <= 1:
-        raise ConfigError(f"--diversity={diversity}: give a number from 0 to 1.")
+        raise ConfigError(f"--diversity={diversity}: must be from 0 to 1.")
     if (at_most is None) != (per is None):
         raise ConfigError("--at-most N and --per FIELD need each other: give both.")
     cap = None
@@ -189,7 +189,9 @@ def _allowed(named: Named, options: Mapping[str, Any]) -> IntArray | None:
     may[left_out] = False
     allowed = np.flatnonzero(may)
     if not len(allowed):
-        raise ConfigError("no item is left to recommend: give more candidates, or exclude fewer.")
+        raise ConfigError(
+            "no item is left to recommend: name more candidates, or exclude fewer items."
+        )
     return allowed
 
 

@@ -56,11 +56,11 @@ def write_lists(
     """Write the lists of some users.
 
     Args:
-        request: what each list is.
+        request: the conditions of the lists.
         named: ids and titles.
         users: [n] rows.
-        file: which has been checked.
-        label: what recommends, for the progress.
+        file: the file, which has been checked.
+        label: name of the run or bundle, for the progress.
         progress: show progress on standard error.
     """
     started = time.perf_counter()
@@ -85,7 +85,7 @@ def write_lists(
 
 
 def _hash(request: Request, named: Named, users: IntArray, file: ListFile, size: int) -> str:
-    """Equal exactly when two calls write the same parts."""
+    """Return a hash that is equal exactly if two calls write the same parts."""
     digest = hashlib.sha256(
         repr(
             (version("darec"), request.k, request.diversity, file.format, file.safe, size)

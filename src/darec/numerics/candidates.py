@@ -12,7 +12,7 @@ from darec.numerics.gram import Gram
 from darec.types import FloatArray, IntArray
 
 _POOL: Final = (
-    32_768  # number of items among which near ones in text are searched, so that time stays linear
+    32_768  # number of items among which neighbours in text are searched, so that time stays linear
 )
 
 

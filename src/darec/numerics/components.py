@@ -1,4 +1,4 @@
-"""Principal components of embeddings, from which tables that start from text get their columns."""
+"""Principal components of embeddings, which become the columns of tables that start from text."""
 
 from __future__ import annotations
 

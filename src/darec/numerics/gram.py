@@ -52,7 +52,7 @@ class Gram:
     """
 
     def __init__(self, X: sparse.csr_array, head: int = 4096) -> None:
-        self.matrix = gram_matrix(X, "counting what goes together")
+        self.matrix = gram_matrix(X, "counting co-occurrences")
         size = self.matrix.shape[0]
         lengths = np.diff(self.matrix.indptr)
         often = np.sort(np.argsort(-lengths, kind="stable")[:head])

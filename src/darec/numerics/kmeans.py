@@ -24,8 +24,8 @@ class Clusters:
     Attributes:
         centres: [K, d] the mean of each cluster's rows.
         assignments: [n] long, each row's cluster; every cluster has at least one row.
-        n_iterations: how many iterations were run.
-        n_reseeded: how many times an empty cluster was given a row.
+        n_iterations: number of iterations.
+        n_reseeded: number of times that an empty cluster got a row.
     """
 
     centres: Tensor
@@ -114,8 +114,8 @@ def cluster_means(x: Tensor, assignments: Tensor, counts: Tensor) -> Tensor:
 
 def _iterate(x: Tensor, centres: Tensor, chunk_size: int) -> tuple[Tensor, Tensor, int]:
     """Assign each row to the nearest centre, fill empty clusters, and move the centres to their means."""
-    # |x - c|^2 up to what is the same for every c, about the centres' middle m: |c - m|^2 - 2 (x - m)(c - m).
-    # Written with the small c - m, it still tells centres apart where all lie far from the origin.
+    # |x - c|^2 minus a term that is equal for every c, relative to the centres' mean m: |c - m|^2 - 2 (x - m)(c - m).
+    # With the small c - m, centres can be distinguished even if all are far from the origin.
     middle = centres.mean(0)
     offsets = centres - middle
     bias = offsets.square().sum(1) + 2 * offsets @ middle
@@ -131,7 +131,7 @@ def _iterate(x: Tensor, centres: Tensor, chunk_size: int) -> tuple[Tensor, Tenso
 def _fill_empty(
     x: Tensor, centres: Tensor, assignments: Tensor, counts: Tensor, chunk_size: int
 ) -> int:
-    """Give each empty cluster the farthest row whose cluster can spare it, in place; return how many were empty."""
+    """Give each empty cluster the farthest row of a larger cluster, in place; return the number of empty clusters."""
     empty = (counts == 0).nonzero().flatten().tolist()
     if not empty:
         return 0

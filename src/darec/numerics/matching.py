@@ -1,4 +1,4 @@
-"""Match the clusters of two sides."""
+"""Matching of the clusters of two sides."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ MatchingMethod = Literal["greedy", "optimal"]
 def match_clusters(
     centres_C: Tensor, centres_L: Tensor, method: MatchingMethod = "greedy"
 ) -> Tensor:
-    """The partner of each cluster, one to one.
+    """Return the partner of each cluster, one to one.
 
     Args:
         centres_C: [K, d].
@@ -32,8 +32,8 @@ def match_clusters(
         pi, [K] long on the centres' device: cluster k of C goes with cluster ``pi[k]`` of L.
 
     Raises:
-        ConfigError: unknown method.
-        ValueError: shapes differ.
+        ConfigError: the method is unknown.
+        ValueError: the shapes differ.
         RunError: a centre is not finite.
     """
     if method not in get_args(MatchingMethod):

@@ -1,4 +1,4 @@
-"""Multilayer perceptrons that map one side's rows to the other's width, or both to a common one."""
+"""Multilayer perceptrons, which map the rows of one side to the width of the other, or both to a common width."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ def mlp(
     Args:
         *widths: input, hidden widths if any, output.
         generator: source of the initial weights, which are made on its device.
-        activation: what follows each hidden layer.
+        activation: the function after each hidden layer.
 
     Raises:
-        ValueError: fewer than two widths, or one below 1.
+        ValueError: there are fewer than two widths, or one is below 1.
     """
     if len(widths) < 2 or min(widths) < 1:
-        raise ValueError(f"widths {list(widths)}: give two at least, each at least 1.")
+        raise ValueError(f"widths {list(widths)}: at least two are needed, each at least 1.")
     layers: list[nn.Module] = []
     for in_dim, out_dim in pairwise(widths):
         linear = nn.utils.skip_init(nn.Linear, in_dim, out_dim, device=generator.device)

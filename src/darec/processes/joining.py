@@ -63,7 +63,7 @@ class TorchGroup(Group):
         except RuntimeError as error:
             raise LostError(
                 f"process {self.rank} of {self.size} lost the others: one of them has ended, or has not answered for "
-                f"{SILENCE.total_seconds() / 60:.0f} minutes. What was done is kept: go on with --resume."
+                f"{SILENCE.total_seconds() / 60:.0f} minutes. Finished work is kept: continue with --resume."
             ) from error
 
     def speaks(self) -> bool:
@@ -89,7 +89,7 @@ def place(environment: Mapping[str, str]) -> tuple[int, int, int] | None:
     for name, text in given.items():
         if not (text.isascii() and text.isdecimal()):
             raise ConfigError(
-                f"{name}={text!r} in the environment is no whole number: start by torchrun."
+                f"{name}={text!r} in the environment is not a whole number: start by torchrun."
             )
     rank, size, local = (int(text) for text in given.values())
     if rank >= size:

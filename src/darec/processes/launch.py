@@ -66,7 +66,7 @@ def launch(count: int, words: Sequence[str]) -> int:
         failed = next((rank for rank, code in enumerate(codes) if is_cause(code)), None)
     if failed is None and not any(codes):
         return 0
-    kept = "What was done is kept: go on with --resume."
+    kept = "Finished work is kept: continue with --resume."
     if failed is None:
         raise LostError(f"the {count} processes lost each other, and the run ended. {kept}")
     code = processes[failed].returncode

@@ -1,4 +1,4 @@
-"""Record which code from outside the package the user has run, because another person's run may name any file.
+"""Records which code from outside the package the user has run, because another person's run may name any file.
 
 If a user gives a plugin, or trains or encodes with a part of a module, its code has been run. This is recorded in the
 user's state folder. Commands that read a run later import only recorded code, and no other code that a run names.

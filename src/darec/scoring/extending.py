@@ -68,7 +68,7 @@ def new_items(
     if isinstance(scorer, MatrixScorer):
         return MatrixScorer(_dense_or_sparse(scorer.matrix @ weights.T), scorer.histories, ties)
     if isinstance(scorer, PopularityScorer):
-        values = torch.from_numpy(weights @ scorer.values.numpy())  # of those that stand for it
+        values = torch.from_numpy(weights @ scorer.values.numpy())  # means over the weighted items
         return scorer.with_values(values, ties)
     if isinstance(scorer, AddedScorer):
         parts = [new_items(part, rows, weights, ties) for part in scorer.scorers]
@@ -97,7 +97,7 @@ def extended(
     if isinstance(scorer, MatrixScorer | NeighbourScorer):
         return NeighbourScorer(scorer, weights, ties)
     if isinstance(scorer, PopularityScorer):
-        new = torch.from_numpy(weights @ scorer.values.numpy())  # of those that stand for it
+        new = torch.from_numpy(weights @ scorer.values.numpy())  # means over the weighted items
         return scorer.with_values(torch.cat([scorer.values, new]), ties)
     if isinstance(scorer, AddedScorer):
         parts = [extended(part, rows, weights, ties) for part in scorer.scorers]

@@ -15,7 +15,7 @@ from torch.nn import functional as F
 from darec.progress import counted
 from darec.types import FloatArray
 
-_ROWS: Final = 1024  # folded in between two looks at progress
+_ROWS: Final = 1024  # users that are folded in between two reports of progress
 
 
 class Folding(ABC):

@@ -17,7 +17,7 @@ from darec.scoring.base import Arrays, Explanation, Scorer, Term
 from darec.scoring.ranking import Fill
 from darec.types import FloatArray, IntArray
 
-_USERS = 2048  # whose products with a sparse matrix are held at once
+_USERS = 2048  # users whose products with a sparse matrix are in memory at once
 
 
 class MatrixScorer(Scorer):
@@ -61,11 +61,11 @@ class MatrixScorer(Scorer):
         """See :meth:`Scorer.fill`: the sum of the rows of B of each history."""
         histories, matrix = self.histories[users], self.matrix
         if items is not None:
-            used = np.unique(histories.indices)  # all of a column is read where many users ask
+            used = np.unique(histories.indices)  # with many users, whole columns are read
             histories, matrix = histories[:, used], matrix[used][:, items]
         elif not sparse.issparse(matrix):
             used = np.unique(histories.indices)
-            if 2 * len(used) < len(matrix):  # few users: the rest of the matrix is not even copied
+            if 2 * len(used) < len(matrix):  # with few users, the rest of the matrix is not copied
                 histories, matrix = histories[:, used], matrix[used]
         if sparse.issparse(matrix):
             return _fill_sparse(histories, matrix)

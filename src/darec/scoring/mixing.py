@@ -44,16 +44,16 @@ def mixed(
     words: FloatArray | None,
     weight: float,
 ) -> Scorer:
-    """``(1 - w) s + w c``: s is the score, c the cosine of an item's text with what a user likes.
+    """``(1 - w) s + w c``: s is the score, c the cosine of an item's text with the user's liked texts.
 
-    c is scaled to the spread of s over the catalogue, so that w means the same for every scorer.
+    c is scaled to the spread of s over the catalogue, so that w has the same meaning for every scorer.
 
     Args:
-        scorer: of that user.
-        row: the user's, in the scorer.
+        scorer: that scores the user.
+        row: of the user in the scorer.
         items: [I, d_L] unit vectors of the items.
-        liked: rows of the items that they like.
-        words: [1, d_L] of what they wrote.
+        liked: rows of the items that the user likes.
+        words: [1, d_L] vector of the user's words.
         weight: w, from 0 to 1.
     """
     known = [items[liked], *([unit(words)] if words is not None else [])]

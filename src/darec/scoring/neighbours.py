@@ -46,7 +46,7 @@ class NeighbourScorer(Scorer):
         new = asked >= n_old
         weights = self.weights[asked[new] - n_old]
         wanted = None if items is None else np.union1d(asked[~new], weights.indices)
-        if wanted is not None:  # among what is scored; all of it, where it is nothing
+        if wanted is not None:  # columns of the scored items; all if there are none
             weights = weights[:, wanted]
         size = n_old if wanted is None else len(wanted)
         fill = self.scorer.fill(users, wanted, size)

@@ -56,7 +56,7 @@ class PopularityScorer(Scorer):
 
     @property
     def device(self) -> torch.device:
-        """Where the values are."""
+        """Device of the values."""
         return self.values.device
 
     @property

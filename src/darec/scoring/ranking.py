@@ -47,9 +47,7 @@ _ROUNDING = 2.0**-20  # eight units in the last place of float32
 # Bytes of the score buffer where no batch size is given: a CPU wants it to stay in its cache, a GPU wants
 # enough work for each kernel.
 _BUFFER_BYTES = {"cpu": 2 << 20, "cuda": 256 << 20}
-_LEAST_USERS = (
-    16  # scored at once all the same: the item table, too, comes from memory once for all of them
-)
+_LEAST_USERS = 16  # the least number of users that are scored at once: the item table is read once for all of them
 
 
 class Ranked(NamedTuple):
@@ -281,7 +279,9 @@ def _select_tied(block: Tensor, k: int, ties: Tensor) -> tuple[Tensor, Tensor, T
     reach = min(width, max(4 * k, 64))
     scores, columns = torch.topk(block, reach)
     equal = _equal(scores[:, :-1], scores[:, 1:], scores[:, :1])
-    if reach < width and bool(equal[:, k - 1 :].all(dim=1).any()):  # a run that may go on
+    if reach < width and bool(
+        equal[:, k - 1 :].all(dim=1).any()
+    ):  # the run of equal scores may continue
         scores, columns = torch.sort(block, dim=1, descending=True)
         equal = _equal(scores[:, :-1], scores[:, 1:], scores[:, :1])
     run = torch.nn.functional.pad((~equal).cumsum(dim=1), (1, 0))

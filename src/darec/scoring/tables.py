@@ -48,7 +48,7 @@ class TableScorer(Scorer):
 
     @property
     def device(self) -> torch.device:
-        """Where the tables are."""
+        """Device of the tables."""
         return self.tables.items.device
 
     @property
@@ -109,7 +109,7 @@ class TableScorer(Scorer):
         return {name: table.cpu().float() for name, table in tables.items()} | own
 
     def about(self) -> dict[str, Any]:
-        """How users fold in."""
+        """The description of the folding."""
         return {"folding": described(self.folding)}
 
     @classmethod

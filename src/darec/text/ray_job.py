@@ -65,7 +65,7 @@ class RayBatches:
     ) -> None:
         require_ray()
         if workers < 1:
-            raise ConfigError(f"--ray {workers}: give at least 1 worker.")
+            raise ConfigError(f"--ray {workers}: must be at least 1 worker.")
         origin = origin_of("encoder", spec.partition(":")[0])
         part = Parcel.of(origin) if origin else None
         self.arguments = (spec, dict(options), device, revision, part)

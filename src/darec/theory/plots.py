@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 
 def trade_off_plot(curves: Mapping[str, TradeOff]) -> Figure:
-    """Cross-entropy against disagreement, a line a world: dots are deterministic pairs, lines what mixing achieves."""
+    """Draw cross-entropy against disagreement of each world: dots are deterministic pairs, lines are mixtures."""
     figure, (axes,) = empty_panels(1, 1, height=3.4)
     for (name, curve), colour in zip(curves.items(), cycle(COLOURS), strict=False):
         corners = curve.hull
@@ -41,7 +41,7 @@ def trade_off_plot(curves: Mapping[str, TradeOff]) -> Figure:
 
 
 def recall_plot(points: Sequence[Point]) -> Figure:
-    """Recall@20 against the gap, a line a method by strength, with 95% intervals; the black diamond is none."""
+    """Draw Recall@20 against the gap, a line for each method, with 95% intervals; the black diamond is none."""
     figure, (axes,) = empty_panels(1, 1, height=4.2)
     zero = points[0]
     for (method, own), colour in zip(_by_method(points).items(), COLOURS, strict=False):
@@ -61,7 +61,7 @@ def recall_plot(points: Sequence[Point]) -> Figure:
 
 
 def knowledge_plot(points: Sequence[Point]) -> Figure:
-    """R^2 of the specific and of the shared factors from E_C, by strength; the dashed line is none."""
+    """Draw R^2 of the specific and of the shared factors from E_C, by strength; the dashed line is none."""
     figure, panels = empty_panels(1, 2, height=3.4)
     zero = points[0]
     for axes, factor in zip(panels, ("specific", "shared"), strict=True):
@@ -89,7 +89,7 @@ def _by_method(points: Sequence[Point]) -> dict[str, list[Point]]:
 
 
 def _cross(axes: Axes, point: Point, colour: str, marker: str = "o", label: str = "") -> None:
-    """A point with the intervals of both its figures, where there are several seeds."""
+    """Draw a point with the intervals of both its figures, if there are several seeds."""
     gap, recall = point.means["gap"], point.means["recall"]
     axes.errorbar(
         gap.mean,

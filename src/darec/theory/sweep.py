@@ -37,12 +37,10 @@ def tasks(
             raise ConfigError(f"no method {method!r} in a sweep: choose from {', '.join(METHODS)}.")
     for strength in strengths:
         if not 0 < strength < np.inf:
-            raise ConfigError(
-                f"strength {strength:g}: give numbers above 0; zero is always included."
-            )
+            raise ConfigError(f"strength {strength:g}: must be above 0; zero is always included.")
     for what, values in (("method", methods), ("strength", strengths)):
         if not values or len({*values}) < len(values):
-            raise ConfigError(f"give at least one {what}, and none twice.")
+            raise ConfigError(f"name at least one {what}, and none twice.")
     return [
         task
         for seed in seeds

@@ -1,6 +1,6 @@
-"""What a sweep found: sentences that are derived from its figures by rule, and the report.
+"""The report of a sweep, with sentences that follow from its figures by rule.
 
-A sentence says that something falls or rises only where its interval is on one side of zero.
+A sentence says that something falls or rises only if its interval is on one side of zero.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ SHARED: Final = "E_C/shared"
 
 
 def findings(points: list[Point]) -> list[str]:
-    """What came out, a line a method: its best strength, its narrowest gap with a verdict, and its strongest pull."""
+    """Return one line for each method: its best strength, its narrowest gap with a verdict, and its strongest pull."""
     lines = []
     for method in METHODS:
         own = [point for point in points if point.method == method]
@@ -42,21 +42,21 @@ def findings(points: list[Point]) -> list[str]:
 
 
 def verdict(recall: Mean, gap: Mean, known: Mean) -> str:
-    """Whether a pull did what the theorem's story says: narrow the gap, forget, rank worse."""
+    """Return whether a pull narrowed the gap, lost specific factors and ranked worse, as the theorem suggests."""
     if recall.low is None:
-        return "one seed decides nothing."
-    forgets = ", and what is specific is forgotten" if known.sign < 0 else ""
+        return "a single seed is not enough for a verdict."
+    forgets = ", and specific factors are lost" if known.sign < 0 else ""
     if recall.sign < 0 and gap.sign < 0:
-        return f"the gap narrows and recall falls{forgets}, as the theorem's story has it."
+        return f"the gap narrows and recall falls{forgets}, as the theorem suggests."
     if recall.sign < 0:
         return (
-            f"recall falls{forgets}, but the gap to the text does not narrow: the loss is not that of coinciding with "
-            "the text."
+            f"recall falls{forgets}, but the gap to the text does not narrow: the loss does not come from becoming "
+            "equal to the text."
         )
     if gap.sign < 0:
         what = "rises" if recall.sign > 0 else "does not fall beyond chance"
-        return f"the gap narrows and recall {what}{forgets}, against the theorem's story."
-    return "neither does the gap narrow nor recall fall beyond chance: nothing for the story or against it."
+        return f"the gap narrows and recall {what}{forgets}, against what the theorem suggests."
+    return "the gap does not narrow and recall does not fall beyond chance: no evidence in either direction."
 
 
 def write_report(points: list[Point], dials: Dials, out: Path, command: str) -> None:
@@ -73,7 +73,7 @@ def write_report(points: list[Point], dials: Dials, out: Path, command: str) -> 
 
 
 def rows(points: list[Point]) -> list[dict[str, Any]]:
-    """A row a point, for tables."""
+    """Return one row for each point, for tables."""
     return [
         {
             "method": point.method,
@@ -122,5 +122,5 @@ def _page(points: list[Point], dials: Dials, command: str) -> Iterable[str]:
         f"\nMeans over {n} seed{'s' * (n > 1)}. The gap is the share of E_C's unit rows that no linear map of the text "
         "predicts; shared and specific are the R² of a cross-validated ridge regression from E_C, mean of users and "
         "items. Changes are from `none` of the same seed, with Student's 95% interval over seeds. The strength of "
-        "highest recall was picked on this test split, which flatters it.\n"
+        "highest recall was chosen on this test split, so its recall is too high.\n"
     )

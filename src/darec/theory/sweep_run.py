@@ -184,7 +184,7 @@ def run(task: Task) -> Outcome:
 
 
 def planted(dials: Dials, seed: int) -> tuple[World, TextTable]:
-    """The world of one seed, some items' training interactions withheld, and its TF-IDF text."""
+    """Make the world of one seed, without the training interactions of some items, and its TF-IDF text."""
     from darec.text import embed
 
     world = make_world(dials.world(seed))
@@ -200,7 +200,7 @@ def planted(dials: Dials, seed: int) -> tuple[World, TextTable]:
 
 
 def representations(model: Model, text: TextTable) -> dict[str, Pair]:
-    """Users' and items' rows of E_C, E_L and, where the alignment splits them, of its parts, as arrays."""
+    """Return users' and items' rows of E_C and E_L, and of their parts if the alignment has these, as arrays."""
     import torch
 
     with torch.no_grad():

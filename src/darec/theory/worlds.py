@@ -96,7 +96,7 @@ def read_world(name: str) -> Joint:
             f"no world {name!r}: {did_you_mean(name, WORLDS)} Or name a .json or .npy file of p[d][d'][y]."
         )
     if not path.is_file():
-        raise DataError(f"no file {path}: give a .json or .npy file of probabilities p[d][d'][y].")
+        raise DataError(f"no file {path}: name a .json or .npy file of probabilities p[d][d'][y].")
     try:
         # Never allow_pickle: an array of objects is refused here, not executed.
         read = np.load(path) if path.suffix == ".npy" else json_value(path.read_text())

@@ -19,7 +19,7 @@ class AnyTrainer(Protocol):
 
     @property
     def state(self) -> TrainState:
-        """Where training stands."""
+        """The state of training."""
 
     @property
     def n_parameters(self) -> int:
@@ -44,8 +44,8 @@ def make_trainer(
         config: the run's configuration.
         dataset: the dataset for training and validation.
         text: language embeddings, if the run reads them.
-        **options: those of :class:`~darec.training.trainer.Trainer`. Of the processes of its ``group`` the leader alone
-            adds what stands beside the tables.
+        **options: those of :class:`~darec.training.trainer.Trainer`. Of several processes only the leader
+        adds the scorers beside the tables.
     """
     from darec.processes import ALONE
     from darec.registry import BACKBONES

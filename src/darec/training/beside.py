@@ -48,7 +48,7 @@ _JUDGES: Final = 10_000  # largest number of validation users on whom the weight
 
 @dataclass(frozen=True)
 class _Weighed:
-    """A sum, the weight of the added scorer, its value on the validation split, and those of all candidate weights."""
+    """A sum, the weight of the added scorer, its value on the validation split, and the values of all weights."""
 
     scorer: Scorer
     weight: float
@@ -82,7 +82,7 @@ class BesideTrainer:
             for name in [*needed, *(["weight"] if matrix else [])]:
                 if getattr(beside, name) is None:
                     raise ConfigError(
-                        f"beside.{name} is null, and nothing is validated: give a number."
+                        f"beside.{name} is null, and nothing is validated: set a number."
                     )
         self.beside, self.dataset = beside, dataset
         self.tables = Trainer(config, dataset, text, **options)
@@ -175,7 +175,7 @@ class BesideTrainer:
                 one = self._add("the matrix", tables, solved, ratio, self.beside.weight)
             if best is None or one.value > best.value:
                 best, settings = one, chosen(matrix.config, config) | matrix.told
-        assert best is not None  # there is a candidate at least
+        assert best is not None  # there is at least one candidate
         return best, settings
 
     def _with_popularity(self, tables: Scorer) -> Scorer:
@@ -242,7 +242,7 @@ class BesideTrainer:
         return validator(self.dataset, whole.ks[0], drawn)
 
     def scorer(self) -> Scorer:
-        """All, added. Raises ``RuntimeError`` before :meth:`fit`."""
+        """The sum of all scorers. Raises ``RuntimeError`` before :meth:`fit`."""
         if self._scorer is None:
             raise RuntimeError("fit() comes first")
         return self._scorer
@@ -253,7 +253,7 @@ class BesideTrainer:
 
     @property
     def n_parameters(self) -> int:
-        """Of all together."""
+        """Number of learned parameters of all together."""
         added_up = self.scorer()
         if not isinstance(added_up, AddedScorer):
             return self.tables.n_parameters

@@ -37,7 +37,7 @@ def check_config(config: RunConfig, dataset: Dataset, *, validate: bool = True) 
     for name in ("train", "valid") if validate else ("train",):
         if not len(dataset.split(name)):
             raise DataError(
-                f"the split {name!r} has no interactions, and a model needs some to learn from and some to stop by: "
+                f"the split {name!r} has no interactions, and a model needs both for training and early stopping: "
                 "import the data with another split."
             )
     resolve_device(config.options.device, config.options.precision)
@@ -91,13 +91,13 @@ def check_divided(
     dim = getattr(config.backbone, "dim", 0)
     if dim < processes:
         raise ConfigError(
-            f"{processes} processes, and backbone.dim={dim}: each process holds a column at least. Start fewer, or "
+            f"{processes} processes, and backbone.dim={dim}: each needs at least one column. Start fewer, or "
             "raise backbone.dim."
         )
 
 
 def _check_closed_forms(config: RunConfig, n_items: int) -> None:
-    """Raise ``ConfigError`` where a library is missing, or the catalogue is too large for EASE beside tables."""
+    """Raise ``ConfigError`` if a library is missing, or the catalogue is too large for EASE beside tables."""
     matrix = config.beside and config.beside.backbone
     for part in (config.backbone, matrix):
         backbone = part and BACKBONES.get(part.name)
@@ -132,13 +132,13 @@ def training_bytes(config: RunConfig, n_entities: int, n_pairs: int) -> dict[str
 
 
 def warn_of_full_users(rows: IntArray, dataset: Dataset) -> None:
-    """Warn of users who have every item, from whom nothing is learned (:class:`darec.data.sampling.Sampler`)."""
+    """Warn of users who have every item; nothing is learned from them (:class:`darec.data.sampling.Sampler`)."""
     if not rows.size:
         return
     more = f" and {rows.size - 1} more users have" if rows.size > 1 else " has"
     warnings.warn(
-        f"user {dataset.users.texts[rows[0]]!r}{more} all {dataset.n_items} items in training: no item is left to be "
-        "liked less, and training goes on with the others.",
+        f"user {dataset.users.texts[rows[0]]!r}{more} all {dataset.n_items} items in training: there is no item as a "
+        "negative, so training uses the other users only.",
         DarecWarning,
         stacklevel=3,
     )
@@ -155,7 +155,7 @@ def resolve_device(name: str, precision: str = "float32") -> torch.device:
     if device.type == "cuda" and (device.index or 0) >= torch.cuda.device_count():
         there = torch.cuda.device_count() or "no"
         raise ConfigError(
-            f"options.device {name!r}: {there} CUDA devices here; use another, or cpu."
+            f"options.device {name!r}: this machine has {there} CUDA devices: use another, or cpu."
         )
     if precision == "bf16" and device.type != "cuda":
         raise ConfigError("options.precision bf16 is for GPUs: use float32 on a CPU.")

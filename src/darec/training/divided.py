@@ -1,6 +1,6 @@
-"""Weights and optimiser state that are divided among processes, brought together for a checkpoint and dealt out again.
+"""Collects weights and optimiser state from processes for a checkpoint, and distributes them again.
 
-A checkpoint holds whole tables, so any number of processes, one too, can take it up.
+A checkpoint holds whole tables, so any number of processes can continue from it.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ class Divided:
     """The tensors of a checkpoint, named ``model/NAME`` and ``optimizer/INDEX/SLOT``.
 
     Args:
-        model: whose id table may be divided.
-        optimizer: over its parameters.
+        model: its id table may be divided.
+        optimizer: of its parameters.
     """
 
     def __init__(self, model: Model, optimizer: torch.optim.Optimizer) -> None:
@@ -32,21 +32,21 @@ class Divided:
                 self._likes |= dict.fromkeys([f"model/{name}", *moments], parameter.detach())
 
     def whole_shapes(self, tensors: Mapping[str, Tensor]) -> dict[str, torch.Size]:
-        """The shapes that tensors of this process have when all parts are together."""
+        """Return the shapes of the whole tensors of which this process has parts."""
         return {
             name: self.layout.whole_shape(x) if name in self._likes else x.shape
             for name, x in tensors.items()
         }
 
     def check(self, tensors: Mapping[str, Tensor]) -> None:
-        """Raise ``ValueError`` where a whole table is not of the model's size."""
+        """Raise ``ValueError`` if a whole table does not have the model's size."""
         for name, shape in self.whole_shapes(self._likes).items():
             if name in tensors and tensors[name].shape != shape:
                 found = list(tensors[name].shape)
                 raise ValueError(f"{name} has the shape {found}, not {list(shape)}")
 
     def collected(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """The tensors with all parts, on the leader; nothing on the others."""
+        """Return the whole tensors on the leader, and nothing on the others."""
         found = {
             name: self.layout.collected(x, "entities") if name in self._likes else x
             for name, x in tensors.items()
@@ -55,7 +55,7 @@ class Divided:
         return whole if self.group.leads else {}
 
     def handed(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
-        """What this process holds of the leader's tensors; what the others give is not looked at."""
+        """Return this process's parts of the leader's tensors; arguments of other processes are ignored."""
         names: Iterable[str] = self.group.told(list(tensors))
         parts = [name for name in names if name in self._likes]
         found = self.group.dealt({name: x for name, x in tensors.items() if name not in parts})

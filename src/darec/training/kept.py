@@ -1,6 +1,6 @@
-"""What a run keeps on the way: the weights of its best epoch, and checkpoints from which it continues.
+"""The files of a run in training: the weights of its best epoch, and checkpoints from which it continues.
 
-Both hold whole tables, whatever the number of processes.
+Both hold whole tables for any number of processes.
 """
 
 from __future__ import annotations
@@ -32,10 +32,10 @@ class Kept:
     All processes of the model's group call the methods; the leader alone reads and writes files.
 
     Args:
-        model: what is trained.
-        optimizer: over its parameters.
-        generators: the sources of its draws, by their names in a checkpoint.
-        folder: where the files are; None keeps the best weights in memory, and no checkpoint.
+        model: the trained model.
+        optimizer: of its parameters.
+        generators: the random generators, by their names in a checkpoint.
+        folder: of the files; None keeps the best weights in memory, and no checkpoint.
     """
 
     def __init__(
@@ -87,10 +87,10 @@ class Kept:
             write_checkpoint(self.folder / "checkpoints", state.epoch, _contiguous(tensors), values)
 
     def newest(self) -> TrainState | None:
-        """Restore the newest checkpoint, and give its state; None if there is none.
+        """Restore the newest checkpoint and return its state; None if there is none.
 
         Raises:
-            RunError: it is damaged, or of a run with other settings.
+            RunError: the checkpoint is damaged, or belongs to a run with other settings.
         """
         found = None
         with self.group.agreeing():
@@ -113,10 +113,10 @@ class Kept:
             best = _renamed(load_file(file), "", "model/")
             expected = self.divided.whole_shapes(self._weights())
             if {name: x.shape for name, x in best.items()} != expected:
-                raise ValueError("they are of another model")
+                raise ValueError("they belong to another model")
         except (OSError, ValueError, SafetensorError) as error:
             raise RunError(
-                f"{file}, the weights of the best epoch, cannot be read ({error}): train the run anew with --overwrite."
+                f"{file}, the weights of the best epoch, cannot be read ({error}): train again with --overwrite."
             ) from error
         return best
 
@@ -128,8 +128,8 @@ class Kept:
             raise
         except (RuntimeError, ValueError, LookupError, TypeError) as error:
             raise RunError(
-                f"the checkpoints in {self.folder} are not of a run with these settings "
-                f"({' '.join(str(error).split())}): train anew with --overwrite."
+                f"the checkpoints in {self.folder} belong to a run with other settings "
+                f"({' '.join(str(error).split())}): train again with --overwrite."
             ) from error
 
     def _restored(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> TrainState:
@@ -154,7 +154,7 @@ class Kept:
 
 
 def _renamed(tensors: Mapping[str, Tensor], old: str, new: str) -> dict[str, Tensor]:
-    """The same tensors, with another prefix."""
+    """Return the same tensors with another prefix."""
     return {f"{new}{name.removeprefix(old)}": tensor for name, tensor in tensors.items()}
 
 

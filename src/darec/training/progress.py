@@ -1,4 +1,4 @@
-"""What training shows while it works: a live line on a terminal, a line per evaluation elsewhere."""
+"""Progress of training: a live line on a terminal, and one line for each evaluation elsewhere."""
 
 from __future__ import annotations
 
@@ -17,10 +17,7 @@ from darec.terminal import Console, TextColumn
 
 
 class Reporter:
-    """Shows nothing; the base of :class:`ConsoleReporter` and of a caller's own.
-
-    Used as a context manager around training.
-    """
+    """The base class of reporters, which shows nothing. It is used as a context manager around training."""
 
     def __enter__(self) -> Self:
         return self
@@ -29,14 +26,14 @@ class Reporter:
 
     @contextmanager
     def preparing(self) -> Iterator[None]:
-        """Around making the model, before training: where an alignment's neighbours are found, say."""
+        """A context for the preparation of the model, in which, for example, an alignment finds neighbours."""
         yield
 
     def step(self, epoch: int, done: int, total: int) -> None:
-        """Called after each step with the epoch (from 1) and the steps done in it."""
+        """Called after each step with the epoch (from 1) and the number of its finished steps."""
 
     def sampled(self, users: int, total: int, half_width: float) -> None:
-        """Called before :meth:`evaluated` where a sample of the users judges, with half of the figure's interval."""
+        """Called before :meth:`evaluated` if a sample of users is evaluated, with half of the interval of the value."""
 
     def evaluated(
         self, epoch: int, losses: Mapping[str, float], metric: str, value: float, best: float
@@ -44,13 +41,13 @@ class Reporter:
         """Called after each evaluation on validation data."""
 
     def trained(self, epoch: int, losses: Mapping[str, float]) -> None:
-        """Called every so many epochs where nothing is evaluated."""
+        """Called at regular epochs if nothing is evaluated."""
 
 
 def told_sample(
     reporter: Reporter, found: Evaluation, monitor: str, dataset: Dataset
 ) -> dict[str, float]:
-    """How far the figure of a sample of the users is to be trusted, told and as diagnostics; nothing if all judge."""
+    """Report the interval of a value from a sample of users, and return it as diagnostics; empty without a sample."""
     total = int(np.count_nonzero(dataset.valid.user_degree))
     if found.n_users == total:
         return {}
@@ -63,8 +60,8 @@ class ConsoleReporter(Reporter):
     """Progress on standard error.
 
     Args:
-        label: what is being trained.
-        epochs: the most epochs there can be.
+        label: name of the model.
+        epochs: largest number of epochs.
     """
 
     def __init__(self, label: str, epochs: int) -> None:
@@ -91,7 +88,7 @@ class ConsoleReporter(Reporter):
 
     @contextmanager
     def preparing(self) -> Iterator[None]:
-        """Show the long loops of the time before training."""
+        """Show the long loops before training."""
         said = monotonic()
 
         def heard(doing: str, done: int, total: int) -> None:
@@ -109,7 +106,7 @@ class ConsoleReporter(Reporter):
             yield
 
     def step(self, epoch: int, done: int, total: int) -> None:
-        """Move the bar, which is full at the last epoch that there can be."""
+        """Move the bar, which is full at the largest number of epochs."""
         self.progress.update(
             self.task,
             description=f"{self.label}: epoch {epoch} (of at most {self.epochs})",
@@ -118,13 +115,13 @@ class ConsoleReporter(Reporter):
         )
 
     def sampled(self, users: int, total: int, half_width: float) -> None:
-        """Say so beside the value."""
+        """Show the interval beside the value."""
         self._sample = f" ± {half_width:.4f} ({users:,} of {total:,} users)"
 
     def evaluated(
         self, epoch: int, losses: Mapping[str, float], metric: str, value: float, best: float
     ) -> None:
-        """Note the newest and the best value; on a plain stream, print a line."""
+        """Show the newest and the best value; on a plain stream, print a line."""
         note = f"valid {metric} {value:.4f}{self._sample}, best {best:.4f}"
         self.progress.update(self.task, note=note)
         self._line(epoch, note, losses)

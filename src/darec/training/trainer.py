@@ -87,7 +87,9 @@ class Trainer:
         self.reporter = reporter or Reporter()
         keep_freed_memory()
         options = config.options
-        with group.agreeing():  # before the model is made, for which they exchange tables
+        with (
+            group.agreeing()
+        ):  # checked before the model is made, since the processes exchange tables for it
             self.metric, k = check_config(config, dataset, validate=validate)
             check_divided(config, group.size, shards, dataset.train)
             self.device = resolve_device(options.device, options.precision)
@@ -120,7 +122,7 @@ class Trainer:
         self.state = TrainState()
         self.judged: Callable[[Scorer], Scorer] = lambda scorer: scorer
         self._folding: Folding | None = None
-        self._learned: Tables | None = None  # by several processes, once all are done
+        self._learned: Tables | None = None  # several processes note it once all are done
 
     def fit(self, *, resume: bool = False) -> TrainState:
         """Train until early stopping, the last epoch or the deadline, then restore the best weights.

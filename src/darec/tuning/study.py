@@ -39,7 +39,7 @@ _RETRIES = 1  # for a trial whose process died: if it dies again, its settings m
 
 
 class Tuning:
-    """A study of one pair, which is begun or continued.
+    """A study of one pair, which is started or continued.
 
     Args:
         dataset: the dataset for training and validation.
@@ -57,7 +57,7 @@ class Tuning:
 
     Raises:
         ConfigError: optuna is not installed, or settings do not fit the data.
-        RunError: the study was begun with other data or settings.
+        RunError: the study was started with other data or settings.
     """
 
     def __init__(
@@ -197,7 +197,7 @@ class Tuning:
             self.study.set_user_attr("setup", setup)
         elif (other := difference(begun, setup)) is not None:
             raise RunError(
-                f"the study {self.name} in {self.where} was begun with {other}: continue with the same options, or "
+                f"the study {self.name} in {self.where} was started with {other}: continue with the same options, or "
                 "choose another --out or --storage."
             )
         if not any(trial.user_attrs.get("start") for trial in self.study.trials):

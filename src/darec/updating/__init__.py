@@ -104,7 +104,7 @@ def update(
                 "written into the run."
             )
     if epochs is not None and epochs < 1:
-        raise ConfigError(f"epochs {epochs}: give at least 1.")
+        raise ConfigError(f"epochs {epochs}: must be at least 1.")
     check_text(source)
     base = _with_splits(source)
     asked = Columns(**columns) if isinstance(columns, Mapping) else columns
@@ -177,7 +177,7 @@ def _warn_of_nothing_new(source: Run, growth: Growth) -> None:
 
 
 def _with_splits(source: Run) -> Dataset:
-    """The run's dataset as it is on disk; a refitted run has merged its splits."""
+    """Read the run's dataset from disk; a refitted run has merged its splits in memory."""
     data = source.dataset
     if source.refit is None or data.path is None:
         return data

@@ -45,7 +45,7 @@ class Start:
 
     @torch.no_grad()
     def __call__(self, model: Model) -> None:
-        """Copy them into a model.
+        """Copy the weights into a model.
 
         Raises:
             RunError: the parameters of the model have changed.

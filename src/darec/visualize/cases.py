@@ -22,8 +22,7 @@ from darec.visualize.sides import Sides, sample_rows
 
 FAR: Final = (8, 6, 4)
 """Distances that count as far. The first one is taken at which half of the drawn users find a partner. At 2 two users
-share an item, at 4 they share none, and at 6 their items also have no user in common.
-"""
+share an item, at 4 they share none, and at 6 their items also have no user in common."""
 SHOWN: Final = 3
 """Number of pairs that are shown in full."""
 _SHOWN_ITEMS: Final = 8

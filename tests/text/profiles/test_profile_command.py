@@ -131,7 +131,7 @@ def test_the_real_command_killed_and_run_by_two_processes_at_once(
     done = subprocess.run([*line, "--format", "json"], capture_output=True, text=True, check=True)
     report = json.loads(done.stdout)
     assert (report["profiles"], report["reused"]) == (40, kept)
-    assert f"m: profiling {40 - kept} prompts, {kept} are there already" in done.stderr
+    assert f"m: profiling {40 - kept} prompts, {kept} exist already" in done.stderr
     assert sorted(server.asked().values())[-3:] <= [2, 2, 2]
 
 

@@ -170,9 +170,9 @@ class DaRec(Alignment[DaRecConfig]):
     def diagnostics(self, encoded: Encoded) -> dict[str, float]:
         """Ranks, spreads and gaps over all rows of each set of entities, averaged over the sets.
 
-        ``collapsed`` is 1 where the shared part of either side has become one direction in any set; ``smoothing`` is
-        the setting times the neighbours' reliability; ``neighbour_recall`` stands there where the neighbours in text
-        are not exact (:mod:`darec.graph.nearest`).
+        ``collapsed`` is 1 if the shared part of either side has become one direction in any set. ``smoothing`` is the
+        setting times the neighbours' reliability. ``neighbour_recall`` is present if the neighbours in text are not
+        exact (:mod:`darec.graph.nearest`).
         """
         sets = []
         for E_C, E_L in self._sets(encoded):

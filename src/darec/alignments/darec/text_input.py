@@ -118,8 +118,8 @@ def content_tables(items: Tensor, mask: Tensor, graph: Graph, width: int) -> Tab
         M = (P_u' P_u + a I)^-1 P_u' S P_i (P_i' P_i + b I)^-1,
 
     cut to its ``width`` leading singular directions, with the square root of each singular value on either side. This
-    is not from a paper. It scores the part of the language that E_C leaves out, which the theorem of the information
-    gap suggests (docs/studies/parts.md).
+    is not from a paper. It scores the part of the language that E_C leaves out; the theorem of the information gap
+    suggests that (docs/studies/parts.md).
 
     Args:
         items: [I, d_L].

@@ -56,7 +56,7 @@ class Ledger:
         max_tokens: largest number of tokens of an answer.
 
     Attributes:
-        tokens_in: number of tokens read so far; ``tokens_out``, written so far.
+        tokens_in: number of tokens read so far; ``tokens_out``: number of tokens written so far.
         in_flight: number of requests that are not answered yet.
     """
 

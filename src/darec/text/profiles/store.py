@@ -44,7 +44,7 @@ class Answer:
         model: name of the model.
         profile: the checked profile, or None.
         reason: why there is no profile.
-        tokens_in: number of tokens read in all attempts; ``tokens_out``, written.
+        tokens_in: number of tokens read in all attempts; ``tokens_out``: number of tokens written.
         attempts: number of attempts.
         written: time, UTC.
     """
