@@ -67,7 +67,7 @@ class Dataset:
         cold: items that are not among these: the split ``cold-items`` holds them out of training altogether, for
             ``valid`` and for ``test``. It is empty for every other split.
         vectors: language vectors that :func:`darec.encode_dataset` made of a dataset in memory, by the name of their
-        folder; those of a dataset on disk are in that folder.
+            folder; those of a dataset on disk are in that folder.
         extra: ``item_id`` and further fields of every item, in row order (see :attr:`fields`); None if there are none.
     """
 

@@ -29,7 +29,7 @@ class Coverage:
         repeated: number of items whose text another item has, word for word.
         near_repeated: number of items that have a cosine above :data:`NEAR` with another one, including repeated ones.
         common_words: share of the items with text that have a word in common with another one; in a script without
-        blanks, a character or a pair of characters (:mod:`darec.terms`).
+            blanks, a character or a pair of characters (:mod:`darec.terms`).
         words: least, median, 95th percentile and most words (parts between spaces) of a text.
         word_counts: [10] number of items in each bin of :data:`WORD_BINS`.
         interactions: share of training interactions whose item has text.

@@ -50,7 +50,7 @@ def build_index(faiss: Any, vectors: FloatArray, kind: Kind, seed: int) -> Any:
         faiss: the module.
         vectors: [m, d] float32.
         kind: ``flat`` computes every product, ``hnsw`` follows a graph of neighbours, ``ivf`` searches the nearest of
-        about ``4 sqrt(m)`` lists.
+            about ``4 sqrt(m)`` lists.
         seed: of the lists of ``ivf``.
 
     Raises:

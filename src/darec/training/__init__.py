@@ -45,7 +45,7 @@ def make_trainer(
         dataset: the dataset for training and validation.
         text: language embeddings, if the run reads them.
         **options: those of :class:`~darec.training.trainer.Trainer`. Of several processes only the leader
-        adds the scorers beside the tables.
+            adds the scorers beside the tables.
     """
     from darec.processes import ALONE
     from darec.registry import BACKBONES
