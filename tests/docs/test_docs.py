@@ -8,6 +8,7 @@ import random
 import re
 from contextlib import suppress
 from pathlib import Path
+from statistics import fmean
 
 import pytest
 
@@ -101,3 +102,47 @@ def test_the_readme_is_short_and_its_table_is_that_of_the_study() -> None:
     assert f"<!-- accuracy -->\n\n{front(load_result('target')['models'])}\n\n<!-- end -->" in text
     for picture in re.findall(r"!\[.*?\]\(([^)]+)\)", text):
         assert (ROOT / picture).stat().st_size < 200_000
+
+
+def test_the_sentences_of_the_readme_have_the_figures_of_the_study() -> None:
+    from benchmarks.common import load_result
+    from benchmarks.target import OURS, best, front_models, title
+
+    study = load_result("target")
+    rows = {(row["data"], row["model"]): row for row in study["models"]}
+    tail = "items/1of3/recall@20"
+    said = " ".join((ROOT / "README.md").read_text().split())
+
+    def times(data: str, model: str, figure: str) -> float:
+        ours, other = rows[data, title(OURS)][figure], rows[data, model][figure]
+        return fmean(other) / fmean(ours) if isinstance(ours, list) else ours / other
+
+    ahead = all(
+        best(study["gains"], data, "recall@20")["gain"][0] > 0
+        for data in ("toys", "steam", "games")
+    )
+    assert ahead and "ahead of every rival that was measured at this width" in said
+    with_text = [
+        times("steam", f"ease + {name}", tail) for name in ("l3ae", "additive", "collective")
+    ]
+    loses = f"{min(with_text):.1f} to {max(with_text):.1f} times as much"
+    assert (
+        f"**In the least popular third it loses on steam**, where linear models with text find {loses}"
+        in said
+    )
+    for name in ("gfcf", "mmgf"):
+        assert times("games", name, tail) == pytest.approx(4 / 3, abs=0.05)
+    assert "**and on games**, where the graph filters GF-CF and MM-GF find a third more" in said
+    _, low, high = best(study["gains"], "toys", tail)["gain"]
+    assert low < 0 < high and "on toys it is level with the best" in said
+    linear = [
+        (name, row["model"])
+        for name, kind, row in front_models(study["models"])
+        if kind == "best linear"
+    ]
+    slower = [times(*one, "seconds") for one in linear]
+    recall = [100 * times(*one, "recall@20") for one in linear]
+    assert (
+        f"than the best linear models, by {min(slower):.0f} to {max(slower):.0f} times; "
+        f"they find {min(recall):.0f} to {max(recall):.0f}% of its recall"
+    ) in said
