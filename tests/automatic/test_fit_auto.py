@@ -245,7 +245,7 @@ def test_a_search_that_is_cut_short_goes_on(
     for arguments, message in (
         ({}, "holds another search: choose another"),
         ({"resume": True, "overwrite": True}, "choose one"),
-        ({"resume": True, "seed": 4}, "begun without options.seed, and now options.seed=4"),
+        ({"resume": True, "seed": 4}, "started without options.seed, and now options.seed=4"),
         ({"resume": True, "settings": {"train.eval_every": 5}}, "started with train.eval_every=1"),
     ):
         with pytest.raises((RunError, ConfigError), match=message):
