@@ -68,12 +68,11 @@ _LOADING: Final = """\
 ```python
 import darec
 
-run = darec.load_run("PATH/OF/THIS/FOLDER")  # dataset="PATH" if the dataset has moved print(run.recommend("USER",
-k=10))
+run = darec.load_run("PATH/OF/THIS/FOLDER")  # dataset="PATH" if the dataset has moved
+print(run.recommend("USER", k=10))
 ```
 
-On the command line: `darec recommend PATH/OF/THIS/FOLDER --user USER -k 10`. `config.yaml` holds every setting.
-"""
+On the command line: `darec recommend PATH/OF/THIS/FOLDER --user USER -k 10`. `config.yaml` holds every setting."""
 
 
 def _kind(config: RunConfig, about: Mapping[str, Any]) -> str:
