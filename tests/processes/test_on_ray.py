@@ -41,10 +41,10 @@ class Now:
 @pytest.mark.parametrize(
     ("words", "reason"),
     [
-        (("--workers", "2"), "give --ray ADDRESS too"),
+        (("--workers", "2"), "add --ray ADDRESS"),
         (("--ray", "local"), "--workers N"),
         (("--ray", "local", "--workers", "2", "--processes", "2"), "choose one"),
-        (("--ray", "local", "--workers", "2", "--auto"), "--auto works in one process"),
+        (("--ray", "local", "--workers", "2", "--auto"), "--auto works only in one process"),
         (("--ray", "local", "--workers", "0"), "--workers"),
         (("--ray", "local", "--workers", "2"), "pip install 'darec[ray]'"),
     ],
@@ -156,7 +156,7 @@ def test_two_workers_of_a_real_ray_train_the_run_of_two_processes(
         few = ("--set", "backbone.dim=1", "--out", "no", *on_ray)
         assert call(*words, *few) == 2
         lines = [one for one in capfd.readouterr().err.splitlines() if one.startswith("darec")]
-        assert len(lines) == 1 and "a column at least" in lines[0]
+        assert len(lines) == 1 and "at least one column" in lines[0]
         assert not (tmp_path / "no").exists()
     finally:
         ray.shutdown()

@@ -173,7 +173,7 @@ def test_what_cannot_be_served_is_told_in_one_line(
     )
     (tmp_path / "log").mkdir()
     (tmp_path / "log" / "items.jsonl").write_text("{}\nno JSON\n")
-    assert "line 2 is no JSON" in refused(
+    assert "line 2 is not JSON" in refused(
         capsys, "serve", bundle, "--port", 0, "--log", tmp_path / "log"
     )
     monkeypatch.setattr("importlib.util.find_spec", lambda name, *_: None)

@@ -25,7 +25,7 @@ from darec.processes.joining import MEETING, SILENCE, meeting_seconds
 from darec.processes.launch import GRACE, LOST, ON_RAY, is_cause
 
 _EVERY: Final = 0.2  # seconds between two looks at what the workers have said
-_KEPT: Final = "What was done is kept: go on with --resume."
+_KEPT: Final = "Finished work is kept: continue with --resume."
 _SHOWN: Final = ("COLUMNS", "COLORTERM", "LINES", "NO_COLOR", "TERM")  # what a terminal is like
 
 
