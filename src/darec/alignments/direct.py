@@ -31,7 +31,7 @@ class DirectConfig(AlignmentConfig):
     name: Literal["direct"] = "direct"
     """Name of the alignment."""
     project: Literal["text", "both"] = "text"
-    """What is projected: E_L to the width of E_C, or both sides to a common width."""
+    """The sides that are projected: E_L to the width of E_C, or both to a common width."""
     dim: int = Field(32, ge=1)
     """With project=both: the common width."""
     hidden: Annotated[int, Choice(0, 64)] = Field(0, ge=0)

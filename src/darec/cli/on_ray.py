@@ -1,4 +1,4 @@
-"""``darec train --ray``: the workers of Ray Train run one command together, and this process prints what they print.
+"""``darec train --ray``: the workers of Ray Train run one command together; this process prints their output.
 
 Each worker runs the command's own words, and :func:`darec.processes.joining.joined` finds it connected by Ray Train. An
 actor carries what the workers print, and how each ended, to this process, and the wish to stop to the workers.
@@ -24,13 +24,13 @@ from darec.processes.group import WRITING, LostError
 from darec.processes.joining import MEETING, SILENCE, meeting_seconds
 from darec.processes.launch import GRACE, LOST, ON_RAY, is_cause
 
-_EVERY: Final = 0.2  # seconds between two looks at what the workers have said
+_EVERY: Final = 0.2  # seconds between two looks at the workers' output
 _KEPT: Final = "Finished work is kept: continue with --resume."
-_SHOWN: Final = ("COLUMNS", "COLORTERM", "LINES", "NO_COLOR", "TERM")  # what a terminal is like
+_SHOWN: Final = ("COLUMNS", "COLORTERM", "LINES", "NO_COLOR", "TERM")  # they describe the terminal
 
 
 class Board:
-    """What the workers of a run and the process that started them tell each other; an actor of Ray."""
+    """The messages between the workers of a run and the process that started them; an actor of Ray."""
 
     def __init__(self) -> None:
         self.arrived: list[int] = []
@@ -51,7 +51,7 @@ class Board:
         self.ends[rank] = status
 
     def news(self) -> tuple[list[tuple[str, str]], int, dict[int, int]]:
-        """What was printed since the last call, how many workers have begun, and the statuses of those that ended."""
+        """The output since the last call, how many workers have begun, and the statuses of those that ended."""
         said, self._said = self._said, []
         return said, len(self.arrived), self.ends
 
@@ -77,8 +77,8 @@ class _Printer(io.TextIOBase):
         return True
 
     def write(self, text: str) -> int:
-        """Send it. A refusal of another worker than the leader says whose it is, since files may differ there."""
-        if not isinstance(text, str):  # by which a stream of bytes is told from one of text
+        """Send it. A message of a worker other than the leader names the worker, since its files may differ."""
+        if not isinstance(text, str):  # callers tell a text stream by this error
             raise TypeError(f"{type(text).__name__} is no text")
         if self.name:
             text = text.replace("darec: error: ", f"darec: error: {self.name}: ", 1)
@@ -127,7 +127,7 @@ def on_ray(
 
 
 class _Training(threading.Thread):
-    """Ray's own work, away from the main thread, which Ctrl-C is to reach. Ray would take it otherwise."""
+    """Run Ray's own work outside the main thread: Ctrl-C reaches the main thread, and Ray would handle it there."""
 
     def __init__(self, trainer: Any) -> None:
         super().__init__(daemon=True)
@@ -145,7 +145,7 @@ class _Training(threading.Thread):
 def _trainer(
     board: Any, workers: int, words: Sequence[str], folder: str, device: str, threads: int
 ) -> Any:
-    """Ray's trainer of the workers; ``folder``: for what it writes itself, which nobody reads."""
+    """Ray's trainer of the workers; ``folder``: for the files that Ray itself writes, which nobody reads."""
     from ray.train import RunConfig, ScalingConfig
     from ray.train.torch import TorchConfig, TorchTrainer
 
@@ -185,7 +185,7 @@ def _tty(number: int) -> bool:
 
 
 def _work(about: dict[str, Any]) -> None:
-    """What each worker does; raises ``RuntimeError`` if it failed, so that Ray ends the others."""
+    """The work of each worker. It raises ``RuntimeError`` if it failed, so that Ray ends the others."""
     import ray
     from ray.train import get_context
 
@@ -194,9 +194,7 @@ def _work(about: dict[str, Any]) -> None:
     board, rank = about["board"], get_context().get_world_rank()
     os.environ.update(about["environment"])
     os.environ[ON_RAY] = "1"
-    with suppress(
-        OSError
-    ):  # paths are as where the command was started, if that is a shared folder
+    with suppress(OSError):  # in a shared folder, relative paths mean the same as for the user
         os.chdir(about["folder"])
     ray.get(board.arrive.remote(rank))
     ended = threading.Event()
@@ -218,7 +216,7 @@ def _work(about: dict[str, Any]) -> None:
 
 
 def _watch(board: Any, ended: threading.Event) -> None:
-    """End this worker when it is asked to, or when nobody is there to ask; a checkpoint is finished first."""
+    """End this worker if it is asked to, or if the process that could ask is gone. A checkpoint is finished first."""
     import ray
 
     while not ended.wait(1.0):
@@ -228,11 +226,11 @@ def _watch(board: Any, ended: threading.Event) -> None:
             stopped = True
         if stopped:
             WRITING.acquire(timeout=GRACE)
-            os._exit(LOST)  # it may wait for another worker, which no exception interrupts
+            os._exit(LOST)  # the worker may wait for another one, and no exception interrupts that
 
 
 def _followed(training: _Training, board: Any, workers: int, wait: float) -> dict[int, int]:
-    """Print what the workers print until all have ended; the statuses of those that came to their end.
+    """Print the workers' output until all have ended. Returns the statuses of those that came to their end.
 
     Raises:
         ConfigError: they have not begun after ``wait`` seconds.
@@ -256,7 +254,7 @@ def _followed(training: _Training, board: Any, workers: int, wait: float) -> dic
 
 
 def _print_news(board: Any) -> tuple[int, dict[int, int]]:
-    """Print what is new; how many workers have begun, and the statuses of those that have ended."""
+    """Print the new output. Returns how many workers have begun, and the statuses of those that have ended."""
     import ray
 
     said, arrived, ends = ray.get(board.news.remote())

@@ -40,14 +40,14 @@ def with_plugins(command: Callable[..., Any]) -> Callable[..., Any]:
 
 
 def backbone_names(incomplete: str) -> list[str]:
-    """What the shell offers for a backbone, or for the last of several with commas between."""
+    """The shell's suggestions for a backbone, or for the last of several with commas between."""
     from darec.registry import BACKBONES
 
     return _continued(incomplete, BACKBONES)
 
 
 def alignment_names(incomplete: str) -> list[str]:
-    """What the shell offers for an alignment, or for the last of several with commas between."""
+    """The shell's suggestions for an alignment, or for the last of several with commas between."""
     from darec.registry import ALIGNMENTS
 
     return _continued(incomplete, ALIGNMENTS)
@@ -81,7 +81,7 @@ class PartsCommand(TyperCommand):
         super().format_help(ctx, formatter)
 
     def shell_complete(self, ctx: Any, incomplete: str) -> Any:
-        """What the shell offers for an option, which some shells show with its help."""
+        """The shell's suggestions for an option; some shells show its help beside them."""
         self._fill_in_names()
         return super().shell_complete(ctx, incomplete)
 

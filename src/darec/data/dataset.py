@@ -148,7 +148,7 @@ class Dataset:
 
     @property
     def text_remedy(self) -> str:
-        """What to do if no item has text: name the items' file, or other fields of the items."""
+        """Advice if no item has text: name the items' file, or other fields of the items."""
         fields = self.manifest.get("options", {}).get("text_fields")
         if fields is None:
             return "import it with --items."

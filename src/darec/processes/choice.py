@@ -13,7 +13,7 @@ from darec.processes.rows import Rows
 from darec.types import Interactions
 
 Shards = Literal["columns", "rows"]
-"""What each process has of every table: some columns of all rows, or all columns of some rows."""
+"""The part of every table that each process has: some columns of all rows, or all columns of some rows."""
 SHARDS: Final[tuple[Shards, ...]] = get_args(Shards)
 
 

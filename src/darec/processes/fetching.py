@@ -12,7 +12,7 @@ from darec.processes.group import Group
 
 
 class Fetch(nn.Module):
-    """Which rows of its part of a table each process sends to each other.
+    """The rows that each process sends to each other process, from its part of a table.
 
     Args:
         group: the processes.

@@ -29,7 +29,7 @@ from darec.processes.group import ALONE, Group
 from darec.types import Batch, Interactions, Tables
 
 Kind = Literal["users", "items", "entities"]
-"""What the rows of a table are; entities are users and then items."""
+"""The kind of a table's rows; entities are users and then items."""
 
 
 class Layout:
@@ -195,7 +195,7 @@ class Layout:
         return exchanges.summed(x, self.group) if self.divided else x
 
     def shared(self, x: Tensor) -> Tensor:
-        """What is the same on all processes, before each uses it for its own part or share; differentiable."""
+        """A tensor that is the same on all processes, before each uses it for its part or share; differentiable."""
         return exchanges.shared(x, self.group) if self.divided else x
 
     def network(self, module: nn.Module) -> Callable[[Tensor], Tensor]:

@@ -125,7 +125,7 @@ class Rows(Layout):
         return places.find(rows)
 
     def fetching(self, wanted: Sequence[Tensor], of: Kind) -> tuple[Fetch, Tensor]:
-        """What fetches rows where all processes know what each wants, so that nobody has to ask.
+        """An object that fetches rows where all processes know what each wants, so that nobody has to ask.
 
         Args:
             wanted: distinct rows, ascending, that each process wants.

@@ -1,4 +1,4 @@
-"""A figure as a page shows it: a drawing a panel, which stand side by side or one below the other, and a legend."""
+"""A figure as a page shows it: one drawing for each panel, side by side or one below the other, and a legend."""
 
 from __future__ import annotations
 
@@ -16,18 +16,18 @@ if TYPE_CHECKING:
     from matplotlib.legend import Legend
     from matplotlib.lines import Line2D
 
-_COLOUR_BAR: Final = "<colorbar>"  # what matplotlib calls the axes of one
+_COLOUR_BAR: Final = "<colorbar>"  # matplotlib's label for the axes of a colour bar
 _DASHES: Final = {"--": "5 3", ":": "1.5 3", "-.": "5 3 1.5 3"}
 
 
 @dataclass(frozen=True)
 class Drawing:
-    """What a page shows of a figure.
+    """The parts of a figure that a page shows.
 
     Attributes:
         panels: an ``<svg>`` element for each panel, row by row.
         columns: number of panels side by side where there is room.
-        legend: HTML of what marks and colours stand for, which is put below the panels.
+        legend: HTML that explains marks and colours; it is put below the panels.
     """
 
     panels: tuple[str, ...]
@@ -38,10 +38,10 @@ class Drawing:
 def drawn(figure: Figure) -> Drawing:
     """Draw each panel by itself, as it is in the figure.
 
-    Lines that go from one panel to another are left out. The figure can be saved as a whole before, not after.
+    Lines from one panel to another are left out. Save the whole figure before this call: afterwards it is changed.
 
     Args:
-        figure: with the handles of its legends all lines, which may be empty.
+        figure: a figure in which every handle of a legend is a line, which may be empty.
     """
     figure.draw_without_rendering()  # settles where everything is
     figure.set_layout_engine("none")

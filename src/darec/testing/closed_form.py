@@ -25,7 +25,7 @@ def solve(config: RunConfig, dataset: Dataset) -> Scorer:
 
 
 class _ClosedForm:
-    """What holds of any closed-form pair."""
+    """Tests that every closed-form pair passes."""
 
     name: ClassVar[str]
     settings: ClassVar[dict[str, Any]] = {}

@@ -1,4 +1,4 @@
-"""What must hold where tables are divided among processes: they learn what one process learns."""
+"""Checks of tables that are divided among processes: they learn the same as one process."""
 
 from __future__ import annotations
 

@@ -30,7 +30,7 @@ from darec.testing.worlds import tiny_dataset
 
 
 class _Suite:
-    """What holds of any pair."""
+    """Tests that every pair passes."""
 
     name: ClassVar[str]
     settings: ClassVar[dict[str, Any]] = {}
@@ -134,7 +134,7 @@ class BackboneSuite(_Suite):
 
 
 class Refusals:
-    """What holds of any alignment."""
+    """Tests that every alignment passes."""
 
     name: ClassVar[str]
 

@@ -46,7 +46,7 @@ class ThreadGroup(Group):
 
 
 def together(work: Callable[[Group], T], size: int = 2) -> list[T]:
-    """What ``work`` gives in each of several threads, by rank; the first error that one raises is raised."""
+    """The results of ``work`` in several threads, by rank. The first error that one raises is raised."""
     meeting, slots = threading.Barrier(size, timeout=60), [None] * size
     groups = [ThreadGroup(rank, size, meeting, slots) for rank in range(size)]
 

@@ -182,7 +182,7 @@ class Trainer:
         return state
 
     def scorer(self) -> TableScorer:
-        """What the model has learned, float32 on the CPU. Of several processes the leader has it, after :meth:`fit`."""
+        """The learned tables, float32 on the CPU. Of several processes, the leader has them after :meth:`fit`."""
         learned = self._learned or portable(self.model.tables())
         return TableScorer(learned, self.ties, self._folding)
 

@@ -1,4 +1,4 @@
-"""Which column holds what: by its usual names, or by the name that the user gives."""
+"""The meaning of each column: by its usual names, or by the name that the user gives."""
 
 from __future__ import annotations
 

@@ -86,7 +86,7 @@ class Profiler:
             }
 
     def estimate(self) -> CostEstimate:
-        """What :meth:`run` would send. Nothing is sent or written."""
+        """The requests that :meth:`run` would send. Nothing is sent or written."""
         store = AnswerStore(self.folder)
         todo, ledger = self._todo(store), self.ledger
         read = sum(ledger.estimate(prompt.characters) for prompt in todo)
