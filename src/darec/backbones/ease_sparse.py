@@ -166,8 +166,8 @@ class _Problem:
 def _solved(problem: _Problem, blocks: Blocks, threads: int, group: Group) -> list[Columns]:
     """The columns of all blocks, on the leader; nothing on the other processes.
 
-    The leader reads the blocks of an earlier run. The others are solved in turns, one by each process in a turn, while
-    its threads go on with those of the next turns; the leader collects and stores them.
+    The leader reads the blocks of an earlier run. The other blocks are solved in turns: in a turn, each process solves
+    one block, while its threads already solve those of the next turns. The leader collects and stores them.
     """
     numbers = range(-(-problem.n // _BLOCK))
     stored = {number: blocks.load(number) for number in numbers}

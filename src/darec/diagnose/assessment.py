@@ -125,7 +125,7 @@ def _remarks(found: Figures) -> list[str]:
     rare, of_text = recalls["interactions"].thirds[0], recalls["text"].thirds[0]
     if rare and of_text and _sign(found.lead.thirds[0]) > 0:
         lines.append(
-            "Among the least popular third of the items text alone finds more than interactions alone: "
+            "Among the least popular third of the items, text alone finds more than interactions alone: "
             f"{of_text} against {rare}."
         )
     shared = found.agreement
