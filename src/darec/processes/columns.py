@@ -53,15 +53,15 @@ class Columns(Layout):
         return [blocks * (stop - start) for start, stop in pairs]
 
     def blocks_of(self, width: int) -> int:
-        """How many blocks a table has of which this process holds ``width`` columns."""
+        """Number of blocks of a table, if this process has ``width`` of its columns."""
         return width // (self.stop - self.start)
 
     def whole_width(self, width: int) -> int:
-        """Columns on all processes of a table of which this one has ``width``."""
+        """Number of columns of a whole table, if this process has ``width`` of them."""
         return self.blocks_of(width) * self.dim
 
     def whole_shape(self, x: Tensor) -> torch.Size:
-        """The shape on all processes together of a table of which this one has the columns ``x``."""
+        """The shape of a whole table, if this process has the columns ``x``."""
         return torch.Size([len(x), self.whole_width(x.shape[1])])
 
     def own_columns(self, x: Tensor) -> Tensor:
@@ -117,7 +117,7 @@ class Columns(Layout):
         return loss(self.summed((users * (positives - negatives)).sum(1)))
 
     def unit(self, x: Tensor) -> Tensor:
-        """Rows at unit length, the length being that of the whole rows; differentiable."""
+        """Rows divided by the lengths of the whole rows; differentiable."""
         squared = self.summed((x * x).sum(1, keepdim=True))
         return x / self.shared(squared.clamp_min(_TINY**2).sqrt())
 

@@ -54,10 +54,10 @@ class Layout:
         """Whether there are several processes."""
         return self.group.size > 1
 
-    # What a process holds.
+    # Tables and their parts.
 
     def own_columns(self, x: Tensor) -> Tensor:
-        """[n, b d] whole rows to the columns of this process."""
+        """The columns of this process, of [n, b d] whole rows."""
         return x
 
     def own_rows(self, x: Tensor, of: Kind, start: int = 0) -> Tensor:
@@ -73,7 +73,7 @@ class Layout:
         return self.own_columns(self.network(network)(self.own_rows(x, of)))
 
     def places(self, rows: Tensor, of: Kind) -> Tensor:
-        """Where this process has the given rows of a table; those of other processes are left out."""
+        """The positions of rows in this process's part of a table; rows of other processes are left out."""
         return rows
 
     def blocks(self, n_users: int, n_items: int) -> tuple[slice, slice]:
@@ -85,21 +85,21 @@ class Layout:
         return train
 
     def whole_width(self, width: int) -> int:
-        """Columns on all processes of a table of which this one has ``width``."""
+        """Number of columns of a whole table, if this process has ``width`` of them."""
         return width
 
     def whole_shape(self, x: Tensor) -> torch.Size:
-        """The shape on all processes together of a table of entities of which this one has the part ``x``."""
+        """The shape of a whole table of entities, if this process has the part ``x``."""
         return x.shape
 
     def boundary(self, rows: NDArray[Any]) -> tuple[NDArray[Any], Fetch | None]:
-        """Which rows of other processes a graph needs.
+        """The rows of other processes that a graph needs.
 
         Args:
             rows: [nnz] the entities to which the entries of this process's rows lead.
 
         Returns:
-            [nnz] their places in this process's part of a table with the needed rows after it, and what fetches these.
+            [nnz] their positions in this process's part of a table, followed by the needed rows; and their fetch.
         """
         return rows, None
 
@@ -110,13 +110,13 @@ class Layout:
 
         Args:
             rows: [n] rows that the batch looks up, ascending.
-            of: what they are.
+            of: the kind of the rows.
         """
         n, size = len(rows), self.group.size
         return [n * rank // size for rank in range(size + 1)]
 
     def share(self, x: Tensor, cuts: Sequence[int]) -> Tensor:
-        """This process's share of what is the same on all processes."""
+        """This process's share of a tensor that is the same on all processes."""
         return x[cuts[self.group.rank] : cuts[self.group.rank + 1]] if self.divided else x
 
     def dealt(
@@ -131,10 +131,10 @@ class Layout:
 
         Args:
             table: this process's part.
-            of: what its rows are.
-            rows: [n] each; the process gets those of its share.
+            of: the kind of its rows.
+            rows: of [n] rows each, the process gets those of its share.
             cuts: bounds of the shares.
-            beside: further rows, of which every process gets all, for its share.
+            beside: further rows, all of which every process gets.
 
         Returns:
             A tensor for each of ``rows`` and then of ``beside``.
@@ -154,10 +154,10 @@ class Layout:
         return table if rows is None else table.index_select(0, rows)
 
     def mean(self, mean: Tensor, cuts: Sequence[int], counts: Tensor | None = None) -> Tensor:
-        """The mean over a batch, from that over this process's share.
+        """The mean over a batch, from the mean over this process's share.
 
         Args:
-            mean: over the share; not a number where that is empty.
+            mean: the mean over the share; not a number if the share is empty.
             cuts: bounds of the shares.
             counts: [n] how often each row counts; None: once.
         """
@@ -177,7 +177,7 @@ class Layout:
         """A loss that is a mean over the margins between each positive and its negative.
 
         Args:
-            loss: of [n] margins.
+            loss: a mean over [n] margins.
             tables: this process's part of [U, d] and [I, d].
             batch: with a negative for each positive.
         """
@@ -188,10 +188,10 @@ class Layout:
         )
         return self.mean(loss((users * (positives - negatives)).sum(1)), cuts)
 
-    # Sums, and what is the same on all processes.
+    # Sums, and tensors that are the same on all processes.
 
     def summed(self, x: Tensor) -> Tensor:
-        """The sum over processes of a tensor of which each has a part; differentiable."""
+        """The sum of a tensor over the processes; differentiable."""
         return exchanges.summed(x, self.group) if self.divided else x
 
     def shared(self, x: Tensor) -> Tensor:
@@ -199,7 +199,7 @@ class Layout:
         return exchanges.shared(x, self.group) if self.divided else x
 
     def network(self, module: nn.Module) -> Callable[[Tensor], Tensor]:
-        """A network that is the same on all processes, each of which uses what it gives in its own way."""
+        """A network that is the same on all processes, while each process uses its output for its own part or share."""
         if not self.divided:
             return module
 
@@ -211,18 +211,18 @@ class Layout:
         return apply
 
     def unit(self, x: Tensor) -> Tensor:
-        """Rows at unit length, the length being that of the whole rows; differentiable."""
+        """Rows divided by the lengths of the whole rows; differentiable."""
         return F.normalize(x, dim=1)
 
     def joined(self, x: Tensor, lengths: Sequence[int]) -> Tensor:
-        """The parts of all processes, one after another, of which each has so many rows; no gradient."""
+        """The parts of all processes, one after another; ``lengths``: the rows of each. No gradient."""
         return x
 
     # Whole tables, for files and evaluation.
 
     @torch.no_grad()
     def collected(self, x: Tensor, of: Kind) -> Tensor | None:
-        """The whole table of which this process has a part, on the leader; None on the others."""
+        """The whole table on the leader, from the parts of all processes; None on the others."""
         return x
 
     @torch.no_grad()
@@ -231,8 +231,8 @@ class Layout:
 
         Args:
             x: the table on the leader; None on the others.
-            like: a tensor of the shape, type and place of what is returned.
-            of: what its rows are.
+            like: a tensor with the shape, type and device of the result.
+            of: the kind of its rows.
         """
         assert x is not None  # this process leads
         return x

@@ -17,7 +17,7 @@ from darec.types import IntArray, Interactions
 
 @dataclass(frozen=True)
 class Partition:
-    """Which process has which users and items: consecutive ones, in the order of the processes.
+    """The users and items of each process: consecutive ones, in the order of the processes.
 
     Attributes:
         users: [P + 1] bounds of the blocks of users.
@@ -31,7 +31,7 @@ class Partition:
 
     @classmethod
     def balanced(cls, train: Interactions, size: int) -> Partition:
-        """Blocks with the same number of pairs each, up to those of one user or item.
+        """Blocks with nearly the same number of training pairs, since users and items are not divided.
 
         Raises:
             ConfigError: there are fewer users or items than processes.
@@ -41,7 +41,7 @@ class Partition:
         return cls(users, items, tuple(int(train.indptr[user]) for user in users))
 
     def places(self, of: Kind) -> Places:
-        """Where the rows of a kind are."""
+        """The process and the position of every row of a kind."""
         if of != "entities":
             starts = self.users if of == "users" else self.items
             return Places.of_blocks(starts, range(len(starts) - 1))

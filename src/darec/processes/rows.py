@@ -33,7 +33,7 @@ class Rows(Layout):
 
     Args:
         group: the processes.
-        partition: which of them has which users and items.
+        partition: the users and items of each process.
     """
 
     name: ClassVar[str] = "rows"
@@ -55,7 +55,7 @@ class Rows(Layout):
         return parts[0].clone() if len(parts) == 1 else torch.cat(parts)
 
     def places(self, rows: Tensor, of: Kind) -> Tensor:
-        """Where this process has the given rows of a table; those of other processes are left out."""
+        """The positions of rows in this process's part of a table; rows of other processes are left out."""
         owners, places = self._find(rows, of)
         return places[owners == self.group.rank]
 
@@ -71,13 +71,13 @@ class Rows(Layout):
         )
 
     def whole_shape(self, x: Tensor) -> torch.Size:
-        """The shape on all processes together of a table of entities of which this one has the rows ``x``."""
+        """The shape of a whole table of entities, if this process has the rows ``x``."""
         return torch.Size([self.partition.users[-1] + self.partition.items[-1], x.shape[1]])
 
     # Shares of a batch.
 
     def cuts(self, rows: Tensor, of: Kind) -> list[int]:
-        """The share of a process is that of its own rows."""
+        """Bounds of the shares: the share of a process is its own rows."""
         if (rows[1:] < rows[:-1]).any():
             raise ValueError("the rows of a batch that is divided by rows must be ascending")
         starts = self._places[of].starts.to(rows.device)
@@ -110,7 +110,7 @@ class Rows(Layout):
         return self._fetched(table, of, shares, alike=True)
 
     def joined(self, x: Tensor, lengths: Sequence[int]) -> Tensor:
-        """The parts of all processes, one after another, of which each has so many rows; no gradient."""
+        """The parts of all processes, one after another; ``lengths``: the rows of each. No gradient."""
         group, width = self.group, x.shape[1:].numel()
         send = [x.numel()] * group.size
         came = group.exchange(x.reshape(-1).repeat(group.size), send, [n * width for n in lengths])
@@ -125,14 +125,14 @@ class Rows(Layout):
         return places.find(rows)
 
     def fetching(self, wanted: Sequence[Tensor], of: Kind) -> tuple[Fetch, Tensor]:
-        """An object that fetches rows where all processes know what each wants, so that nobody has to ask.
+        """The fetch of rows, if all processes know the rows that each needs: then no process has to ask.
 
         Args:
-            wanted: distinct rows, ascending, that each process wants.
-            of: what they are.
+            wanted: the rows that each process needs, distinct and ascending.
+            of: the kind of the rows.
 
         Returns:
-            What fetches this process's, and [m] where each of them then is. Rows of users or items are in order.
+            The fetch of this process's rows, and [m] the position of each then. Rows of users or items are in order.
         """
         group, send = self.group, []
         for other, rows in enumerate(wanted):
@@ -172,8 +172,7 @@ class Rows(Layout):
             rows: [nnz] the entities of the entries.
 
         Returns:
-            [nnz] their places in this process's part of a table with the rows that come after it, and what fetches
-            these.
+            [nnz] their positions in this process's part of a table, followed by the rows of others; and their fetch.
         """
         group, n = self.group, int(self._places["entities"].starts[-1])
         local = np.full(n, -1, rows.dtype)
@@ -225,7 +224,7 @@ class Rows(Layout):
         return torch.cat(found)
 
     def _sides(self, of: Kind) -> list[list[int]]:
-        """How many rows each process has, of users and of items."""
+        """Number of rows of each process, of users and of items."""
         sides = {"users": [self.partition.users], "items": [self.partition.items]}
         both = sides["users"] + sides["items"]
         return [
