@@ -10,14 +10,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from safetensors.torch import load_file
 
+import darec
 from command_line import call, refused
 from darec.cli.on_ray import Board, _Printer, _status
+from darec.config import resolve_config
 from darec.errors import ConfigError
-from darec.processes import LostError
+from darec.processes import Group, LostError
 from darec.processes.cluster import _knock
+from darec.processes.group import within
 from darec.processes.launch import LOST
+from darec.testing.threads import together
 from darec.testing.worlds import tiny_dataset
 
 SETTINGS = (
@@ -133,30 +138,23 @@ def test_a_worker_prints_where_the_command_was_started() -> None:
 def test_two_workers_of_a_real_ray_train_the_run_of_two_processes(
     tmp_path: Path, capfd: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The same weights as of ``--processes 2``; then a refusal in the workers, which one of them prints."""
+    """The weights of two processes, progress on standard error and the result on standard output."""
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")
     monkeypatch.setenv("RAY_worker_niceness", "0")  # on a busy machine, Ray's own 15 takes minutes
     monkeypatch.chdir(tmp_path)
-    import ray
-
     tiny_dataset().save(tmp_path / "data")
-    words = ("train", "data", *SETTINGS)
-    assert call(*words, "--out", "here", "--processes", "2", "--quiet") == 0
-    capfd.readouterr()
-    ray.init("local", num_cpus=3, include_dashboard=False, log_to_driver=False)
-    try:
-        on_ray = ("--ray", "local", "--workers", "2")
-        assert call(*words, "--out", "there", "--format", "json", *on_ray) == 0
-        told = capfd.readouterr()
-        assert "gccf + none: epoch 2" in told.err
-        assert json.loads(told.out)["processes"] == 2
-        weights = [load_file(tmp_path / name / "model.safetensors") for name in ("here", "there")]
-        for name, tensor in weights[0].items():
-            assert tensor.equal(weights[1][name])
-        few = ("--set", "backbone.dim=1", "--out", "no", *on_ray)
-        assert call(*words, *few) == 2
-        lines = [one for one in capfd.readouterr().err.splitlines() if one.startswith("darec")]
-        assert len(lines) == 1 and "at least one column" in lines[0]
-        assert not (tmp_path / "no").exists()
-    finally:
-        ray.shutdown()
+    words = ("train", "data", *SETTINGS, "--out", "there", "--format", "json")
+    assert call(*words, "--ray", "local", "--workers", "2") == 0
+    told = capfd.readouterr()
+    assert "gccf + none: epoch 2" in told.err
+    assert json.loads(told.out)["processes"] == 2
+    config = resolve_config(file=tmp_path / "there" / "config.yaml")
+
+    def work(group: Group) -> None:
+        with within(group):
+            darec.fit(tiny_dataset(), config=config, out="here", progress=False)
+
+    together(work)
+    weights = [load_file(tmp_path / name / "model.safetensors") for name in ("here", "there")]
+    for name, tensor in weights[0].items():
+        torch.testing.assert_close(tensor, weights[1][name])

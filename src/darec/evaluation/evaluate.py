@@ -21,6 +21,7 @@ from darec.errors import ConfigError, DataError, did_you_mean
 from darec.evaluation import metrics as m
 from darec.evaluation.groups import describe, group_by_count
 from darec.evaluation.result import GROUP_METRICS, Evaluation
+from darec.evaluation.shared import SharedRanking
 from darec.scoring import Ranked, Ranker, Scorer, TableScorer, check_k
 from darec.types import IntArray, Interactions, Tables
 
@@ -43,6 +44,9 @@ class Evaluator:
         user_groups: number of groups of users by activity; 0 for none.
         item_groups: number of groups of items by popularity; 0 for none.
         batch_size: number of users scored at once; None is a number that suits the device.
+
+    Attributes:
+        sharing: processes that take part in ranking, within its block; None ranks in this process.
 
     Raises:
         ConfigError: there is no K, a K is below 1 or above the number of items, or a number of groups is negative.
@@ -84,6 +88,7 @@ class Evaluator:
         self.users = np.flatnonzero(target.user_degree)
         self.n_relevant = target.user_degree[self.users]
         self.problem = _digest(target, exclude)
+        self.sharing: SharedRanking | None = None
         self._ranker = Ranker(
             target.n_users, target.n_items, exclude, users=self.users, batch_size=batch_size
         )
@@ -117,7 +122,8 @@ class Evaluator:
         _check(metrics)
         if isinstance(scorer, Tables):
             scorer = TableScorer(scorer)
-        return self.judge(self._ranker.rank(scorer, self.ks[-1]), metrics)
+        lists = self.sharing.rank(scorer, self.ks[-1]) if self.sharing else None
+        return self.judge(lists or self._ranker.rank(scorer, self.ks[-1]), metrics)
 
     def judge(self, lists: Ranked, metrics: Sequence[str] = m.METRICS) -> Evaluation:
         """Evaluate given lists, for scores that do not come from a scorer.

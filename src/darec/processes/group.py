@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from typing import Any, Final
@@ -20,9 +20,6 @@ from darec.errors import DarecError
 
 WRITING: Final = threading.Lock()
 """Held while a checkpoint is written: a process that is to end finishes it first."""
-
-
-_NO_BYTES: Final = torch.empty(0, dtype=torch.uint8)
 
 
 class LostError(DarecError, RuntimeError):
@@ -114,11 +111,27 @@ class Group:
         if self.size == 1:
             return [data]
         lengths = self.everyone(len(data))
-        flat = torch.frombuffer(bytearray(data), dtype=torch.uint8) if data else _NO_BYTES
         send = [len(data)] + [0] * (self.size - 1)
         receive = lengths if self.leads else [0] * self.size
-        came = self.exchange(flat, send, receive).split(receive)
+        came = self.exchange(_bytes(data), send, receive).split(receive)
         return [part.numpy().tobytes() for part in came] if self.leads else []
+
+    def handed(self, made: Callable[[int], bytes] = lambda rank: b"") -> bytes:
+        """What the leader makes for each other process, one after another; nothing on the leader.
+
+        Args:
+            made: gives the bytes for the process of a rank; on the others it is not used.
+        """
+        mine = b""
+        for rank in range(1, self.size):
+            data = made(rank) if self.leads else b""
+            length = self.told(len(data))
+            send = [length if self.leads and one == rank else 0 for one in range(self.size)]
+            receive = [length if self.rank == rank and one == 0 else 0 for one in range(self.size)]
+            came = self.exchange(_bytes(data), send, receive)
+            if self.rank == rank:
+                mine = came.numpy().tobytes()
+        return mine
 
     @contextmanager
     def agreeing(self) -> Iterator[None]:
@@ -149,6 +162,13 @@ class Group:
     def speaks(self) -> bool:
         """Whether this process is to print how the run ended; true for one of them, the first that asks."""
         return True
+
+
+def _bytes(data: bytes) -> Tensor:
+    """The bytes as a vector."""
+    if not data:  # torch has no vector over an empty buffer
+        return torch.empty(0, dtype=torch.uint8)
+    return torch.frombuffer(bytearray(data), dtype=torch.uint8)
 
 
 ALONE: Final = Group()

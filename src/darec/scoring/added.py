@@ -79,6 +79,12 @@ class AddedScorer(Scorer):
             [scorer.for_histories(histories) for scorer in self.scorers], self.weights
         )
 
+    def of_users(self, users: IntArray) -> AddedScorer | None:
+        """The sum for some users; None if a scorer has no part for each user."""
+        found = [scorer.of_users(users) for scorer in self.scorers]
+        parts = [part for part in found if part is not None]
+        return AddedScorer(parts, self.weights) if len(parts) == len(found) else None
+
     def explain(self, user: int, item: int) -> Explanation:
         """The weighted terms of each scorer."""
         terms = [

@@ -13,7 +13,7 @@ from typing import Any, ClassVar, Self, cast
 import numpy as np
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import save
+from safetensors.torch import load, save
 from scipy import sparse
 from torch import Tensor
 
@@ -137,6 +137,14 @@ class Scorer(ABC):
         """[I, d] vectors whose cosine is the similarity of items, or None."""
         return None
 
+    def of_users(self, users: IntArray) -> Scorer | None:
+        """The scorer of some users only, who become 0..n-1; None for one that has no part for each user.
+
+        Args:
+            users: [n] distinct rows.
+        """
+        return None
+
     def fingerprint(self) -> str:
         """Hash of the scorer, which is equal exactly if two scorers score and rank equally."""
         digest = hashlib.sha256(json.dumps({"kind": self.kind, **self.about()}).encode())
@@ -194,10 +202,25 @@ class Scorer(ABC):
 
     def save(self, path: Path) -> None:
         """Write one safetensors file atomically."""
+        write_atomic(path, self.to_bytes())
+
+    def to_bytes(self) -> bytes:
+        """The content of the file that :meth:`save` writes."""
         arrays = {name: array.contiguous() for name, array in self.arrays().items()}
         arrays["ties"] = torch.from_numpy(self.ties)
         described = json.dumps({"kind": self.kind, **self.about()})
-        write_atomic(path, save(arrays, {"scorer": described}))
+        return save(arrays, {"scorer": described})
+
+    @staticmethod
+    def from_bytes(data: bytes) -> Scorer:
+        """The scorer from what :meth:`to_bytes` gave."""
+        from darec.scoring import KINDS
+
+        header = json_value(data[8 : 8 + int.from_bytes(data[:8], "little")].decode())
+        about = json_value(header["__metadata__"]["scorer"])
+        arrays = load(data)
+        ties = arrays.pop("ties").numpy()
+        return KINDS[about["kind"]].from_arrays(arrays, about, ties)
 
     @staticmethod
     def load(path: Path) -> Scorer:

@@ -99,6 +99,11 @@ class PopularityScorer(Scorer):
             spared = torch.from_numpy(self.niche.spared(known, values))
         return PopularityScorer(histories.shape[0], self.values, self.ties, self.niche, spared)
 
+    def of_users(self, users: IntArray) -> PopularityScorer:
+        """The same values for some of the users."""
+        spared = None if self.spared is None else self.spared[torch.from_numpy(users)]
+        return PopularityScorer(len(users), self.values, self.ties, self.niche, spared)
+
     def with_values(self, values: Tensor, ties: IntArray) -> PopularityScorer:
         """The same users with the popularity of other items."""
         return PopularityScorer(self.n_users, values, ties, self.niche, self.spared)

@@ -87,6 +87,11 @@ class TableScorer(Scorer):
         tables = Tables(rows.to(self.device), self.tables.items)
         return TableScorer(tables, self.ties, self.folding)
 
+    def of_users(self, users: IntArray) -> TableScorer:
+        """The rows of some users, and all items."""
+        rows = self.tables.users[torch.from_numpy(users).to(self.device)]
+        return TableScorer(Tables(rows, self.tables.items), self.ties, self.folding)
+
     def explain(self, user: int, item: int) -> Explanation:
         """One term: the inner product."""
         row, column = self.tables.users[user].float(), self.tables.items[item].float()

@@ -10,8 +10,10 @@ import math
 import time
 from collections import Counter
 from collections.abc import Callable
+from contextlib import nullcontext
 from pathlib import Path
 
+import numpy as np
 import torch
 from torch import Tensor
 
@@ -19,6 +21,7 @@ from darec.config import RunConfig
 from darec.data.dataset import Dataset
 from darec.errors import RunError
 from darec.evaluation.evaluate import Evaluator, judges, validator
+from darec.evaluation.shared import SharedRanking
 from darec.lock import Lock
 from darec.memory import keep_freed_memory
 from darec.model import Model
@@ -51,8 +54,8 @@ class Trainer:
         deadline: by ``time.monotonic()``; the epoch in which it passes is the last one. None is no deadline.
         validate: use the validation split to choose the best epoch and to stop early. Otherwise all epochs are trained,
             and the last one is used.
-        group: the processes that train the model together, of which this is one. All call :meth:`fit`; the leader alone
-            validates, writes, and has a :meth:`scorer` afterwards.
+        group: the processes that train the model together, of which this is one. All call :meth:`fit`, and all rank
+            when the leader validates; it alone writes, and has a :meth:`scorer` afterwards.
         shards: how several processes divide tables.
 
     Attributes:
@@ -95,8 +98,15 @@ class Trainer:
             self.device = resolve_device(options.device, options.precision)
         self.ties = dataset.items.tie_order
         self.evaluator: Evaluator | None = None
-        if validate and group.leads:
-            self.evaluator = validator(dataset, k, judges(dataset, config.train.eval_users))
+        self._sharing: SharedRanking | None = None
+        if validate:
+            users = judges(dataset, config.train.eval_users)
+            if group.size > 1:
+                ranked = np.flatnonzero(dataset.valid.user_degree) if users is None else users
+                self._sharing = SharedRanking(ranked, dataset.train, group)
+            if group.leads:
+                self.evaluator = validator(dataset, k, users)
+                self.evaluator.sharing = self._sharing
         initial = torch.Generator().manual_seed(options.seed)
         with self.reporter.preparing():
             layout = chosen_layout(shards, group, getattr(config.backbone, "dim", 0), dataset.train)
@@ -241,12 +251,13 @@ class Trainer:
         encoded = self.model.encoded()
         value: float | None = None
         diagnostics: dict[str, float] = {}
-        if encoded is not None:
-            if self.evaluator is not None:
+        with self._sharing.open() if self._sharing else nullcontext():
+            if encoded is not None and self.evaluator is not None:
                 scorer = self.judged(TableScorer(self.model.tables(encoded), self.ties))
                 found = self.evaluator.evaluate(scorer, (self.metric,))
                 value = found.summary()[monitor]
                 diagnostics = told_sample(self.reporter, found, monitor, self.dataset)
+        if encoded is not None:
             diagnostics = self.model.diagnostics(encoded) | diagnostics
         value = self.group.told(value)
         state.total_seconds += time.perf_counter() - started
