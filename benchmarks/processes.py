@@ -1,16 +1,17 @@
 """Two processes of one thread against one process of one thread, and against one of two threads.
 
-    python -m benchmarks.processes [DATASET] [--steps 8] [--rounds 5] [--dim 256]
+    python -m benchmarks.processes [DATASET] [--steps 8] [--rounds 5] [--dim 256] [--shards columns]
 
 LightGCN by sampled softmax, alone and with DaRec, on toys or on an encoded dataset folder. All contenders are there
 at once and take their steps in turn, A B C A B C, so that a drift of the machine meets all alike. Seconds and
-bytes a step.
+bytes a step. ``benchmarks.shards`` compares the layouts, with their memory.
 """
 
 from __future__ import annotations
 
 import argparse
 import itertools
+import json
 import os
 import subprocess
 import sys
@@ -21,12 +22,14 @@ from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor
 
 from benchmarks.common import (
     RESULTS,
     ratio,
+    resident_mb,
     shared_dataset,
     spread,
     write_between,
@@ -36,23 +39,37 @@ from darec.config import resolve_config
 from darec.data.dataset import Dataset
 from darec.memory import keep_freed_memory
 from darec.model import Model
-from darec.processes import WHOLE, Columns
+from darec.processes.choice import SHARDS, Shards, chosen_layout
 from darec.processes.joining import STORE, joined
 from darec.testing.suites import tiny_text
 from darec.text import load_text, stored_encoders
+from darec.types import Interactions, TextTable
 
 TEXT_DIM = 384
 CONTENDERS = {"one process": (1, 1), "one of two threads": (1, 2), "two processes": (2, 1)}
 """Processes, and threads of each."""
 
 
-def work(folder: Path, alignment: str, dim: int, threads: int) -> None:
-    """Take as many steps as each line of the standard input says, and print their seconds and bytes."""
+def sources(folder: Path, alignment: str) -> tuple[Interactions, TextTable | None]:
+    """The training pairs of a dataset, with its text if that is read; or those of :mod:`benchmarks.shards`."""
+    if (folder / "pairs.json").is_file():
+        users, items = (
+            np.load(folder / f"{name}.npy", mmap_mode="r") for name in ("users", "items")
+        )
+        return Interactions(users, items, **json.loads((folder / "pairs.json").read_text())), None
+    dataset = Dataset.load(folder)
+    if alignment == "none":
+        return dataset.train, None
+    known = bool(stored_encoders(dataset))
+    return dataset.train, load_text(dataset) if known else tiny_text(dataset, TEXT_DIM)
+
+
+def work(folder: Path, alignment: str, dim: int, threads: int, shards: Shards) -> None:
+    """Take as many steps as each line of the standard input says, and print their seconds, bytes and memory."""
     torch.set_num_threads(threads)
     keep_freed_memory()
-    dataset = Dataset.load(folder)
-    known = bool(stored_encoders(dataset))
-    text = load_text(dataset) if known else tiny_text(dataset, TEXT_DIM)
+    before = resident_mb("VmHWM")
+    train, text = sources(folder, alignment)
     config = resolve_config(
         {
             "backbone": {"name": "lightgcn", "dim": dim},
@@ -62,8 +79,8 @@ def work(folder: Path, alignment: str, dim: int, threads: int) -> None:
     )
     generator = torch.Generator().manual_seed(0)
     with joined() as group:
-        layout = Columns(group, dim) if group.size > 1 else WHOLE
-        model = Model(config, dataset.train, text, generator, layout)
+        layout = chosen_layout(shards, group, dim, train)
+        model = Model(config, train, text, generator, layout)
         optimizer = torch.optim.Adam(
             model.parameter_groups(config.train.l2, decoupled=False), lr=1e-3, fused=True
         )
@@ -87,13 +104,20 @@ def work(folder: Path, alignment: str, dim: int, threads: int) -> None:
                     generator=draws[0],
                     alignment_generator=draws[1],
                 )
-            print(time.perf_counter() - began, group.sent - sent, flush=True)
+            took = time.perf_counter() - began
+            print(took, group.sent - sent, before, resident_mb("VmHWM"), flush=True)
 
 
 class Contender:
-    """Processes that take steps when they are told to."""
+    """Processes that take steps when they are told to.
+
+    Attributes:
+        before: MiB of a process before it reads anything, after :meth:`run`.
+        peak: the most MiB that a process has had, after :meth:`run`.
+    """
 
     def __init__(self, words: list[str], size: int, threads: int, store: Path) -> None:
+        self.before = self.peak = 0.0
         self.processes = []
         for rank in range(size):
             ranks = {"RANK": str(rank), "WORLD_SIZE": str(size), STORE: str(store)}
@@ -111,7 +135,7 @@ class Contender:
             assert process.stdout is not None and process.stdout.readline().strip() == "ready"
 
     def run(self, steps: int) -> tuple[float, float]:
-        """Seconds and bytes sent by a process, both a step."""
+        """Seconds and bytes sent by a process, both a step; the most of its processes."""
         for process in self.processes:
             assert process.stdin is not None
             process.stdin.write(f"{steps}\n")
@@ -119,9 +143,10 @@ class Contender:
         found = []
         for process in self.processes:
             assert process.stdout is not None
-            seconds, sent = process.stdout.readline().split()
-            found.append((float(seconds) / steps, float(sent) / steps))
-        return max(found)
+            found.append([float(word) for word in process.stdout.readline().split()])
+        seconds, sent, before, peak = (max(figures) for figures in zip(*found, strict=True))
+        self.before, self.peak = before, peak
+        return seconds / steps, sent / steps
 
     def close(self) -> None:
         """Let the processes end."""
@@ -133,7 +158,7 @@ def measured(
     folder: Path, alignment: str, options: argparse.Namespace
 ) -> tuple[dict[str, list[float]], float]:
     """Seconds a step of each contender, round by round, and bytes a step."""
-    words = ["--work", alignment, str(folder), f"--dim={options.dim}"]
+    words = ["--work", alignment, str(folder), f"--dim={options.dim}", f"--shards={options.shards}"]
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         contenders = {}
@@ -175,12 +200,13 @@ def main() -> None:
     parser.add_argument("--steps", type=int, default=8)  # a multiple of those between DaRec's
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--dim", type=int, default=256)
+    parser.add_argument("--shards", choices=SHARDS, default="columns")
     parser.add_argument("--work")
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--dry", action="store_true", help="print, and write nothing")
     options = parser.parse_args()
     if options.work:
-        work(options.dataset, options.work, options.dim, options.threads)
+        work(options.dataset, options.work, options.dim, options.threads, options.shards)
         return
     with tempfile.TemporaryDirectory() as place:
         folder = options.dataset
@@ -197,7 +223,7 @@ def main() -> None:
                 "bytes_sent_a_step_by_each": round(sent),
             }
             print(f"lightgcn + {alignment}: {found[f'lightgcn + {alignment}']}")
-    if not options.dry:
+    if not options.dry and options.shards == "columns":
         what = f"seconds a step, d = {options.dim}, sampled softmax of 1,024 negatives"
         write_result("processes", {"what": what, "pairs": found})
         page = RESULTS.parents[1] / "docs" / "scale-out.md"

@@ -44,18 +44,18 @@ def grid() -> str:
 
 def divided() -> str:
     """Which parts several processes can train."""
-    lines = ["| | by several processes | by one process alone |", "|---|---|---|"]
+    columns = ("by columns and by rows", "by columns alone", "by items", "by one process alone")
+    lines = [f"| | {' | '.join(columns)} |", "|---|---|---|---|---|"]
     for kind, registry in FOLDERS.items():
-        names: dict[bool, list[str]] = {True: [], False: []}
+        names: dict[str, list[str]] = {column: [] for column in columns}
         for name in sorted(registry.own):
             part = registry.get(name)
-            ways = [getattr(part, way, False) for way in ("by_columns", "by_items")]
-            names[any(ways)].append(name)
+            ways = [getattr(part, way, False) for way in ("by_rows", "by_columns", "by_items")]
+            names[columns[[*ways, True].index(True)]].append(name)
         cells = [
-            ", ".join(f"[{name}]({kind}s/{name}.md)" for name in names[yes])
-            for yes in (True, False)
+            ", ".join(f"[{name}]({kind}s/{name}.md)" for name in listed) for listed in names.values()
         ]
-        lines.append(f"| {kind}s | {cells[0]} | {cells[1]} |")
+        lines.append(f"| {kind}s | {' | '.join(cells)} |")
     return "\n".join(lines)
 
 

@@ -48,7 +48,7 @@ def csr_product(x: Tensor, indptr: Tensor, indices: Tensor, weights: Tensor) -> 
 
 def _product(x: Tensor, boundary: Fetch | None, *csr: Tensor) -> Tensor:
     """The same, with the rows that the boundary fetches from other processes after those of ``x``."""
-    return csr_product(x if boundary is None else torch.cat([x, boundary.rows(x)]), *csr)
+    return csr_product(x if boundary is None else boundary.extended(x), *csr)
 
 
 def _layer_sum(x: Tensor, layers: int, boundary: Fetch | None, *csr: Tensor) -> Tensor:
@@ -147,7 +147,7 @@ class Graph(nn.Module):
 
     def extended(self, x: Tensor) -> Tensor:
         """[n, d] this process's part of a table, with the rows of others that its entries need; no gradient."""
-        return x if self.boundary is None else torch.cat([x, self.boundary.rows(x)])
+        return x if self.boundary is None else self.boundary.extended(x)
 
     def propagate(self, x: Tensor, weights: Tensor | None = None) -> Tensor:
         """One step of propagation.

@@ -34,6 +34,15 @@ class Fetch(nn.Module):
         """[n, d] own part to the [m, d] rows that come, those of one process after those of another."""
         return self._exchanged(x.index_select(0, self.send), self.lengths, self.receive)
 
+    def extended(self, x: Tensor) -> Tensor:
+        """[n, d] own part to [n + m, d], the rows that come after it."""
+        whole = x.new_empty(len(x) + sum(self.receive), x.shape[1])
+        whole[: len(x)] = x
+        self._exchanged(
+            x.index_select(0, self.send), self.lengths, self.receive, whole[len(x) :].view(-1)
+        )
+        return whole
+
     def added(self, x: Tensor, n: int) -> Tensor:
         """The transpose of :meth:`rows`: [m, d] to [n, d], each row added where it came from."""
         came = self._exchanged(x, self.receive, self.lengths)
@@ -47,12 +56,16 @@ class Fetch(nn.Module):
         rows = self.send[sent : sent + length]
         return x.new_zeros(n, x.shape[1]).index_add_(0, rows, x[kept : kept + length])
 
-    def _exchanged(self, x: Tensor, send: Sequence[int], receive: Sequence[int]) -> Tensor:
+    def _exchanged(
+        self,
+        x: Tensor,
+        send: Sequence[int],
+        receive: Sequence[int],
+        into: Tensor | None = None,
+    ) -> Tensor:
         width = x.shape[1]
-        came = self.group.exchange(
-            x.reshape(-1), [n * width for n in send], [n * width for n in receive]
-        )
-        return came.view(-1, width)
+        lengths = [n * width for n in send], [n * width for n in receive]
+        return self.group.exchange(x.reshape(-1), *lengths, into).view(-1, width)
 
 
 class _Fetched(torch.autograd.Function):

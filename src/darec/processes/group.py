@@ -54,27 +54,37 @@ class Group:
         self.sent += 2 * x.numel() * x.element_size() * (self.size - 1) // self.size
         return self._total(x.contiguous())
 
-    def exchange(self, flat: Tensor, send: Sequence[int], receive: Sequence[int]) -> Tensor:
+    def exchange(
+        self,
+        flat: Tensor,
+        send: Sequence[int],
+        receive: Sequence[int],
+        into: Tensor | None = None,
+    ) -> Tensor:
         """Give each process its part of a vector, and get one from each.
 
         Args:
             flat: [n], the parts for the processes one after another.
             send: length of each.
             receive: length of what comes from each.
+            into: where to write what comes; None makes a new tensor.
 
         Returns:
             What came, one after another.
         """
         self.sent += (flat.numel() - send[self.rank]) * flat.element_size()
-        return self._exchange(flat.contiguous(), list(send), list(receive))
+        if into is None:
+            into = flat.new_empty(sum(receive))
+        self._exchange(flat.contiguous(), list(send), list(receive), into)
+        return into
 
     def _total(self, x: Tensor) -> Tensor:
         """The communication of :meth:`total`. One process has the whole sum itself."""
         return x.clone()
 
-    def _exchange(self, flat: Tensor, send: list[int], receive: list[int]) -> Tensor:
+    def _exchange(self, flat: Tensor, send: list[int], receive: list[int], into: Tensor) -> None:
         """The communication of :meth:`exchange`. One process keeps its part."""
-        return flat
+        into.copy_(flat)
 
     def everyone(self, value: Any) -> list[Any]:
         """The value of every process, sent as JSON, in the order of their ranks."""

@@ -39,10 +39,10 @@ class ThreadGroup(Group):
     def _total(self, x: Tensor) -> Tensor:
         return torch.stack(self._brought(x.detach().clone())).sum(0)
 
-    def _exchange(self, flat: Tensor, send: list[int], receive: list[int]) -> Tensor:
+    def _exchange(self, flat: Tensor, send: list[int], receive: list[int], into: Tensor) -> None:
         parts = [sent[self.rank] for sent in self._brought(flat.detach().clone().split(send))]
         assert [len(part) for part in parts] == receive
-        return torch.cat(parts)
+        into.copy_(torch.cat(parts))
 
 
 def together(work: Callable[[Group], T], size: int = 2) -> list[T]:
