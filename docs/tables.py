@@ -53,7 +53,8 @@ def divided() -> str:
             ways = [getattr(part, way, False) for way in ("by_rows", "by_columns", "by_items")]
             names[columns[[*ways, True].index(True)]].append(name)
         cells = [
-            ", ".join(f"[{name}]({kind}s/{name}.md)" for name in listed) for listed in names.values()
+            ", ".join(f"[{name}]({kind}s/{name}.md)" for name in listed)
+            for listed in names.values()
         ]
         lines.append(f"| {kind}s | {' | '.join(cells)} |")
     return "\n".join(lines)
