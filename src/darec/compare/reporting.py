@@ -11,15 +11,15 @@ from darec.progress import EVERY, OnStage
 from darec.terminal import Console
 
 AFTER: Final = 2.0
-"""Seconds that a report may take before anything is said of it where there is no terminal."""
+"""Seconds until the first stage is printed, if there is no terminal."""
 
 
 @contextmanager
 def reporting(console: Console) -> Iterator[OnStage]:
-    """Yield what is called with each stage as it begins.
+    """Yield a function to call with each stage as it begins.
 
-    On a terminal, one line shows the stage and is taken away at the end. Elsewhere, a stage is printed once the report
-    has taken two seconds, and then one every ten seconds.
+    On a terminal, one line shows the stage and is removed at the end. Elsewhere, a stage is printed after two seconds,
+    and then at most one every ten seconds.
     """
     due = time.monotonic() + AFTER
     with console.status("report") as status:

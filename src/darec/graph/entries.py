@@ -62,7 +62,7 @@ def entries(train: Interactions, users: slice, items: slice, *, self_loops: bool
 
 
 def _by_item(train: Interactions, items: slice) -> NDArray[Any]:
-    """The pairs of some items, in the order of items and within one in that of the data."""
+    """The pairs of some items, in the order of the items; those of one item in the order of the data."""
     if items == slice(0, train.n_items):
         return np.argsort(train.items, kind="stable")
     found, start = [], 0

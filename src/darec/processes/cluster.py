@@ -30,12 +30,12 @@ def require_ray() -> None:
 
 @contextmanager
 def connected(address: str, cpus: int) -> Iterator[None]:
-    """A connection to Ray within the block. If the program has one already, that is used and remains.
+    """A connection to Ray within the block. A connection that the program already has is used, and remains.
 
     Args:
         address: ``local``, ``auto``, or the ``HOST:PORT`` of the head of a cluster.
-        cpus: processors that the work asks for. A Ray on this machine has at least so many, since workers for which it
-            has none would wait for ever.
+        cpus: number of processors that the work needs. A Ray that is started here gets at least as many: otherwise
+            workers without a processor would wait for ever.
 
     Raises:
         ConfigError: Ray is not installed, or no cluster answers.
@@ -76,7 +76,7 @@ def _same_signals() -> Iterator[None]:
         yield
     finally:
         for number, handler in before.items():
-            if handler is not None:  # of no Python
+            if handler is not None:  # None: the handler is not of Python
                 signal.signal(number, handler)
 
 

@@ -17,8 +17,8 @@ class Fetch(nn.Module):
     Args:
         group: the processes.
         send: rows of this process's part, those for one process after those for another.
-        lengths: [P] how many each process is sent.
-        receive: [P] how many come from each.
+        lengths: [P] number of rows sent to each process.
+        receive: [P] number of rows received from each.
     """
 
     send: Tensor
@@ -31,7 +31,7 @@ class Fetch(nn.Module):
         self.register_buffer("send", send, persistent=False)
 
     def rows(self, x: Tensor) -> Tensor:
-        """[n, d] own part to the [m, d] rows that come, those of one process after those of another."""
+        """The [m, d] received rows, by process, from this process's [n, d] part."""
         return self._exchanged(x.index_select(0, self.send), self.lengths, self.receive)
 
     def extended(self, x: Tensor) -> Tensor:
@@ -44,12 +44,12 @@ class Fetch(nn.Module):
         return whole
 
     def added(self, x: Tensor, n: int) -> Tensor:
-        """The transpose of :meth:`rows`: [m, d] to [n, d], each row added where it came from."""
+        """The transpose of :meth:`rows`: [m, d] to [n, d], each row added at its origin."""
         came = self._exchanged(x, self.receive, self.lengths)
         return x.new_zeros(n, x.shape[1]).index_add_(0, self.send, came)
 
     def own_added(self, x: Tensor, n: int) -> Tensor:
-        """:meth:`added` of what comes from this process itself."""
+        """:meth:`added` for the rows that this process has itself."""
         rank = self.group.rank
         sent, kept = (sum(lengths[:rank]) for lengths in (self.lengths, self.receive))
         length = self.receive[rank]
@@ -81,4 +81,4 @@ class _Fetched(torch.autograd.Function):
 
 
 fetched: Callable[[Tensor, Fetch, bool], Tensor] = _Fetched.apply
-"""The rows that come, differentiable; True if all processes get the same rows and use them in the same way."""
+"""The received rows, differentiable; True if all processes get the same rows and use them in the same way."""

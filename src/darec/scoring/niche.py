@@ -1,7 +1,7 @@
 """Users with a niche taste: those whose items have few other users.
 
 Popularity added to every user's scores helps most users and takes from the least popular items, which mostly belong to
-a few users. These are known by their histories.
+a few users. Their histories identify them.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from darec.types import FloatArray, Interactions
 
 PULL: Final = 5.0
-"""Number of usual items that every history is given in addition, so that a short one tells little."""
+"""Number of items of the usual popularity that are added to every history, so that short histories count little."""
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def tastes(histories: Interactions, popularity: FloatArray, usual: float) -> Flo
 def limits(
     train: Interactions, popularity: FloatArray, shares: Sequence[float]
 ) -> tuple[FloatArray, dict[float, Niche]]:
-    """[U] the tastes of the users, and by share the limit below which that share of the users is.
+    """[U] the tastes of the users, and for each share the limit below which this share of the users is.
 
     Args:
         train: training interactions. Users without any are not counted.
