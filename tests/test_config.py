@@ -62,7 +62,7 @@ def test_naming_another_part_drops_the_old_parts_settings(tmp_path: Path) -> Non
         (["backbone.dim=zero"], "setting 'backbone.dim': input should be a valid integer"),
         (["train.lr=.nan"], "setting 'train.lr'"),
         (["train.epochs"], "write KEY=VALUE"),
-        (["train.epochs=[1"], "the value is not YAML"),
+        (["train.epochs=[1"], "the value is not accepted as YAML"),
         (["train.epochs.more=1"], "setting 'train.epochs'"),
         (
             ["alignment.name=none", "alignment.rho=1"],
@@ -83,7 +83,7 @@ def test_what_is_wrong_is_named(overrides: list[str], message: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("content", "message"), [("a: [", "is not YAML"), ("3", "has no settings")]
+    ("content", "message"), [("a: [", "is not accepted as YAML"), ("3", "has no settings")]
 )
 def test_bad_config_files(tmp_path: Path, content: str, message: str) -> None:
     file = tmp_path / "c.yaml"

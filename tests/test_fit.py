@@ -295,5 +295,7 @@ def test_the_settings_that_are_measured_are_the_recommended_ones() -> None:
     base = recommended(tiny_dataset(), text=True)
     assert resolve_config(file=file) == resolve_config(base=base)
     wide = resolve_config(file=file.with_name("wide.yaml"))
-    tables = resolve_config(base={**base, "alignment": "none", "beside": {"backbone": None}})
+    tables = resolve_config(
+        base={**base, "alignment": "none", "beside": {"backbone": None, "niche": 0}}
+    )
     assert wide == tables

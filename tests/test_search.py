@@ -69,7 +69,7 @@ def test_settled_settings_are_not_searched() -> None:
 
 def test_only_names_what_means_something() -> None:
     config = resolve_config({"alignment": "direct"})
-    with pytest.raises(ConfigError, match=r"with alignment\.balance=fixed alone"):
+    with pytest.raises(ConfigError, match=r"only has an effect with alignment\.balance=fixed"):
         narrowed(config, only=["alignment.strength"])
     both = ["alignment.balance", "alignment.strength"]
     search = ["alignment.balance=gradient,fixed"]

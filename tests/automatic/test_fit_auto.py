@@ -191,17 +191,19 @@ def clock(monkeypatch: pytest.MonkeyPatch) -> Iterator[list[float]]:
 def test_a_candidate_that_meets_the_end_keeps_its_best_weights(
     shop: Path, tmp_path: Path, clock: list[float]
 ) -> None:
-    clock[0] = 50.0
+    clock[0] = 5_000.0
     settings = {"train.eval_every": 10, "train.monitor": "recall@3"}
     found = fit_auto(
-        shop, out=tmp_path / "run", minutes=2, epochs=20, settings=settings, keep_candidates=True
+        shop, out=tmp_path / "run", minutes=200, epochs=20, settings=settings, keep_candidates=True
     )
     stopped = found.record.find("recommended")
     assert stopped is not None and stopped.state == "stopped" and stopped.value
-    assert stopped.epochs == 3, "120 seconds, and the epoch under way is finished and validated"
+    assert stopped.epochs == 3, "12,000 seconds, and the epoch under way is finished and validated"
     skipped = found.record.find("recommended, backbone.dim=8")
     assert (
-        skipped is not None and skipped.state == "skipped" and "0:00:00 left" in str(skipped.reason)
+        skipped is not None
+        and skipped.state == "skipped"
+        and "0:00:00 are left" in str(skipped.reason)
     )
     run = darec.load_run(tmp_path / "run" / "candidates" / "recommended")
     assert run.metrics["out_of_time"] is True and run.metrics["best_epoch"] == 3

@@ -31,7 +31,7 @@ def test_the_report_is_printed_and_written(
     kept = json.loads((out / "text-report.json").read_text())
     assert f"Text {kept['reading']['verdict']}: {kept['reading']['reason']}" in printed
     page, report = (out / "index.html").read_text(), (out / "README.md").read_text()
-    assert page.count("<svg") == 3 and not re.search(r"(src|href)=\"(http|//)", page)
+    assert page.count("<figure") == 3 and not re.search(r"(src|href)=\"(http|//)", page)
     shown = f"{kept['figures']['recalls']['sum']['overall']['value']:.4f}"
     for text in (page, report, printed):
         assert shown in text and kept["reading"]["verdict"] in text

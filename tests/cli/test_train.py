@@ -189,13 +189,13 @@ def test_refusals_of_the_readers(
 ) -> None:
     assert "no run at" in refused(capsys, "evaluate", tmp_path)
     assert "did you mean 'u1" in refused(capsys, "recommend", run, "--user", "u1x")
-    assert "name either --user ID" in refused(capsys, "recommend", run)
+    assert "name users by --user ID" in refused(capsys, "recommend", run)
     assert "larger than the catalogue" in refused(
         capsys, "recommend", run, "--user", "u1", "-k", "9999"
     )
     assert "choose valid or test" in refused(capsys, "evaluate", run, "--split", "train")
     other = tiny_dataset(seed=5).save(tmp_path / "other")
-    assert "another dataset" in refused(capsys, "evaluate", run, "--data", other.path)
+    assert "a dataset other than" in refused(capsys, "evaluate", run, "--data", other.path)
 
 
 def test_a_damaged_run_is_named(

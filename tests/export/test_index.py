@@ -183,7 +183,7 @@ def test_what_an_index_refuses(tmp_path: Path) -> None:
         index.remove([3, 100])
     assert len(index) == 100
     index.add([300], table(1))
-    with pytest.raises(DataError, match="is not saved"):
+    with pytest.raises(DataError, match="cannot be saved"):
         index.save(tmp_path / "x")
     with pytest.raises(ConfigError, match="no kind of index"):
         ItemIndex.build(table(10), "lsh")  # type: ignore[arg-type]

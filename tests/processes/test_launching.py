@@ -282,7 +282,7 @@ def test_options_that_do_not_go_together_are_refused(
     )
     assert "--processes" in refused(capsys, *words, "--processes", "0")
     assert "add --processes" in refused(capsys, *words, "--shards", "rows")
-    assert "choose from columns, rows" in refused(capsys, *words, "--shards", "row")
+    assert "did you mean 'rows'?" in refused(capsys, *words, "--shards", "row")
     monkeypatch.setenv("RANK", "0")
     monkeypatch.setenv("WORLD_SIZE", "3")
     assert "the launcher has started 3" in refused(capsys, *words, "--processes", "2")

@@ -186,7 +186,7 @@ def test_resuming_needs_the_same_settings_and_data(tmp_path: Path) -> None:
     assert darec.fit(dataset, settings=one, out=folder, resume=True).metrics == done.metrics
     with pytest.raises(RunError, match=r"began with train\.lr=0\.01, not 0\.5"):
         darec.fit(dataset, settings={**SETTINGS, "train.lr": 0.5}, out=folder, resume=True)
-    with pytest.raises(RunError, match="another dataset"):
+    with pytest.raises(RunError, match="a dataset other than"):
         darec.fit(tiny_dataset(seed=9), out=folder, resume=True)
     with pytest.raises(RunError, match="holds another run"):
         darec.fit(dataset, settings=SETTINGS, out=folder)

@@ -328,7 +328,7 @@ def test_a_dataset_that_has_moved_or_changed(
     (tmp_path / "new.csv").write_text("user_id,item_id\nu1,i2\nu1,i3\nu1,i4\n")
     assert "name its folder with --data" in refused(capsys, *update)
     other = tiny_dataset(n_users=30).save(tmp_path / "other")
-    assert "another dataset" in refused(capsys, *update, "--data", other.path)
+    assert "was trained on" in refused(capsys, *update, "--data", other.path)
     assert call(*update, "--data", home / "data") == 0
     shutil.copytree(home / "data", tmp_path / "again")
     darec.encode_dataset(tmp_path / "again", "tfidf", options={"dim": 4}, progress=False)

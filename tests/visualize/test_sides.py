@@ -61,7 +61,7 @@ def test_what_does_not_fit_is_refused(runs: dict[str, Run], tmp_path: Path) -> N
     for name in ("none", "darec"):
         shutil.copytree(runs[name].path, tmp_path / name)
     shutil.copy(tmp_path / "none/model.safetensors", tmp_path / "darec/model.safetensors")
-    with pytest.raises(RunError, match=r"weights of .* are not those of lightgcn"):
+    with pytest.raises(RunError, match=r"weights of .* do not fit lightgcn"):
         sides_of(Run.load(tmp_path / "darec"))
     (tmp_path / "none/model.safetensors").write_bytes(b"no tensors")
     with pytest.raises(RunError, match="damaged"):
