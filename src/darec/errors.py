@@ -39,6 +39,10 @@ class ConfigError(DarecError, ValueError):
     """A setting, option or name does not exist or does not fit."""
 
 
+class SingularError(ConfigError):
+    """A linear system has no unique solution with these settings, or none to the precision of the computation."""
+
+
 class DataError(DarecError, ValueError):
     """An input file or a stored dataset cannot be used."""
 

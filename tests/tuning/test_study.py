@@ -9,10 +9,11 @@ import time
 from pathlib import Path
 
 import pytest
+from torch import Tensor
 
 from darec.config import RunConfig, resolve_config
 from darec.dimensions import Range
-from darec.errors import ConfigError, RunError
+from darec.errors import ConfigError, RunError, SingularError
 from darec.search import narrowed, search_space
 from darec.testing.suites import tiny_text
 from darec.testing.worlds import tiny_dataset
@@ -93,6 +94,24 @@ def test_a_diverging_trial_is_not_the_end(tmp_path: Path, monkeypatch: pytest.Mo
     tuned = tuning(tmp_path, trials=3).run()
     assert tuned.diverged == 1
     assert tuned.finished + tuned.pruned == 2
+
+
+def test_a_singular_system_is_not_the_end(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The sampler may draw a ridge with which a closed form has no solution."""
+
+    def solve(matrix: Tensor, title: str) -> None:
+        raise SingularError("the system is singular: raise the ridge.")
+
+    config = resolve_config(
+        {"backbone": "ease", "backbone.ridge": 9, "train.monitor": "recall@5", "evaluation.ks": [5]}
+    )
+    space = {"backbone.ridge": Range(1.0, 100.0)}
+    study = Tuning(tiny_dataset(), config, space, out=tmp_path, trials=2, progress=False)
+    with monkeypatch.context() as patch:
+        patch.setattr("darec.backbones.ease.invert_", solve)
+        assert study.run().diverged == 2
+    more = Tuning(tiny_dataset(), config, space, out=tmp_path, trials=3, progress=False).run()
+    assert (more.diverged, more.finished) == (2, 1)
 
 
 def test_the_test_split_is_not_looked_at(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from darec.config import PartConfig
-from darec.errors import ConfigError
+from darec.errors import ConfigError, SingularError
 from darec.graph import matrix_of as matrix_of
 from darec.numerics.structure import Structure
 from darec.processes import ALONE, Group
@@ -111,7 +111,7 @@ def penalties(structure: Structure, ridge: float | None, n: int) -> tuple[Tensor
         lean = structure.lean.to(lean)
     penalty = lean + ridge
     if bool((penalty <= 0).any()):
-        raise ConfigError(
+        raise SingularError(
             f"ridge {ridge:g} leaves a penalty of {float(penalty.min()):g}, and the system may be singular: raise "
             "backbone.ridge above 0, or above minus the alignment's lean."
         )

@@ -24,7 +24,7 @@ from darec.backbones.closed_form import (
     penalties,
 )
 from darec.dimensions import Range
-from darec.errors import ConfigError
+from darec.errors import SingularError
 from darec.memory import require_memory
 from darec.numerics.inverse import invert_
 from darec.numerics.structure import Structure
@@ -98,7 +98,7 @@ def solve(
         device: torch device of the computation.
 
     Raises:
-        ConfigError: the system is singular, or nearly singular in ``dtype``.
+        SingularError: the system is singular, or nearly singular in ``dtype``.
     """
     n = X.shape[1]
     lean, weight = (part.to(device, dtype) for part in penalties(structure, ridge, n))
@@ -137,7 +137,7 @@ def _check(P: Tensor, X: sparse.csr_array, rows: Tensor | None, weight: Tensor) 
     back[columns, torch.arange(len(columns), device=P.device)] -= 1
     error = float(back.abs().max())
     if not error <= _TOLERANCE:
-        raise ConfigError(
+        raise SingularError(
             f"the system of the item-item matrix is nearly singular (residual {error:.2g}): raise the ridge."
         )
 

@@ -28,7 +28,7 @@ from darec.backbones.closed_form import (
     penalties,
 )
 from darec.dimensions import Choice, Range
-from darec.errors import ConfigError
+from darec.errors import SingularError
 from darec.memory import require_memory
 from darec.numerics.candidates import Candidates
 from darec.numerics.gram import Gram, gram_bytes
@@ -153,7 +153,7 @@ class _Problem:
             moments += self.lean[at] * structure.target.column(at, item)
         factor, failed = torch.linalg.cholesky_ex(system)
         if int(failed):
-            raise ConfigError(
+            raise SingularError(
                 "the system of the item-item matrix is singular or not positive definite: raise the ridge."
             )
         solved = torch.cholesky_solve(moments[:, None], factor)[:, 0]

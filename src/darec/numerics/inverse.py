@@ -8,7 +8,7 @@ from typing import Final
 import torch
 from torch import Tensor
 
-from darec.errors import ConfigError
+from darec.errors import SingularError
 from darec.progress import counted
 
 LEAF: Final = 1024
@@ -29,7 +29,7 @@ def invert_(matrix: Tensor, doing: str = "inverting", leaf: int = LEAF) -> None:
         leaf: number of rows of the blocks that are inverted at once.
 
     Raises:
-        ConfigError: the matrix is not positive definite.
+        SingularError: the matrix is not positive definite.
     """
     steps = _invert(matrix, leaf)
     for _ in counted(range(_count(len(matrix), leaf)), doing):
@@ -46,7 +46,7 @@ def _invert(matrix: Tensor, leaf: int) -> Iterator[None]:
     if n <= leaf:
         factor, failed = torch.linalg.cholesky_ex(matrix)
         if int(failed) or not bool(factor.diagonal().isfinite().all()):
-            raise ConfigError(
+            raise SingularError(
                 "the system of the item-item matrix is singular or not positive definite: raise the ridge."
             )
         one = torch.eye(n, dtype=matrix.dtype, device=matrix.device)

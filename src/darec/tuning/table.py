@@ -29,7 +29,7 @@ class Tuned:
         trials: largest number of trials.
         finished: number of trials that trained to their end.
         pruned: number of trials that were stopped early because others were better at that epoch.
-        diverged: number of trials whose loss became infinite or NaN.
+        diverged: number of trials without a result: the loss became infinite or NaN, or a linear system was singular.
         running: number of trials that other processes are running.
         start: validation value of the settings from which the search started; None if they diverged.
         best: the best validation value; None if no trial finished.

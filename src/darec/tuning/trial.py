@@ -6,7 +6,7 @@ import time
 from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from darec.errors import RunError
+from darec.errors import RunError, SingularError
 from darec.training import AnyTrainer
 from darec.training.progress import Reporter
 from darec.tuning.reporter import TuningReporter
@@ -63,7 +63,7 @@ def run_trial(
     reporter: TrialReporter,
     best: float | None,
 ) -> str:
-    """Train, and report to the study the best validation value, or that the trial was pruned or diverged.
+    """Train, and report to the study the best validation value, or that the trial was pruned or has no result.
 
     Args:
         study: the study.
@@ -87,9 +87,9 @@ def run_trial(
         state = make_trainer().fit()
     except TrialPruned:
         outcome = f"pruned after epoch {reporter.epoch} at {reporter.best:.4f}"
-    except RunError as error:
+    except (RunError, SingularError) as error:
         trial.set_user_attr("diverged", str(error))
-        outcome = f"diverged: {error}"
+        outcome = f"no result: {error}"
     except BaseException:
         study.tell(trial, state=TrialState.FAIL)
         put_back(study, trial)
