@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import pytest
 import torch
@@ -12,6 +12,7 @@ from darec.alignments.base import Alignment, AlignmentConfig, AlignmentInputs
 from darec.config import RunConfig, resolve_config
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError
+from darec.graph import Graph
 from darec.model import Model
 from darec.registry import ALIGNMENTS
 from darec.testing.suites import tiny_text, train_steps
@@ -210,3 +211,30 @@ def test_the_text_moves_with_the_model_and_is_not_saved(alignment: str) -> None:
     text = model.to("meta").alignment.text
     assert text.users.is_meta and text.items.is_meta
     assert len(text.items) == (0 if alignment == "none" else dataset.n_items)
+
+
+@pytest.mark.parametrize(
+    ("backbone", "alignment", "expected"),
+    [
+        ("mf", "none", [0]),
+        ("mf", "darec", [360]),
+        ("lightgcn", "none", [360]),  # the backbone's own, which the alignment shares
+        ("gccf", "kar", [0, 460]),
+        ("gccf", "darec", [360, 460]),
+    ],
+)
+def test_a_graph_that_nobody_reads_is_not_made(
+    backbone: str, alignment: str, expected: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    dataset, made = tiny_dataset(), []
+
+    class Counted(Graph):
+        def __init__(self, *inputs: Any, **options: Any) -> None:
+            super().__init__(*inputs, **options)
+            made.append(self.n_edges)
+
+    monkeypatch.setattr("darec.model.Graph", Counted)
+    parts = {"backbone": {"name": backbone, "dim": 4}, "alignment": alignment}
+    generator = torch.Generator().manual_seed(0)
+    Model(resolve_config(parts), dataset.train, tiny_text(dataset), generator)
+    assert made == expected

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, cast
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 
@@ -74,8 +75,9 @@ class Model(nn.Module):
         alignment_class = ALIGNMENTS.get(config.alignment.name)
         nothing = Tables(torch.empty(0, 0), torch.empty(0, 0))
         E_L = Tables(torch.as_tensor(text.users), torch.as_tensor(text.items)) if text else nothing
-        plain = Graph(train, layout=self.layout)
         spec: GraphSpec | None = backbone_class.graph_spec(config.backbone)
+        read = spec == GraphSpec() or alignment_class.needs_graph
+        plain = Graph(train if read else _without_pairs(train), layout=self.layout)
         graph = None if spec is None else plain
         if spec is not None and spec != GraphSpec():
             graph = Graph(train, spec, self.layout)
@@ -284,3 +286,9 @@ def _gradient(
     total = torch.stack(list(terms.values())).sum()
     (total if weight == 1.0 else weight * total).backward(retain_graph=keep)
     return [leaf.grad for leaf in cut]
+
+
+def _without_pairs(train: Interactions) -> Interactions:
+    """The same users and items, who have nothing."""
+    none = np.zeros(0, np.int64)
+    return Interactions.from_pairs(none, none, train.n_users, train.n_items)

@@ -69,7 +69,8 @@ class AlignmentInputs:
         out_dim: width of E_C.
         text: E_L, [U, d_L] and [I, d_L]; empty if ``needs_text`` is False.
         item_mask: [I] bool, False if an item has no text; its row of E_L is then the mean of the others.
-        graph: the training graph without self-loops, for :meth:`~darec.graph.Graph.propagate`.
+        graph: the training graph without self-loops, for :meth:`~darec.graph.Graph.propagate`; without any edge if
+            ``needs_graph`` is False.
         ranking: the run's ranking loss, for the alignment's own tables.
         generator: source of the initial values.
         layout: how the tables are divided among processes.
@@ -98,6 +99,7 @@ class Alignment(nn.Module, Configured[C]):
     Attributes:
         needs_text: whether the run must have language embeddings.
         needs_ids: whether the backbone must have an id table; see :func:`darec.registry.inapplicable`.
+        needs_graph: whether it reads the training graph. Without need, none is made for it.
         trained: whether it works with trained backbones, through :meth:`fuse`, :meth:`losses` or :meth:`represent`.
         closed_form: whether it works with closed-form backbones, through :meth:`structure`.
         by_columns: whether several processes can train with it, each with its own columns of what :meth:`fuse` and
@@ -114,6 +116,7 @@ class Alignment(nn.Module, Configured[C]):
     E_L_items: Tensor
     needs_text: ClassVar[bool] = True
     needs_ids: ClassVar[bool] = False
+    needs_graph: ClassVar[bool] = True
     trained: ClassVar[bool] = True
     closed_form: ClassVar[bool] = False
     by_columns: ClassVar[bool] = False

@@ -51,6 +51,7 @@ class ContrastiveConfig(AlignmentConfig):
 class Contrastive(Alignment[ContrastiveConfig]):
     """InfoNCE between E_C and projected text."""
 
+    needs_graph: ClassVar[bool] = False
     by_columns: ClassVar[bool] = True
     by_rows: ClassVar[bool] = True
 

@@ -41,6 +41,7 @@ class DirectConfig(AlignmentConfig):
 class Direct(Alignment[DirectConfig]):
     """Mean squared distance of projected unit vectors."""
 
+    needs_graph: ClassVar[bool] = False
     by_columns: ClassVar[bool] = True
     by_rows: ClassVar[bool] = True
 

@@ -50,6 +50,7 @@ class GenerativeConfig(AlignmentConfig):
 class Generative(Alignment[GenerativeConfig]):
     """Masked reconstruction of text."""
 
+    needs_graph: ClassVar[bool] = False
     by_columns: ClassVar[bool] = True
     by_rows: ClassVar[bool] = True
 

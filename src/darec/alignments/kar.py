@@ -115,6 +115,7 @@ class Standardised(nn.Module):
 class KAR(Alignment[KARConfig]):
     """Knowledge adaptors."""
 
+    needs_graph: ClassVar[bool] = False
     by_columns: ClassVar[bool] = True
     by_rows: ClassVar[bool] = True
 

@@ -37,6 +37,7 @@ class LLMInit(Alignment[LLMInitConfig]):
     """Principal components of the text as initial ids."""
 
     needs_ids: ClassVar[bool] = True
+    needs_graph: ClassVar[bool] = False
     by_columns: ClassVar[bool] = True
     by_rows: ClassVar[bool] = True
 

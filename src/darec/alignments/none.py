@@ -20,5 +20,6 @@ class NoAlignment(Alignment[NoAlignmentConfig]):
 
     needs_text: ClassVar[bool] = False
     closed_form: ClassVar[bool] = True
+    needs_graph: ClassVar[bool] = False
     by_columns: ClassVar[bool] = True
     by_rows: ClassVar[bool] = True
