@@ -1,8 +1,8 @@
 """Columns against rows against one process: seconds, bytes and memory.
 
-    python -m benchmarks.shards [--steps 4] [--rounds 3] [--edges 4000000]
+    python -m benchmarks.shards [--steps 4] [--rounds 3] [--only NAME]
 
-LightGCN by sampled softmax of 1,024 negatives, on toys with 256 columns, and on a synthetic graph with 64 columns whose
+LightGCN by sampled softmax of 1,024 negatives, on toys with 256 columns, and on synthetic graphs with 64 columns whose
 users and items follow power laws, in random order. Processes have one thread each. Those of one and of two processes
 take their steps in turn; four are measured for their memory and bytes alone, since the machine has fewer cores.
 """
@@ -18,7 +18,14 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.common import RESULTS, shared_dataset, spread, write_between, write_result
+from benchmarks.common import (
+    RESULTS,
+    load_result,
+    shared_dataset,
+    spread,
+    write_between,
+    write_result,
+)
 from benchmarks.processes import Contender
 from darec.types import Interactions
 
@@ -31,12 +38,18 @@ CONTENDERS = {
 }
 """Processes, and how they divide tables."""
 TIMED = 2  # processes at most
+GRAPHS = {
+    "toys": (256, 0, 0),
+    "sparse": (64, 2_000_000, 16),
+    "dense": (64, 4_000_000, 64),
+}
+"""Columns; of a synthetic graph also about how many pairs it has, and how many for each user or item."""
 
 
-def synthetic(edges: int, folder: Path) -> Interactions:
-    """About so many pairs of a sixteenth as many users and items, mapped from files."""
+def synthetic(edges: int, each: int, folder: Path) -> Interactions:
+    """About so many pairs, ``each`` as many as users and items, mapped from files."""
     draw = np.random.default_rng(0)
-    n_items = edges // 16 // 5
+    n_items = edges // each // 5
     n_users = 4 * n_items
     users = draw.permutation(n_users)[(n_users * draw.random(edges) ** 1.5).astype(np.int64)]
     items = draw.permutation(n_items)[(n_items * draw.random(edges) ** 2.0).astype(np.int64)]
@@ -83,12 +96,15 @@ def table(found: Mapping[str, Any]) -> str:
         "| graph | contender | memory of a process, before it reads and at its peak | bytes a step | seconds a step |",
         "|---|---|---|---|---|",
     ]
-    for graph, figures in found.items():
-        for name, one in figures["contenders"].items():
+    for name, figures in found.items():
+        graph = f"{name}: {figures['edges'] / 1e6:.1f} M pairs, {figures['entities']:,} rows, d = {figures['dim']}"
+        for contender, one in figures["contenders"].items():
             seconds = one.get("seconds_a_step")
             time = "{median:.2f} ({min:.2f} to {max:.2f})".format(**seconds) if seconds else ""
             memory = f"{one['before_mib']:,} MiB, {one['peak_mib']:,} MiB"
-            lines.append(f"| {graph} | {name} | {memory} | {one['bytes_sent_a_step']:,} | {time} |")
+            lines.append(
+                f"| {graph} | {contender} | {memory} | {one['bytes_sent_a_step']:,} | {time} |"
+            )
     return "\n".join(lines)
 
 
@@ -97,20 +113,23 @@ def main() -> None:
     parser = argparse.ArgumentParser()
     parser.add_argument("--steps", type=int, default=4)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--edges", type=int, default=4_000_000)
+    parser.add_argument("--only", choices=GRAPHS, help="measure one graph anew")
     parser.add_argument("--dry", action="store_true", help="print, and write nothing")
     options = parser.parse_args()
-    found: dict[str, Any] = {}
+    found: dict[str, Any] = load_result("shards")["graphs"] if options.only else {}
     with tempfile.TemporaryDirectory() as temporary:
         place = Path(temporary)
-        shared_dataset("toys", place / "toys")
-        graphs = {"toys": ("toys", 256), "synthetic": ("synthetic", 64)}
-        pairs = synthetic(options.edges, place / "synthetic")
-        for name, (folder, dim) in graphs.items():
-            figures = measured(place / folder, dim, options, place)
-            found[f"{name}, d = {dim}"] = {"contenders": figures}
+        for name in [options.only] if options.only else GRAPHS:
+            dim, edges, each = GRAPHS[name]
+            folder = place / name
+            pairs = synthetic(edges, each, folder) if edges else shared_dataset(name, folder).train
+            found[name] = {
+                "edges": len(pairs),
+                "entities": pairs.n_users + pairs.n_items,
+                "dim": dim,
+                "contenders": measured(folder, dim, options, place),
+            }
             print(table(found), flush=True)
-    found["synthetic, d = 64"] |= {"edges": len(pairs), "entities": pairs.n_users + pairs.n_items}
     if not options.dry:
         what = (
             "LightGCN of three layers, sampled softmax of 1,024 negatives, processes of one thread"

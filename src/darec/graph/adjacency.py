@@ -147,7 +147,7 @@ class Graph(nn.Module):
 
     def extended(self, x: Tensor) -> Tensor:
         """[n, d] this process's part of a table, with the rows of others that its entries need; no gradient."""
-        return x if self.boundary is None else self.boundary.extended(x)
+        return x if self.boundary is None else self.boundary.extended(x).clone()
 
     def propagate(self, x: Tensor, weights: Tensor | None = None) -> Tensor:
         """One step of propagation.

@@ -29,19 +29,27 @@ class Fetch(nn.Module):
         super().__init__()
         self.group, self.lengths, self.receive = group, list(lengths), list(receive)
         self.register_buffer("send", send, persistent=False)
+        self._rooms: dict[str, Tensor] = {}
 
     def rows(self, x: Tensor) -> Tensor:
         """The [m, d] received rows, by process, from this process's [n, d] part."""
         return self._exchanged(x.index_select(0, self.send), self.lengths, self.receive)
 
     def extended(self, x: Tensor) -> Tensor:
-        """[n, d] own part to [n + m, d], the rows that come after it."""
-        whole = x.new_empty(len(x) + sum(self.receive), x.shape[1])
+        """[n, d] own part to [n + m, d], the rows that come after it; the next call writes over it."""
+        whole = self._room("whole", len(x) + sum(self.receive), x)
         whole[: len(x)] = x
-        self._exchanged(
-            x.index_select(0, self.send), self.lengths, self.receive, whole[len(x) :].view(-1)
-        )
+        sent = torch.index_select(x, 0, self.send, out=self._room("sent", len(self.send), x))
+        self._exchanged(sent, self.lengths, self.receive, whole[len(x) :].view(-1))
         return whole
+
+    def _room(self, name: str, n: int, like: Tensor) -> Tensor:
+        """[n, d] memory that is used again in every layer: new memory for each would be cleared each time."""
+        room, shape = self._rooms.get(name), (n, like.shape[1])
+        kind = like.dtype, like.device
+        if room is None or room.shape != shape or (room.dtype, room.device) != kind:
+            room = self._rooms[name] = like.new_empty(shape)
+        return room
 
     def added(self, x: Tensor, n: int) -> Tensor:
         """The transpose of :meth:`rows`: [m, d] to [n, d], each row added at its origin."""
