@@ -41,6 +41,7 @@ Model = tuple[str, ...]
 OURS: Final[Model] = ("lightgcn", "darec")
 NICHE: Final = "niche"
 FLOORS: Final = ("popular", "itemknn")
+PERMUTATIONS: Final = 30_000  # Holm multiplies the smallest p by more than a hundred
 ASKED: Final = 200  # requests timed, one after the other
 CHOSEN_BY: Final = "recall@20"
 
@@ -132,6 +133,7 @@ def measured(
             {seed: run.evaluation() for seed, run in theirs.items() if seed in ours},
             mine,
             METRICS.values(),
+            permutations=PERMUTATIONS,
         )
         gains += [
             {"data": name, "rival": title(pair), "metric": metric}

@@ -25,13 +25,16 @@ from darec.evaluation.significance import (
 )
 
 _BOOTSTRAPS: Final = 2_000  # enough for the ends of an interval
-_PERMUTATIONS: Final = (
-    10_000  # p-values are multiplied by the number of variants, so they must be more precise
-)
+PERMUTATIONS: Final = 10_000
+"""Number of permutations. P-values are multiplied by the number of variants, so they must be more precise."""
 
 
 def gains_over(
-    base: Mapping[int, Evaluation], mine: Mapping[int, Evaluation], metrics: Iterable[str]
+    base: Mapping[int, Evaluation],
+    mine: Mapping[int, Evaluation],
+    metrics: Iterable[str],
+    *,
+    permutations: int = PERMUTATIONS,
 ) -> dict[str, Gain]:
     """A variant's gain in each metric over the seeds that both sides have, with uncorrected p-values.
 
@@ -39,6 +42,7 @@ def gains_over(
         base: the evaluations of the baseline, by seed.
         mine: the evaluations of the variant, by seed.
         metrics: names of :meth:`Evaluation.names`; those without any user are left out.
+        permutations: number of permutations for each p-value, which is at least one in so many.
     """
     seeds = tuple(seed for seed in mine if seed in base)
     gains = {}
@@ -49,27 +53,28 @@ def gains_over(
         b = np.stack([base[seed].values(metric) for seed in seeds])
         counted = ~np.isnan(a[0])
         if counted.any():
-            gains[metric] = gain(a[:, counted], b[:, counted], seeds)
+            gains[metric] = gain(a[:, counted], b[:, counted], seeds, permutations=permutations)
     return gains
 
 
-def gain(a: Values, b: Values, seeds: tuple[int, ...]) -> Gain:
+def gain(a: Values, b: Values, seeds: tuple[int, ...], *, permutations: int = PERMUTATIONS) -> Gain:
     """The gain of ``a`` over ``b``, with uncorrected p-values.
 
     Args:
         a: [seeds, users] values of a variant.
         b: [seeds, users] values of the baseline, for the same seeds and users.
         seeds: the seeds.
+        permutations: number of permutations for each p-value.
     """
     users_a, users_b = a.mean(axis=0), b.mean(axis=0)
     over_users = paired_bootstrap(users_a, users_b, n_resamples=_BOOTSTRAPS, confidence=CONFIDENCE)
-    p_users = permutation_test(users_a, users_b, n_resamples=_PERMUTATIONS)
+    p_users = permutation_test(users_a, users_b, n_resamples=permutations)
     by_seed = (a - b).mean(axis=1)
     low = high = p_seeds = None
     half = student_half_width(by_seed, CONFIDENCE)
     if half is not None:
         low, high = float(by_seed.mean()) - half, float(by_seed.mean()) + half
-        p_seeds = permutation_test(by_seed, np.zeros_like(by_seed), n_resamples=_PERMUTATIONS)
+        p_seeds = permutation_test(by_seed, np.zeros_like(by_seed), n_resamples=permutations)
     return Gain(
         difference=over_users.difference,
         base=float(b.mean()),
