@@ -67,7 +67,8 @@ def gathered(arguments: Sequence[str]) -> dict[str, dict[Model, Runs]]:
                 spared = kind != OURS and run.metrics.get("diagnostics/beside/niche", 0) > 0
                 pair = (*kind, NICHE) if spared else kind
                 settings = resolve_config(file=run.folder / "config.yaml")
-                key = settings.model_dump_json(exclude={"options"})
+                # Whether users are spared is in ``pair`` already, however the settings say it.
+                key = settings.model_dump_json(exclude={"options": True, "beside": {"niche"}})
                 found[name][pair].setdefault(key, {})[seed] = run
     return {
         name: {
