@@ -45,9 +45,9 @@ format: setup
 bench: setup
 	$(BIN)/python -m benchmarks
 
-docs: setup  # the site, in docs/_build; fails on any warning
+docs: setup  # the site, in docs/_build/html; fails on any warning
 	$(PIP) install -c constraints.txt -e '.[docs]'
-	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build
+	$(BIN)/python -m sphinx -q -W --keep-going -b html docs docs/_build/html
 
 clean:
 	rm -rf .venv docs/_build build dist .pytest_cache .mypy_cache .ruff_cache .hypothesis
