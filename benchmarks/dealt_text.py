@@ -32,7 +32,7 @@ from darec.graph import Graph
 from darec.overrides import flatten
 from darec.recommended import recommended
 from darec.text import embed
-from darec.training import make_trainer
+from darec.training import AnyTrainer, make_trainer
 from darec.training.trainer import Trainer
 from darec.types import TextTable
 
@@ -68,21 +68,26 @@ def dealt(dataset: Dataset, share: float, folder: Path, name: str = "toys") -> T
     return embed(dataset, f"file:{folder / 'vectors.npy'}", progress=False)
 
 
-def train(dataset: Dataset, text: TextTable, method: str, seed: int) -> dict[str, float]:
-    """Test figures of one run, and the smoothing."""
+def judged(trainer: AnyTrainer, dataset: Dataset) -> dict[str, float]:
+    """Metrics of a trained model on the test split."""
     from darec.evaluation.evaluate import evaluate_scorer
 
-    trainer = Trainer(
-        resolve_config(SETTINGS | METHODS[method] | {"options.seed": seed}), dataset, text
-    )
-    trainer.fit()
-    found = evaluate_scorer(
+    return evaluate_scorer(
         trainer.scorer(),
         target=dataset.test,
         exclude=dataset.train,
         train=dataset.train,
         ks=(20,),
     ).summary()
+
+
+def train(dataset: Dataset, text: TextTable, method: str, seed: int) -> dict[str, float]:
+    """Test figures of one run, and the smoothing."""
+    trainer = Trainer(
+        resolve_config(SETTINGS | METHODS[method] | {"options.seed": seed}), dataset, text
+    )
+    trainer.fit()
+    found = judged(trainer, dataset)
     smoothing = trainer.model.diagnostics().get("smoothing", 0.0)
     return {
         "test/recall@20": round(found["recall@20"], 5),
@@ -93,21 +98,13 @@ def train(dataset: Dataset, text: TextTable, method: str, seed: int) -> dict[str
 
 def train_default(name: str, share: float | None, seed: int, folder: Path) -> dict[str, Any]:
     """Figures of the default on one data set, and the weights that validation chose."""
-    from darec.evaluation.evaluate import evaluate_scorer
-
     dataset = shared_dataset(name, folder / name)
     text = None if share is None else dealt(dataset, share, folder, name)
     settings = flatten(recommended(dataset, text=text is not None))
     config = resolve_config(settings | {"options.threads": 1, "options.seed": seed})
     trainer = make_trainer(config, dataset, text)
     state = trainer.fit()
-    found = evaluate_scorer(
-        trainer.scorer(),
-        target=dataset.test,
-        exclude=dataset.train,
-        train=dataset.train,
-        ks=(20,),
-    ).summary()
+    found = judged(trainer, dataset)
     kept = {
         key.removeprefix("beside/"): value
         for key, value in state.diagnostics.items()
