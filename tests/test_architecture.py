@@ -57,6 +57,7 @@ LAYERS = (
     "evaluation",
     "training",
     "model_card",
+    "run_record",
     "run_folder",
     "run",
     "fitting",

@@ -16,7 +16,8 @@ from darec.processes import current
 from darec.processes.choice import Shards, known_shards
 from darec.recommended import names_parts, recommended
 from darec.run import Run
-from darec.run_folder import RunFolder, begun_shards, describe, stored_config
+from darec.run_folder import RunFolder
+from darec.run_record import begun_shards, describe, stored_config
 from darec.runtime import resolve_runtime
 from darec.text import stored_encoders
 from darec.together import train_together

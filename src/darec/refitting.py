@@ -13,7 +13,8 @@ from darec.processes import current
 from darec.processes.choice import Shards, known_shards
 from darec.registry import BACKBONES
 from darec.run import Run
-from darec.run_folder import RunFolder, begun_shards, describe
+from darec.run_folder import RunFolder
+from darec.run_record import begun_shards, describe
 from darec.runtime import resolve_runtime, stored_text
 from darec.settings import validated
 from darec.together import train_together

@@ -39,7 +39,8 @@ from darec.ids.idmap import Id
 from darec.listing.recommending import Recommending
 from darec.model_card import model_card
 from darec.registry.origins import change, remembered
-from darec.run_folder import FAILED, check_dataset, describe, edited, read_about, run_folder
+from darec.run_folder import FAILED, run_folder
+from darec.run_record import check_dataset, describe, edited, read_about
 from darec.runtime import stored_text
 from darec.scoring import Scorer, TableScorer
 from darec.tabular import html_summary

@@ -5,16 +5,12 @@
 
 from __future__ import annotations
 
-import hashlib
 import shutil
-import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from importlib.metadata import version
 from pathlib import Path
 from typing import Any, Final
 
-import torch
 from safetensors.torch import save
 from torch import Tensor
 
@@ -23,13 +19,13 @@ from darec.config import RunConfig, resolve_config
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError, FolderError, RunError
 from darec.evaluation.result import Evaluation
-from darec.files import is_free, read_json, write_atomic, write_json
+from darec.files import is_free, write_atomic, write_json
 from darec.lock import Lock, locked
 from darec.model_card import CARD, is_card
 from darec.overrides import flatten
 from darec.processes import LostError
-from darec.processes.choice import SHARDS, Shards
-from darec.registry.origins import change, kept, origins_of, remembered
+from darec.registry.origins import change, remembered
+from darec.run_record import check_dataset, digest, edited, read_about, stored_config
 from darec.runtime import resolve_runtime
 from darec.scoring import Scorer
 from darec.types import TextTable
@@ -128,7 +124,7 @@ class RunFolder:
         Args:
             config: every setting.
             dataset: the training data; a dataset in memory is written into the folder.
-            about: from :func:`describe`, for this run or for a run that is copied here.
+            about: from :func:`~darec.run_record.describe`, for this run or for a run that is copied here.
             whole: the dataset with its splits, if ``dataset`` has them merged. It is written into the folder.
             keep: files of an earlier run or a search that are kept.
 
@@ -144,7 +140,7 @@ class RunFolder:
         known = {
             "dataset": str(place),
             "fingerprint": dataset.fingerprint(),
-            "config": _digest(settings.encode()),
+            "config": digest(settings.encode()),
         }
         write_json(self.path / "run.json", {**about, **known})
         if dataset.path is None:
@@ -280,75 +276,3 @@ def run_folder(path: str | Path | None) -> Iterator[RunFolder | None]:
         except Exception as error:
             folder.leave(error)
             raise
-
-
-def stored_config(folder: str | Path | None) -> Path | None:
-    """The settings with which a run in ``folder`` began, which a resumed run uses by default."""
-    file = Path(folder) / "config.yaml" if folder is not None else None
-    return file if file is not None and file.is_file() else None
-
-
-def edited(folder: Path, about: Mapping[str, Any]) -> bool:
-    """Whether the settings of a run have changed since it began, according to ``about``."""
-    return about.get("config") not in (None, _digest((folder / "config.yaml").read_bytes()))
-
-
-def _digest(data: bytes) -> str:
-    return hashlib.sha256(data).hexdigest()
-
-
-def read_about(folder: Path) -> dict[str, Any]:
-    """The content of a run's ``run.json``. Raises ``RunError`` if it is missing or damaged."""
-    try:
-        about = read_json(folder / "run.json")
-        for name in ("dataset", "fingerprint", "text"):
-            if not isinstance(about[name], str | None):
-                raise TypeError(f"{name!r} is not text")
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise RunError(
-            f"the run at {folder} is damaged (run.json: {error}): train it again."
-        ) from error
-    return about
-
-
-def describe(
-    config: RunConfig,
-    text: TextTable | None = None,
-    processes: int = 1,
-    shards: Shards = "columns",
-) -> dict[str, Any]:
-    """The record of a run in addition to its settings and its dataset: versions, and a hash of the vectors it reads.
-
-    ``processes``: the number of processes. If there are several, their number and the division of tables, ``shards``,
-    are recorded too.
-    """
-    divided = {"processes": processes, "layout": shards} if processes > 1 else {}
-    return {
-        **divided,
-        "text": text.fingerprint() if text else None,
-        "parts": [
-            kept(origin) for origin in origins_of(config.backbone.name, config.alignment.name)
-        ],
-        "darec": version("darec"),
-        "torch": torch.__version__,
-        "begun": time.strftime("%Y-%m-%dT%H:%M:%S%z"),
-    }
-
-
-def begun_shards(about: Mapping[str, Any]) -> Shards:
-    """How the processes that began a run divided its tables; columns where one process began it."""
-    layout = about.get("layout")
-    return next((shards for shards in SHARDS if shards == layout), "columns")
-
-
-def check_dataset(about: Mapping[str, Any], dataset: Dataset, path: Path) -> None:
-    """Raise ``RunError`` unless the dataset is the one on which a run was trained."""
-    if about["fingerprint"] != dataset.fingerprint():
-        own = path / str(about.get("dataset", ""))
-        where = (
-            f"name its own, {own}" if "dataset" in about and own.is_dir() else "name the right one"
-        )
-        raise RunError(
-            f"the run at {path} was trained on a dataset other than {dataset.path or 'this one'}: "
-            f"ids or splits differ. Train again, or {where}."
-        )

@@ -17,7 +17,8 @@ from darec.fitting import Job, train
 from darec.processes import current
 from darec.processes.choice import known_shards
 from darec.run import Run
-from darec.run_folder import RunFolder, describe, run_folder
+from darec.run_folder import RunFolder, run_folder
+from darec.run_record import describe
 from darec.runtime import resolve_runtime
 from darec.types import TextTable
 

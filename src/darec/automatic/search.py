@@ -18,7 +18,8 @@ from darec.fitting import Job, train
 from darec.memory import failed_allocation
 from darec.progress import span
 from darec.run import Run
-from darec.run_folder import CANDIDATES, RunFolder, describe, run_folder
+from darec.run_folder import CANDIDATES, RunFolder, run_folder
+from darec.run_record import describe
 from darec.runtime import resolve_runtime
 from darec.training.checks import check_config
 from darec.training.history import seconds_in

@@ -155,7 +155,7 @@ def command(
     from darec.processes.launch import launched
     from darec.recommended import names_parts
     from darec.refitting import refit as fit_again
-    from darec.run_folder import stored_config
+    from darec.run_record import stored_config
 
     named: dict[str, Any] = {
         "backbone": backbone,

@@ -22,7 +22,8 @@ from darec.model import Model
 from darec.refitting import check_text, chosen_settings, same_place
 from darec.registry import BACKBONES
 from darec.run import Run
-from darec.run_folder import RunFolder, describe, run_folder
+from darec.run_folder import RunFolder, run_folder
+from darec.run_record import describe
 from darec.runtime import resolve_runtime
 from darec.scoring import Scorer
 from darec.text import load_text

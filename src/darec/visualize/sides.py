@@ -13,7 +13,7 @@ from darec.errors import RunError
 from darec.model import Model
 from darec.registry import BACKBONES
 from darec.run import Run
-from darec.run_folder import read_about
+from darec.run_record import read_about
 from darec.runtime import stored_text
 from darec.types import IntArray, Tables, TextTable
 
