@@ -214,29 +214,30 @@ class Scorer(ABC):
     @staticmethod
     def from_bytes(data: bytes) -> Scorer:
         """The scorer from what :meth:`to_bytes` gave."""
-        from darec.scoring import KINDS
-
         header = json_value(data[8 : 8 + int.from_bytes(data[:8], "little")].decode())
         about = json_value(header["__metadata__"]["scorer"])
-        arrays = load(data)
-        ties = arrays.pop("ties").numpy()
-        return KINDS[about["kind"]].from_arrays(arrays, about, ties)
+        return _built(load(data), about)
 
     @staticmethod
     def load(path: Path) -> Scorer:
         """Read a file that :meth:`save` wrote. Raises ``RunError`` if it is missing or damaged."""
-        from darec.scoring import KINDS
-
         try:
             with safe_open(path, "pt") as file:
                 about = json_value(file.metadata()["scorer"])
                 arrays = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
-            ties = arrays.pop("ties").numpy()
-            return KINDS[about["kind"]].from_arrays(arrays, about, ties)
+            return _built(arrays, about)
         except (OSError, ValueError, KeyError, TypeError, SafetensorError) as error:
             raise RunError(
                 f"{path} has no scorer that this version of darec can read ({error})."
             ) from error
+
+
+def _built(arrays: dict[str, Tensor], about: Mapping[str, Any]) -> Scorer:
+    """The scorer of a file, from its arrays and its description."""
+    from darec.scoring import KINDS
+
+    ties = arrays.pop("ties").numpy()
+    return KINDS[about["kind"]].from_arrays(arrays, about, ties)
 
 
 def one_history(items: IntArray, n_items: int) -> sparse.csr_array:

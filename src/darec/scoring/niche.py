@@ -50,12 +50,10 @@ def tastes(histories: Interactions, popularity: FloatArray, usual: float) -> Flo
         popularity: [I] popularity of the items.
         usual: mean popularity of the items of all interactions.
     """
-    n = histories.n_users
-    counts, sums = np.zeros(n), np.zeros(n)
+    sums = np.zeros(histories.n_users)
     for _, users, items in histories.blocks():
-        counts += np.bincount(users, minlength=n)
-        sums += np.bincount(users, popularity[items], minlength=n)
-    return np.asarray((sums + PULL * usual) / (counts + PULL))
+        sums += np.bincount(users, popularity[items], minlength=histories.n_users)
+    return np.asarray((sums + PULL * usual) / (histories.user_degree + PULL))
 
 
 def limits(
