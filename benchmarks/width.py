@@ -21,6 +21,7 @@ from darec.config import resolve_config
 from darec.report.drawing import COLOURS, empty_panels, legend, svg
 
 Row = dict[str, Any]
+KEY: Final = ("data", "model", "width", "seed")
 COSTS: Final = {"seconds to fit": "seconds", "MB": "mb"}
 
 
@@ -109,6 +110,7 @@ def main() -> None:
     """Read or load, and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sweeps", nargs="*", metavar="NAME=SWEEP")
+    parser.add_argument("--add", action="store_true", help="keep the other rows of a former call")
     parser.add_argument("--tables", action="store_true", help="only write the table and figures")
     options = parser.parse_args()
     if options.tables:
@@ -118,6 +120,10 @@ def main() -> None:
         for argument in options.sweeps:
             name, _, folder = argument.partition("=")
             rows += read(name, Path(folder))
+        if options.add:
+            measured = {tuple(row[key] for key in KEY) for row in rows}
+            former = load_result("width")["rows"]
+            rows = [r for r in former if tuple(r[key] for key in KEY) not in measured] + rows
         write_result("width", {"rows": rows})
     studies = RESULTS.parents[1] / "docs" / "studies"
     write_between(studies / "width.md", "width", table(rows))
