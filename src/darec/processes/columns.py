@@ -8,12 +8,12 @@ one process would, and the parts are summed. If a loss needs only inner products
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import ClassVar, Final
+from itertools import pairwise
+from typing import Any, ClassVar, Final
 
 import torch
 from torch import Tensor
 
-from darec.processes import exchanges
 from darec.processes.group import Group
 from darec.processes.layout import Kind, Layout
 from darec.types import Batch, Tables
@@ -96,16 +96,16 @@ class Columns(Layout):
     ) -> list[Tensor]:
         """Whole rows for this process's share of a batch: they are fewer numbers than the scores of all negatives."""
         found = super().dealt(table, of, rows, cuts, beside)
-        dealt = [exchanges.dealt(x, self, cuts) for x in found[: len(rows)]]
-        return dealt + [exchanges.everywhere(x, self) for x in found[len(rows) :]]
+        dealt = [_dealt(x, self, cuts) for x in found[: len(rows)]]
+        return dealt + [_everywhere(x, self) for x in found[len(rows) :]]
 
     def everywhere(self, table: Tensor, of: Kind, rows: Tensor | None = None) -> Tensor:
         """All columns of the rows, which each process uses for its share; differentiable."""
-        return exchanges.everywhere(super().everywhere(table, of, rows), self)
+        return _everywhere(super().everywhere(table, of, rows), self)
 
     def gathered(self, table: Tensor, of: Kind, rows: Tensor | None = None) -> Tensor:
         """All columns of the rows, which all processes use in the same way; differentiable."""
-        return exchanges.gathered(super().gathered(table, of, rows), self)
+        return _gathered(super().gathered(table, of, rows), self)
 
     def mean_of_margins(
         self, loss: Callable[[Tensor], Tensor], tables: Tables, batch: Batch
@@ -148,3 +148,61 @@ class Columns(Layout):
             receive = [n * like.shape[1] if rank == 0 else 0 for rank in range(group.size)]
             found.append(group.exchange(flat, send, receive).view(n, -1))
         return torch.cat(found) if found else like.clone()
+
+
+def _all_rows(x: Tensor, columns: Columns) -> Tensor:
+    group, blocks = columns.group, columns.blocks_of(x.shape[1])
+    receive = [len(x) * width for width in columns.widths(blocks)]
+    came = group.exchange(x.reshape(-1).repeat(group.size), [x.numel()] * group.size, receive)
+    return columns.unpacked(came, len(x), blocks)
+
+
+class _Gathered(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, columns: Columns) -> Tensor:
+        ctx.columns = columns
+        return _all_rows(x, columns)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        return ctx.columns.own_columns(grads[0]), None
+
+
+class _Everywhere(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, columns: Columns) -> Tensor:
+        ctx.columns, ctx.shape = columns, x.shape
+        return _all_rows(x, columns)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        columns: Columns = ctx.columns
+        size, (n, width) = columns.group.size, ctx.shape
+        flat, sizes = columns.packed(grads[0])
+        came = columns.group.exchange(flat, sizes, [n * width] * size)
+        return came.view(size, n, width).sum(0), None
+
+
+class _Dealt(torch.autograd.Function):
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, columns: Columns, cuts: Sequence[int]) -> Tensor:
+        group, width = columns.group, x.shape[1]
+        blocks = columns.blocks_of(width)
+        lengths = [stop - start for start, stop in pairwise(cuts)]
+        mine = lengths[group.rank]
+        send = [length * width for length in lengths]
+        receive = [mine * one for one in columns.widths(blocks)]
+        ctx.columns, ctx.send, ctx.width = columns, send, width
+        return columns.unpacked(group.exchange(x.reshape(-1), send, receive), mine, blocks)
+
+    @staticmethod
+    def backward(ctx: Any, *grads: Tensor) -> tuple[Tensor | None, ...]:
+        columns: Columns = ctx.columns
+        flat, sizes = columns.packed(grads[0])
+        came = columns.group.exchange(flat, sizes, ctx.send)
+        return came.view(-1, ctx.width), None, None
+
+
+_gathered: Callable[[Tensor, Columns], Tensor] = _Gathered.apply
+_everywhere: Callable[[Tensor, Columns], Tensor] = _Everywhere.apply
+_dealt: Callable[[Tensor, Columns, Sequence[int]], Tensor] = _Dealt.apply

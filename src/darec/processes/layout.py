@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from darec.processes import exchanges
+from darec.processes import sums
 from darec.processes.fetching import Fetch
 from darec.processes.group import ALONE, Group
 from darec.types import Batch, Interactions, Tables
@@ -192,11 +192,11 @@ class Layout:
 
     def summed(self, x: Tensor) -> Tensor:
         """The sum of a tensor over the processes; differentiable."""
-        return exchanges.summed(x, self.group) if self.divided else x
+        return sums.summed(x, self.group) if self.divided else x
 
     def shared(self, x: Tensor) -> Tensor:
         """A tensor that is the same on all processes, before each uses it for its part or share; differentiable."""
-        return exchanges.shared(x, self.group) if self.divided else x
+        return sums.shared(x, self.group) if self.divided else x
 
     def network(self, module: nn.Module) -> Callable[[Tensor], Tensor]:
         """A network that is the same on all processes, while each process uses its output for its own part or share."""
