@@ -25,6 +25,7 @@ LAYERS = (
     "dimensions",
     "progress",
     "terminal",
+    "console",
     "meter",
     "spreadsheet",
     "processes",

@@ -12,7 +12,8 @@ from rich.progress import Progress
 from rich.table import Table
 from rich.text import Text
 
-from darec.terminal import Console, TextColumn, echo, plain
+from darec.console import Console, TextColumn
+from darec.terminal import echo, plain
 
 EVIL = "\x1b[2J\x07\x9b31m\u202egnp.exe\u2066\r\x00"
 SPELLED = r"\x1b[2J\x07\x9b31m\u202egnp.exe\u2066\r\x00"

@@ -11,8 +11,8 @@ from time import monotonic
 
 from rich import progress as bars
 
+from darec.console import Console, TextColumn
 from darec.progress import EVERY
-from darec.terminal import Console, TextColumn
 from darec.wording import agreeing, counted_noun
 
 

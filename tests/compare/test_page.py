@@ -13,8 +13,8 @@ from darec.compare.page import write_markdown, write_page
 from darec.compare.plots import accuracy, gains, gains_by_group, limits, plots
 from darec.compare.reporting import reporting
 from darec.compare.result import Comparison, Variant
+from darec.console import Console
 from darec.evaluation.groups import Group
-from darec.terminal import Console
 
 GROUPS = (Group("items", 1, 2, 1, 3, 20), Group("items", 2, 2, 4, 9, 20))
 

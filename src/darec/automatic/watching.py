@@ -6,8 +6,8 @@ from collections.abc import Callable
 
 from darec.automatic.candidates import Candidate
 from darec.automatic.record import Tried
+from darec.console import Console
 from darec.progress import span
-from darec.terminal import Console
 from darec.training.progress import ConsoleReporter, Reporter
 
 

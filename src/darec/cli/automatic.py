@@ -35,7 +35,8 @@ def show(found: Automatic, form: Format) -> None:
     from rich.table import Table
 
     from darec.cli.output import cell, metrics_table, print_json
-    from darec.terminal import Console, plain
+    from darec.console import Console
+    from darec.terminal import plain
 
     record, run = found.record, found.run
     if form is Format.JSON:

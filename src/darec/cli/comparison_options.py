@@ -89,7 +89,8 @@ def command_line() -> str:
 def run_and_print(make: Callable[[], Any], out: Path, form: CompareFormat) -> None:
     """Make a comparison and print it. Exit with 1 if a run failed, and with 130 if it was interrupted."""
     from darec.compare.output import print_tables, render
-    from darec.terminal import Console, echo
+    from darec.console import Console
+    from darec.terminal import echo
 
     try:
         comparison = make()

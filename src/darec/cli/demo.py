@@ -58,9 +58,9 @@ def _run(out: Path, seed: int) -> None:
     """Run the steps in the demo's folder. Files of an earlier demo are replaced; other files stay."""
     from darec.api import fit
     from darec.cli.output import ListFormat, print_rows
+    from darec.console import Console
     from darec.data.build import import_dataset
     from darec.data.synthetic import SyntheticConfig, write_synthetic
-    from darec.terminal import Console
     from darec.text import encode_dataset
 
     say = Console(stderr=True, soft_wrap=True).print

@@ -55,10 +55,10 @@ def command(
     The whole catalogue is ranked for every user and compared with the user's held-out items.
     """
     from darec.cli.output import metrics_table, print_json, print_rows
+    from darec.console import Console
     from darec.errors import ConfigError
     from darec.evaluation.result import GROUP_METRICS
     from darec.run import Run
-    from darec.terminal import Console
 
     if how is not None and not cold:
         raise ConfigError("--how needs --cold.")

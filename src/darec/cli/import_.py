@@ -15,8 +15,8 @@ if TYPE_CHECKING:
     from rich.status import Status
     from rich.table import Table
 
+    from darec.console import Console
     from darec.progress import Listener
-    from darec.terminal import Console
 
 SPLITS: Final = ("train", "valid", "test")
 
@@ -140,11 +140,11 @@ def command(
     The interactions are checked, filtered and split into training, validation and test.
     """
     from darec.cli.output import print_json
+    from darec.console import Console
     from darec.data.build import import_dataset
     from darec.data.ingest import Columns
     from darec.data.statistics import statistics
     from darec.progress import listening
-    from darec.terminal import Console
 
     shown = Console(stderr=True, soft_wrap=True, quiet=quiet)
     with shown.status(f"importing {source} ...") as status, listening(_shown(shown, status)):

@@ -11,7 +11,6 @@ import sys
 import threading
 import warnings
 from collections.abc import Sequence
-from importlib.metadata import version
 from io import TextIOWrapper
 from itertools import pairwise
 from typing import Annotated, Any, Final, cast
@@ -88,6 +87,8 @@ app = typer.Typer(
 
 def _version(asked: bool) -> None:
     if asked:
+        from importlib.metadata import version
+
         echo(f"darec {version('darec')}")
         raise typer.Exit
 

@@ -9,13 +9,15 @@ import sys
 from collections.abc import Mapping, Sequence
 from enum import StrEnum
 from io import StringIO
-from typing import Annotated, Any, Final
+from typing import TYPE_CHECKING, Annotated, Any, Final
 
 import typer
-from rich.table import Table
 
 from darec.spreadsheet import safe_cell
-from darec.terminal import Console, plain
+from darec.terminal import plain
+
+if TYPE_CHECKING:
+    from rich.table import Table
 
 
 class Format(StrEnum):
@@ -81,6 +83,10 @@ def print_rows(
             # csv quotes cells that contain the line end, which therefore must be CR LF, because an id may contain CR.
             sys.stdout.write(line.getvalue().removesuffix("\r\n") + "\n")
         return
+    from rich.table import Table
+
+    from darec.console import Console
+
     table = Table(title=plain(title) or None, title_justify="left")
     for name in names:
         numeric = bool(rows) and isinstance(rows[0][name], int | float)
@@ -92,6 +98,8 @@ def print_rows(
 
 def metrics_table(metrics: Mapping[str, float], title: str) -> Table:
     """Metrics named like ``recall@20`` as a table with one row per metric and one column per K."""
+    from rich.table import Table
+
     names = {name: name.rpartition("@") for name in metrics if "@" in name}
     ks = sorted({int(k) for _, _, k in names.values()})
     table = Table(title=title, title_justify="left")

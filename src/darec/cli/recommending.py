@@ -12,6 +12,7 @@ import typer
 from darec.cli.opened import opened
 from darec.cli.output import ListFormat, print_rows
 from darec.cold import ColdStart
+from darec.console import Console
 from darec.data.ingest.id_files import IdFile, read_ids, read_pairs
 from darec.errors import ConfigError
 from darec.export.manifest import is_bundle
@@ -20,7 +21,7 @@ from darec.listing.output import ListFile
 from darec.listing.recommending import Recommending
 from darec.run import Run
 from darec.scoring.mixing import WORDS
-from darec.terminal import Console, echo
+from darec.terminal import echo
 from darec.wording import counted_noun
 
 

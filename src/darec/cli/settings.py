@@ -40,7 +40,7 @@ def command(
 
     from darec.cli.output import print_json
     from darec.config import resolve_config
-    from darec.terminal import Console
+    from darec.console import Console
 
     config = resolve_config({"backbone": backbone, "alignment": alignment, "loss": loss})
     rows = [{**row, "meaning": plain(row["meaning"])} for row in described(config)]

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from time import monotonic
 
 from darec.progress import EVERY, OnStage, listening
-from darec.terminal import Console, echo
+from darec.terminal import echo
 
 
 @contextmanager
@@ -16,6 +16,8 @@ def stages() -> Iterator[OnStage]:
 
     Loops are shown on one line of a terminal, elsewhere by a line every ten seconds.
     """
+    from darec.console import Console
+
     console = Console(stderr=True)
     said = monotonic()
     status = console.status("")

@@ -48,12 +48,12 @@ def command(
     import sys
 
     from darec.cli.output import print_json
+    from darec.console import Console
     from darec.data.dataset import Dataset
     from darec.diagnose import text_report
     from darec.diagnose.page import check_out, write_report
     from darec.diagnose.tables import rich_table, tables
     from darec.progress import listening
-    from darec.terminal import Console
     from darec.text import load_text
 
     if out is not None:

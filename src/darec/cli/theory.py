@@ -46,8 +46,8 @@ def exact(
     saved per unit of additional disagreement.
     """
     from darec.cli.output import ListFormat, print_json, print_rows
+    from darec.console import Console
     from darec.files import write_atomic
-    from darec.terminal import Console
     from darec.theory.near_gap import trade_off
     from darec.theory.report import curve_rows, world_row
     from darec.theory.worlds import WORLDS, read_world

@@ -14,7 +14,7 @@ from darec.limits import LARGEST_SHORT_SEED
 if TYPE_CHECKING:
     from rich.table import Table
 
-    from darec.terminal import Console
+    from darec.console import Console
     from darec.theory.advice import Advice
     from darec.theory.check import InformationCheck
 
@@ -64,8 +64,8 @@ def command(
     from dataclasses import asdict
 
     from darec.cli.output import print_json
+    from darec.console import Console
     from darec.data.dataset import Dataset
-    from darec.terminal import Console
     from darec.text import load_text
     from darec.theory.advice import advise
     from darec.theory.check import check

@@ -76,9 +76,9 @@ def command(
 
     from darec.cli.output import ListFormat, print_json, print_rows
     from darec.compare.grid import parse_seeds
+    from darec.console import Console
     from darec.lock import locked
     from darec.settings import validated
-    from darec.terminal import Console
     from darec.theory import sweep_report
     from darec.theory.sweep import sweep, tasks
     from darec.theory.sweep_points import summarise
@@ -127,7 +127,7 @@ def _watched(outcomes: Iterator[Outcome], total: int, quiet: bool) -> Iterator[O
         TimeRemainingColumn,
     )
 
-    from darec.terminal import Console, TextColumn
+    from darec.console import Console, TextColumn
 
     console = Console(stderr=True, quiet=quiet)
     columns = (

@@ -251,7 +251,7 @@ def _check_alone(settings: Mapping[str, Any]) -> None:
 
 def _print(run: Run) -> None:
     from darec.cli.output import metrics_table
-    from darec.terminal import Console
+    from darec.console import Console
 
     console = Console()
     names = f"{run.config.backbone.name} + {run.config.alignment.name}"

@@ -216,7 +216,7 @@ def _print(results: list[Tuned]) -> None:
     from rich.table import Table
 
     from darec.cli.output import cell
-    from darec.terminal import Console
+    from darec.console import Console
     from darec.tuning.reporter import shown
 
     table = Table(title=f"best validation {results[0].metric}", title_justify="left")

@@ -135,7 +135,7 @@ def command(
 
 def _print(run: Run) -> None:
     from darec.cli.output import metrics_table
-    from darec.terminal import Console
+    from darec.console import Console
 
     console = Console()
     figures = {

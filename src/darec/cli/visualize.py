@@ -53,7 +53,7 @@ def command(
     from rich.table import Table
 
     from darec.cli.output import cell, print_json
-    from darec.terminal import Console
+    from darec.console import Console
     from darec.visualize import visualize
 
     anatomy = visualize(

@@ -15,9 +15,9 @@ from rich.text import Text
 
 from darec.compare.grid import Job
 from darec.compare.kinds import Title
+from darec.console import Console
 from darec.files import json_value, parse_json
 from darec.progress import span
-from darec.terminal import Console
 
 _TAIL: Final = 8192  # bytes of a history that surely hold its last line
 _ROOM: Final = 8  # lines of a terminal that are not rows

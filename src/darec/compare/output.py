@@ -15,7 +15,7 @@ from rich.text import Text
 
 from darec.compare.result import FIGURES, TESTS, Comparison
 from darec.compare.tables import Cell, Sheet, sheets
-from darec.terminal import Console
+from darec.console import Console
 
 BEST: Final = "▸"
 _LATEX: Final = str.maketrans(

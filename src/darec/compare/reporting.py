@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Final
 
+from darec.console import Console
 from darec.progress import EVERY, OnStage
-from darec.terminal import Console
 
 AFTER: Final = 2.0
 """Seconds until the first stage is printed, if there is no terminal."""

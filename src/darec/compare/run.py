@@ -29,12 +29,12 @@ from darec.compare.page import write_page
 from darec.compare.reporting import reporting
 from darec.compare.result import BASELINE, Comparison
 from darec.compare.summary import summarise
+from darec.console import Console
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError
 from darec.files import write_atomic
 from darec.lock import locked
 from darec.progress import OnStage
-from darec.terminal import Console
 
 
 class RunnerOptions(TypedDict, total=False):

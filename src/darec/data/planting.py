@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from rich.progress import track
 
-from darec.terminal import Console
+from darec.console import Console
 from darec.types import IntArray
 
 Factors = NDArray[np.float64]

@@ -10,10 +10,10 @@ from typing import Self
 import numpy as np
 from rich.progress import BarColumn, Progress, TimeElapsedColumn
 
+from darec.console import Console, TextColumn
 from darec.data.dataset import Dataset
 from darec.evaluation.result import Evaluation
 from darec.progress import EVERY, listening
-from darec.terminal import Console, TextColumn
 
 
 class Reporter:

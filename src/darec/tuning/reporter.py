@@ -8,8 +8,8 @@ from typing import Any, Self
 
 from rich.progress import BarColumn, Progress
 
+from darec.console import Console, TextColumn
 from darec.progress import span
-from darec.terminal import Console, TextColumn
 
 _QUIET_SECONDS = (
     30.0  # seconds between two lines about the same trial, if the output is not a terminal

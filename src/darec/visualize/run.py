@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from darec.console import Console
 from darec.errors import ConfigError, RunError
 from darec.files import is_free, write_json
 from darec.lock import locked
 from darec.report.drawing import empty_panels
 from darec.run import Run
-from darec.terminal import Console
 from darec.visualize.anatomy import Anatomy, anatomy_of
 from darec.visualize.maps import parse_methods
 from darec.visualize.page import write_anatomy
