@@ -63,6 +63,25 @@ def test_pairs_that_cannot_be(
         read_pairs(tmp_path / "train.npy", 2, 2, trusted=False)
 
 
+def test_other_programs_read_the_pairs_of_a_copy(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("darec.data.stored_pairs._BLOCK", 3)
+    data = import_dataset(LOG).save(tmp_path / "data")
+    copy = pl.read_parquet(tmp_path / "data/interactions.parquet")
+    assert copy.columns == ["user", "item", "split"]
+    users, items = data.users.texts, data.items.texts
+    for name in SPLITS:
+        pairs = data.split(name)
+        there = copy.filter(pl.col("split") == name)
+        assert {(users[u], items[i]) for u, i, _ in there.rows()} == {
+            (users[u], items[i]) for u, i in zip(pairs.users, pairs.items, strict=True)
+        }
+        assert len(there) == len(pairs)
+    (tmp_path / "data/interactions.parquet").unlink()
+    assert same(Dataset.load(tmp_path / "data"), data)
+
+
 def test_a_dataset_of_the_first_version_opens(tmp_path: Path) -> None:
     data = import_dataset(LOG).save(tmp_path / "data")
     rows = [
@@ -84,7 +103,7 @@ def test_a_dataset_of_the_first_version_opens(tmp_path: Path) -> None:
     old = Dataset.load(tmp_path / "data")
     assert same(old, data) and old.fingerprint() == data.fingerprint()
     new = old.save(tmp_path / "data", overwrite=True)
-    assert not (tmp_path / "data/interactions.parquet").exists() and same(new, data)
+    assert (tmp_path / "data/train.npy").exists() and same(new, data)
 
 
 def test_the_fingerprint_is_kept_until_a_file_changes(tmp_path: Path) -> None:

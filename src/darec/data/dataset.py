@@ -7,6 +7,7 @@ On disk a dataset is a folder::
     items.parquet          item_id, title, text, in row order
     items_fields.parquet   item_id and the other fields of the items' file, for filters
     train.npy              [2, E] rows of users and of items, sorted; likewise valid.npy and test.npy
+    interactions.parquet   user, item (rows) and split of all pairs, for other programs; darec does not read it
     cold-*.parquet         items held out altogether and their interactions (see darec.data.cold)
     text/ENCODER/          vectors made by ``darec encode`` (see darec.text.store)
     profiles/NAME/         answers of a language model, by ``darec profile`` (see darec.text.profiles.store)
@@ -25,7 +26,7 @@ import numpy as np
 import polars as pl
 
 from darec.data.cold import HeldOut, read_cold, write_cold
-from darec.data.stored_pairs import read_pairs, stamps, unchanged, write_pairs
+from darec.data.stored_pairs import read_pairs, stamps, unchanged, write_copy, write_pairs
 from darec.errors import DataError
 from darec.files import DAMAGE, is_free, parse_json, write_json, write_parquet
 from darec.ids.idmap import IdMap
@@ -36,8 +37,9 @@ from darec.tabular import html_summary
 from darec.types import Interactions
 
 SCHEMA_VERSION: Final = 2
-READ_VERSIONS: Final = (1, SCHEMA_VERSION)  # the first has one interactions.parquet for all splits
+READ_VERSIONS: Final = (1, SCHEMA_VERSION)
 FIELDS: Final = "items_fields.parquet"
+COPY: Final = "interactions.parquet"  # in the first schema version the only file of the pairs
 SPLITS: Final = ("train", "valid", "test")
 _STAMPS: Final = "stamps"
 _POSED: Final = ("users.parquet", "items.parquet", *(f"{name}.npy" for name in SPLITS))
@@ -214,6 +216,7 @@ class Dataset:
             for name in SPLITS:
                 write_pairs(new / f"{name}.npy", self.split(name))
             write_cold(self.cold, new)
+            write_copy(new / COPY, {name: self.split(name) for name in SPLITS})
             manifest["files"] = sorted(file.name for file in new.iterdir())
             write_json(new / MARKER, {**manifest, _STAMPS: stamps(new, _POSED)})
         for name, vectors in self.vectors.items():
@@ -254,7 +257,7 @@ class Dataset:
             )
         stamped = manifest.pop(_STAMPS, {})
         for name in manifest.get("files", ()):
-            if not (path / name).is_file():
+            if name != COPY and not (path / name).is_file():
                 raise DataError(f"{path} is damaged (no file {name}): import the sources again.")
         types = manifest.get("ids", {})  # text in datasets of earlier versions
         user_ids = pl.read_parquet(path / "users.parquet")["user_id"]
@@ -287,7 +290,7 @@ class Dataset:
 
 
 def _splits_of_first_version(path: Path, n_users: int, n_items: int) -> dict[str, Interactions]:
-    pairs = pl.read_parquet(path / "interactions.parquet")
+    pairs = pl.read_parquet(path / COPY)
     splits = {}
     for name in SPLITS:
         rows = pairs.filter(pl.col("split") == name)

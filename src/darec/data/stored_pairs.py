@@ -11,6 +11,8 @@ from pathlib import Path
 from typing import Final
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
 
 from darec.files import writing
 from darec.types import Interactions
@@ -28,6 +30,20 @@ def write_pairs(path: Path, pairs: Interactions) -> None:
         for rows in (pairs.users, pairs.items):
             for start in range(0, len(rows), _BLOCK):
                 file.write(np.ascontiguousarray(rows[start : start + _BLOCK], kind).data)
+
+
+def write_copy(path: Path, splits: Mapping[str, Interactions]) -> None:
+    """Write all pairs as Parquet for other programs: ``user`` and ``item``, which are rows, and ``split``."""
+    kind = pa.int32() if all(one.users.dtype == np.int32 for one in splits.values()) else pa.int64()
+    schema = pa.schema({"user": kind, "item": kind, "split": pa.string()})
+    with writing(path), pq.ParquetWriter(path, schema, compression="zstd") as file:
+        for name, pairs in splits.items():
+            for start in range(0, len(pairs), _BLOCK):
+                users, items = (rows[start : start + _BLOCK] for rows in (pairs.users, pairs.items))
+                split = pa.repeat(pa.scalar(name), len(users))
+                file.write_table(
+                    pa.table([pa.array(users, kind), pa.array(items, kind), split], schema=schema)
+                )
 
 
 def read_pairs(path: Path, n_users: int, n_items: int, *, trusted: bool) -> Interactions:
