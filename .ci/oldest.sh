@@ -19,4 +19,5 @@ if [[ ${1:-} == resolve ]]; then
 fi
 uv venv --quiet --allow-existing --python "$python" .venv-oldest
 uv pip install --quiet --python .venv-oldest/bin/python "${oldest[@]}" -e '.[text,dev]'
+uv pip install --quiet --python .venv-oldest/bin/python pip  # builds and installs the wheel in a test
 OMP_NUM_THREADS=1 exec .venv-oldest/bin/python -m pytest -n 2

@@ -1,4 +1,4 @@
-"""The wheel, built and installed into a bare environment, as ``pip install darec`` does it.
+"""The wheel, built and installed into a bare environment.
 
 What darec needs is lent to that environment by a ``.pth`` file, so that nothing is downloaded. ``python -m
 benchmarks.install`` installs all of it from an index.
@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import subprocess
 import sys
 import sysconfig
+import tomllib
 import zipfile
 from pathlib import Path
 
@@ -82,3 +84,32 @@ def test_it_recommends_to_a_user_what_all_others_took(scripts: Path, tmp_path: P
     asked = ["--user", "u3", "-k", "3", "--format", "json"]
     found = json.loads(output(scripts / "darec", "recommend", "run", *asked, cwd=tmp_path))
     assert found[0]["item_id"] == "hit" and [row["rank"] for row in found] == [1, 2, 3]
+
+
+def test_pip_completes_an_installed_darec_by_its_name(scripts: Path, tmp_path: Path) -> None:
+    """darec is in no index, and pip asks none for it: it asks for the libraries that are not installed yet."""
+    named = tmp_path / "umap_learn-99-py3-none-any.whl"
+    with zipfile.ZipFile(named, "w") as wheel:
+        wheel.writestr(
+            "umap_learn-99.dist-info/METADATA",
+            "Metadata-Version: 2.1\nName: umap-learn\nVersion: 99\n",
+        )
+        wheel.writestr("umap_learn-99.dist-info/WHEEL", "Wheel-Version: 1.0\nTag: py3-none-any\n")
+    pip = [*PIP[:-1], "--python", scripts / "python", "install", "--dry-run", "--no-index"]
+    said = output(*pip, "--find-links", tmp_path, "darec[tune,umap]", cwd=tmp_path)
+    assert re.search(r"already satisfied: darec\[tune,umap\] in \S+ \(0\.", said)
+    assert "already satisfied: optuna" in said
+    assert "Would install umap-learn-99" in said or "already satisfied: umap-learn" in said
+
+
+def test_each_set_of_libraries_that_a_page_or_message_names_exists() -> None:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    pages = [*ROOT.glob("*.md"), *ROOT.glob("docs/**/*.md"), *ROOT.glob("src/**/*.py")]
+    named = {
+        name
+        for page in pages
+        if "_build" not in page.parts
+        for names in re.findall(r"pip install '(?:darec|\.)\[([a-z,]+)\]'", page.read_text())
+        for name in names.split(",")
+    }
+    assert named == set(project["optional-dependencies"]) - {"docs", "dev"}
