@@ -6,6 +6,7 @@ import importlib.util
 import io
 import json
 import socket
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from safetensors.torch import load_file
 
 import darec
 from command_line import call, refused
-from darec.cli.on_ray import Board, _Printer, _status
+from darec.cli.on_ray import Board, _Printer, _run, _status
 from darec.config import resolve_config
 from darec.errors import ConfigError
 from darec.processes import Group, LostError
@@ -130,6 +131,18 @@ def test_a_worker_prints_where_the_command_was_started() -> None:
     with pytest.raises(TypeError):  # it is no stream of bytes
         out.write(b"")  # type: ignore[arg-type]
     assert isinstance(out, io.TextIOBase)
+
+
+def test_a_mistake_in_a_worker_is_printed_and_not_only_logged_by_ray(
+    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def broken() -> int:
+        raise KeyError("a mistake in a plugin")
+
+    monkeypatch.setattr("darec.cli.main.main", broken)
+    monkeypatch.setattr(sys, "argv", [])
+    assert _run(["train"]) == 1
+    assert "KeyError: 'a mistake in a plugin'" in capsys.readouterr().err
 
 
 @pytest.mark.skipif(

@@ -13,6 +13,7 @@ import sys
 import tempfile
 import threading
 import time
+import traceback
 from collections.abc import Sequence
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from pathlib import Path
@@ -189,8 +190,6 @@ def _work(about: dict[str, Any]) -> None:
     import ray
     from ray.train import get_context
 
-    from darec.cli.main import main
-
     board, rank = about["board"], get_context().get_world_rank()
     os.environ.update(about["environment"])
     os.environ[ON_RAY] = "1"
@@ -201,18 +200,29 @@ def _work(about: dict[str, Any]) -> None:
     threading.Thread(target=_watch, args=(board, ended), daemon=True).start()
     host = socket.gethostname()
     name = f"worker {rank} on {host}" if rank or host != about["host"] else ""
-    sys.argv = ["darec", *about["words"]]
     with (
         redirect_stdout(
             _Printer(board, "stdout", about["terminal"][0], "") if rank == 0 else io.StringIO()
         ),
         redirect_stderr(_Printer(board, "stderr", about["terminal"][1], name)),
     ):
-        status = main()
+        status = _run(about["words"])
     ended.set()
     ray.get(board.leave.remote(rank, status))
     if status:
         raise RuntimeError(f"exit status {status}")
+
+
+def _run(words: Sequence[str]) -> int:
+    """The exit status of ``darec WORDS...``; after an error that is a mistake in darec or a plugin, 1."""
+    from darec.cli.main import main
+
+    sys.argv = ["darec", *words]
+    try:
+        return main()
+    except Exception:  # Ray itself would keep it in a log of the worker's machine
+        traceback.print_exc()
+        return 1
 
 
 def _watch(board: Any, ended: threading.Event) -> None:
