@@ -18,7 +18,7 @@ from typing import Any, Final
 from benchmarks.common import RESULTS, load_result, write_between, write_result
 from benchmarks.target_32 import METRICS
 from darec.config import resolve_config
-from darec.report.drawing import COLOURS, empty_panels, legend, svg
+from darec.report.drawing import COLOURS, GREY, empty_panels, legend, svg
 
 Row = dict[str, Any]
 KEY: Final = ("data", "model", "width", "seed")
@@ -83,8 +83,12 @@ def draw(rows: list[Row], name: str) -> str:
     here = [row for row in means(rows) if row["data"] == name]
     widths = sorted({row["width"] for row in here})
     for panel, (title, key) in zip(axes, panels.items(), strict=False):
+        if _same(here, key):
+            found = {row["width"]: row[key] for row in here}
+            panel.plot(widths, [found[width] for width in widths], "o-", color=GREY, ms=4)
+            title += ", the same for all"
         for colour, model in zip(cycle(COLOURS), sorted({row["model"] for row in here})):
-            line = [row for row in here if row["model"] == model]
+            line = [] if _same(here, key) else [row for row in here if row["model"] == model]
             panel.plot(
                 [row["width"] for row in line],
                 [row[key] for row in line],
@@ -104,6 +108,14 @@ def draw(rows: list[Row], name: str) -> str:
         panel.set_xlabel("width")
     legend(figure, axes[0])
     return svg(figure)
+
+
+def _same(rows: list[Row], key: str) -> bool:
+    """Whether all models have the same figure at each width, within 1%: their lines would hide each other."""
+    found: dict[int, list[float]] = defaultdict(list)
+    for row in rows:
+        found[row["width"]].append(row[key])
+    return all(max(values) <= 1.01 * min(values) for values in found.values())
 
 
 def main() -> None:
