@@ -13,7 +13,7 @@ from darec.compare.tables import Cell, Sheet, sheets
 from darec.files import write_atomic
 from darec.progress import OnStage
 from darec.report.drawing import svg
-from darec.report.html import figure, listed, table, write_document
+from darec.report.html import command_line, figure, listed, table, write_document
 from darec.report.panels import drawn
 
 
@@ -57,7 +57,7 @@ def write_page(
         parts += ["<h2>Notes</h2>", listed(comparison.notes)]
     parts += ["<h2>How it was made</h2>", f'<p class="about">{escape(about)}.</p>']
     if comparison.command:
-        parts.append(f"<p><code>{escape(comparison.command)}</code></p>")
+        parts.append(command_line(comparison.command))
     write_document(
         Path(path),
         title,

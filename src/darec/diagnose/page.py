@@ -13,7 +13,7 @@ from darec.errors import RunError
 from darec.files import is_free, write_atomic, write_json
 from darec.lock import locked
 from darec.report.drawing import empty_panels, svg
-from darec.report.html import cells, figure, listed, table, write_document
+from darec.report.html import cells, command_line, figure, listed, table, write_document
 from darec.report.panels import drawn
 
 _MARKER: Final = "text-report.json"
@@ -73,7 +73,7 @@ def _write(report: TextReport, out: Path, command: str) -> None:
     lines += [*(f"- {line}" for line in reading.remarks), "", f"{_LIMITS}\n"]
     lines += [*images, *map(markdown, tables(report))]
     if command:
-        page.append(f"<p><code>{escape(command)}</code></p>")
+        page.append(command_line(command))
         lines.append(f"Written by `{command}`.\n")
     conclusion = [*reading.warnings, f"Text {reading.verdict}: {reading.reason}"]
     write_document(out / "index.html", title, page, kind="text report", conclusion=conclusion)

@@ -21,6 +21,7 @@ LARGEST: Final = 1.35
 _LETTER: Final = re.compile(
     r'<path id="(DejaVuSans[\w-]*)" d="[^"]*"[^>]*/>\s*'
 )  # in the form of matplotlib
+_OPTION: Final = re.compile(r"(?<!\S)--?[\w-]{1,30}(?![\w-])")
 _STYLE: Final = """
 :root { color-scheme: light dark; --ink: #1a1c1f; --soft: #5a6068; --paper: #fff; --panel: #f5f6f7; --line: #d5d8dc;
         --accent: #0072b2; --shade: rgba(0, 0, 0, .28); }
@@ -65,6 +66,7 @@ figure svg { color: var(--ink); fill: currentColor; }
 .marks > svg { max-width: 100%; height: auto; }
 figure svg .hover circle:hover { stroke: currentColor; stroke-width: 1.5; }
 code { background: var(--panel); padding: .1em .3em; overflow-wrap: anywhere; }
+code span { white-space: nowrap; }
 @media (max-width: 700px) { .panels { grid-template-columns: minmax(0, 1fr); } }
 @media print { main { max-width: none; } figure, table { break-inside: avoid; } }
 """
@@ -148,6 +150,16 @@ def _adapted(drawing: str) -> str:
 def listed(lines: Iterable[str]) -> str:
     """Return lines of plain text as a list."""
     return "\n".join(["<ul>", *(f"<li>{escape(line)}</li>" for line in lines), "</ul>"])
+
+
+def command_line(command: str) -> str:
+    """Return a command as a paragraph whose lines break between words, and not within the hyphens of an option.
+
+    Args:
+        command: in plain text.
+    """
+    kept = _OPTION.sub(r"<span>\g<0></span>", escape(command))
+    return f"<p><code>{kept}</code></p>"
 
 
 def table(columns: Sequence[str], rows: Iterable[str], *, about: str) -> str:

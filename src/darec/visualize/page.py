@@ -9,7 +9,7 @@ from pathlib import Path
 from darec.files import write_atomic
 from darec.progress import OnStage
 from darec.report.drawing import png, svg
-from darec.report.html import cells, figure, table, write_document
+from darec.report.html import cells, command_line, figure, table, write_document
 from darec.report.panels import drawn
 from darec.visualize.anatomy import Anatomy, View
 from darec.visualize.cases import SHOWN, Case, CaseStudy
@@ -64,7 +64,7 @@ def write_anatomy(
             parts.append(_case(case, anatomy.study))
     parts += ["<h2>How it was made</h2>", f'<p class="about">{escape(about)}</p>']
     if command:
-        parts.append(f"<p><code>{escape(command)}</code></p>")
+        parts.append(command_line(command))
     title = f"The representations of {anatomy.run}"
     write_document(
         out / "index.html", title, parts, kind="visualize", conclusion=conclusion(anatomy)
