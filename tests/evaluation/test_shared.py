@@ -32,8 +32,9 @@ POPULARITY = PopularityScorer(
     Niche(3.0, 3.0),
     torch.arange(U) % 3 == 0,
 )
+WEIGHTS = np.random.default_rng(0).uniform(-4, 1, (N, N)).clip(0).astype(np.float32)
 MATRIX = MatrixScorer(
-    sparse.random_array((N, N), density=0.2, format="csr", dtype=np.float32, rng=0),
+    sparse.csr_array(WEIGHTS),
     sparse.csr_array((np.ones(len(DATA.train), np.float32), (DATA.train.users, DATA.train.items))),
     DATA.items.tie_order,
 )

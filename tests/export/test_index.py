@@ -75,8 +75,10 @@ def shop(scorer: str = "tables", *, copies: int = 1, items: int = ITEMS) -> Run:
 
 def scorers(data: Dataset, tables: Tables) -> dict[str, Scorer]:
     ties, size = data.items.tie_order, data.n_items
-    B = sparse.random_array((size, size), density=0.005, rng=2, dtype=np.float32).tocsr()
-    B.data = 6 * B.data - 3  # some entries push items down
+    draw = np.random.default_rng(2)
+    places = draw.choice(size * size, size * size // 200, replace=False)
+    weights = draw.uniform(-3, 3, len(places)).astype(np.float32)  # some push items down
+    B = sparse.csr_array((weights, np.divmod(places, size)), (size, size))
     train = data.train
     ones = np.ones(len(train), np.float32)
     histories = sparse.csr_array((ones, (train.users, train.items)), (data.n_users, size))
