@@ -3,6 +3,7 @@ from __future__ import annotations
 import re
 from dataclasses import replace
 from io import StringIO
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
@@ -15,6 +16,7 @@ from darec.compare.reporting import reporting
 from darec.compare.result import Comparison, Variant
 from darec.console import Console
 from darec.evaluation.groups import Group
+from darec.report.drawing import style
 
 GROUPS = (Group("items", 1, 2, 1, 3, 20), Group("items", 2, 2, 4, 9, 20))
 
@@ -205,3 +207,22 @@ def test_a_gain_over_next_to_nothing_is_drawn_as_a_difference() -> None:
     ).axes[0]
     assert axes.get_ylabel() == "gain in recall@20"
     assert axes.get_ylim()[1] < 0.1
+
+
+def test_many_variants_can_be_told_apart_and_have_room_for_their_names() -> None:
+    names = ("none", *(f"alignment {number}" for number in range(20)))
+    many = comparison(*(pair("mf", name, 0.1) for name in names), pair("gccf", "none", 0.1))
+    figure = gains(many, "recall@20")
+    styles = {
+        (line.get_color(), line.get_marker())
+        for line in figure.axes[0].lines
+        if line.get_marker() in ("o", "s", "D", "^")
+    }
+    assert len(styles) == 20
+    figure.draw_without_rendering()
+    tops = [label.get_window_extent().x1 for label in figure.axes[0].get_xticklabels()]
+    height = 10 * figure.dpi / 72  # of a letter
+    assert min(after - before for before, after in pairwise(tops)) * 0.57 > height
+    widths = [panels(GRID, "recall@20").get_figwidth() for panels in (accuracy, gains)]
+    assert widths == [9, 9]  # two panels side by side
+    assert len({style(number) for number in range(28)}) == 28

@@ -1,5 +1,7 @@
 from __future__ import annotations
 
+import math
+from itertools import pairwise
 from typing import Any
 
 import pytest
@@ -103,3 +105,26 @@ def test_a_value_whose_runs_failed_leaves_a_gap() -> None:
     (bars,) = figure.axes[0].containers
     assert bars.lines[0].get_xdata().tolist() == [2, 4, 8]
     assert len(figure.axes[0].get_xticklabels()) == 4
+
+
+def test_labels_of_values_do_not_overlap_and_the_marked_ones_are_there() -> None:
+    few = sweep(ONE, "recall@20").axes[0].get_xticklabels()
+    assert [(label.get_text(), label.get_rotation()) for label in few] == [
+        ("8", 0), ("2", 0), ("4", 0)
+    ]  # fmt: skip
+    rates = [0.0001 * step * 10**power for power in range(3) for step in (1, 1.2, 1.5, 2, 3, 5)]
+    many = comparison(
+        *(variant({"train.lr": round(rate, 5)}, rate == 0.0003, 0.1) for rate in rates),
+        baseline="lr=0.002",
+    )
+    figure = sweep(many, "recall@20")
+    figure.draw_without_rendering()
+    labels = sorted(
+        figure.axes[0].get_xticklabels(), key=lambda label: label.get_window_extent().x1
+    )
+    texts = [label.get_text() for label in labels]
+    assert {"0.0003", "0.002", "0.0001", "0.05"} <= set(texts) and 6 <= len(texts) < len(rates)
+    ends = [label.get_window_extent().x1 for label in labels]
+    height = labels[0].get_fontsize() * figure.dpi / 72
+    gaps = [after - before for before, after in pairwise(ends)]
+    assert min(gaps) * math.sin(math.radians(35)) > 0.9 * height

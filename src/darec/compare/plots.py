@@ -1,18 +1,17 @@
 """The plots of a comparison, as matplotlib figures: bars with intervals, validation curves, gains by group.
 
-A variant keeps its colour in all plots.
+A variant keeps its style in all plots: its colour, and beyond seven variants its marker and its dashes.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from itertools import cycle
 from typing import TYPE_CHECKING, Literal
 
 from darec.compare.result import Comparison, Variant
 from darec.compare.sweep_plots import sweep_plots
 from darec.compare.tables import group_label
-from darec.report.drawing import COLOURS, GREY, SINGLE, WIDTH, empty_panels, legend
+from darec.report.drawing import GREY, SINGLE, WIDTH, Style, empty_panels, legend, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,6 +19,9 @@ if TYPE_CHECKING:
 
 MOST_SHARE = 2.0
 """A larger gain, as a share, is relative to a figure near 0."""
+MOST_SIDE_BY_SIDE = 9
+"""With more variants in a section, each panel has a row of its own."""
+ROOM = 0.42  # inches for a variant, so that slanted names do not overlap
 CUT = "An interval that reaches the frame extends beyond it."
 
 
@@ -65,13 +67,17 @@ def plots(comparison: Comparison) -> Iterator[tuple[str, str, Callable[[], Figur
 
 def accuracy(comparison: Comparison, metric: str) -> Figure:
     """Draw mean and standard deviation of each variant, one panel for each section."""
-    figure, panels = _panels(comparison.sections)
+    figure, panels = _panels(comparison, comparison.sections)
     for axes, section in zip(panels, comparison.sections, strict=True):
         finished = [variant for variant in comparison.of_section(section) if metric in variant.test]
         for place, variant in enumerate(finished):
             spread = variant.test[metric]
             axes.bar(
-                place, spread.mean, color=_colour(comparison, variant), yerr=spread.sd, capsize=4
+                place,
+                spread.mean,
+                color=_style(comparison, variant).colour,
+                yerr=spread.sd,
+                capsize=4,
             )
             axes.plot([place] * len(spread.values), spread.values, ".", color="black", ms=4)
         for variant in finished:
@@ -85,7 +91,7 @@ def accuracy(comparison: Comparison, metric: str) -> Figure:
 def gains(comparison: Comparison, metric: str) -> Figure:
     """Draw the relative gain with its interval over users."""
     sections = _with_gains(comparison, metric) or comparison.sections
-    figure, panels = _panels(sections)
+    figure, panels = _panels(comparison, sections)
     for axes, section in zip(panels, sections, strict=True):
         names: list[str] = []
         shown: list[tuple[float, float, float]] = []
@@ -94,7 +100,7 @@ def gains(comparison: Comparison, metric: str) -> Figure:
             if gain is None or gain.relative is None:
                 continue
             share, low, high = (100 * value for value in gain.relative)
-            _whisker(axes, len(names), share, low, high, _colour(comparison, variant))
+            _whisker(axes, len(names), share, low, high, _style(comparison, variant))
             names.append(variant.row)
             shown.append((share, low, high))
         axes.axhline(0, color=GREY, lw=1, zorder=0)
@@ -109,7 +115,7 @@ def gains_by_group(comparison: Comparison, metric: str, kind: str) -> Figure:
     groups = [group for group in comparison.groups if group.kind == kind and group.size]
     shares = in_percent(comparison, metric, kind)
     sections = _with_gains(comparison, metric) or comparison.sections
-    figure, panels = _panels(sections)
+    figure, panels = _panels(comparison, sections)
     for axes, section in zip(panels, sections, strict=True):
         shown = [variant for variant in comparison.of_section(section) if variant.gains]
         drawn: list[tuple[float, float, float]] = []
@@ -124,9 +130,10 @@ def gains_by_group(comparison: Comparison, metric: str, kind: str) -> Figure:
                     continue
                 mean, low, high = ((100 if shares else 1) * value for value in found)
                 x = place + (index - (len(shown) - 1) / 2) * step
-                _whisker(axes, x, mean, low, high, _colour(comparison, variant))
+                _whisker(axes, x, mean, low, high, _style(comparison, variant))
                 drawn.append((mean, low, high))
-            axes.plot([], [], "o", color=_colour(comparison, variant), label=variant.row)
+            colour, marker, _ = _style(comparison, variant)
+            axes.plot([], [], marker, color=colour, label=variant.row)
         axes.axhline(0, color=GREY, lw=1, zorder=0)
         _label(axes, [group_label(group) for group in groups], section, slant=False)
         axes.set_ylim(limits(drawn))
@@ -146,14 +153,14 @@ def in_percent(comparison: Comparison, metric: str, kind: str) -> bool:
 
 def curves(comparison: Comparison, over: Literal["seconds", "epochs"]) -> Figure:
     """Draw validation curves, one line for each seed."""
-    figure, panels = _panels(comparison.sections)
+    figure, panels = _panels(comparison, comparison.sections, named=False)
     for axes, section in zip(panels, comparison.sections, strict=True):
         for variant in comparison.of_section(section):
-            colour = _colour(comparison, variant)
+            colour, _, dash = _style(comparison, variant)
             for index, curve in enumerate(variant.curves):
                 x = curve.seconds if over == "seconds" else curve.epochs
                 label = variant.row if index == 0 else None
-                axes.plot(x, curve.values, color=colour, lw=1, alpha=0.8, label=label)
+                axes.plot(x, curve.values, dash, color=colour, lw=1, alpha=0.8, label=label)
                 if curve.best_epoch in curve.epochs:
                     at = curve.epochs.index(curve.best_epoch)
                     axes.plot(x[at], curve.values[at], ".", color=colour)
@@ -180,28 +187,39 @@ def _with_gains(comparison: Comparison, metric: str) -> tuple[str, ...]:
     )
 
 
-def _panels(sections: Sequence[str]) -> tuple[Figure, list[Axes]]:
-    """Make an empty panel for each section, at most two in a row."""
-    count = len(sections)
-    columns = min(2, count)
-    width = WIDTH if columns > 1 else SINGLE
+def _panels(
+    comparison: Comparison, sections: Sequence[str], *, named: bool = True
+) -> tuple[Figure, list[Axes]]:
+    """Make an empty panel for each section, at most two in a row; ``named``: with room for the variants on its axis."""
+    count, most = len(sections), 0
+    if named:
+        most = max(len(comparison.of_section(section)) for section in sections)
+    columns = 1 if most > MOST_SIDE_BY_SIDE else min(2, count)
+    width = WIDTH if columns > 1 else max(SINGLE, min(WIDTH, ROOM * most))
     figure, made = empty_panels(-(-count // columns), columns, height=3.4, width=width)
     for unused in made[count:]:
         unused.set_visible(False)
     return figure, made[:count]
 
 
-def _colour(comparison: Comparison, variant: Variant) -> str:
+def _style(comparison: Comparison, variant: Variant) -> Style:
+    if variant.row == comparison.baseline:
+        return Style(GREY)
     others = dict.fromkeys(p.row for p in comparison.variants if p.row != comparison.baseline)
-    return {comparison.baseline: GREY, **dict(zip(others, cycle(COLOURS), strict=False))}[
-        variant.row
-    ]
+    return style(list(others).index(variant.row))
 
 
-def _whisker(axes: Axes, x: float, middle: float, low: float, high: float, colour: str) -> None:
+def _whisker(axes: Axes, x: float, middle: float, low: float, high: float, drawn: Style) -> None:
     below, above = max(0.0, middle - low), max(0.0, high - middle)
     axes.errorbar(
-        x, middle, yerr=[[below], [above]], fmt="o", color=colour, capsize=3, ms=5, lw=1.5
+        x,
+        middle,
+        yerr=[[below], [above]],
+        fmt=drawn.marker,
+        color=drawn.colour,
+        capsize=3,
+        ms=5,
+        lw=1.5,
     )
 
 

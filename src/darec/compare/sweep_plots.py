@@ -4,19 +4,22 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable, Iterator, Sequence
-from itertools import cycle
-from typing import TYPE_CHECKING, Any, Literal
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any, Final, Literal
 
 import numpy as np
 
 from darec.compare.result import Comparison, Variant
-from darec.report.drawing import COLOURS, GREY, empty_panels
+from darec.report.drawing import GREY, Style, empty_panels, style
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 Scale = Literal["log", "linear", "even"]
+LETTERS: Final = 40
+"""Letters that fit along the axis of a panel."""
+SLANTED: Final = 2.4  # letters: the least distance of slanted labels
 
 
 def sweep_plots(comparison: Comparison) -> Iterator[tuple[str, str, Callable[[], Figure]]]:
@@ -48,8 +51,8 @@ def sweep(comparison: Comparison, metric: str) -> Figure:
         lines.setdefault(key, []).append(variant)
     figure, panels = empty_panels(1, 2, height=3.6)
     for axes, split in zip(panels, ("valid", "test"), strict=True):
-        for colour, (label, line) in zip(cycle(COLOURS), lines.items(), strict=False):
-            _line(axes, line, split, metric, places, first, colour, label)
+        for number, (label, line) in enumerate(lines.items()):
+            _line(axes, line, split, metric, places, first, style(number), label)
         chosen, base = comparison.chosen, _base(comparison)
         if base is not None:
             axes.axvline(places[json.dumps(base.changes[first])], color=GREY, lw=1, zorder=0)
@@ -60,7 +63,8 @@ def sweep(comparison: Comparison, metric: str) -> Figure:
         if scale == "log":
             axes.set_xscale("log")
         axes.minorticks_off()
-        axes.set_xticks(list(places.values()), list(map(_text, values)))
+        marked = [values.index(v.changes[first]) for v in (chosen, base) if v is not None]
+        _ticks(axes, list(places.values()), list(map(_text, values)), scale, marked)
         axes.set_xlabel(_short(first))
         axes.set_title({"valid": "validation", "test": "test"}[split])
         axes.spines[["top", "right"]].set_visible(False)
@@ -95,6 +99,34 @@ def _places(values: Sequence[Any], scale: Scale) -> list[float]:
     return [float(n) for n in range(len(values))] if scale == "even" else list(map(float, values))
 
 
+def _ticks(
+    axes: Axes, places: Sequence[float], labels: Sequence[str], scale: Scale, marked: Sequence[int]
+) -> None:
+    """Label the values: slanted if they would overlap side by side, and only some if they would overlap even so.
+
+    The marked values are labelled first.
+    """
+    x = np.log(places) if scale == "log" else np.asarray(places, float)
+    order = np.argsort(x)
+    letters = LETTERS * (x - x.min()) / (np.ptp(x) or 1)
+    slant = any(
+        letters[after] - letters[before] < 1 + (len(labels[before]) + len(labels[after])) / 2
+        for before, after in pairwise(order)
+    )
+    shown: list[int] = []
+    for place in dict.fromkeys([*marked, *order.tolist()]):
+        if not slant or all(abs(letters[place] - letters[other]) >= SLANTED for other in shown):
+            shown.append(place)
+    shown.sort()
+    axes.set_xticks(
+        [places[n] for n in shown],
+        [labels[n] for n in shown],
+        rotation=35 if slant else 0,
+        ha="right" if slant else "center",
+        rotation_mode="anchor",
+    )
+
+
 def _line(
     axes: Axes,
     line: Sequence[Variant],
@@ -102,7 +134,7 @@ def _line(
     metric: str,
     places: dict[str, float],
     key: str,
-    colour: str,
+    drawn: Style,
     label: str,
 ) -> None:
     found = [
@@ -118,12 +150,12 @@ def _line(
         [spread.mean for spread in spreads],
         yerr=halves if len(halves) == len(spreads) else None,
         capsize=3,
-        fmt="o-",
-        color=colour,
+        fmt=drawn.marker + drawn.dash,
+        color=drawn.colour,
         ms=5,
         lw=1.5,
     )
-    axes.plot([], [], "o-", color=colour, label=label)
+    axes.plot([], [], drawn.marker + drawn.dash, color=drawn.colour, label=label)
     for place, spread in found:
         if len(spread.values) > 1:
             axes.plot([place] * len(spread.values), spread.values, ".", color="black", ms=4)

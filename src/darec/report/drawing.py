@@ -10,7 +10,7 @@ import re
 import textwrap
 from collections.abc import Sequence
 from html import escape
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Final, NamedTuple
 
 from darec.errors import ConfigError
 
@@ -21,11 +21,27 @@ if TYPE_CHECKING:
 
 COLOURS: Final = ("#0072B2", "#D55E00", "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#B59F00")
 GREY: Final = "#888888"
+_MARKERS: Final = ("o", "s", "D", "^")
+_DASHES: Final = ("-", "--", ":", "-.")
 SHADES: Final = ("#C79BDC", "#A05CC0", "#7E3FA6")
 """Shades of one colour for ordered groups, such as thirds. None of them is in :data:`COLOURS`."""
 _DOT: Final = re.compile(r'<use [^>]*?x="([\d.-]+)" y="([\d.-]+)" style="fill: (#\w+)[^>]*/>')
 WIDTH: Final = 9.0  # inches; the width of a page at 100 dots an inch
 SINGLE: Final = 5.0  # inches; the width of a single panel, readable on a phone
+
+
+class Style(NamedTuple):
+    """How a line and its points are drawn."""
+
+    colour: str
+    marker: str = _MARKERS[0]
+    dash: str = _DASHES[0]
+
+
+def style(number: int) -> Style:
+    """Return the style of a line by its number, from 0: the first 28 differ, the first 7 by colour alone."""
+    again, colour = divmod(number, len(COLOURS))
+    return Style(COLOURS[colour], _MARKERS[again % len(_MARKERS)], _DASHES[again % len(_DASHES)])
 
 
 def empty_panels(
