@@ -4,7 +4,8 @@
 
 On toys: recall, NDCG, seconds and entries of ``ease`` and of ``ease_sparse`` by number of candidates, without text and
 with L3AE, on the same threads. Then seconds and peak memory on synthetic data of growing size, each in a process of its
-own, with the slope of the logarithms. Items and users are as many; users have 10 items on average, log-normally; items
+own, with the slope of the logarithms; ``--sample 20`` counts all pairs but solves only every 20th block of columns,
+and multiplies the seconds of these. Items and users are as many; users have 10 items on average, log-normally; items
 are drawn from communities of about 1,000, or in three of ten cases from all, by a power law. Then one process of one
 thread and two of one thread each in turn, A B A B, at 10,000 items.
 
@@ -38,10 +39,12 @@ from benchmarks.common import (
     write_between,
     write_result,
 )
-from darec.backbones.closed_form import ClosedFormInputs
+from darec.backbones import ease_sparse
+from darec.backbones.closed_form import ClosedFormInputs, matrix_of
 from darec.backbones.ease_sparse import EASESparse, EASESparseConfig
 from darec.config import resolve_config
 from darec.evaluation.evaluate import Evaluator
+from darec.numerics.structure import Structure
 from darec.processes.joining import STORE, joined
 from darec.text import embed
 from darec.training import make_trainer
@@ -88,6 +91,37 @@ def grown(items: int, threads: int) -> dict[str, Any]:
         "cpu_seconds": round(time.process_time() - worked, 1),
         "peak_mb": round(resident_mb("VmHWM") - before),
         "threads": threads,
+    }
+
+
+def sampled(items: int, every: int) -> dict[str, Any]:
+    """The same of one thread, from every so manieth block of columns; its memory is without the other columns."""
+    train = power_law(items)
+    before = resident_mb("VmRSS")
+    clocks = time.perf_counter, time.process_time
+    started = [clock() for clock in clocks]
+    problem = ease_sparse._Problem(EASESparseConfig(ridge=100.0), matrix_of(train), Structure())
+    counted = [clock() for clock in clocks]
+    size = ease_sparse._BLOCK
+    solved = range(every // 2 * size, items, every * size)  # not the first one, of the most popular
+    entries = 0
+    for start in solved:
+        block = problem.columns(range(start, min(start + size, items)))
+        entries += len(block["rows"])
+    times = -(-items // size) / len(solved)
+    seconds, cpu_seconds = (
+        middle - first + times * (clock() - middle)
+        for clock, first, middle in zip(clocks, started, counted, strict=True)
+    )
+    return {
+        "items": items,
+        "interactions": len(train),
+        "entries": round(times * entries),
+        "seconds": round(seconds, 1),
+        "cpu_seconds": round(cpu_seconds, 1),
+        "peak_mb": round(resident_mb("VmHWM") - before),
+        "threads": 1,
+        "sample": every,
     }
 
 
@@ -178,7 +212,16 @@ def on_toys(threads: int, data: Path) -> list[dict[str, Any]]:
 
 
 def slope(rows: list[dict[str, Any]], figure: str) -> float | None:
-    """Of the logarithm of a figure in that of the items; None of fewer than two sizes."""
+    """Of the logarithm of a figure in that of the items; None of fewer than two sizes. A whole size replaces a sample.
+
+    Memory is that of whole sizes alone.
+    """
+    whole = {row["items"] for row in rows if "sample" not in row}
+    rows = [
+        row
+        for row in rows
+        if "sample" not in row or (figure == "cpu_seconds" and row["items"] not in whole)
+    ]
     if len(rows) < 2:
         return None
     sizes, figures = (np.log([row[name] for row in rows]) for name in ("items", figure))
@@ -199,11 +242,12 @@ def tables(result: dict[str, Any]) -> None:
         )
     write_between(PAGE, "toys", "\n".join(lines))
     lines = [
-        "| items | interactions | entries of B | seconds | CPU seconds | peak memory over the data, MiB |",
-        "|---|---|---|---|---|---|",
+        "| items | interactions | columns solved | entries of B | seconds | CPU seconds | "
+        "peak memory over the data, MiB |",
+        "|---|---|---|---|---|---|---|",
     ]
     lines += [
-        f"| {row['items']:,} | {row['interactions']:,} | {row['entries']:,} | {row['seconds']:,} | "
+        f"| {row['items']:,} | {row['interactions']:,} | {_solved(row)} | {row['entries']:,} | {row['seconds']:,} | "
         f"{row['cpu_seconds']:,} | {row['peak_mb']:,} |"
         for row in result["rows"]
     ]
@@ -230,19 +274,24 @@ def tables(result: dict[str, Any]) -> None:
         write_between(PAGE, "divided", "\n".join(lines))
 
 
+def _solved(row: dict[str, Any]) -> str:
+    return f"a {row['sample']}th, multiplied" if "sample" in row else "all"
+
+
 def main() -> None:
     """Measure what is asked for, and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("what", nargs="*", default=["toys", *map(str, SIZES), "processes"])
-    parser.add_argument("--threads", type=int, default=2)
+    parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--data", type=Path, default=Path("data/toys"))
-    parser.add_argument(
-        "--sample", type=int, help="solve so many blocks of each size, and multiply"
-    )
+    parser.add_argument("--sample", type=int, help="solve every so manieth block, and multiply")
     parser.add_argument("--here", action="store_true", help="measure one size in this process")
     parser.add_argument("--tables", action="store_true", help="only write the tables")
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
+    if options.here and options.sample:
+        print(json.dumps(sampled(int(options.what[0]), options.sample)))
+        return
     if options.here:
         print(json.dumps(grown(int(options.what[0]), options.threads)))
         return
@@ -255,6 +304,7 @@ def main() -> None:
         keep(shared=divided())
     for size in (what for what in options.what if what.isdecimal()):
         command = [sys.executable, "-m", "benchmarks.ease_sparse", size, "--here"]
+        command += [f"--sample={options.sample}"] if options.sample else []
         told = subprocess.run(
             [*command, "--threads", str(options.threads)],
             check=True,
@@ -272,8 +322,9 @@ def keep(
     """Put what was measured beside what had been, and write the tables."""
     there = (RESULTS / "ease_sparse.json").is_file()
     last = load_result("ease_sparse") if there else {}
-    by_size = {known["items"]: known for known in [*last.get("rows", []), *([row] if row else [])]}
-    rows = [by_size[items] for items in sorted(by_size)]
+    known = [*last.get("rows", []), *([row] if row else [])]
+    by_key = {(one["items"], one.get("sample", 1)): one for one in known}
+    rows = [by_key[key] for key in sorted(by_key)]
     slopes = {f"slope_{name}": slope(rows, name) for name in ("cpu_seconds", "peak_mb")}
     kept = {"toys": toys or last.get("toys", []), "divided": shared or last.get("divided")}
     result = {**kept, "rows": rows, **slopes}
