@@ -116,7 +116,14 @@ class Contender:
         peak: the most MiB that a process has had, after :meth:`run`.
     """
 
-    def __init__(self, words: list[str], size: int, threads: int, store: Path) -> None:
+    def __init__(
+        self,
+        words: list[str],
+        size: int,
+        threads: int,
+        store: Path,
+        module: str = "benchmarks.processes",
+    ) -> None:
         self.before = self.peak = 0.0
         self.processes = []
         for rank in range(size):
@@ -124,7 +131,7 @@ class Contender:
             environment = {**os.environ, **(ranks if size > 1 else {})}
             self.processes.append(
                 subprocess.Popen(
-                    [sys.executable, "-m", "benchmarks.processes", *words, f"--threads={threads}"],
+                    [sys.executable, "-m", module, *words, f"--threads={threads}"],
                     env={**environment, "OMP_NUM_THREADS": str(threads)},
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
@@ -134,8 +141,8 @@ class Contender:
         for process in self.processes:
             assert process.stdout is not None and process.stdout.readline().strip() == "ready"
 
-    def run(self, steps: int) -> tuple[float, float]:
-        """Seconds and bytes sent by a process, both a step; the most of its processes."""
+    def figures(self, steps: int) -> list[tuple[float, ...]]:
+        """What the processes print after so many steps: of each figure, that of every process."""
         for process in self.processes:
             assert process.stdin is not None
             process.stdin.write(f"{steps}\n")
@@ -144,7 +151,11 @@ class Contender:
         for process in self.processes:
             assert process.stdout is not None
             found.append([float(word) for word in process.stdout.readline().split()])
-        seconds, sent, before, peak = (max(figures) for figures in zip(*found, strict=True))
+        return list(zip(*found, strict=True))
+
+    def run(self, steps: int) -> tuple[float, float]:
+        """Seconds and bytes sent by a process, both a step; the most of its processes."""
+        seconds, sent, before, peak = (max(figures) for figures in self.figures(steps))
         self.before, self.peak = before, peak
         return seconds / steps, sent / steps
 
