@@ -1,16 +1,15 @@
 """One peer, in the environment of benchmarks/peers.sh: trains on given pairs and leaves its tables. Imports no darec.
 
 ``peers_worker.py NAME FOLDER WIDTH EPOCHS BATCH``; the folder holds ``train.npz`` (users, items, n_users, n_items), and
-``text.npz`` (users, items) for a peer that reads language vectors, and
-gets ``users.npy`` and ``items.npy``, rows numbered as the pairs do. The last line that is printed is JSON: processor
-seconds of each epoch, and peak memory in MiB with and without what was there before the data were read.
+``text.npz`` (users, items) for a peer that reads language vectors, and gets ``users.npy`` and ``items.npy``, rows
+numbered as the pairs do. The last line that is printed is JSON: processor seconds of each epoch, and peak memory in MiB
+with and without what was there before the data were read.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import resource
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -165,57 +164,68 @@ def implicit(kind: str) -> Callable[[dict[str, Any], Path, int, int], Trained]:
     return trained
 
 
-def rlmrec(train: dict[str, Any], folder: Path, width: int, batch: int) -> Trained:
-    """RLMRec's LightGCN with its contrastive alignment (``lightgcn_plus``), by its own loader and trainer.
+def rlmrec(kind: str) -> Callable[[dict[str, Any], Path, int, int], Trained]:
+    """A model of RLMRec's code, by its own loader and trainer: ``lightgcn``, or the contrastive ``lightgcn_plus``.
 
     The code is that of the checkout in the environment variable RLMREC. It reads pickles by fixed names and moves
     tables to a GPU; here it finds its pickles in a folder of its own, and stays on the CPU. No edge is dropped.
     """
+
+    def trained(train: dict[str, Any], folder: Path, width: int, batch: int) -> Trained:
+        import torch
+
+        place = folder / "rlmrec"
+        rlmrec_files(train, folder, place / "data" / "amazon")
+        (place / "encoder").symlink_to(Path(os.environ["RLMREC"]).resolve() / "encoder")
+        os.chdir(place)
+        sys.path.insert(0, "encoder")
+        sys.argv = [sys.argv[0], "--model", kind, "--dataset", "amazon", "--device", "cpu"]
+        setattr(torch.Tensor, "cuda", lambda self: self)  # noqa: B010
+
+        configs = import_module("config.configurator").configs
+        configs["model"] |= {"embedding_size": width, "keep_rate": 1.0}
+        configs["train"]["batch_size"] = batch
+        training = import_module("trainer.trainer")
+        training.init_seed()
+        handler = import_module("data_utils.build_data_handler").build_data_handler()
+        handler.load_data()
+        model = import_module("models.bulid_model").build_model(handler)
+        trainer = training.Trainer(handler, None)
+        trainer.create_optimizer(model)
+
+        def tables() -> Tables:
+            model.is_training, model.final_embeds = False, None
+            with torch.no_grad():
+                users, items = (table.numpy() for table in model.forward())
+            return users, items
+
+        epoch = 0
+        while True:
+            trainer.train_epoch(model, epoch)
+            epoch += 1
+            yield tables
+
+    return trained
+
+
+def rlmrec_files(train: dict[str, Any], folder: Path, place: Path) -> None:
+    """The pickles that RLMRec's code reads; a model without text opens those of its vectors too, and gets zeros."""
     import pickle
 
-    import torch
     from scipy import sparse
 
-    place = folder / "rlmrec"
-    (place / "data" / "amazon").mkdir(parents=True)
-    (place / "encoder").symlink_to(Path(os.environ["RLMREC"]).resolve() / "encoder")
+    place.mkdir(parents=True)
+    sizes = {"usr_emb_np": train["n_users"], "itm_emb_np": train["n_items"]}
+    text = {name: np.zeros((size, 1), np.float32) for name, size in sizes.items()}
+    if (folder / "text.npz").exists():
+        with np.load(folder / "text.npz") as file:
+            text = {"usr_emb_np": file["users"], "itm_emb_np": file["items"]}
     pairs = sparse.coo_matrix(
         (np.ones(len(train["users"]), np.float32), (train["users"], train["items"])),
         (train["n_users"], train["n_items"]),
     )
-    with np.load(folder / "text.npz") as file:
-        text = {side: file[side] for side in ("users", "items")}
-    files = {"trn_mat": pairs, "val_mat": pairs, "tst_mat": pairs}
-    files |= {"usr_emb_np": text["users"], "itm_emb_np": text["items"]}
-    for name, value in files.items():
-        (place / "data" / "amazon" / f"{name}.pkl").write_bytes(pickle.dumps(value))
-    os.chdir(place)
-    sys.path.insert(0, "encoder")
-    sys.argv = [sys.argv[0], "--model", "lightgcn_plus", "--dataset", "amazon", "--device", "cpu"]
-    setattr(torch.Tensor, "cuda", lambda self: self)  # noqa: B010
-
-    configs = import_module("config.configurator").configs
-    configs["model"] |= {"embedding_size": width, "keep_rate": 1.0}
-    configs["train"]["batch_size"] = batch
-    training = import_module("trainer.trainer")
-    training.init_seed()
-    handler = import_module("data_utils.build_data_handler").build_data_handler()
-    handler.load_data()
-    model = import_module("models.bulid_model").build_model(handler)
-    trainer = training.Trainer(handler, None)
-    trainer.create_optimizer(model)
-
-    def tables() -> Tables:
-        model.is_training, model.final_embeds = False, None
-        with torch.no_grad():
-            users, items = (table.numpy() for table in model.forward())
-        return users, items
-
-    epoch = 0
-    while True:
-        trainer.train_epoch(model, epoch)
-        epoch += 1
-        yield tables
+    for name, value in {"trn_mat": pairs, "val_mat": pairs, "tst_mat": pairs, **text}.items():
+        (place / f"{name}.pkl").write_bytes(pickle.dumps(value))
 
 
 PEERS: dict[str, Callable[[dict[str, Any], Path, int, int], Trained]] = {
@@ -223,13 +233,15 @@ PEERS: dict[str, Callable[[dict[str, Any], Path, int, int], Trained]] = {
     "pyg": pyg,
     "implicit-als": implicit("als"),
     "implicit-bpr": implicit("bpr"),
-    "rlmrec": rlmrec,
+    "rlmrec": rlmrec("lightgcn"),
+    "rlmrec-contrastive": rlmrec("lightgcn_plus"),
 }
 
 
 def peak() -> float:
-    """Largest resident set so far, in MiB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    """Largest resident set so far, in MiB; getrusage counts that of the process that started this one too."""
+    lines = Path("/proc/self/status").read_text().splitlines()
+    return int(next(line for line in lines if line.startswith("VmHWM")).split()[1]) / 1024
 
 
 def main() -> None:
