@@ -133,6 +133,18 @@ def test_a_worker_prints_where_the_command_was_started() -> None:
     assert isinstance(out, io.TextIOBase)
 
 
+def test_the_same_error_of_all_workers_is_printed_once() -> None:
+    board = Now()
+    for rank in range(3):
+        err = _Printer(board, "stderr", False, f"worker {rank} on b" if rank else "")
+        print("darec: note: a small graph.", file=err)
+        print("darec: error: unknown setting 'dim'.", file=err)
+        err.write("Traceback (most recent call last):\n")
+    said = "".join(text for _, text in board.board.news()[0])
+    assert said.count("darec: error: unknown setting 'dim'.\n") == 1
+    assert said.count("a small graph") == 3 and "Traceback" not in said
+
+
 def test_a_mistake_in_a_worker_is_printed_and_not_only_logged_by_ray(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -27,6 +27,7 @@ from darec.processes.launch import GRACE, LOST, ON_RAY, is_cause
 
 _EVERY: Final = 0.2  # seconds between two looks at the workers' output
 _KEPT: Final = "Finished work is kept: continue with --resume."
+_ERRORS: Final = ("darec: error: ", "Traceback ")  # the beginnings of what is printed once
 _SHOWN: Final = ("COLUMNS", "COLORTERM", "LINES", "NO_COLOR", "TERM")  # they describe the terminal
 
 
@@ -38,13 +39,18 @@ class Board:
         self.ends: dict[int, int] = {}
         self.stops = False
         self._said: list[tuple[str, str]] = []
+        self._failed = False
 
     def arrive(self, rank: int) -> None:
         """A worker has begun."""
         self.arrived.append(rank)
 
     def say(self, stream: str, text: str) -> None:
-        """A worker prints on ``stdout`` or ``stderr``."""
+        """A worker prints on ``stdout`` or ``stderr``. Of errors, only the first: mostly all workers have the same."""
+        if text.startswith(_ERRORS):
+            if self._failed:
+                return
+            self._failed = True
         self._said.append((stream, text))
 
     def leave(self, rank: int, status: int) -> None:
@@ -221,7 +227,7 @@ def _run(words: Sequence[str]) -> int:
     try:
         return main()
     except Exception:  # Ray itself would keep it in a log of the worker's machine
-        traceback.print_exc()
+        sys.stderr.write(traceback.format_exc())
         return 1
 
 
