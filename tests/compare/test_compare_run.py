@@ -143,6 +143,7 @@ def test_a_grown_grid_trains_what_is_new_alone(
         overrides=FAST,
     )
     lines = capsys.readouterr().err.splitlines()
+    lines = [line for line in lines if not line.startswith("report: ")]  # on a slow machine
     assert lines[0] == "2 of 4 runs are finished already."
     assert sorted(line.split(":")[0] for line in lines[1:]) == [
         "[3/4] mf + none, seed 2",

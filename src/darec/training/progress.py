@@ -84,7 +84,9 @@ class ConsoleReporter(Reporter):
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.progress.stop()
+        # rich before 14.3 prints an empty line where no bar was shown.
+        if not self.progress.disable:
+            self.progress.stop()
 
     @contextmanager
     def preparing(self) -> Iterator[None]:

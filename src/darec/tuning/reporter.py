@@ -49,7 +49,9 @@ class TuningReporter:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        self.progress.stop()
+        # rich before 14.3 prints an empty line where no bar was shown.
+        if not self.progress.disable:
+            self.progress.stop()
 
     def trial(self, done: int, parameters: Mapping[str, Any], best: float | None) -> None:
         """A trial begins; ``done`` trials are finished or run in other processes."""
