@@ -244,3 +244,27 @@ def _answers(url: str) -> bool:
         return ask(connect(url), "GET", "/healthz")[0] == 200
     except OSError:
         return False
+
+
+def test_a_process_that_is_slow_to_start_is_waited_for(bundle: Path, tmp_path: Path) -> None:
+    """uvicorn would replace it after five seconds, and that one too, without end."""
+    slow = 'import sys, time\n\nif "spawn_main" in " ".join(sys.orig_argv):\n    time.sleep(7)\n'
+    (tmp_path / "sitecustomize.py").write_text(slow)
+    paths = [str(tmp_path), *filter(None, [os.environ.get("PYTHONPATH")])]
+    words = ["serve", bundle, "--port", "0", "--workers", "2", "--log", tmp_path / "log"]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "darec.cli.main", *map(str, words)],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(paths), "OMP_NUM_THREADS": "1"},
+    )
+    try:
+        assert process.stderr is not None
+        found = re.search(r"serving on (http://[\d.:]+)$", process.stderr.readline().strip())
+        assert found
+        connection = http.client.HTTPConnection(urlsplit(found[1]).netloc, timeout=150)
+        assert ask(connection, "GET", "/readyz")[0] == 200
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()

@@ -70,6 +70,7 @@ def serve(settings: ServingSettings, bound: socket.socket, workers: int, *, acce
         access_log=access,
         timeout_keep_alive=15,
         timeout_graceful_shutdown=30,
+        timeout_worker_healthcheck=30,  # a process that is slow to start must not be replaced without end
         server_header=False,
         date_header=False,
         ws="none",
