@@ -1,5 +1,7 @@
 """Two processes of one thread against one process of one thread, and against one of two threads.
 
+Two processes of half the width that know nothing of each other are the bound: they divide all work and send nothing.
+
     python -m benchmarks.processes [DATASET] [--steps 8] [--rounds 5] [--dim 256] [--shards columns]
 
 LightGCN by sampled softmax, alone and with DaRec, on toys or on an encoded dataset folder. All contenders are there
@@ -48,6 +50,7 @@ from darec.types import Interactions, TextTable
 TEXT_DIM = 384
 CONTENDERS = {"one process": (1, 1), "one of two threads": (1, 2), "two processes": (2, 1)}
 """Processes, and threads of each."""
+APART = "two of half the width, apart"
 
 
 def sources(folder: Path, alignment: str) -> tuple[Interactions, TextTable | None]:
@@ -109,7 +112,7 @@ def work(folder: Path, alignment: str, dim: int, threads: int, shards: Shards) -
 
 
 class Contender:
-    """Processes that take steps when they are told to.
+    """Processes that take steps when they are told to; apart from each other if they have no store.
 
     Attributes:
         before: MiB of a process before it reads anything, after :meth:`run`.
@@ -121,14 +124,14 @@ class Contender:
         words: list[str],
         size: int,
         threads: int,
-        store: Path,
+        store: Path | None,
         module: str = "benchmarks.processes",
     ) -> None:
         self.before = self.peak = 0.0
         self.processes = []
         for rank in range(size):
             ranks = {"RANK": str(rank), "WORLD_SIZE": str(size), STORE: str(store)}
-            environment = {**os.environ, **(ranks if size > 1 else {})}
+            environment = {**os.environ, **(ranks if size > 1 and store else {})}
             self.processes.append(
                 subprocess.Popen(
                     [sys.executable, "-m", module, *words, f"--threads={threads}"],
@@ -169,13 +172,16 @@ def measured(
     folder: Path, alignment: str, options: argparse.Namespace
 ) -> tuple[dict[str, list[float]], float]:
     """Seconds a step of each contender, round by round, and bytes a step."""
-    words = ["--work", alignment, str(folder), f"--dim={options.dim}", f"--shards={options.shards}"]
+    words = ["--work", alignment, str(folder), f"--shards={options.shards}"]
+    whole, half = [*words, f"--dim={options.dim}"], [*words, f"--dim={options.dim // 2}"]
     with ExitStack() as stack:
         place = Path(stack.enter_context(tempfile.TemporaryDirectory()))
         contenders = {}
         for name, (size, threads) in CONTENDERS.items():
-            contenders[name] = Contender(words, size, threads, place / name.replace(" ", "-"))
-            stack.callback(contenders[name].close)
+            contenders[name] = Contender(whole, size, threads, place / name.replace(" ", "-"))
+        contenders[APART] = Contender(half, 2, 1, None)
+        for contender in contenders.values():
+            stack.callback(contender.close)
         seconds: dict[str, list[float]] = {name: [] for name in contenders}
         sent = 0.0
         for round_ in range(-1, options.rounds):
@@ -194,7 +200,7 @@ def table(found: Mapping[str, Any]) -> str:
         "|---|---|---|---|",
     ]
     for pair, figures in found.items():
-        for name in CONTENDERS:
+        for name in (*CONTENDERS, APART):
             seconds = figures["seconds_a_step"][name]["median"]
             times = "{median} ({min} to {max})".format(**figures["times_one_process"][name])
             lines.append(f"| {pair} | {name} | {seconds:.3f} | {times} |")
