@@ -305,7 +305,7 @@ def main() -> None:
     parser.add_argument("comparisons", nargs="*", metavar="NAME=COMPARISON")
     parser.add_argument("--costs", action="store_true", help="only measure size and requests anew")
     parser.add_argument(
-        "--add",
+        "--renew",
         action="store_true",
         help="keep the rows of the former call that are not better now",
     )
@@ -325,7 +325,7 @@ def main() -> None:
             print(name, flush=True)
             found = measured(name, pairs)
             models, gains = models + found[0], gains + found[1]
-        if options.add:
+        if options.renew:
             models, gains = added(load_result("target"), models, gains)
         for row, p in zip(gains, holm(np.array([row["p"] for row in gains])), strict=True):
             row["p, Holm"] = float(p)

@@ -122,7 +122,7 @@ def main() -> None:
     """Read or load, and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("sweeps", nargs="*", metavar="NAME=SWEEP")
-    parser.add_argument("--add", action="store_true", help="keep the other rows of a former call")
+    parser.add_argument("--renew", action="store_true", help="keep the other rows of a former call")
     parser.add_argument("--tables", action="store_true", help="only write the table and figures")
     options = parser.parse_args()
     if options.tables:
@@ -132,7 +132,7 @@ def main() -> None:
         for argument in options.sweeps:
             name, _, folder = argument.partition("=")
             rows += read(name, Path(folder))
-        if options.add:
+        if options.renew:
             measured = {tuple(row[key] for key in KEY) for row in rows}
             former = load_result("width")["rows"]
             rows = [r for r in former if tuple(r[key] for key in KEY) not in measured] + rows

@@ -77,6 +77,15 @@ class Status(rich.status.Status):
         super().update(None if status is None else _text(status), **options)
 
 
+class Progress(rich.progress.Progress):
+    """rich's progress bars."""
+
+    def stop(self) -> None:
+        """Stop showing them. Before 14.3, rich prints an empty line even where none was shown."""
+        if not self.disable:
+            super().stop()
+
+
 class TextColumn(rich.progress.TextColumn):
     """rich's column of a progress bar; its text is not markup."""
 

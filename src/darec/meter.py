@@ -11,7 +11,7 @@ from time import monotonic
 
 from rich import progress as bars
 
-from darec.console import Console, TextColumn
+from darec.console import Console, Progress, TextColumn
 from darec.progress import EVERY
 from darec.wording import agreeing, counted_noun
 
@@ -41,7 +41,7 @@ class Meter:
         if not self.console.is_terminal:
             yield self._lines(total, reused)
             return
-        with bars.Progress(
+        with Progress(
             TextColumn("{task.description}"),
             bars.BarColumn(bar_width=24),
             bars.MofNCompleteColumn(),

@@ -123,11 +123,10 @@ def _watched(outcomes: Iterator[Outcome], total: int, quiet: bool) -> Iterator[O
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
-        Progress,
         TimeRemainingColumn,
     )
 
-    from darec.console import Console, TextColumn
+    from darec.console import Console, Progress, TextColumn
 
     console = Console(stderr=True, quiet=quiet)
     columns = (

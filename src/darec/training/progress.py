@@ -8,9 +8,9 @@ from time import monotonic
 from typing import Self
 
 import numpy as np
-from rich.progress import BarColumn, Progress, TimeElapsedColumn
+from rich.progress import BarColumn, TimeElapsedColumn
 
-from darec.console import Console, TextColumn
+from darec.console import Console, Progress, TextColumn
 from darec.data.dataset import Dataset
 from darec.evaluation.result import Evaluation
 from darec.progress import EVERY, listening
@@ -84,9 +84,7 @@ class ConsoleReporter(Reporter):
         return self
 
     def __exit__(self, *exc: object) -> None:
-        # rich before 14.3 prints an empty line where no bar was shown.
-        if not self.progress.disable:
-            self.progress.stop()
+        self.progress.stop()
 
     @contextmanager
     def preparing(self) -> Iterator[None]:

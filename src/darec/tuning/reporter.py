@@ -6,9 +6,9 @@ import time
 from collections.abc import Mapping
 from typing import Any, Self
 
-from rich.progress import BarColumn, Progress
+from rich.progress import BarColumn
 
-from darec.console import Console, TextColumn
+from darec.console import Console, Progress, TextColumn
 from darec.progress import span
 
 _QUIET_SECONDS = (
@@ -49,9 +49,7 @@ class TuningReporter:
         return self
 
     def __exit__(self, *exc: object) -> None:
-        # rich before 14.3 prints an empty line where no bar was shown.
-        if not self.progress.disable:
-            self.progress.stop()
+        self.progress.stop()
 
     def trial(self, done: int, parameters: Mapping[str, Any], best: float | None) -> None:
         """A trial begins; ``done`` trials are finished or run in other processes."""
