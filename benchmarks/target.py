@@ -172,7 +172,10 @@ def added(
     rivals += [row for row in former["gains"] if (row["data"], row["rival"]) in stays]
     order = list(dict.fromkeys(name for name, _ in before))
     return (
-        sorted(rows + [before[pair] for pair in stays], key=lambda row: order.index(row["data"])),
+        sorted(
+            rows + [row for pair, row in before.items() if pair in stays],
+            key=lambda row: order.index(row["data"]),
+        ),
         sorted(rivals, key=lambda row: order.index(row["data"])),
     )
 
