@@ -1,14 +1,16 @@
 """A matrix beside trained tables, part by part: ``python -m benchmarks.beside NAME=RUN ...``.
 
-RUN is the folder of a finished run that ends in two tables. For each, the tables alone, L3AE alone with the ridge that
-validation chose, and the two added with the weight that validation chose, by the entries of each column that are kept.
-The table goes into docs/studies/beside.md.
+RUN is the folder of a finished run without a matrix. For each, the tables alone, the matrix alone with the ridge that
+validation chose, and the two added with the weight that validation chose. By default the matrix is that of L3AE, by the
+entries of each column that are kept. With ``--shapes`` it has 50 entries, by how the text shapes it. The tables go into
+docs/studies/beside.md.
 """
 
 from __future__ import annotations
 
 import argparse
 import time
+from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -27,6 +29,14 @@ from darec.training.beside import WEIGHTS, added, spread
 from darec.training.closed_form import ClosedFormTrainer
 
 ENTRIES: Final = (20, 50, 200, None)
+L3AE: Final = {"l3ae": {"alignment": "l3ae"}}
+SHAPES: Final[dict[str, dict[str, Any]]] = {
+    **L3AE,
+    **{
+        f"collective, weight {weight}": {"alignment": "collective", "alignment.weight": weight}
+        for weight in (30, 1000, 3000)
+    },
+}
 METRICS: Final = ("recall@20", "ndcg@20", "items/1of3/recall@20")
 
 
@@ -35,56 +45,64 @@ def judged(scorer: Scorer, evaluators: dict[str, Evaluator]) -> dict[str, Evalua
     return {name: one.evaluate(scorer, ("recall", "ndcg")) for name, one in evaluators.items()}
 
 
-Way = tuple[dict[str, Evaluation], dict[str, Any]]
+Ways = dict[str, tuple[dict[str, Evaluation], dict[str, Any]]]
 
 
-def ways(run: Run) -> dict[str, Way]:
-    """Each way to score, judged on both splits, and what validation chose for it."""
+def ways(run: Run, shapes: Mapping[str, Mapping[str, Any]], entries: Sequence[int | None]) -> Ways:
+    """Each way to score, judged on both splits, and what validation chose for it.
+
+    Args:
+        run: a run without a matrix.
+        shapes: settings of the alignment by the name that the table shows.
+        entries: kept entries of each column; None keeps all.
+    """
     data = run.dataset
     evaluators = {
         split: Evaluator(data.split(split), data.train, data.train, (20,), user_groups=0)
         for split in ("valid", "test")
     }
-    config, text = resolve_runtime(
-        resolve_config(
-            {"backbone": "ease", "alignment": "l3ae", "text.encoder": run.config.text.encoder}
-        ),
-        data,
-    )
-    trainer = ClosedFormTrainer(config, data, text)
-    found: dict[str, Way] = {"tables alone": (judged(run.scorer, evaluators), {})}
+    found: Ways = {"tables alone": (judged(run.scorer, evaluators), {})}
     of_tables = spread(run.scorer, data)
     best: dict[str, float] = {}
-    for candidate in trainer.candidates():
-        begun = time.perf_counter()
-        full = trainer.solve(candidate)
-        seconds = time.perf_counter() - begun
-        if not isinstance(full, MatrixScorer) or not isinstance(full.matrix, np.ndarray):
-            raise TypeError("EASE without entries ends in a dense matrix")
-        matrix_of = full.matrix
-        ridge = candidate.backbone.model_dump()["ridge"]
-        matrices = {
-            entries: full
-            if entries is None
-            else MatrixScorer(largest(matrix_of, entries), full.histories, full.ties)
-            for entries in ENTRIES
-        }
-        for entries, matrix in matrices.items():
-            kept = "all" if entries is None else str(entries)
-            ratio = of_tables / spread(matrix, data)
-            scorers: dict[str, dict[float, Scorer]] = {
-                f"matrix alone, {kept} entries": {0.0: matrix}
+    for shape, settings in shapes.items():
+        settings = {"backbone": "ease", "text.encoder": run.config.text.encoder, **settings}
+        config, text = resolve_runtime(resolve_config(settings), data)
+        trainer = ClosedFormTrainer(config, data, text)
+        for candidate in trainer.candidates():
+            begun = time.perf_counter()
+            full = trainer.solve(candidate)
+            seconds = time.perf_counter() - begun
+            if not isinstance(full, MatrixScorer) or not isinstance(full.matrix, np.ndarray):
+                raise TypeError("EASE without entries ends in a dense matrix")
+            matrices = {
+                number: full
+                if number is None
+                else MatrixScorer(largest(full.matrix, number), full.histories, full.ties)
+                for number in entries
             }
-            scorers[f"both, {kept} entries"] = {
-                weight: added(run.scorer, matrix, weight, ratio) for weight in WEIGHTS
-            }
-            for name, choices in scorers.items():
-                for weight, scorer in choices.items():
-                    value = evaluators["valid"].evaluate(scorer, ("recall",)).summary()["recall@20"]
-                    if value > best.get(name, -1.0):
-                        best[name] = value
-                        chosen = {"ridge": ridge, "weight": weight, "seconds": round(seconds, 1)}
-                        found[name] = judged(scorer, evaluators), chosen
+            ridge = candidate.backbone.model_dump()["ridge"]
+            for number, matrix in matrices.items():
+                kept = f"{'all' if number is None else number} entries"
+                label = ", ".join([*([shape] if len(shapes) > 1 else []), kept])
+                ratio = of_tables / spread(matrix, data)
+                scorers: dict[str, dict[float, Scorer]] = {
+                    f"matrix alone, {label}": {0.0: matrix},
+                    f"both, {label}": {
+                        weight: added(run.scorer, matrix, weight, ratio) for weight in WEIGHTS
+                    },
+                }
+                for name, choices in scorers.items():
+                    for weight, scorer in choices.items():
+                        judge = evaluators["valid"].evaluate(scorer, ("recall",))
+                        value = judge.summary()["recall@20"]
+                        if value > best.get(name, -1.0):
+                            best[name] = value
+                            chosen = {
+                                "ridge": ridge,
+                                "weight": weight,
+                                "seconds": round(seconds, 1),
+                            }
+                            found[name] = judged(scorer, evaluators), chosen
     return found
 
 
@@ -92,11 +110,14 @@ def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("runs", nargs="+", metavar="NAME=RUN")
+    parser.add_argument("--shapes", action="store_true", help="compare how the text shapes it")
+    asked = parser.parse_args()
+    torch.set_num_threads(1)
     rows = []
-    for argument in parser.parse_args().runs:
+    for argument in asked.runs:
         name, _, folder = argument.partition("=")
-        torch.set_num_threads(1)
-        found = ways(Run.load(folder))
+        run = Run.load(folder)
+        found = ways(run, SHAPES, (50,)) if asked.shapes else ways(run, L3AE, ENTRIES)
         plain = found["tables alone"][0]["test"].values("recall@20")
         for way, (evaluations, chosen) in found.items():
             mine = evaluations["test"]
@@ -113,7 +134,8 @@ def main() -> None:
                 }
             )
             print(rows[-1], flush=True)
-    write_result("beside", {"rows": rows})
+    mark = "shapes" if asked.shapes else "beside"
+    write_result("beside_shapes" if asked.shapes else "beside", {"rows": rows})
     lines = [
         "| data | scores | weight | ridge | valid Recall@20 | Recall@20 | over the tables | NDCG@20 "
         "| least popular third |",
@@ -126,7 +148,7 @@ def main() -> None:
             f"{'' if ridge is None else f'{ridge:g}'} | {row['valid']:.4f} | {row['recall@20']:.4f} | "
             f"{percent(row['gain'])} | {row['ndcg@20']:.4f} | {row['items/1of3/recall@20']:.4f} |"
         )
-    write_between(RESULTS.parents[1] / "docs" / "studies" / "beside.md", "beside", "\n".join(lines))
+    write_between(RESULTS.parents[1] / "docs" / "studies" / "beside.md", mark, "\n".join(lines))
 
 
 if __name__ == "__main__":

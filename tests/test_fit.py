@@ -283,7 +283,7 @@ def test_without_parts_the_recommended_settings_hold() -> None:
     darec.encode_dataset(data, "tfidf", progress=False, options={"dim": 8})
     reads = fit(data, loss="bpr")
     assert (reads.config.alignment.name, reads.config.loss.name) == ("darec", "bpr")
-    assert reads.config.beside is not None and reads.config.beside.alignment.name == "l3ae"
+    assert reads.config.beside is not None and reads.config.beside.alignment.name == "collective"
     alone = fit(data, settings={"beside": None})
     assert isinstance(alone.scorer, TableScorer)
     named = fit(data, alignment="none")

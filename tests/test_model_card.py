@@ -70,7 +70,7 @@ def test_a_closed_form(tmp_path: Path) -> None:
 def test_what_is_scored_beside_the_tables_is_told(tmp_path: Path) -> None:
     run = fit(tmp_path / "run", {**FAST, "beside": "ease"}, backbone="mf")
     body = card(run)
-    assert "popularity and of the matrix of ease + l3ae are added." in body
+    assert "popularity and of the matrix of ease + collective are added." in body
     for key in ("popularity", "weight", "chosen/backbone.ridge"):
         value = run.metrics[f"diagnostics/beside/{key}"]
         assert f"Validation chose `beside.{key.removeprefix('chosen/')}` = {value:g}." in body

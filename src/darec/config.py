@@ -33,7 +33,8 @@ BACKBONE: Final = "lightgcn"
 ALIGNMENT: Final = "none"
 MATRIX: Final = "ease"
 SPARSE_MATRIX: Final = "ease_sparse"
-SHAPE: Final = "l3ae"
+SHAPE: Final = "collective"
+TEXT_WEIGHT: Final = 1000.0
 ENTRIES: Final = 50
 POPULARITY: Final = "popularity"
 LARGEST_DENSE: Final = 30_000
@@ -199,7 +200,8 @@ class BesideConfig(Settings):
     ``ease_sparse`` keep 50 entries in each column, unless ``entries`` is set. ``ease`` has a dense matrix and is
     refused above 30,000 items; use ``ease_sparse`` for these."""
     alignment: SerializeAsAny[PartConfig] = Field(default=SHAPE, validate_default=True)
-    """How the text shapes the matrix."""
+    """How the text shapes the matrix. ``collective`` has a weight of 1000 here, unless another is set
+    (docs/studies/beside.md)."""
     weight: float | None = Field(None, ge=0, lt=1)
     """Weight of the matrix's scores, after they are scaled to the same spread as the trained scores. With null, it is
     chosen on the validation split; the candidates include 0."""
@@ -217,6 +219,9 @@ class BesideConfig(Settings):
     @field_validator("alignment", mode="before")
     @classmethod
     def _alignment(cls, value: Any) -> Any:
+        value = {"name": value} if isinstance(value, str) else value
+        if isinstance(value, Mapping) and value.get("name", SHAPE) == SHAPE:
+            value = {"weight": TEXT_WEIGHT, **value}
         return _part(value, ALIGNMENTS, SHAPE)
 
     @model_validator(mode="after")

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from darec.config import LARGEST_DENSE, MATRIX, SPARSE_MATRIX
+from darec.config import LARGEST_DENSE, MATRIX, SHAPE, SPARSE_MATRIX
 from darec.data.dataset import Dataset
 
 WIDTH = 256
@@ -31,7 +31,7 @@ def recommended(dataset: Dataset, *, text: bool) -> dict[str, Any]:
         "loss": {"name": "softmax", "n_negatives": 1024},
         "beside": {
             "backbone": {"name": MATRIX if dataset.n_items <= LARGEST_DENSE else SPARSE_MATRIX},
-            "alignment": {"name": "l3ae" if text else "none"},
+            "alignment": {"name": SHAPE if text else "none"},
         },
         "train": {"eval_every": 1, "patience": 4},
     }

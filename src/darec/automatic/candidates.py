@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
-from darec.config import LARGEST_DENSE, MATRIX, SHAPE, SPARSE_MATRIX, RunConfig, resolve_config
+from darec.config import LARGEST_DENSE, MATRIX, SPARSE_MATRIX, RunConfig, resolve_config
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError
 from darec.overrides import flatten
@@ -75,7 +75,7 @@ def make_candidates(
             )
     linear = MATRIX if dataset.n_items <= LARGEST_DENSE else SPARSE_MATRIX
     pairs = [(FLOOR, "none"), ("itemknn", "none"), (linear, "none")]
-    pairs += [(linear, SHAPE)] if text else []
+    pairs += [(linear, "l3ae")] if text else []
     made = []
     for backbone, alignment in pairs:
         parts = {"backbone": backbone, "alignment": alignment}

@@ -27,7 +27,7 @@ MODELS: Final = {
     "EASE + L3AE": ("ease", "l3ae", {}),
     "LightGCN": ("lightgcn", "none", SETTINGS),
     "LightGCN + DaRec": ("lightgcn", "darec", SETTINGS),
-    "the same beside EASE + L3AE": ("lightgcn", "darec", {**SETTINGS, "beside": "ease"}),
+    "the same beside EASE with text": ("lightgcn", "darec", {**SETTINGS, "beside": "ease"}),
 }
 """The compared models: backbone, alignment and settings of each, the simple ones first."""
 
