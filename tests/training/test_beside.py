@@ -198,6 +198,20 @@ def test_a_killed_sparse_matrix_goes_on(tmp_path: Path, monkeypatch: pytest.Monk
     np.testing.assert_array_equal(again.scorer.score(users), whole.scorer.score(users))
 
 
+def test_the_text_shapes_the_matrix_with_a_heavy_weight_unless_another_is_set() -> None:
+    def alignment(*overrides: str) -> Any:
+        beside = resolve_config({"beside": "ease"}, overrides=overrides).beside
+        assert beside is not None
+        return beside.alignment.model_dump()
+
+    heavy = {"name": "collective", "weight": 1000.0}
+    assert alignment() == alignment("beside.alignment=collective") == heavy
+    assert alignment("beside.alignment.weight=30")["weight"] == 30
+    assert alignment("beside.alignment=l3ae")["name"] == "l3ae"
+    alone = resolve_config({"backbone": "ease", "alignment": "collective"})
+    assert alone.alignment.model_dump()["weight"] == 30
+
+
 def test_few_entries_are_kept_unless_all_are_asked_for() -> None:
     def entries(**given: Any) -> Any:
         beside = resolve_config(
