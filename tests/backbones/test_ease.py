@@ -76,6 +76,19 @@ def test_stacked_rows_count_as_users():
     np.testing.assert_allclose(found, solve(stacked, Structure(), 3.0), atol=1e-6)
 
 
+def test_heavy_rows_do_not_make_the_system_ill_conditioned_in_float32():
+    rng = np.random.default_rng(0)
+    X = (rng.random((400, 300)) < 0.03).astype(float)
+    texts = 3 + rng.standard_normal(
+        (300, 6)
+    )  # all texts are alike, so one direction has nearly all the weight
+    rows = 1e4 * texts / np.linalg.norm(texts, axis=1, keepdims=True)
+    gram = X.T @ X + rows @ rows.T
+    expected = by_column(gram, gram, 0.5, np.zeros((300, 300)), np.zeros(300))
+    found = solve(sparse.csr_array(X), Structure(rows=torch.from_numpy(rows)), 0.5, torch.float32)
+    np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
 def test_an_added_matrix_is_mixed_in():
     text = item_matrix(FEATURES, 0.5)
     plain = solve(sparse.csr_array(X), Structure(), 3.0)

@@ -86,9 +86,12 @@ def solve(
 ) -> FloatArray:
     """The item-item matrix, [I, I] float32.
 
-    With R the ridge and W the lean as diagonal matrices, G = X'X (plus the structure's rows) and
+    With R the ridge and W the lean as diagonal matrices, G = X'X (plus F F' for the structure's rows F) and
     ``P = (G + R + W)^-1``, the solution without the condition on the diagonal is ``P (G + W C) = I - P (R + W) + P W
     C``. The condition subtracts P times a diagonal matrix.
+
+    The rows enter the inverse afterwards, by Woodbury's identity: inside it, heavy features would make the system so
+    ill-conditioned that float32 fails.
 
     Args:
         X: [U, I].
@@ -103,12 +106,11 @@ def solve(
     n = X.shape[1]
     lean, weight = (part.to(device, dtype) for part in penalties(structure, ridge, n))
     P = torch.from_numpy((X.T @ X).toarray()).to(device, dtype)
-    rows = None if structure.rows is None else structure.rows.to(device, dtype)
-    if rows is not None:
-        P.addmm_(rows, rows.T)
     P.diagonal().add_(weight)
     invert_(P, "solving the item-item matrix")
-    _check(P, X, rows, weight)
+    _check(P, X, weight)
+    if structure.rows is not None:
+        _add_rows(P, structure.rows.to(device, dtype))
     diagonal = P.diagonal().clone()
     if structure.target is None:
         P.mul_(-1 / diagonal)
@@ -127,13 +129,21 @@ def solve(
     return np.asarray(P.float().cpu().numpy())
 
 
-def _check(P: Tensor, X: sparse.csr_array, rows: Tensor | None, weight: Tensor) -> None:
+def _add_rows(P: Tensor, rows: Tensor) -> None:
+    """Replace P by ``(P^-1 + F F')^-1 = P - M (I + F'M)^-1 M'`` with ``M = P F``, where F [I, r] are the rows."""
+    M = P @ rows
+    inner = rows.double().T @ M.double()
+    inner.diagonal().add_(1)
+    factor = torch.linalg.cholesky((inner + inner.T) / 2)
+    Z = torch.linalg.solve_triangular(factor, M.double().T, upper=False).to(P)
+    P.addmm_(Z.T, Z, alpha=-1)
+
+
+def _check(P: Tensor, X: sparse.csr_array, weight: Tensor) -> None:
     """Check on a few columns that P is the inverse."""
     columns = torch.linspace(0, len(P) - 1, min(8, len(P)), device=P.device).long()
     some = P[:, columns]
     back = torch.from_numpy(X.T @ (X @ some.cpu().numpy())).to(P) + weight[:, None] * some
-    if rows is not None:
-        back += rows @ (rows.T @ some)
     back[columns, torch.arange(len(columns), device=P.device)] -= 1
     error = float(back.abs().max())
     if not error <= _TOLERANCE:
