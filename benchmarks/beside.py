@@ -34,7 +34,7 @@ SHAPES: Final[dict[str, dict[str, Any]]] = {
     **L3AE,
     **{
         f"collective, weight {weight}": {"alignment": "collective", "alignment.weight": weight}
-        for weight in (30, 1000, 3000)
+        for weight in (30, 1000)
     },
 }
 METRICS: Final = ("recall@20", "ndcg@20", "items/1of3/recall@20")
