@@ -106,6 +106,24 @@ def ways(run: Run, shapes: Mapping[str, Mapping[str, Any]], entries: Sequence[in
     return found
 
 
+def write(rows: list[dict[str, Any]], mark: str) -> None:
+    """Write the rows so far."""
+    write_result("beside" if mark == "beside" else f"beside_{mark}", {"rows": rows})
+    lines = [
+        "| data | scores | weight | ridge | valid Recall@20 | Recall@20 | over the tables | NDCG@20 "
+        "| least popular third |",
+        "|---" * 9 + "|",
+    ]
+    for row in rows:
+        ridge, weight = row.get("ridge"), row.get("weight") if "both" in row["way"] else None
+        lines.append(
+            f"| {row['data']} | {row['way']} | {'' if weight is None else f'{weight:g}'} | "
+            f"{'' if ridge is None else f'{ridge:g}'} | {row['valid']:.4f} | {row['recall@20']:.4f} | "
+            f"{percent(row['gain'])} | {row['ndcg@20']:.4f} | {row['items/1of3/recall@20']:.4f} |"
+        )
+    write_between(RESULTS.parents[1] / "docs" / "studies" / "beside.md", mark, "\n".join(lines))
+
+
 def main() -> None:
     """Measure and write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -134,21 +152,7 @@ def main() -> None:
                 }
             )
             print(rows[-1], flush=True)
-    mark = "shapes" if asked.shapes else "beside"
-    write_result("beside_shapes" if asked.shapes else "beside", {"rows": rows})
-    lines = [
-        "| data | scores | weight | ridge | valid Recall@20 | Recall@20 | over the tables | NDCG@20 "
-        "| least popular third |",
-        "|---" * 9 + "|",
-    ]
-    for row in rows:
-        ridge, weight = row.get("ridge"), row.get("weight") if "both" in row["way"] else None
-        lines.append(
-            f"| {row['data']} | {row['way']} | {'' if weight is None else f'{weight:g}'} | "
-            f"{'' if ridge is None else f'{ridge:g}'} | {row['valid']:.4f} | {row['recall@20']:.4f} | "
-            f"{percent(row['gain'])} | {row['ndcg@20']:.4f} | {row['items/1of3/recall@20']:.4f} |"
-        )
-    write_between(RESULTS.parents[1] / "docs" / "studies" / "beside.md", mark, "\n".join(lines))
+        write(rows, "shapes" if asked.shapes else "beside")
 
 
 if __name__ == "__main__":
