@@ -147,9 +147,19 @@ def measured(
 
 
 def added(
-    former: Mapping[str, Any], models: list[dict[str, Any]], gains: list[dict[str, Any]]
+    former: Mapping[str, Any],
+    models: list[dict[str, Any]],
+    gains: list[dict[str, Any]],
+    *,
+    replace: bool,
 ) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
     """The rows of a former call, and those of this one that are new or better on validation.
+
+    Args:
+        former: result of the former call.
+        models: rows of this one.
+        gains: rows of this one.
+        replace: whether all rows of this one stay.
 
     Raises:
         SystemExit: Our runs are not those of the former call, so its gains say nothing of them.
@@ -158,7 +168,7 @@ def added(
     stays = set(before) - {(row["data"], row["model"]) for row in models}
     for row in models:
         pair = row["data"], row["model"]
-        if pair not in before:
+        if replace or pair not in before:
             continue
         old = before[pair]
         if row["model"] == title(OURS):
@@ -312,6 +322,11 @@ def main() -> None:
         action="store_true",
         help="keep the rows of the former call that are not better now",
     )
+    parser.add_argument(
+        "--replace",
+        action="store_true",
+        help="keep the rows of the former call for models that this one lacks",
+    )
     parser.add_argument("--tables", action="store_true", help="only write the tables")
     options = parser.parse_args()
     torch.set_num_threads(1)
@@ -328,8 +343,9 @@ def main() -> None:
             print(name, flush=True)
             found = measured(name, pairs)
             models, gains = models + found[0], gains + found[1]
-        if options.renew:
-            models, gains = added(load_result("target"), models, gains)
+        if options.renew or options.replace:
+            former = load_result("target")
+            models, gains = added(former, models, gains, replace=options.replace)
         for row, p in zip(gains, holm(np.array([row["p"] for row in gains])), strict=True):
             row["p, Holm"] = float(p)
         write_result("target", {"models": models, "gains": gains})
