@@ -33,8 +33,8 @@ BACKBONE: Final = "lightgcn"
 ALIGNMENT: Final = "none"
 MATRIX: Final = "ease"
 SPARSE_MATRIX: Final = "ease_sparse"
-SHAPE: Final = "collective"
-TEXT_WEIGHT: Final = 1000.0
+SHAPES: Final = {MATRIX: "collective", SPARSE_MATRIX: "l3ae"}
+"""How the text shapes the matrix beside trained tables, by the backbone that gives the matrix."""
 ENTRIES: Final = 50
 POPULARITY: Final = "popularity"
 LARGEST_DENSE: Final = 30_000
@@ -155,6 +155,13 @@ class RunOptions(Settings):
     """Number of CPU threads; null is torch's own choice. Runs with equal seed and threads give identical results."""
 
 
+def _named(part: Any) -> Any:
+    """The name of a part that is given as a name, as settings or as a configuration; None if it has none."""
+    if isinstance(part, Mapping):
+        return part.get("name")
+    return part.name if isinstance(part, PartConfig) else part
+
+
 def _part(value: Any, registry: Registry, default: str) -> Any:
     """Validate the settings of one part with the ``Config`` of its class, which is found by name.
 
@@ -199,12 +206,21 @@ class BesideConfig(Settings):
     """The closed-form model that gives the matrix. With null, only popularity is added. The matrices of ``ease`` and
     ``ease_sparse`` keep 50 entries in each column, unless ``entries`` is set. ``ease`` has a dense matrix and is
     refused above 30,000 items; use ``ease_sparse`` for these."""
-    alignment: SerializeAsAny[PartConfig] = Field(default=SHAPE, validate_default=True)
-    """How the text shapes the matrix. ``collective`` has a weight of 1000 here, unless another is set
+    alignment: SerializeAsAny[PartConfig] = Field(default=SHAPES[MATRIX], validate_default=True)
+    """How the text shapes the matrix. The default is ``collective`` for ``ease``, and ``l3ae`` for ``ease_sparse``
     (docs/studies/beside.md)."""
     weight: float | None = Field(None, ge=0, lt=1)
     """Weight of the matrix's scores, after they are scaled to the same spread as the trained scores. With null, it is
     chosen on the validation split; the candidates include 0."""
+
+    @model_validator(mode="before")
+    @classmethod
+    def _shaped(cls, value: Any) -> Any:
+        given = value.get("alignment", {}) if isinstance(value, Mapping) else None
+        if not isinstance(given, Mapping):
+            return value
+        shape = SHAPES.get(_named(value.get("backbone")) or MATRIX, SHAPES[MATRIX])
+        return {**value, "alignment": {"name": shape, **given}}
 
     @field_validator("backbone", mode="before")
     @classmethod
@@ -219,10 +235,7 @@ class BesideConfig(Settings):
     @field_validator("alignment", mode="before")
     @classmethod
     def _alignment(cls, value: Any) -> Any:
-        value = {"name": value} if isinstance(value, str) else value
-        if isinstance(value, Mapping) and value.get("name", SHAPE) == SHAPE:
-            value = {"weight": TEXT_WEIGHT, **value}
-        return _part(value, ALIGNMENTS, SHAPE)
+        return _part(value, ALIGNMENTS, SHAPES[MATRIX])
 
     @model_validator(mode="after")
     def _closed(self) -> BesideConfig:
@@ -283,7 +296,8 @@ class RunConfig(Settings):
             others = {key: other for key, other in value.items() if key != "name"}
             backbone = others.get("backbone", {})
             if isinstance(backbone, Mapping):
-                return {**others, "backbone": {"name": value["name"], **backbone}}
+                backbone = {"name": value["name"], **backbone}
+            return {**others, "backbone": backbone}
         return value
 
     @field_validator("loss", mode="before")

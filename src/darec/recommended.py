@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from darec.config import LARGEST_DENSE, MATRIX, SHAPE, SPARSE_MATRIX
+from darec.config import LARGEST_DENSE, MATRIX, SHAPES, SPARSE_MATRIX
 from darec.data.dataset import Dataset
 
 WIDTH = 256
@@ -25,13 +25,14 @@ def recommended(dataset: Dataset, *, text: bool) -> dict[str, Any]:
         dataset: its size decides which linear model is used.
         text: whether there are language vectors.
     """
+    matrix = MATRIX if dataset.n_items <= LARGEST_DENSE else SPARSE_MATRIX
     return {
         "backbone": {"name": "lightgcn", "dim": WIDTH, "layers": 3},
         "alignment": {"name": "darec" if text else "none"},
         "loss": {"name": "softmax", "n_negatives": 1024},
         "beside": {
-            "backbone": {"name": MATRIX if dataset.n_items <= LARGEST_DENSE else SPARSE_MATRIX},
-            "alignment": {"name": SHAPE if text else "none"},
+            "backbone": {"name": matrix},
+            "alignment": {"name": SHAPES[matrix] if text else "none"},
         },
         "train": {"eval_every": 1, "patience": 4},
     }

@@ -198,18 +198,23 @@ def test_a_killed_sparse_matrix_goes_on(tmp_path: Path, monkeypatch: pytest.Monk
     np.testing.assert_array_equal(again.scorer.score(users), whole.scorer.score(users))
 
 
-def test_the_text_shapes_the_matrix_with_a_heavy_weight_unless_another_is_set() -> None:
+def test_how_the_text_shapes_the_matrix_depends_on_the_backbone_unless_it_is_named() -> None:
     def alignment(*overrides: str) -> Any:
-        beside = resolve_config({"beside": "ease"}, overrides=overrides).beside
+        beside = resolve_config(overrides=overrides).beside
         assert beside is not None
         return beside.alignment.model_dump()
 
-    heavy = {"name": "collective", "weight": 1000.0}
-    assert alignment() == alignment("beside.alignment=collective") == heavy
-    assert alignment("beside.alignment.weight=30")["weight"] == 30
-    assert alignment("beside.alignment=l3ae")["name"] == "l3ae"
-    alone = resolve_config({"backbone": "ease", "alignment": "collective"})
-    assert alone.alignment.model_dump()["weight"] == 30
+    assert (
+        alignment("beside=ease")["name"] == alignment("beside=popularity")["name"] == "collective"
+    )
+    sparse = alignment("beside=ease_sparse")
+    assert sparse["name"] == "l3ae", "heavy text needs all items as candidates"
+    assert alignment("beside.backbone=ease_sparse") == sparse
+    assert alignment("beside=ease", "beside.backbone=ease_sparse") == sparse
+    assert alignment("beside=ease", "beside.alignment.weight=7")["weight"] == 7
+    assert alignment("beside=ease_sparse", "beside.alignment.lean=7")["lean"] == 7
+    assert alignment("beside=ease", "beside.alignment=l3ae")["name"] == "l3ae"
+    assert alignment("beside=ease_sparse", "beside.alignment=collective")["name"] == "collective"
 
 
 def test_few_entries_are_kept_unless_all_are_asked_for() -> None:
