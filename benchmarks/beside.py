@@ -108,7 +108,9 @@ def ways(run: Run, shapes: Mapping[str, Mapping[str, Any]], entries: Sequence[in
 
 def write(rows: list[dict[str, Any]], mark: str) -> None:
     """Write the rows so far."""
-    write_result("beside" if mark == "beside" else f"beside_{mark}", {"rows": rows})
+    command = "python -m benchmarks.beside" + (" --shapes" if mark == "shapes" else "")
+    name = "beside_shapes" if mark == "shapes" else "beside"
+    write_result(name, {"command": command, "rows": rows})
     lines = [
         "| data | scores | weight | ridge | valid Recall@20 | Recall@20 | over the tables | NDCG@20 "
         "| least popular third |",
