@@ -33,7 +33,10 @@ BACKBONE: Final = "lightgcn"
 ALIGNMENT: Final = "none"
 MATRIX: Final = "ease"
 SPARSE_MATRIX: Final = "ease_sparse"
-SHAPES: Final = {MATRIX: "collective", SPARSE_MATRIX: "l3ae"}
+SHAPES: Final[Mapping[str, Mapping[str, Any]]] = {
+    MATRIX: {"name": "collective", "weight": None},
+    SPARSE_MATRIX: {"name": "l3ae"},
+}
 """How the text shapes the matrix beside trained tables, by the backbone that gives the matrix."""
 ENTRIES: Final = 50
 POPULARITY: Final = "popularity"
@@ -206,9 +209,11 @@ class BesideConfig(Settings):
     """The closed-form model that gives the matrix. With null, only popularity is added. The matrices of ``ease`` and
     ``ease_sparse`` keep 50 entries in each column, unless ``entries`` is set. ``ease`` has a dense matrix and is
     refused above 30,000 items; use ``ease_sparse`` for these."""
-    alignment: SerializeAsAny[PartConfig] = Field(default=SHAPES[MATRIX], validate_default=True)
-    """How the text shapes the matrix. The default is ``collective`` for ``ease``, and ``l3ae`` for ``ease_sparse``
-    (docs/studies/beside.md)."""
+    alignment: SerializeAsAny[PartConfig] = Field(
+        default=SHAPES[MATRIX]["name"], validate_default=True
+    )
+    """How the text shapes the matrix. The default is ``collective`` for ``ease``, with a weight that validation
+    chooses, and ``l3ae`` for ``ease_sparse`` (docs/studies/beside.md)."""
     weight: float | None = Field(None, ge=0, lt=1)
     """Weight of the matrix's scores, after they are scaled to the same spread as the trained scores. With null, it is
     chosen on the validation split; the candidates include 0."""
@@ -217,10 +222,12 @@ class BesideConfig(Settings):
     @classmethod
     def _shaped(cls, value: Any) -> Any:
         given = value.get("alignment", {}) if isinstance(value, Mapping) else None
+        given = {"name": given} if isinstance(given, str) else given
         if not isinstance(given, Mapping):
             return value
         shape = SHAPES.get(_named(value.get("backbone")) or MATRIX, SHAPES[MATRIX])
-        return {**value, "alignment": {"name": shape, **given}}
+        same = given.get("name", shape["name"]) == shape["name"]
+        return {**value, "alignment": {**shape, **given} if same else given}
 
     @field_validator("backbone", mode="before")
     @classmethod
@@ -235,7 +242,7 @@ class BesideConfig(Settings):
     @field_validator("alignment", mode="before")
     @classmethod
     def _alignment(cls, value: Any) -> Any:
-        return _part(value, ALIGNMENTS, SHAPES[MATRIX])
+        return _part(value, ALIGNMENTS, SHAPES[MATRIX]["name"])
 
     @model_validator(mode="after")
     def _closed(self) -> BesideConfig:

@@ -32,7 +32,7 @@ def recommended(dataset: Dataset, *, text: bool) -> dict[str, Any]:
         "loss": {"name": "softmax", "n_negatives": 1024},
         "beside": {
             "backbone": {"name": matrix},
-            "alignment": {"name": SHAPES[matrix] if text else "none"},
+            "alignment": SHAPES[matrix] if text else {"name": "none"},
         },
         "train": {"eval_every": 1, "patience": 4},
     }

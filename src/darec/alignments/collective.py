@@ -24,7 +24,7 @@ class CollectiveConfig(PartConfig):
 
     name: Literal["collective"] = "collective"
     """Name of the alignment."""
-    weight: Annotated[float | None, Range(1.0, 1000.0, log=True)] = Field(None, gt=0)
+    weight: Annotated[float | None, Range(1.0, 1000.0, log=True)] = Field(30.0, gt=0)
     """Weight of the squared error on a text feature, relative to that on a user, for text vectors of unit length. A
     large one finds more of the least popular items. With null, 1000 or 30 is chosen on the validation split. If the
     backbone's ridge is null too, the two go together: 1000 with a ridge of 100, and 30 with one of 1000."""
