@@ -118,27 +118,22 @@ def test_the_sentences_of_the_readme_have_the_figures_of_the_study() -> None:
         return fmean(other) / fmean(ours) if isinstance(ours, list) else ours / other
 
     assert "ahead of every rival that was measured at this width" in said
-    for data, ahead in (("toys", "by 11% on toys"), ("games", "4% on games")):
+    leads = {"toys": "by 11% on toys", "games": "4% on games", "steam": "3% on steam"}
+    for data, ahead in leads.items():
         gained, low, _ = best(study["gains"], data, "recall@20")["gain"]
         assert low > 0 and ahead in said and f"{100 * gained:.0f}%" in ahead
-    _, low, high = best(study["gains"], "steam", "recall@20")["gain"]
-    assert low < 0 < high and "**On steam it is level** with `contrastive`" in said
     gained, low, _ = best(study["gains"], "toys", tail)["gain"]
     assert low > 0 and f"{100 * gained:.0f}% more than the best rival on toys" in said
-    _, low, high = best(study["gains"], "steam", tail)["gain"]
-    assert low < 0 < high and "**On steam its lead is within chance" in said
-    rival = best(study["gains"], "games", tail)
-    lost, _, high = rival["gain"]
-    less = 100 * (1 - times("games", rival["rival"], "recall@20"))
+    steam, games = (best(study["gains"], data, tail) for data in ("steam", "games"))
+    assert min(steam["p, Holm"], games["p, Holm"]) > 0.05
+    less = 100 * (1 - times("games", games["rival"], "recall@20"))
+    assert games["rival"] == "ease + collective" and steam["rival"] == "itemknn"
     assert (
-        high < 0
-        and rival["rival"] == "ease + collective"
-        and (
-            f"the default has {-100 * lost:.0f}% less there than EASE with `collective`, "
-            f"which finds {less:.0f}% less over all items"
-        )
-        in said
-    )
+        "On steam and games the difference is not significant: "
+        f"it has {100 * steam['gain'][0]:.0f}% more than ItemKNN on steam, and "
+        f"**{-100 * games['gain'][0]:.0f}% less on games** than EASE with `collective`, "
+        f"which finds {less:.0f}% less over all items"
+    ) in said
     linear = [
         (name, row["model"])
         for name, kind, row in front_models(study["models"])
