@@ -34,7 +34,7 @@ ALIGNMENT: Final = "none"
 MATRIX: Final = "ease"
 SPARSE_MATRIX: Final = "ease_sparse"
 SHAPES: Final[Mapping[str, Mapping[str, Any]]] = {
-    MATRIX: {"name": "collective", "weight": None},
+    MATRIX: {"name": "collective", "weight": 1000.0},
     SPARSE_MATRIX: {"name": "l3ae"},
 }
 """How the text shapes the matrix beside trained tables, by the backbone that gives the matrix."""
@@ -212,8 +212,8 @@ class BesideConfig(Settings):
     alignment: SerializeAsAny[PartConfig] = Field(
         default=SHAPES[MATRIX]["name"], validate_default=True
     )
-    """How the text shapes the matrix. The default is ``collective`` for ``ease``, with a weight that validation
-    chooses, and ``l3ae`` for ``ease_sparse`` (docs/studies/beside.md)."""
+    """How the text shapes the matrix. The default is ``collective`` with a weight of 1000 for ``ease``, and
+    ``l3ae`` for ``ease_sparse`` (docs/studies/beside.md)."""
     weight: float | None = Field(None, ge=0, lt=1)
     """Weight of the matrix's scores, after they are scaled to the same spread as the trained scores. With null, it is
     chosen on the validation split; the candidates include 0."""

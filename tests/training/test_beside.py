@@ -204,9 +204,9 @@ def test_how_the_text_shapes_the_matrix_depends_on_the_backbone_unless_it_is_nam
         assert beside is not None
         return beside.alignment.model_dump()
 
-    chosen = {"name": "collective", "weight": None}
-    assert alignment("beside=ease") == alignment("beside=popularity") == chosen
-    assert alignment("beside=ease", "beside.alignment=collective") == chosen
+    heavy = {"name": "collective", "weight": 1000.0}
+    assert alignment("beside=ease") == alignment("beside=popularity") == heavy
+    assert alignment("beside=ease", "beside.alignment=collective") == heavy
     assert alignment("beside=ease", "beside.alignment.weight=7")["weight"] == 7
     assert alignment("beside=ease", "beside.alignment=l3ae")["name"] == "l3ae"
     alone = resolve_config({"backbone": "ease", "alignment": "collective"})
@@ -218,17 +218,6 @@ def test_how_the_text_shapes_the_matrix_depends_on_the_backbone_unless_it_is_nam
     assert alignment("beside=ease", "beside.backbone=ease_sparse") == sparse
     assert alignment("beside=ease_sparse", "beside.alignment.lean=7")["lean"] == 7
     assert alignment("beside=ease_sparse", "beside.alignment=collective")["weight"] == 30
-
-
-def test_the_text_weight_of_the_matrix_is_chosen_together_with_its_ridge() -> None:
-    data = tiny_dataset()
-    darec.encode_dataset(data, "tfidf", progress=False, options={"dim": 8})
-    run = fit(data, settings={"beside": "ease"})
-    found = [
-        run.metrics[f"diagnostics/beside/chosen/{key}"]
-        for key in ("backbone.ridge", "alignment.weight")
-    ]
-    assert found in ([100, 1000], [1000, 30])
 
 
 def test_few_entries_are_kept_unless_all_are_asked_for() -> None:

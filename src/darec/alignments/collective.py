@@ -5,7 +5,6 @@ EASE is solved on the interactions and the items' text stacked below them: each 
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -20,14 +19,11 @@ from darec.types import Interactions, TextTable
 class CollectiveConfig(PartConfig):
     """Settings of :class:`Collective`."""
 
-    tried: ClassVar[Mapping[str, tuple[float, ...]]] = {"weight": (1000.0, 30.0)}
-
     name: Literal["collective"] = "collective"
     """Name of the alignment."""
-    weight: Annotated[float | None, Range(1.0, 1000.0, log=True)] = Field(30.0, gt=0)
+    weight: Annotated[float, Range(1.0, 1000.0, log=True)] = Field(30.0, gt=0)
     """Weight of the squared error on a text feature, relative to that on a user, for text vectors of unit length. A
-    large one finds more of the least popular items. With null, 1000 or 30 is chosen on the validation split. If the
-    backbone's ridge is null too, the two go together: 1000 with a ridge of 100, and 30 with one of 1000."""
+    large one finds more of the least popular items."""
 
 
 class Collective(Alignment[CollectiveConfig]):
@@ -39,4 +35,4 @@ class Collective(Alignment[CollectiveConfig]):
     @classmethod
     def structure(cls, config: CollectiveConfig, text: TextTable, train: Interactions) -> Structure:
         """The weighted text features."""
-        return Structure(rows=(config.weight or 0.0) ** 0.5 * unit_text(text))
+        return Structure(rows=config.weight**0.5 * unit_text(text))
