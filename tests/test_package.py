@@ -65,19 +65,21 @@ def test_it_starts_without_what_takes_long_to_import(code: str) -> None:
 
 
 @pytest.mark.parametrize(
-    ("words", "most"), [(["-m", "darec", "--help"], 0.3), (["-c", "import darec"], 0.5)]
+    ("words", "most"), [(["-m", "darec", "--help"], 4), (["-c", "import darec"], 1)]
 )
 def test_it_starts_quickly(words: list[str], most: float) -> None:
-    """Seconds of the processor, the fewest of some tries, so that a busy machine does not matter."""
+    """Seconds of the processor against those of importing Typer, the fewest of some tries: any machine may be busy."""
 
-    def seconds() -> float:
+    def seconds(*words: str) -> float:
         before = os.times()
         subprocess.run([sys.executable, *words], stdout=subprocess.DEVNULL, check=True)
         after = os.times()
         used = zip(after[2:4], before[2:4], strict=True)
         return sum(now - then for now, then in used)
 
-    assert any(seconds() < most for _ in range(10))
+    tries = [(seconds(*words), seconds("-c", "import typer")) for _ in range(5)]
+    ours, typer = map(min, zip(*tries, strict=True))
+    assert ours < most * typer
 
 
 def test_it_is_typed_as_its_classifiers_say(project: dict[str, Any]) -> None:
