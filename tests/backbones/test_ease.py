@@ -12,7 +12,7 @@ from scipy import sparse
 import darec
 from darec.backbones.ease import largest, solve
 from darec.config import resolve_config
-from darec.errors import ConfigError
+from darec.errors import ConfigError, SingularError
 from darec.numerics.structure import Structure, item_matrix
 from darec.testing.closed_form import ClosedFormSuite
 from darec.testing.suites import tiny_text
@@ -87,6 +87,12 @@ def test_heavy_rows_do_not_make_the_system_ill_conditioned_in_float32():
     expected = by_column(gram, gram, 0.5, np.zeros((300, 300)), np.zeros(300))
     found = solve(sparse.csr_array(X), Structure(rows=torch.from_numpy(rows)), 0.5, torch.float32)
     np.testing.assert_allclose(found, expected, atol=2e-3)
+
+
+def test_rows_beyond_the_precision_are_refused_in_one_line():
+    rows = FEATURES * 1e200
+    with pytest.raises(SingularError, match=r"lower alignment\.weight, or raise backbone\.ridge"):
+        solve(sparse.csr_array(X), Structure(rows=rows), 3.0)
 
 
 def test_an_added_matrix_is_mixed_in():

@@ -134,7 +134,12 @@ def _add_rows(P: Tensor, rows: Tensor) -> None:
     M = P @ rows
     inner = rows.double().T @ M.double()
     inner.diagonal().add_(1)
-    factor = torch.linalg.cholesky((inner + inner.T) / 2)
+    factor, failed = torch.linalg.cholesky_ex((inner + inner.T) / 2)
+    if int(failed) or not bool(factor.isfinite().all()):
+        raise SingularError(
+            "the system of the item-item matrix is singular with text features of this weight: lower "
+            "alignment.weight, or raise backbone.ridge."
+        )
     Z = torch.linalg.solve_triangular(factor, M.double().T, upper=False).to(P)
     P.addmm_(Z.T, Z, alpha=-1)
 
