@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import argparse
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any, Final
 
 import numpy as np
@@ -48,6 +48,31 @@ def judged(scorer: Scorer, evaluators: dict[str, Evaluator]) -> dict[str, Evalua
 Ways = dict[str, tuple[dict[str, Evaluation], dict[str, Any]]]
 
 
+def matrices(
+    run: Run, shapes: Mapping[str, Mapping[str, Any]], entries: Sequence[int | None]
+) -> Iterator[tuple[str, MatrixScorer, dict[str, Any]]]:
+    """Every matrix: the name that the table shows, the scorer, its ridge and the seconds to solve it."""
+    for shape, settings in shapes.items():
+        settings = {"backbone": "ease", "text.encoder": run.config.text.encoder, **settings}
+        config, text = resolve_runtime(resolve_config(settings), run.dataset)
+        trainer = ClosedFormTrainer(config, run.dataset, text)
+        for candidate in trainer.candidates():
+            begun = time.perf_counter()
+            full = trainer.solve(candidate)
+            seconds = round(time.perf_counter() - begun, 1)
+            if not isinstance(full, MatrixScorer) or not isinstance(full.matrix, np.ndarray):
+                raise TypeError("EASE without entries ends in a dense matrix")
+            told = {"ridge": candidate.backbone.model_dump()["ridge"], "seconds": seconds}
+            for number in entries:
+                kept = f"{'all' if number is None else number} entries"
+                label = f"{shape}, {kept}" if len(shapes) > 1 else kept
+                if number is None:
+                    yield label, full, told
+                else:
+                    some = largest(full.matrix, number)
+                    yield label, MatrixScorer(some, full.histories, full.ties), told
+
+
 def ways(run: Run, shapes: Mapping[str, Mapping[str, Any]], entries: Sequence[int | None]) -> Ways:
     """Each way to score, judged on both splits, and what validation chose for it.
 
@@ -64,45 +89,18 @@ def ways(run: Run, shapes: Mapping[str, Mapping[str, Any]], entries: Sequence[in
     found: Ways = {"tables alone": (judged(run.scorer, evaluators), {})}
     of_tables = spread(run.scorer, data)
     best: dict[str, float] = {}
-    for shape, settings in shapes.items():
-        settings = {"backbone": "ease", "text.encoder": run.config.text.encoder, **settings}
-        config, text = resolve_runtime(resolve_config(settings), data)
-        trainer = ClosedFormTrainer(config, data, text)
-        for candidate in trainer.candidates():
-            begun = time.perf_counter()
-            full = trainer.solve(candidate)
-            seconds = time.perf_counter() - begun
-            if not isinstance(full, MatrixScorer) or not isinstance(full.matrix, np.ndarray):
-                raise TypeError("EASE without entries ends in a dense matrix")
-            matrices = {
-                number: full
-                if number is None
-                else MatrixScorer(largest(full.matrix, number), full.histories, full.ties)
-                for number in entries
-            }
-            ridge = candidate.backbone.model_dump()["ridge"]
-            for number, matrix in matrices.items():
-                kept = f"{'all' if number is None else number} entries"
-                label = ", ".join([*([shape] if len(shapes) > 1 else []), kept])
-                ratio = of_tables / spread(matrix, data)
-                scorers: dict[str, dict[float, Scorer]] = {
-                    f"matrix alone, {label}": {0.0: matrix},
-                    f"both, {label}": {
-                        weight: added(run.scorer, matrix, weight, ratio) for weight in WEIGHTS
-                    },
-                }
-                for name, choices in scorers.items():
-                    for weight, scorer in choices.items():
-                        judge = evaluators["valid"].evaluate(scorer, ("recall",))
-                        value = judge.summary()["recall@20"]
-                        if value > best.get(name, -1.0):
-                            best[name] = value
-                            chosen = {
-                                "ridge": ridge,
-                                "weight": weight,
-                                "seconds": round(seconds, 1),
-                            }
-                            found[name] = judged(scorer, evaluators), chosen
+    for label, matrix, told in matrices(run, shapes, entries):
+        ratio = of_tables / spread(matrix, data)
+        choices: list[tuple[str, float, Scorer]] = [(f"matrix alone, {label}", 0.0, matrix)]
+        choices += [
+            (f"both, {label}", weight, added(run.scorer, matrix, weight, ratio))
+            for weight in WEIGHTS
+        ]
+        for name, weight, scorer in choices:
+            value = evaluators["valid"].evaluate(scorer, ("recall",)).summary()["recall@20"]
+            if value > best.get(name, -1.0):
+                best[name] = value
+                found[name] = judged(scorer, evaluators), {**told, "weight": weight}
     return found
 
 

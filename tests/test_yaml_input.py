@@ -10,8 +10,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 
-from darec.config import parse_override, resolve_config
+from darec.config import resolve_config
 from darec.errors import ConfigError
+from darec.overrides import parse_override
 from darec.yaml_input import MOST_BYTES, parse_yaml, read_yaml
 
 SCALARS = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False) | st.text()

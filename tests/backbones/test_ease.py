@@ -79,9 +79,8 @@ def test_stacked_rows_count_as_users():
 def test_heavy_rows_do_not_make_the_system_ill_conditioned_in_float32():
     rng = np.random.default_rng(0)
     X = (rng.random((400, 300)) < 0.03).astype(float)
-    texts = 3 + rng.standard_normal(
-        (300, 6)
-    )  # all texts are alike, so one direction has nearly all the weight
+    # all texts are alike, so one direction has nearly all the weight
+    texts = 3 + rng.standard_normal((300, 6))
     rows = 1e4 * texts / np.linalg.norm(texts, axis=1, keepdims=True)
     gram = X.T @ X + rows @ rows.T
     expected = by_column(gram, gram, 0.5, np.zeros((300, 300)), np.zeros(300))

@@ -26,7 +26,7 @@ from darec.backbones.closed_form import (
 from darec.dimensions import Range
 from darec.errors import SingularError
 from darec.memory import require_memory
-from darec.numerics.inverse import invert_
+from darec.numerics.inverse import factored, invert_
 from darec.numerics.structure import Structure
 from darec.progress import counted
 from darec.scoring import MatrixScorer
@@ -131,16 +131,11 @@ def solve(
 
 def _add_rows(P: Tensor, rows: Tensor) -> None:
     """Replace P by ``(P^-1 + F F')^-1 = P - M (I + F'M)^-1 M'`` with ``M = P F``, where F [I, r] are the rows."""
-    M = P @ rows
-    inner = rows.double().T @ M.double()
+    M = (P @ rows).double()
+    inner = rows.double().T @ M
     inner.diagonal().add_(1)
-    factor, failed = torch.linalg.cholesky_ex((inner + inner.T) / 2)
-    if int(failed) or not bool(factor.isfinite().all()):
-        raise SingularError(
-            "the system of the item-item matrix is singular with text features of this weight: lower "
-            "alignment.weight, or raise backbone.ridge."
-        )
-    Z = torch.linalg.solve_triangular(factor, M.double().T, upper=False).to(P)
+    factor = factored((inner + inner.T) / 2, "lower alignment.weight, or raise backbone.ridge")
+    Z = torch.linalg.solve_triangular(factor, M.T, upper=False).to(P)
     P.addmm_(Z.T, Z, alpha=-1)
 
 

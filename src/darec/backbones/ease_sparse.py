@@ -28,10 +28,10 @@ from darec.backbones.closed_form import (
     penalties,
 )
 from darec.dimensions import Choice, Range
-from darec.errors import SingularError
 from darec.memory import require_memory
 from darec.numerics.candidates import Candidates
 from darec.numerics.gram import Gram, gram_bytes
+from darec.numerics.inverse import factored
 from darec.numerics.structure import Structure
 from darec.processes import Group
 from darec.progress import counted
@@ -151,12 +151,7 @@ class _Problem:
             moments += features @ structure.rows[item]
         if structure.target is not None:
             moments += self.lean[at] * structure.target.column(at, item)
-        factor, failed = torch.linalg.cholesky_ex(system)
-        if int(failed):
-            raise SingularError(
-                "the system of the item-item matrix is singular or not positive definite: raise the ridge."
-            )
-        solved = torch.cholesky_solve(moments[:, None], factor)[:, 0]
+        solved = torch.cholesky_solve(moments[:, None], factored(system))[:, 0]
         if structure.added is not None:
             solved *= 1 - structure.share
             solved += structure.share * structure.added.column(at, item)

@@ -36,6 +36,25 @@ def invert_(matrix: Tensor, doing: str = "inverting", leaf: int = LEAF) -> None:
         next(steps)
 
 
+def factored(matrix: Tensor, mend: str = "raise the ridge") -> Tensor:
+    """The lower Cholesky factor of a system of the item-item matrix, [n, n].
+
+    Args:
+        matrix: [n, n], symmetric.
+        mend: the end of the message.
+
+    Raises:
+        SingularError: the matrix is not positive definite.
+    """
+    factor: Tensor
+    factor, failed = torch.linalg.cholesky_ex(matrix)
+    if int(failed) or not bool(factor.diagonal().isfinite().all()):
+        raise SingularError(
+            f"the system of the item-item matrix is singular or not positive definite: {mend}."
+        )
+    return factor
+
+
 def _count(n: int, leaf: int) -> int:
     half = n // 2
     return 1 if n <= leaf else _count(half, leaf) + _count(n - half, leaf) + 4
@@ -44,11 +63,7 @@ def _count(n: int, leaf: int) -> int:
 def _invert(matrix: Tensor, leaf: int) -> Iterator[None]:
     n = len(matrix)
     if n <= leaf:
-        factor, failed = torch.linalg.cholesky_ex(matrix)
-        if int(failed) or not bool(factor.diagonal().isfinite().all()):
-            raise SingularError(
-                "the system of the item-item matrix is singular or not positive definite: raise the ridge."
-            )
+        factor = factored(matrix)
         one = torch.eye(n, dtype=matrix.dtype, device=matrix.device)
         factor = torch.linalg.solve_triangular(factor, one, upper=False)
         torch.mm(factor.T, factor, out=matrix)
