@@ -30,7 +30,8 @@ SETTINGS: dict[str, Any] = {
 def fit(data: Any = None, **more: Any) -> Any:
     data = data or tiny_dataset()
     settings = {**SETTINGS, **more.pop("settings", {})}
-    return darec.fit(data, settings=settings, text=tiny_text(data), progress=False, **more)
+    more = {"text": tiny_text(data), **more}
+    return darec.fit(data, settings=settings, progress=False, **more)
 
 
 def test_scores_are_the_tables_and_the_matrix_in_the_given_share() -> None:
@@ -204,9 +205,9 @@ def test_how_the_text_shapes_the_matrix_depends_on_the_backbone_unless_it_is_nam
         assert beside is not None
         return beside.alignment.model_dump()
 
-    heavy = {"name": "collective", "weight": 1000.0}
-    assert alignment("beside=ease") == alignment("beside=popularity") == heavy
-    assert alignment("beside=ease", "beside.alignment=collective") == heavy
+    chosen = {"name": "collective", "weight": None}
+    assert alignment("beside=ease") == alignment("beside=popularity") == chosen
+    assert alignment("beside=ease", "beside.alignment=collective") == chosen
     assert alignment("beside=ease", "beside.alignment.weight=7")["weight"] == 7
     assert alignment("beside=ease", "beside.alignment=l3ae")["name"] == "l3ae"
     alone = resolve_config({"backbone": "ease", "alignment": "collective"})
@@ -218,6 +219,24 @@ def test_how_the_text_shapes_the_matrix_depends_on_the_backbone_unless_it_is_nam
     assert alignment("beside=ease", "beside.backbone=ease_sparse") == sparse
     assert alignment("beside=ease_sparse", "beside.alignment.lean=7")["lean"] == 7
     assert alignment("beside=ease_sparse", "beside.alignment=collective")["weight"] == 30
+
+
+@pytest.mark.parametrize(("useful", "weight"), [(True, 1000), (False, 0)])
+def test_validation_leaves_useless_text_out_of_the_matrix(useful: bool, weight: float) -> None:
+    data = tiny_dataset(200, 80, items_per_user=5 if useful else 20)  # few clicks, or many
+    text = tiny_text(data)  # noise
+    if useful:
+        text = replace(text, items=np.eye(4, dtype=np.float32)[np.arange(data.n_items) % 4])
+    fixed = {"alignment": "none", "beside.popularity": 0, "beside.weight": 0.5}
+    run = fit(data, text=text, settings=fixed)
+    assert run.metrics["diagnostics/beside/chosen/alignment.weight"] == weight
+    ridge = run.metrics["diagnostics/beside/chosen/backbone.ridge"]
+    assert ridge == (100 if useful else 1000)
+
+    asked = {"beside.alignment.weight": 1000} if useful else {"beside.alignment": "none"}
+    again = fit(data, text=text, settings={**fixed, **asked, "beside.backbone.ridge": ridge})
+    users = np.arange(data.n_users)
+    np.testing.assert_allclose(run.scorer.score(users), again.scorer.score(users), rtol=1e-5)
 
 
 def test_few_entries_are_kept_unless_all_are_asked_for() -> None:

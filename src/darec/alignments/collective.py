@@ -5,6 +5,7 @@ EASE is solved on the interactions and the items' text stacked below them: each 
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
@@ -19,11 +20,15 @@ from darec.types import Interactions, TextTable
 class CollectiveConfig(PartConfig):
     """Settings of :class:`Collective`."""
 
+    tried: ClassVar[Mapping[str, tuple[float, ...]]] = {"weight": (1000.0, 0.0)}
+
     name: Literal["collective"] = "collective"
     """Name of the alignment."""
-    weight: Annotated[float, Range(1.0, 1000.0, log=True)] = Field(30.0, gt=0)
+    weight: Annotated[float | None, Range(1.0, 1000.0, log=True)] = Field(30.0, ge=0)
     """Weight of the squared error on a text feature, relative to that on a user, for text vectors of unit length. A
-    large one finds more of the least popular items."""
+    large one finds more of the least popular items, and 0 leaves the text out. With null, 1000 or 0 is chosen on the
+    validation split. If the backbone's ridge is null too, the two go together: 1000 with a ridge of 100, and 0 with one
+    of 1000."""
 
 
 class Collective(Alignment[CollectiveConfig]):
@@ -35,4 +40,6 @@ class Collective(Alignment[CollectiveConfig]):
     @classmethod
     def structure(cls, config: CollectiveConfig, text: TextTable, train: Interactions) -> Structure:
         """The weighted text features."""
+        if not config.weight:
+            return Structure()
         return Structure(rows=config.weight**0.5 * unit_text(text))

@@ -15,7 +15,7 @@ from darec.settings import Settings
 MATRIX: Final = "ease"
 SPARSE_MATRIX: Final = "ease_sparse"
 SHAPES: Final[Mapping[str, Mapping[str, Any]]] = {
-    MATRIX: {"name": "collective", "weight": 1000.0},
+    MATRIX: {"name": "collective", "weight": None},
     SPARSE_MATRIX: {"name": "l3ae"},
 }
 """How the text shapes the matrix beside trained tables, by the backbone that gives the matrix."""
@@ -41,8 +41,8 @@ class BesideConfig(Settings):
     ``ease_sparse`` keep 50 entries in each column, unless ``entries`` is set. ``ease`` has a dense matrix and is
     refused above 30,000 items; use ``ease_sparse`` for these."""
     alignment: SerializeAsAny[PartConfig] = Field(default={}, validate_default=True)
-    """How the text shapes the matrix. The default is ``collective`` with a weight of 1000 for ``ease``, and
-    ``l3ae`` for ``ease_sparse`` (docs/studies/beside.md)."""
+    """How the text shapes the matrix. For ``ease`` the default is ``collective`` with a weight of 1000, or of 0 if
+    validation prefers a matrix without text; for ``ease_sparse`` it is ``l3ae`` (docs/studies/beside.md)."""
     weight: float | None = Field(None, ge=0, lt=1)
     """Weight of the matrix's scores, after they are scaled to the same spread as the trained scores. With null, it is
     chosen on the validation split; the candidates include 0."""
