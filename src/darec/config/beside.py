@@ -52,20 +52,15 @@ class BesideConfig(Settings):
     def _backbone(cls, value: Any) -> Any:
         if value is None:
             return None
-        value = {"name": value} if isinstance(value, str) else value
-        if isinstance(value, Mapping) and value.get("name", MATRIX) in (MATRIX, SPARSE_MATRIX):
-            value = {"entries": ENTRIES, **value}
-        return validated_part(value, BACKBONES, MATRIX)
+        few = {"entries": ENTRIES}
+        return validated_part(value, BACKBONES, MATRIX, {MATRIX: few, SPARSE_MATRIX: few})
 
     @field_validator("alignment", mode="before")
     @classmethod
     def _alignment(cls, value: Any, others: ValidationInfo) -> Any:
         matrix = getattr(others.data.get("backbone"), "name", MATRIX)
         shape = SHAPES.get(matrix, SHAPES[MATRIX])
-        value = {"name": value} if isinstance(value, str) else value
-        if isinstance(value, Mapping) and value.get("name", shape["name"]) == shape["name"]:
-            value = {**shape, **value}
-        return validated_part(value, ALIGNMENTS, shape["name"])
+        return validated_part(value, ALIGNMENTS, shape["name"], {shape["name"]: shape})
 
     @model_validator(mode="after")
     def _closed(self) -> BesideConfig:

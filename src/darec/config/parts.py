@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from pydantic import BaseModel
@@ -30,11 +31,22 @@ class PartConfig(Settings):
     """Name of the part in the registry."""
 
 
-def validated_part(value: Any, registry: Registry, default: str) -> Any:
+def validated_part(
+    value: Any,
+    registry: Registry,
+    default: str,
+    usual: Mapping[str, Mapping[str, Any]] = MappingProxyType({}),
+) -> Any:
     """Validate the settings of one part with the ``Config`` of its class, which is found by name.
 
     ``preset`` is replaced by the settings that the part declares under that name. Settings given explicitly override
     them.
+
+    Args:
+        value: a name, settings, or a configuration.
+        registry: the parts of this kind.
+        default: the name, if none is given.
+        usual: settings in place of the part's own defaults, by its name.
     """
     if isinstance(value, str):
         value = {"name": value}
@@ -55,4 +67,5 @@ def validated_part(value: Any, registry: Registry, default: str) -> Any:
                 f"{registry.kind} {value['name']!r}: unknown preset {preset!r}: {known}"
             )
         value = {**config.presets[preset], **value}
+    value = {**usual.get(value["name"], {}), **value}
     return validated(config, value, prefix=registry.kind)
