@@ -49,6 +49,9 @@ class RankingLoss:
         config: the loss and its settings.
         sampler: source of negatives.
         layout: how the tables are divided among processes.
+
+    Attributes:
+        temperature: the temperature of sampled softmax. If the configuration has none, it is set before training.
     """
 
     def __init__(
@@ -57,6 +60,7 @@ class RankingLoss:
         self.config = config
         self.sampler = sampler
         self.layout = layout
+        self.temperature = getattr(config, "temperature", None) or 1.0
 
     def batch(
         self,
@@ -114,7 +118,7 @@ class RankingLoss:
             users, positives, negatives = (
                 F.normalize(rows, dim=1) for rows in (users, positives, negatives)
             )
-        users = users / self.config.temperature
+        users = users / self.temperature
         loss = sampled_softmax_loss(
             (users * positives).sum(1), users @ negatives.T, batch.log_weight, batch.blocked
         )

@@ -1,9 +1,9 @@
 """The recommended settings, which are used if no backbone and no alignment is named. They are the best in the studies.
 
 They train LightGCN at a width of 256 by sampled softmax, with DaRec if there are language vectors. The scores of
-popularity and of a linear item-item model are added, with weights chosen on validation (docs/which-model.md,
-docs/studies/target.md). For comparisons under the papers' protocol, name the parts: their own defaults follow the
-papers.
+popularity and of a linear item-item model are added. Their weights and the temperature are chosen on validation
+(docs/which-model.md, docs/studies/target.md). For comparisons under the papers' protocol, name the parts: their own
+defaults follow the papers.
 """
 
 from __future__ import annotations
@@ -29,7 +29,7 @@ def recommended(dataset: Dataset, *, text: bool) -> dict[str, Any]:
     return {
         "backbone": {"name": "lightgcn", "dim": WIDTH, "layers": 3},
         "alignment": {"name": "darec" if text else "none"},
-        "loss": {"name": "softmax", "n_negatives": 1024},
+        "loss": {"name": "softmax", "n_negatives": 1024, "temperature": None},
         "beside": {
             "backbone": {"name": matrix},
             "alignment": SHAPES[matrix] if text else {"name": "none"},

@@ -15,7 +15,7 @@ from darec.errors import ConfigError
 from darec.scoring import AddedScorer, TableScorer
 from darec.testing.suites import tiny_text
 from darec.testing.worlds import tiny_dataset
-from darec.training.beside import SHARES, TOLERANCE, WEIGHTS, BesideTrainer, spread
+from darec.training.beside import OF_MATRIX, SHARES, TOLERANCE, WEIGHTS, BesideTrainer, spread
 from darec.types import Interactions
 
 SETTINGS: dict[str, Any] = {
@@ -69,11 +69,12 @@ def test_scores_are_the_tables_and_the_matrix_in_the_given_share() -> None:
 def tried(run: Any, name: str) -> dict[float, float]:
     """The validation values of the weights that were tried, which are the first ones until two are clearly worse."""
     key = f"diagnostics/beside/{name}@"
-    found = {w: run.metrics[f"{key}{w:g}"] for w in WEIGHTS if f"{key}{w:g}" in run.metrics}
-    assert tuple(found) == WEIGHTS[: len(found)] and len(found) > 2
+    weights = WEIGHTS if name == "popularity" else OF_MATRIX
+    found = {w: run.metrics[f"{key}{w:g}"] for w in weights if f"{key}{w:g}" in run.metrics}
+    assert tuple(found) == weights[: len(found)] and len(found) > 2
     values = [*found.values()]
     worse = [value < (1 - 2 * TOLERANCE) * max(values) for value in values]
-    assert len(found) == len(WEIGHTS) or worse[-2:] == [True, True]
+    assert len(found) == len(weights) or worse[-2:] == [True, True]
     return found
 
 

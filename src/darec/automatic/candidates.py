@@ -19,8 +19,6 @@ RECOMMENDED: Final = "recommended"
 CHANGES: Final[tuple[Mapping[str, Any], ...]] = (
     {"alignment": "none"},
     {"alignment": "none", "beside.alignment": "none"},
-    {"loss.temperature": 0.15},
-    {"loss.temperature": 0.3},
     {"backbone.dim": 64},
     {"loss": "bpr"},
     {"loss.n_negatives": 256},

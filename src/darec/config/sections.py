@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import Mapping
+from typing import Annotated, ClassVar, Literal
 
 from pydantic import Field
 
@@ -11,7 +12,17 @@ from darec.limits import LARGEST_SEED, MOST_EPOCHS, MOST_THREADS
 from darec.settings import Settings
 
 
-class BPRConfig(Settings):
+class LossConfig(Settings):
+    """Base of the configuration of a ranking loss.
+
+    Attributes:
+        tried: candidate values of settings that may be null.
+    """
+
+    tried: ClassVar[Mapping[str, tuple[float, ...]]] = {}
+
+
+class BPRConfig(LossConfig):
     """Bayesian personalised ranking (Rendle et al. 2009, eq. 4), with one uniform negative for each positive.
 
     Scores are inner products.
@@ -21,8 +32,10 @@ class BPRConfig(Settings):
     """Name of the loss."""
 
 
-class SoftmaxConfig(Settings):
+class SoftmaxConfig(LossConfig):
     """Sampled softmax over negatives shared by the batch (Wu et al. 2022, SSM, eq. 5)."""
+
+    tried: ClassVar[Mapping[str, tuple[float, ...]]] = {"temperature": (0.1, 0.15, 0.2, 0.3)}
 
     name: Literal["softmax"] = "softmax"
     """Name of the loss."""
@@ -32,8 +45,9 @@ class SoftmaxConfig(Settings):
     """With negatives=uniform: number of negatives drawn for each batch."""
     log_q: bool = False
     """Correct each negative's logit by the log of its expected number of draws (Yi et al. 2019)."""
-    temperature: Annotated[float, Range(0.05, 0.5, log=True)] = Field(0.2, gt=0)
-    """The scores are divided by the temperature."""
+    temperature: Annotated[float | None, Range(0.05, 0.5, log=True)] = Field(0.2, gt=0)
+    """The scores are divided by the temperature. With null, one epoch is trained with each of 0.1, 0.15, 0.2 and 0.3,
+    and training begins anew with the one that is best on the validation split."""
     similarity: Literal["cosine", "dot"] = "cosine"
     """Whether training and recommendation score by cosine or by inner product."""
 

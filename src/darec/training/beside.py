@@ -35,6 +35,8 @@ from darec.types import IntArray, TextTable
 
 WEIGHTS: Final = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 0.85)
 """Candidates in this order, if no weight is given, until two in a row are clearly worse; 0 adds nothing."""
+OF_MATRIX: Final = (0.0, 0.02, 0.03, 0.05, 0.07, *WEIGHTS[2:])
+"""The same for the matrix, whose few large entries change a list already with a small weight."""
 FEW: Final = (0.0, 0.1, 0.2, 0.4, 0.7)
 """Candidates after the first epoch, for the validation after each epoch."""
 TOLERANCE: Final = 0.005
@@ -172,7 +174,7 @@ class BesideTrainer:
             solved = matrix.solve(config)
             ratio = self._ratio(wide, spread(solved, self.dataset))
             with self.reporter, self.reporter.preparing():
-                one = self._add("the matrix", tables, solved, ratio, self.beside.weight)
+                one = self._add("the matrix", tables, solved, ratio, self.beside.weight, OF_MATRIX)
             if best is None or one.value > best.value:
                 best, settings = one, chosen(matrix.config, config) | matrix.told
         assert best is not None  # there is at least one candidate

@@ -188,7 +188,7 @@ def with_chosen(config: RunConfig, metrics: Mapping[str, float], prefix: str = "
         prefix: of the keys that :func:`chosen` gave.
     """
     update = {}
-    for section in ("backbone", "alignment"):
+    for section in ("backbone", "alignment", "loss"):
         part = getattr(config, section)
         keys = {
             setting: f"diagnostics/{prefix}chosen/{section}.{setting}" for setting in part.tried

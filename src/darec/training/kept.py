@@ -8,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from copy import deepcopy
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -68,6 +69,20 @@ class Kept:
             elif self.group.leads:
                 best = self._read_best(self.folder / "model.safetensors")
         self.model.load_state_dict(_renamed(self.divided.handed(best), "model/", ""))
+
+    @contextmanager
+    def undone(self) -> Iterator[None]:
+        """A context whose training is undone at its end: weights, optimiser and generators are as before."""
+        weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
+        optimizer = deepcopy(self.optimizer.state_dict())
+        states = {name: one.get_state() for name, one in self.generators.items()}
+        try:
+            yield
+        finally:
+            self.model.load_state_dict(weights)
+            self.optimizer.load_state_dict(optimizer)
+            for name, state in states.items():
+                self.generators[name].set_state(state)
 
     def save(self, state: TrainState) -> None:
         """Write a checkpoint of everything that the next epoch depends on."""

@@ -32,6 +32,9 @@ class Reporter:
     def step(self, epoch: int, done: int, total: int) -> None:
         """Called after each step with the epoch (from 1) and the number of its finished steps."""
 
+    def tried(self, key: str, candidate: float, metric: str, value: float) -> None:
+        """Called after one epoch with a candidate value of a setting, with its value on validation data."""
+
     def sampled(self, users: int, total: int, half_width: float) -> None:
         """Called before :meth:`evaluated` if a sample of users is evaluated, with half of the interval of the value."""
 
@@ -113,6 +116,13 @@ class ConsoleReporter(Reporter):
             completed=(epoch - 1) * total + done,
             total=self.epochs * total,
         )
+
+    def tried(self, key: str, candidate: float, metric: str, value: float) -> None:
+        """Show the candidate and its value; on a plain stream, print a line."""
+        note = f"one epoch with {key}={candidate:g}: valid {metric} {value:.4f}{self._sample}"
+        self.progress.update(self.task, note=note)
+        if not self.console.is_terminal:
+            self.console.print(f"{self.label}: {note}", soft_wrap=True)
 
     def sampled(self, users: int, total: int, half_width: float) -> None:
         """Show the interval beside the value."""

@@ -145,6 +145,8 @@ class Trainer:
         """
         if resume:
             self.state = self.kept.newest() or self.state
+        if None in self.config.loss.model_dump().values():
+            self._choose_temperature()
         history = History(self.folder, self.state.epoch, tensorboard=self.tensorboard)
         train, state = self.config.train, self.state
         saved = time.monotonic()
@@ -188,7 +190,7 @@ class Trainer:
                 validate=self.evaluator is not None,
                 judged=self.judged,
             )
-        state.diagnostics |= told
+        state.diagnostics |= told | {f"chosen/{key}": one for key, one in state.chosen.items()}
         return state
 
     def scorer(self) -> TableScorer:
@@ -244,9 +246,32 @@ class Trainer:
                 )
         return losses
 
-    def _evaluate(self, losses: dict[str, float], history: History, started: float) -> None:
-        """Validate, store the best weights and log. Without validation the last weights are the best."""
-        state = self.state
+    def _choose_temperature(self) -> None:
+        """Train one epoch with each candidate temperature, and keep the best one. A resumed run has chosen already."""
+        key, monitor = "loss.temperature", self.config.train.monitor
+        if key not in self.state.chosen:
+            started, values = time.perf_counter(), {}
+            with self.reporter:
+                for candidate in self.config.loss.tried["temperature"]:
+                    self.state = TrainState()
+                    self.model.ranking.temperature = candidate
+                    with self.kept.undone():
+                        self.train_epoch()
+                        value, _ = self._validated()
+                    values[candidate] = -math.inf if value is None else value
+                    self.reporter.tried(key, candidate, monitor, values[candidate])
+                    if self.group.told(time.monotonic() >= self.deadline):
+                        break
+            best = max(values, key=lambda candidate: values[candidate])
+            spent = time.perf_counter() - started
+            self.state = TrainState(chosen={key: best}, total_seconds=spent)
+        self.model.ranking.temperature = self.state.chosen[key]
+
+    def _validated(self) -> tuple[float | None, dict[str, float]]:
+        """The validation value of the current weights, the same for all processes, and diagnostics.
+
+        The value is None without validation.
+        """
         monitor = self.config.train.monitor
         encoded = self.model.encoded()
         value: float | None = None
@@ -259,7 +284,12 @@ class Trainer:
                 diagnostics = told_sample(self.reporter, found, monitor, self.dataset)
         if encoded is not None:
             diagnostics = self.model.diagnostics(encoded) | diagnostics
-        value = self.group.told(value)
+        return self.group.told(value), diagnostics
+
+    def _evaluate(self, losses: dict[str, float], history: History, started: float) -> None:
+        """Validate, store the best weights and log. Without validation the last weights are the best."""
+        state, monitor = self.state, self.config.train.monitor
+        value, diagnostics = self._validated()
         state.total_seconds += time.perf_counter() - started
         state.stale += 1
         self._check_lock()
