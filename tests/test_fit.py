@@ -295,7 +295,7 @@ def test_the_settings_that_are_measured_are_the_recommended_ones() -> None:
     base = recommended(tiny_dataset(), text=True)
     assert resolve_config(file=file) == resolve_config(base=base)
     wide = resolve_config(file=file.with_name("wide.yaml"))
-    tables = resolve_config(
-        base={**base, "alignment": "none", "beside": {"backbone": None, "niche": 0}}
-    )
+    given = {"alignment": "none", "beside": {"backbone": None, "niche": 0}}
+    given["loss"] = base["loss"] | {"temperature": 0.2}
+    tables = resolve_config(base={**base, **given})
     assert wide == tables
