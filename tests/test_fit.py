@@ -281,6 +281,8 @@ def test_without_parts_the_recommended_settings_hold() -> None:
     beside = config.beside
     assert beside is not None and beside.backbone is not None and beside.alignment.name == "none"
     darec.encode_dataset(data, "tfidf", progress=False, options={"dim": 8})
+    assert config.loss.model_dump()["temperature"] == 0.2
+    assert fit(data).config.loss.model_dump()["temperature"] is None
     reads = fit(data, loss="bpr")
     assert (reads.config.alignment.name, reads.config.loss.name) == ("darec", "bpr")
     assert reads.config.beside is not None and reads.config.beside.alignment.name == "collective"
