@@ -56,13 +56,19 @@ def fitted(out: Path, size: int, shards: Shards | None = None, **changes: Any) -
 
 @pytest.mark.parametrize("shards", SHARDS)
 def test_a_run_of_two_is_that_of_one(shards: Shards, tmp_path: Path) -> None:
-    changes = {"alignment": "darec", "beside": {"backbone": None, "popularity": 0.2}}
+    changes: dict[str, Any] = {
+        "alignment": "darec",
+        "beside": {"backbone": None, "popularity": 0.2},
+        "loss.temperature": None,
+    }
     (alone,) = fitted(tmp_path / "one", 1, **changes)
     leader, other = fitted(tmp_path / "two", 2, shards, **changes)
     for run in (leader, other):
         assert run.path is not None and run.metrics["processes"] == 2
         assert run.metrics["bytes_sent_per_step"] > 0
         assert run.metrics["parameters"] == alone.metrics["parameters"]
+        chosen = "diagnostics/chosen/loss.temperature"
+        assert run.metrics[chosen] == alone.metrics[chosen]
         for name in ("test/recall@5", "valid/recall@5", "best_epoch"):
             assert run.metrics[name] == pytest.approx(alone.metrics[name], rel=0.02)
     assert (leader.about["processes"], leader.about["layout"]) == (2, shards)
