@@ -35,7 +35,7 @@ class BPRConfig(LossConfig):
 class SoftmaxConfig(LossConfig):
     """Sampled softmax over negatives shared by the batch (Wu et al. 2022, SSM, eq. 5)."""
 
-    tried: ClassVar[Mapping[str, tuple[float, ...]]] = {"temperature": (0.1, 0.15, 0.2, 0.3)}
+    tried: ClassVar[Mapping[str, tuple[float, ...]]] = {"temperature": (0.12, 0.2, 0.3)}
 
     name: Literal["softmax"] = "softmax"
     """Name of the loss."""
@@ -46,7 +46,7 @@ class SoftmaxConfig(LossConfig):
     log_q: bool = False
     """Correct each negative's logit by the log of its expected number of draws (Yi et al. 2019)."""
     temperature: Annotated[float | None, Range(0.05, 0.5, log=True)] = Field(0.2, gt=0)
-    """The scores are divided by the temperature. With null, one epoch is trained with each of 0.1, 0.15, 0.2 and 0.3,
+    """The scores are divided by the temperature. With null, one epoch is trained with each of 0.12, 0.2 and 0.3,
     and training begins anew with the one that is best on the validation split."""
     similarity: Literal["cosine", "dot"] = "cosine"
     """Whether training and recommendation score by cosine or by inner product."""

@@ -1,0 +1,75 @@
+"""What the temperature of the loss changes, and whether one epoch shows it.
+
+Called as ``python -m benchmarks.temperature NAME=FOLDER ...``. Reads the finished runs of sweeps over
+``loss.temperature`` or of comparisons, several of one data set's NAME as one. Writes the table of
+docs/studies/temperature.md.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+from pathlib import Path
+from typing import Any
+
+from benchmarks.common import RESULTS, write_between, write_result
+from benchmarks.target_32 import METRICS
+from darec.config import resolve_config
+
+Row = dict[str, Any]
+
+
+def read(name: str, folder: Path) -> list[Row]:
+    """A row for each finished run of a folder."""
+    rows = []
+    for run in sorted((folder / "runs").iterdir()):
+        if not (run / "metrics.json").is_file():
+            continue
+        config = resolve_config(file=run / "config.yaml")
+        metrics = json.loads((run / "metrics.json").read_text())
+        first = json.loads((run / "history.jsonl").read_text().partition("\n")[0])
+        rows.append(
+            {
+                "data": name,
+                "alignment": config.alignment.name,
+                "temperature": config.loss.model_dump()["temperature"],
+                "seed": config.options.seed,
+                "first": first["valid/recall@20"],
+                "best": metrics["valid/recall@20"],
+                "epochs": metrics["best_epoch"],
+                "popularity": metrics["diagnostics/beside/popularity"],
+                **{metric: metrics[f"test/{metric}"] for metric in METRICS.values()},
+            }
+        )
+    return sorted(rows, key=lambda row: row["temperature"])
+
+
+def table(rows: list[Row]) -> str:
+    """Markdown: every temperature on every data set."""
+    head = ["data", "temperature", "valid after one epoch", "valid at the best epoch", "that epoch"]
+    head += ["weight of popularity", *METRICS]
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    for row in rows:
+        cells = [row["data"], f"{row['temperature']:g}", f"{row['first']:.4f}"]
+        cells += [f"{row['best']:.4f}", str(row["epochs"]), f"{row['popularity']:g}"]
+        cells += [f"{row[metric]:.4f}" for metric in METRICS.values()]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def main() -> None:
+    """Read, and write."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("folders", nargs="+", metavar="NAME=FOLDER")
+    found: dict[str, list[Row]] = {}
+    for argument in parser.parse_args().folders:
+        name, _, folder = argument.partition("=")
+        found.setdefault(name, []).extend(read(name, Path(folder)))
+    rows = [row for part in found.values() for row in sorted(part, key=lambda r: r["temperature"])]
+    write_result("temperature", {"rows": rows})
+    page = RESULTS.parents[1] / "docs" / "studies" / "temperature.md"
+    write_between(page, "temperature", table(rows))
+
+
+if __name__ == "__main__":
+    main()
