@@ -67,6 +67,18 @@ def test_evaluate_repeats_the_figures_of_training(
     assert "@3" in table and "@20" not in table and "items by popularity" in table
 
 
+def test_the_summary_names_what_validation_chose(
+    shop: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert call("train", shop / "data", "--out", tmp_path / "r", *FAST) == 0
+    metrics = json.loads((tmp_path / "r" / "metrics.json").read_text())
+    shown = capsys.readouterr().out
+    temperature = metrics["diagnostics/chosen/loss.temperature"]
+    assert f"loss.temperature {temperature:g} was best after one epoch" in shown
+    weight = metrics["diagnostics/beside/weight"]
+    assert f"the matrix of ease + collective with {weight:g}" in shown
+
+
 def test_recommend_in_three_formats(run: Path, capsys: pytest.CaptureFixture[str]) -> None:
     user = ["recommend", run, "--user", "u1", "-k", "4"]
     assert call(*user, "--format", "json") == 0

@@ -282,6 +282,9 @@ def _print(run: Run) -> None:
     console.print(
         f"best epoch {run.metrics['best_epoch']} of {run.metrics['epochs']}, {cost}", soft_wrap=True
     )
+    temperature = run.metrics.get("diagnostics/chosen/loss.temperature")
+    if temperature is not None:
+        console.print(f"loss.temperature {temperature:g} was best after one epoch", soft_wrap=True)
     beside = run.config.beside
     if beside is not None:
         weights = {
