@@ -1,8 +1,8 @@
 """What the temperature of the loss changes, and whether one epoch shows it.
 
 Called as ``python -m benchmarks.temperature NAME=FOLDER ...``. Reads the finished runs of sweeps over
-``loss.temperature`` or of comparisons, several of one data set's NAME as one. Writes the table of
-docs/studies/temperature.md.
+``loss.temperature`` or of comparisons, several of one data set's NAME as one. Writes the tables of
+docs/studies/temperature.md: of tables without a matrix, and of the default, with a fixed temperature and a chosen one.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.common import RESULTS, write_between, write_result
+from benchmarks.target import spread
 from benchmarks.target_32 import METRICS
 from darec.config import resolve_config
 
@@ -26,12 +27,14 @@ def read(name: str, folder: Path) -> list[Row]:
         if not (run / "metrics.json").is_file():
             continue
         config = resolve_config(file=run / "config.yaml")
+        assert config.beside is not None  # the settings of these runs add popularity
         metrics = json.loads((run / "metrics.json").read_text())
         first = json.loads((run / "history.jsonl").read_text().partition("\n")[0])
         rows.append(
             {
                 "data": name,
-                "alignment": config.alignment.name,
+                "matrix": config.beside.backbone is not None,
+                "chosen": metrics.get("diagnostics/chosen/loss.temperature"),
                 "temperature": config.loss.model_dump()["temperature"],
                 "seed": config.options.seed,
                 "first": first["valid/recall@20"],
@@ -41,7 +44,7 @@ def read(name: str, folder: Path) -> list[Row]:
                 **{metric: metrics[f"test/{metric}"] for metric in METRICS.values()},
             }
         )
-    return sorted(rows, key=lambda row: row["temperature"])
+    return rows
 
 
 def table(rows: list[Row]) -> str:
@@ -57,6 +60,23 @@ def table(rows: list[Row]) -> str:
     return "\n".join(lines)
 
 
+def defaults(rows: list[Row]) -> str:
+    """Markdown: the default with each setting of the temperature, means and standard deviations over seeds."""
+    head = ["data", "temperature", "seeds", *METRICS]
+    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    groups: dict[tuple[str, str], list[Row]] = {}
+    for row in rows:
+        kind = f"{row['temperature']:g}" if row["temperature"] else "chosen"
+        groups.setdefault((row["data"], kind), []).append(row)
+    for (data, kind), group in groups.items():
+        taken = sorted({row["chosen"] for row in group if row["chosen"]})
+        note = f" ({', '.join(f'{one:g}' for one in taken)})" if taken else ""
+        cells = [data, kind + note, str(len(group))]
+        cells += [spread([row[metric] for row in group]) for metric in METRICS.values()]
+        lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def main() -> None:
     """Read, and write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -65,10 +85,15 @@ def main() -> None:
     for argument in parser.parse_args().folders:
         name, _, folder = argument.partition("=")
         found.setdefault(name, []).extend(read(name, Path(folder)))
-    rows = [row for part in found.values() for row in sorted(part, key=lambda r: r["temperature"])]
+    rows = [
+        row
+        for part in found.values()
+        for row in sorted(part, key=lambda row: row["temperature"] or 1.0)
+    ]
     write_result("temperature", {"rows": rows})
     page = RESULTS.parents[1] / "docs" / "studies" / "temperature.md"
-    write_between(page, "temperature", table(rows))
+    write_between(page, "temperature", table([row for row in rows if not row["matrix"]]))
+    write_between(page, "default", defaults([row for row in rows if row["matrix"]]))
 
 
 if __name__ == "__main__":
