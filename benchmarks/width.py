@@ -111,7 +111,9 @@ def draw(rows: list[Row], name: str) -> str:
 
 
 def _same(rows: list[Row], key: str) -> bool:
-    """Whether all models have the same figure at each width, within 1%: their lines would hide each other."""
+    """Whether several models have the same figure at each width, within 1%: their lines would hide each other."""
+    if len({row["model"] for row in rows}) < 2:
+        return False
     found: dict[int, list[float]] = defaultdict(list)
     for row in rows:
         found[row["width"]].append(row[key])
