@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 import shutil
-import threading
+import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -125,20 +126,30 @@ def test_a_reader_sees_one_of_the_two_while_it_is_overwritten(tmp_path: Path) ->
     both = [tiny_dataset(seed=seed) for seed in (0, 1)]
     prints = {dataset.fingerprint() for dataset in both}
     both[0].save(tmp_path / "shop")
-    done = threading.Event()
 
     def write() -> None:
         for turn in range(20):
             both[turn % 2].save(tmp_path / "shop", overwrite=True)
-        done.set()
 
-    writer = threading.Thread(target=write)
-    writer.start()
     seen = set()
-    while not done.is_set():
-        seen.add(Dataset.load(tmp_path / "shop").fingerprint())
-    writer.join()
+    with ThreadPoolExecutor(1) as pool:
+        writing = pool.submit(write)
+        while not writing.done():
+            seen.add(Dataset.load(tmp_path / "shop").fingerprint())
+        writing.result()
     assert seen <= prints
+
+
+def test_a_writer_waits_for_a_reader_that_finishes_a_replacement(tmp_path: Path) -> None:
+    tiny_dataset().save(tmp_path / "shop")
+    new = tiny_dataset(seed=1)
+    with ThreadPoolExecutor(1) as pool:
+        with locked(tmp_path / "shop"):
+            writing = pool.submit(lambda: new.save(tmp_path / "shop", overwrite=True))
+            time.sleep(0.1)
+            assert not writing.done()
+        writing.result()
+    assert Dataset.load(tmp_path / "shop").fingerprint() == new.fingerprint()
 
 
 def test_two_writers_are_one_and_a_refusal(tmp_path: Path) -> None:

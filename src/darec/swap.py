@@ -22,6 +22,9 @@ Read = TypeVar("Read")
 MARKER: Final = "manifest.json"
 NEXT: Final = ".next"
 WAIT: Final = 20.0  # seconds to wait for the moves of another process, which take milliseconds
+READER: Final = (
+    1.0  # seconds that a writer waits for a reader, which locks the folder to finish such moves
+)
 
 
 @contextmanager
@@ -37,7 +40,7 @@ def replacing(folder: Path, check: Callable[[], None]) -> Iterator[Path]:
     Raises:
         FolderError: another process writes the folder, or it cannot be written.
     """
-    with locked(folder) as lock:
+    with locked(folder, READER) as lock:
         _finish(folder)
         check()
         partial = partial_of(folder / NEXT[1:])
