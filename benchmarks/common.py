@@ -6,14 +6,14 @@ import json
 import platform
 import statistics
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from darec.alignments.base import AlignmentInputs
-from darec.config import BPRConfig
+from darec.config import BPRConfig, RunConfig, resolve_config
 from darec.data.dataset import Dataset
 from darec.data.sampling import Sampler
 from darec.graph import Graph
@@ -99,6 +99,18 @@ def write_result(name: str, result: Mapping[str, Any]) -> None:
     RESULTS.mkdir(exist_ok=True)
     (RESULTS / f"{name}.json").write_text(json.dumps(full, indent=2) + "\n")
     print(json.dumps(full, indent=2))
+
+
+def finished(comparison: Path) -> Iterator[tuple[Path, RunConfig, dict[str, Any]]]:
+    """Folder, settings and metrics of each finished run of a comparison or sweep."""
+    for folder in sorted((comparison / "runs").iterdir()):
+        metrics = folder / "metrics.json"
+        if metrics.is_file():
+            yield (
+                folder,
+                resolve_config(file=folder / "config.yaml"),
+                json.loads(metrics.read_text()),
+            )
 
 
 def load_result(name: str) -> dict[str, Any]:

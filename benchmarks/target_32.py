@@ -11,7 +11,6 @@ as they were measured last, and are corrected with the new ones.
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -21,10 +20,9 @@ from typing import Any, Final
 
 import numpy as np
 
-from benchmarks.common import RESULTS, percent, renewed, write_between, write_result
+from benchmarks.common import RESULTS, finished, percent, renewed, write_between, write_result
 from darec.compare.figures import Gain
 from darec.compare.gains import gains_over
-from darec.config import resolve_config
 from darec.evaluation.result import Evaluation
 from darec.evaluation.significance import holm
 from darec.registry import BACKBONES
@@ -53,14 +51,11 @@ class Trained:
 def read(comparison: Path) -> dict[Pair, dict[int, Trained]]:
     """The finished runs by pair and seed. ``SystemExit``: a pair was trained with several settings."""
     found: dict[Pair, dict[int, Trained]] = defaultdict(dict)
-    for folder in sorted((comparison / "runs").iterdir()):
-        if not (folder / "metrics.json").is_file():
-            continue
-        config = resolve_config(file=folder / "config.yaml")
+    for folder, config, metrics in finished(comparison):
         pair, seed = (config.backbone.name, config.alignment.name), config.options.seed
         if seed in found[pair]:
             raise SystemExit(f"{pair} with seed {seed} was trained twice: delete one of them.")
-        found[pair][seed] = Trained(folder, json.loads((folder / "metrics.json").read_text()))
+        found[pair][seed] = Trained(folder, metrics)
     return found
 
 

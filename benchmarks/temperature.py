@@ -12,10 +12,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import RESULTS, write_between, write_result
+from benchmarks.common import RESULTS, finished, write_between, write_result
 from benchmarks.target import spread
 from benchmarks.target_32 import METRICS
-from darec.config import resolve_config
 from darec.recommended import WIDTH
 
 Row = dict[str, Any]
@@ -24,14 +23,10 @@ Row = dict[str, Any]
 def read(name: str, folder: Path) -> list[Row]:
     """A row for each finished run of a folder that has tables of the recommended width."""
     rows = []
-    for run in sorted((folder / "runs").iterdir()):
-        if not (run / "metrics.json").is_file():
-            continue
-        config = resolve_config(file=run / "config.yaml")
+    for run, config, metrics in finished(folder):
         assert config.beside is not None  # the settings of these runs add popularity
         if config.backbone.model_dump()["dim"] != WIDTH:
             continue
-        metrics = json.loads((run / "metrics.json").read_text())
         first = json.loads((run / "history.jsonl").read_text().partition("\n")[0])
         rows.append(
             {

@@ -8,16 +8,14 @@ stored bytes against the width, a line a model. With several seeds a figure is t
 from __future__ import annotations
 
 import argparse
-import json
 import statistics
 from collections import defaultdict
 from itertools import cycle
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.common import RESULTS, load_result, write_between, write_result
+from benchmarks.common import RESULTS, finished, load_result, write_between, write_result
 from benchmarks.target_32 import METRICS
-from darec.config import resolve_config
 from darec.report.drawing import COLOURS, GREY, empty_panels, legend, svg
 
 Row = dict[str, Any]
@@ -28,11 +26,7 @@ COSTS: Final = {"seconds to fit": "seconds", "MB": "mb"}
 def read(name: str, sweep: Path) -> list[Row]:
     """A row for each finished run of a sweep."""
     rows = []
-    for folder in sorted((sweep / "runs").iterdir()):
-        if not (folder / "metrics.json").is_file():
-            continue
-        config = resolve_config(file=folder / "config.yaml")
-        metrics = json.loads((folder / "metrics.json").read_text())
+    for folder, config, metrics in finished(sweep):
         backbone, alignment = config.backbone.name, config.alignment.name
         rows.append(
             {

@@ -21,6 +21,11 @@ class LossConfig(Settings):
 
     tried: ClassVar[Mapping[str, tuple[float, ...]]] = {}
 
+    @property
+    def undecided(self) -> bool:
+        """Whether a setting is null, so that training chooses it."""
+        return any(getattr(self, setting) is None for setting in self.tried)
+
 
 class BPRConfig(LossConfig):
     """Bayesian personalised ranking (Rendle et al. 2009, eq. 4), with one uniform negative for each positive.

@@ -40,7 +40,7 @@ def check_config(config: RunConfig, dataset: Dataset, *, validate: bool = True) 
                 f"the split {name!r} has no interactions, and a model needs both for training and early stopping: "
                 "import the data with another split."
             )
-    if not validate and None in config.loss.model_dump().values():
+    if not validate and config.loss.undecided:
         raise ConfigError("loss.temperature is null, and nothing is validated: set a number.")
     resolve_device(config.options.device, config.options.precision)
     _check_closed_forms(config, dataset.n_items)

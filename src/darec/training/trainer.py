@@ -145,7 +145,7 @@ class Trainer:
         """
         if resume:
             self.state = self.kept.newest() or self.state
-        if None in self.config.loss.model_dump().values():
+        if self.config.loss.undecided:
             self._choose_temperature()
         history = History(self.folder, self.state.epoch, tensorboard=self.tensorboard)
         train, state = self.config.train, self.state
