@@ -1,16 +1,19 @@
 """What popularity and a matrix add to trained tables: ``python -m benchmarks.popularity NAME=RUN ...``.
 
 RUN is a finished run with popularity and a matrix beside its tables. Its parts are scored alone and added one after the
-other: popularity with each weight, and with the run's own weight without it for shares of users with a niche taste. The
-table goes into docs/studies/popularity.md.
+other: popularity with each weight, and with the run's own weight without it for shares of users with a niche taste. A
+second table has forms of popularity beside the tables and the matrix. Both go into docs/studies/popularity.md.
 """
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 
+import numpy as np
 import torch
+from torch import Tensor
 
 from benchmarks.common import RESULTS, load_result, percent, write_between, write_result
 from darec.compare.gains import gain
@@ -23,6 +26,12 @@ from darec.training.weighing import added, spread
 SHARES: Final = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 WEIGHTS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 METRICS: Final = ("recall@20", "ndcg@20", "items/1of3/recall@20")
+FORMS: Final[Mapping[str, Callable[[Tensor], Tensor]]] = {
+    "log(1 + n)": lambda n: n.log1p(),
+    "log(1 + n / mean n)": lambda n: (n / n.mean()).log1p(),
+    "log(1 + n / 4 mean n)": lambda n: (n / (4 * n.mean())).log1p(),
+}
+"""Of the number n of each item's training users. The second is that of ``darec train``."""
 
 
 def ways(run: Run) -> dict[str, tuple[float | None, Scorer]]:
@@ -80,6 +89,60 @@ def measured(name: str, run: Run) -> list[dict[str, Any]]:
     return rows
 
 
+def of_forms(name: str, run: Run) -> list[dict[str, Any]]:
+    """A row for each form and weight of popularity beside the run's tables and matrix, on validation."""
+    data, whole = run.dataset, run.scorer
+    if not isinstance(whole, AddedScorer):
+        raise SystemExit(f"{run.path}: validation chose the tables alone.")
+    tables = whole.scorers[0]
+    parts = [
+        (one, weight)
+        for one, weight in zip(whole.scorers, whole.weights, strict=True)
+        if not isinstance(one, PopularityScorer)
+    ]
+    base: Scorer = AddedScorer([one for one, _ in parts], [weight for _, weight in parts])
+    judge = Evaluator(data.valid, data.train, data.train, (20,), user_groups=0)
+    counts, wide = torch.from_numpy(data.train.item_degree).float(), spread(tables, data)
+    rows: list[dict[str, Any]] = []
+    for form, values in FORMS.items():
+        one = PopularityScorer(data.n_users, values(counts), data.items.tie_order)
+        ratio = wide / spread(one, data)
+        for weight in WEIGHTS:
+            found = judge.evaluate(added(base, one, weight, ratio), ("recall",)).summary()
+            rows.append(
+                {"data": name, "form": form, "weight": weight}
+                | {f"valid/{metric}": found[metric] for metric in (METRICS[0], METRICS[2])}
+            )
+            print(rows[-1], flush=True)
+    return rows
+
+
+def table_of_forms(rows: list[dict[str, Any]]) -> str:
+    """Markdown: for each weight of the first form, what every form finds of the least popular third at that recall.
+
+    It is interpolated between the weights up to the one with the highest recall.
+    """
+    first, *others = FORMS
+    lines = [f"| data | weight of {first} | valid Recall@20 | its least popular third | "]
+    lines[0] += " | ".join(f"that of {form}" for form in others) + " |"
+    lines.append("|---" * (4 + len(others)) + "|")
+    overall, rare = (f"valid/{METRICS[at]}" for at in (0, 2))
+    for name in dict.fromkeys(row["data"] for row in rows):
+        here = [row for row in rows if row["data"] == name]
+        for row in (row for row in here if row["form"] == first):
+            cells = [f"{row['weight']:g}", f"{row[overall]:.4f}", f"{row[rare]:.4f}"]
+            for form in others:
+                curve = [row for row in here if row["form"] == form]
+                recall = np.array([row[overall] for row in curve])
+                rising = slice(0, int(recall.argmax()) + 1)
+                tail = np.array([row[rare] for row in curve])[rising]
+                there = np.interp(row[overall], recall[rising], tail, np.nan, np.nan)
+                known = f"{there:.4f} ({there / row[rare] - 1:+.0%})"
+                cells.append("not reached" if np.isnan(there) else known)
+            lines.append(f"| {name} | " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
 def table(rows: list[dict[str, Any]]) -> str:
     """Markdown."""
     lines = [
@@ -103,15 +166,18 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.tables:
-        rows = load_result("popularity")["rows"]
+        result = load_result("popularity")
+        rows, forms = result["rows"], result["forms"]
     else:
-        rows = []
+        rows, forms = [], []
         for argument in options.runs:
             name, _, folder = argument.partition("=")
-            rows += measured(name, Run.load(folder))
-        write_result("popularity", {"rows": rows})
+            run = Run.load(folder)
+            rows, forms = rows + measured(name, run), forms + of_forms(name, run)
+        write_result("popularity", {"rows": rows, "forms": forms})
     document = RESULTS.parents[1] / "docs" / "studies" / "popularity.md"
     write_between(document, "popularity", table(rows))
+    write_between(document, "forms", table_of_forms(forms))
 
 
 if __name__ == "__main__":

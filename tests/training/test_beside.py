@@ -12,6 +12,7 @@ import pytest
 import darec
 from darec.config import resolve_config
 from darec.errors import ConfigError
+from darec.evaluation.evaluate import validator
 from darec.scoring import AddedScorer, TableScorer
 from darec.testing.suites import tiny_text
 from darec.testing.worlds import tiny_dataset
@@ -117,17 +118,26 @@ def test_popularity_is_weighed_on_validation_first_and_the_matrix_after_it() -> 
     assert then[figures["diagnostics/beside/weight"]] == figures["valid/recall@5"]
 
 
-def test_of_many_users_all_judge_popularity_and_some_judge_the_matrix(
+def test_of_many_users_some_choose_the_matrix_and_all_choose_the_weights(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     whole = fit(settings={"beside": "ease"}).metrics
+    judges: list[int] = []
+
+    def drawn(dataset: Any, k: int, users: Any) -> Any:
+        judges.append(len(users))
+        return validator(dataset, k, users)
+
     monkeypatch.setattr("darec.training.beside._SAMPLE", 10)
+    monkeypatch.setattr("darec.training.beside.validator", drawn)
     found = fit(settings={"beside": "ease"}).metrics
-    judged_by_all = [key for key in found if key.startswith("diagnostics/beside/popularity@")]
-    assert len(judged_by_all) > 2
-    for key in [*judged_by_all, "diagnostics/beside/niche"]:
+    assert judges == [10]
+    same = [key for key in found if key.startswith("diagnostics/beside/popularity@")]
+    assert len(same) > 2
+    for key in [*same, "diagnostics/beside/niche", "diagnostics/beside/valid@0"]:
         assert found[key] == whole[key]
-    assert found["diagnostics/beside/valid@0"] != whole["diagnostics/beside/valid@0"]
+    weight = found["diagnostics/beside/weight"]
+    assert found[f"diagnostics/beside/valid@{weight:g}"] == found["valid/recall@5"]
 
 
 def test_popularity_that_tells_no_item_from_another_changes_nothing() -> None:

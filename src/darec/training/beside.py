@@ -5,16 +5,17 @@ every relation between two items, which a linear item-item model has. Their scor
 spread of the scores to which it is added, and its weight is chosen on the validation split: first that of popularity,
 which is also used in the validation after each epoch, then that of the matrix. Of weights that are nearly as good as
 the best, the one with the smallest part of popularity is chosen: the least popular items gain more by it than others
-lose. For the same reason users with a niche taste get no popularity, as many as the validation split allows. Both
-decide how much of the least popular items is found, so all users judge them on whom epochs are judged.
+lose. For the same reason users with a niche taste get no popularity, as many as the validation split allows. Weights
+are chosen on all users on whom epochs are validated, and the best of several matrices on a sample of them.
 """
 
 from __future__ import annotations
 
 import math
 import time
+from collections.abc import Callable
 from dataclasses import replace
-from functools import cached_property
+from functools import cached_property, partial
 from typing import Any, Final
 
 import numpy as np
@@ -105,7 +106,7 @@ class BesideTrainer:
         ratio = self._ratio(spread(tables, self.dataset), self._spread_of_popularity)
         with self.reporter, self.reporter.preparing():
             given = self.beside.popularity
-            found = self._add(POPULARITY, self.judge, tables, self.popularity, ratio, given)
+            found = self._add(POPULARITY, tables, self.popularity, ratio, given, self.judge)
             told = {"popularity": found.weight} | found.told("popularity")
             if found.weight:
                 found, told["niche"] = self._sparing(found, tables, ratio)
@@ -155,18 +156,26 @@ class BesideTrainer:
     def _with_matrix(
         self, matrix: ClosedFormTrainer, tables: Scorer
     ) -> tuple[Weighed, dict[str, float]]:
-        """The tables with the best of the matrices added, and the settings of that."""
+        """The tables with the best of the matrices added, and the settings of that.
+
+        With many users, a sample of them chooses the matrix, and all choose the weight of the chosen one.
+        """
         wide = spread(tables, self.dataset)
         best: Weighed | None = None
+        kept: Callable[[Evaluator | None], Weighed] | None = None
         settings: dict[str, float] = {}
         for config in matrix.candidates():
             solved = matrix.solve(config)
             ratio = self._ratio(wide, spread(solved, self.dataset))
+            weigh = partial(self._add, MATRIX, tables, solved, ratio, self.beside.weight)
             with self.reporter, self.reporter.preparing():
-                one = self._add(MATRIX, self.sample, tables, solved, ratio, self.beside.weight)
+                one = weigh(self.sample)
             if best is None or one.value > best.value:
-                best, settings = one, chosen(matrix.config, config) | matrix.told
-        assert best is not None  # there is at least one candidate
+                best, kept, settings = one, weigh, chosen(matrix.config, config) | matrix.told
+        assert best is not None and kept is not None  # there is at least one candidate
+        if self.sample is not self.judge:
+            with self.reporter, self.reporter.preparing():
+                best = kept(self.judge)
         return best, settings
 
     def _with_popularity(self, tables: Scorer) -> Scorer:
@@ -178,28 +187,28 @@ class BesideTrainer:
             return tables
         ratio = self._ratio(spread(tables, self.dataset), self._spread_of_popularity)
         if state.popularity is None:
-            found = self._add(AFTER_AN_EPOCH, self.sample, tables, self.popularity, ratio, None)
+            found = self._add(AFTER_AN_EPOCH, tables, self.popularity, ratio, None, self.sample)
             state.popularity = found.weight
         return added(tables, self.popularity, state.popularity, ratio)
 
     def _add(
         self,
         choice: Choice,
-        judge: Evaluator | None,
         scorer: Scorer,
         other: Scorer,
         ratio: float,
         weight: float | None,
+        judge: Evaluator | None,
     ) -> Weighed:
         """Add a scorer with a given weight, or with one of the candidates, chosen on the validation split.
 
         Args:
             choice: what is added, and how its weight is chosen.
-            judge: evaluates on the validation split; None if nothing is validated.
             scorer: the scorer to which the other one is added.
             other: the added scorer.
             ratio: as for :func:`added`.
             weight: the weight; None chooses it.
+            judge: evaluates on the validation split; None if nothing is validated.
         """
         weights = choice.weights if weight is None else (weight,)
         if judge is None:
