@@ -98,8 +98,7 @@ def test_popularity_is_added_in_the_given_share() -> None:
     data = tiny_dataset()
     run = fit(data, settings={"beside.backbone": None, "beside.popularity": 0.2, "beside.niche": 0})
     alone = fit(data)
-    counts = data.train.item_degree
-    counts = np.log1p(counts / counts.mean()).astype(np.float32)
+    counts = np.log1p(data.train.item_degree).astype(np.float32)
     scores = alone.scorer.score(np.arange(data.n_users))
     share = scores.std(axis=1).mean() / counts.std() * 0.2 / 0.8
     assert run.scorer.score(np.arange(data.n_users)) == pytest.approx(
@@ -290,7 +289,7 @@ def test_users_with_a_niche_taste_keep_the_scores_of_the_tables() -> None:
     users = np.arange(data.n_users)
     alone = fit(data).scorer.score(users)
     everyone = fit(data, settings={**settings, "beside.niche": 0}).scorer.score(users)
-    popularity = np.log1p(data.train.item_degree / data.train.item_degree.mean())
+    popularity = np.log1p(data.train.item_degree)
     usual = (popularity * data.train.item_degree).sum() / len(data.train)
     taste = np.array([(popularity[data.train.of_user(u)].sum() + 5 * usual) for u in users])
     taste /= data.train.user_degree + 5

@@ -28,9 +28,8 @@ class BesideConfig(Settings):
     """Closed-form scores that are added to those of a trained model: popularity, and an item-item matrix."""
 
     popularity: float | None = Field(None, ge=0, lt=1)
-    """Weight of item popularity, log(1 + n / mean n) of the number n of an item's training users, after it is scaled to
-    the same spread as the trained scores. With null, it is chosen on the validation split; the candidates include 0
-    (docs/studies/popularity.md)."""
+    """Weight of the logarithm of item popularity, after its scores are scaled to the same spread as the trained scores.
+    With null, it is chosen on the validation split; the candidates include 0 (docs/studies/popularity.md)."""
     niche: float | None = Field(None, ge=0, le=1)
     """Share of the users to whose scores popularity is not added: those whose histories have the least popular items.
     With null, the largest share is chosen that costs no more than ``niche_cost`` on the validation split."""

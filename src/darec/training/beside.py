@@ -40,7 +40,6 @@ from darec.training.weighing import (
     Weighed,
     added,
     falls,
-    popularity,
     spread,
 )
 from darec.types import TextTable
@@ -79,8 +78,9 @@ class BesideTrainer:
         self.tables = Trainer(config, dataset, text, **options)
         self.tables.judged = self._with_popularity
         self.reporter, self.monitor = self.tables.reporter, config.train.monitor
+        counts = torch.from_numpy(dataset.train.item_degree).float()
         ties = dataset.items.tie_order
-        self.popularity = PopularityScorer(dataset.n_users, popularity(dataset.train), ties)
+        self.popularity = PopularityScorer(dataset.n_users, counts.log1p(), ties)
         self.judge = self.tables.evaluator
         self.sample = self._sample()
         self.matrix: ClosedFormTrainer | None = None

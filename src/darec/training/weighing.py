@@ -7,12 +7,10 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from darec.data.dataset import Dataset
 from darec.scoring import AddedScorer, Scorer
-from darec.types import IntArray, Interactions
+from darec.types import IntArray
 
 _CLEARLY: Final = 0.01  # share of the best value by which a weight is clearly worse
 _USERS: Final = 1000  # number of users on whom spreads are measured
@@ -59,16 +57,6 @@ class Weighed:
     def told(self, name: str) -> dict[str, float]:
         """The values by ``NAME@WEIGHT``."""
         return {f"{name}@{weight:g}": value for weight, value in self.values.items()}
-
-
-def popularity(train: Interactions) -> Tensor:
-    """[I] ``log(1 + n / mean n)`` of the number n of each item's training users, float32.
-
-    Below the mean it is nearly linear, so that it hardly tells rare items from each other, and above it logarithmic.
-    ``log(1 + n)`` finds less of the least popular items at the same recall (docs/studies/popularity.md).
-    """
-    counts = torch.from_numpy(train.item_degree).float()
-    return (counts / counts.mean()).log1p()
 
 
 def falls(values: Sequence[float]) -> bool:
