@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Callable, Mapping
+from itertools import product
 from typing import Any, Final
 
 import numpy as np
@@ -26,12 +27,13 @@ from darec.training.weighing import added, spread
 SHARES: Final = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 WEIGHTS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 METRICS: Final = ("recall@20", "ndcg@20", "items/1of3/recall@20")
+OVERALL, RARE = f"valid/{METRICS[0]}", f"valid/{METRICS[2]}"
 FORMS: Final[Mapping[str, Callable[[Tensor], Tensor]]] = {
     "log(1 + n)": lambda n: n.log1p(),
     "log(1 + n / mean n)": lambda n: (n / n.mean()).log1p(),
     "log(1 + n / 4 mean n)": lambda n: (n / (4 * n.mean())).log1p(),
 }
-"""Of the number n of each item's training users. The second is that of ``darec train``."""
+"""Of the number n of each item's training users. The first is that of ``darec train``."""
 
 
 def ways(run: Run) -> dict[str, tuple[float | None, Scorer]]:
@@ -90,7 +92,7 @@ def measured(name: str, run: Run) -> list[dict[str, Any]]:
 
 
 def of_forms(name: str, run: Run) -> list[dict[str, Any]]:
-    """A row for each form and weight of popularity beside the run's tables and matrix, on validation."""
+    """A row for each form and weight of popularity beside the tables, alone and with the matrix, on validation."""
     data, whole = run.dataset, run.scorer
     if not isinstance(whole, AddedScorer):
         raise SystemExit(f"{run.path}: validation chose the tables alone.")
@@ -100,17 +102,20 @@ def of_forms(name: str, run: Run) -> list[dict[str, Any]]:
         for one, weight in zip(whole.scorers, whole.weights, strict=True)
         if not isinstance(one, PopularityScorer)
     ]
-    base: Scorer = AddedScorer([one for one, _ in parts], [weight for _, weight in parts])
+    bases: dict[str, Scorer] = {"the tables": tables}
+    if len(parts) > 1:
+        both = AddedScorer([one for one, _ in parts], [weight for _, weight in parts])
+        bases["the tables and the matrix"] = both
     judge = Evaluator(data.valid, data.train, data.train, (20,), user_groups=0)
     counts, wide = torch.from_numpy(data.train.item_degree).float(), spread(tables, data)
     rows: list[dict[str, Any]] = []
     for form, values in FORMS.items():
         one = PopularityScorer(data.n_users, values(counts), data.items.tie_order)
         ratio = wide / spread(one, data)
-        for weight in WEIGHTS:
+        for (title, base), weight in product(bases.items(), WEIGHTS):
             found = judge.evaluate(added(base, one, weight, ratio), ("recall",)).summary()
             rows.append(
-                {"data": name, "form": form, "weight": weight}
+                {"data": name, "beside": title, "form": form, "weight": weight}
                 | {f"valid/{metric}": found[metric] for metric in (METRICS[0], METRICS[2])}
             )
             print(rows[-1], flush=True)
@@ -123,24 +128,27 @@ def table_of_forms(rows: list[dict[str, Any]]) -> str:
     It is interpolated between the weights up to the one with the highest recall.
     """
     first, *others = FORMS
-    lines = [f"| data | weight of {first} | valid Recall@20 | its least popular third | "]
-    lines[0] += " | ".join(f"that of {form}" for form in others) + " |"
-    lines.append("|---" * (4 + len(others)) + "|")
-    overall, rare = (f"valid/{METRICS[at]}" for at in (0, 2))
-    for name in dict.fromkeys(row["data"] for row in rows):
-        here = [row for row in rows if row["data"] == name]
-        for row in (row for row in here if row["form"] == first):
-            cells = [f"{row['weight']:g}", f"{row[overall]:.4f}", f"{row[rare]:.4f}"]
+    head = ["data", "beside", f"weight of {first}", "valid Recall@20", "its least popular third"]
+    lines = ["| " + " | ".join([*head, *(f"that of {form}" for form in others)]) + " |"]
+    lines.append("|---" * (len(head) + len(others)) + "|")
+    for name, beside in dict.fromkeys((row["data"], row["beside"]) for row in rows):
+        here = [row for row in rows if (row["data"], row["beside"]) == (name, beside)]
+        rising = {form: _rising([row for row in here if row["form"] == form]) for form in FORMS}
+        for row in rising[first]:
+            cells = [f"{row['weight']:g}", f"{row[OVERALL]:.4f}", f"{row[RARE]:.4f}"]
             for form in others:
-                curve = [row for row in here if row["form"] == form]
-                recall = np.array([row[overall] for row in curve])
-                rising = slice(0, int(recall.argmax()) + 1)
-                tail = np.array([row[rare] for row in curve])[rising]
-                there = np.interp(row[overall], recall[rising], tail, np.nan, np.nan)
-                known = f"{there:.4f} ({there / row[rare] - 1:+.0%})"
-                cells.append("not reached" if np.isnan(there) else known)
-            lines.append(f"| {name} | " + " | ".join(cells) + " |")
+                recall, tail = ([at[key] for at in rising[form]] for key in (OVERALL, RARE))
+                there = np.interp(row[OVERALL], recall, tail)
+                known = f"{there:.4f} ({there / row[RARE] - 1:+.0%})"
+                cells.append("not reached" if row[OVERALL] > recall[-1] else known)
+            lines.append(f"| {name} | {beside} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
+
+
+def _rising(curve: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The rows up to the weight with the highest recall."""
+    peak = max(range(len(curve)), key=lambda at: curve[at][OVERALL])
+    return curve[: peak + 1]
 
 
 def table(rows: list[dict[str, Any]]) -> str:
