@@ -33,8 +33,8 @@ class Choice:
     of_near: Callable[[Sequence[float]], float]
 
 
-# With ten thousand users 1% is about the standard error of the difference between two weights of popularity, so that a
-# smaller tolerance would follow chance.
+# With ten thousand users the standard error of the difference between two weights is nearly 1%, so that a smaller
+# tolerance would follow chance.
 POPULARITY: Final = Choice(
     "popularity", (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 0.85), 0.01, min
 )
