@@ -25,8 +25,8 @@ from darec.evaluation.result import Evaluation
 from darec.run import Run
 from darec.runtime import resolve_runtime
 from darec.scoring import MatrixScorer, Scorer
+from darec.training.beside import WEIGHTS, added, spread
 from darec.training.closed_form import ClosedFormTrainer
-from darec.training.weighing import POPULARITY, added, spread
 
 ENTRIES: Final = (20, 50, 200, None)
 L3AE: Final = {"l3ae": {"alignment": "l3ae"}}
@@ -94,7 +94,7 @@ def ways(run: Run, shapes: Mapping[str, Mapping[str, Any]], entries: Sequence[in
         choices: list[tuple[str, float, Scorer]] = [(f"matrix alone, {label}", 0.0, matrix)]
         choices += [
             (f"both, {label}", weight, added(run.scorer, matrix, weight, ratio))
-            for weight in POPULARITY.weights
+            for weight in WEIGHTS
         ]
         for name, weight, scorer in choices:
             value = evaluators["valid"].evaluate(scorer, ("recall",)).summary()["recall@20"]

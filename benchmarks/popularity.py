@@ -1,20 +1,16 @@
 """What popularity and a matrix add to trained tables: ``python -m benchmarks.popularity NAME=RUN ...``.
 
 RUN is a finished run with popularity and a matrix beside its tables. Its parts are scored alone and added one after the
-other: popularity with each weight, and with the run's own weight without it for shares of users with a niche taste. A
-second table has forms of popularity beside the tables and the matrix. Both go into docs/studies/popularity.md.
+other: popularity with each weight, and with the run's own weight without it for shares of users with a niche taste. The
+table goes into docs/studies/popularity.md.
 """
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Mapping
-from itertools import product
 from typing import Any, Final
 
-import numpy as np
 import torch
-from torch import Tensor
 
 from benchmarks.common import RESULTS, load_result, percent, write_between, write_result
 from darec.compare.gains import gain
@@ -22,18 +18,11 @@ from darec.evaluation.evaluate import Evaluator
 from darec.run import Run
 from darec.scoring import AddedScorer, MatrixScorer, PopularityScorer, Scorer
 from darec.scoring.niche import limits
-from darec.training.weighing import added, spread
+from darec.training.beside import added, spread
 
 SHARES: Final = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 WEIGHTS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)
 METRICS: Final = ("recall@20", "ndcg@20", "items/1of3/recall@20")
-OVERALL, RARE = f"valid/{METRICS[0]}", f"valid/{METRICS[2]}"
-FORMS: Final[Mapping[str, Callable[[Tensor], Tensor]]] = {
-    "log(1 + n)": lambda n: n.log1p(),
-    "log(1 + n / mean n)": lambda n: (n / n.mean()).log1p(),
-    "log(1 + n / 4 mean n)": lambda n: (n / (4 * n.mean())).log1p(),
-}
-"""Of the number n of each item's training users. The first is that of ``darec train``."""
 
 
 def ways(run: Run) -> dict[str, tuple[float | None, Scorer]]:
@@ -91,66 +80,6 @@ def measured(name: str, run: Run) -> list[dict[str, Any]]:
     return rows
 
 
-def of_forms(name: str, run: Run) -> list[dict[str, Any]]:
-    """A row for each form and weight of popularity beside the tables, alone and with the matrix, on validation."""
-    data, whole = run.dataset, run.scorer
-    if not isinstance(whole, AddedScorer):
-        raise SystemExit(f"{run.path}: validation chose the tables alone.")
-    tables = whole.scorers[0]
-    parts = [
-        (one, weight)
-        for one, weight in zip(whole.scorers, whole.weights, strict=True)
-        if not isinstance(one, PopularityScorer)
-    ]
-    bases: dict[str, Scorer] = {"the tables": tables}
-    if len(parts) > 1:
-        both = AddedScorer([one for one, _ in parts], [weight for _, weight in parts])
-        bases["the tables and the matrix"] = both
-    judge = Evaluator(data.valid, data.train, data.train, (20,), user_groups=0)
-    counts, wide = torch.from_numpy(data.train.item_degree).float(), spread(tables, data)
-    rows: list[dict[str, Any]] = []
-    for form, values in FORMS.items():
-        one = PopularityScorer(data.n_users, values(counts), data.items.tie_order)
-        ratio = wide / spread(one, data)
-        for (title, base), weight in product(bases.items(), WEIGHTS):
-            found = judge.evaluate(added(base, one, weight, ratio), ("recall",)).summary()
-            rows.append(
-                {"data": name, "beside": title, "form": form, "weight": weight}
-                | {f"valid/{metric}": found[metric] for metric in (METRICS[0], METRICS[2])}
-            )
-            print(rows[-1], flush=True)
-    return rows
-
-
-def table_of_forms(rows: list[dict[str, Any]]) -> str:
-    """Markdown: for each weight of the first form, what every form finds of the least popular third at that recall.
-
-    It is interpolated between the weights up to the one with the highest recall.
-    """
-    first, *others = FORMS
-    head = ["data", "beside", f"weight of {first}", "valid Recall@20", "its least popular third"]
-    lines = ["| " + " | ".join([*head, *(f"that of {form}" for form in others)]) + " |"]
-    lines.append("|---" * (len(head) + len(others)) + "|")
-    for name, beside in dict.fromkeys((row["data"], row["beside"]) for row in rows):
-        here = [row for row in rows if (row["data"], row["beside"]) == (name, beside)]
-        rising = {form: _rising([row for row in here if row["form"] == form]) for form in FORMS}
-        for row in rising[first]:
-            cells = [f"{row['weight']:g}", f"{row[OVERALL]:.4f}", f"{row[RARE]:.4f}"]
-            for form in others:
-                recall, tail = ([at[key] for at in rising[form]] for key in (OVERALL, RARE))
-                there = np.interp(row[OVERALL], recall, tail)
-                known = f"{there:.4f} ({there / row[RARE] - 1:+.0%})"
-                cells.append("not reached" if row[OVERALL] > recall[-1] else known)
-            lines.append(f"| {name} | {beside} | " + " | ".join(cells) + " |")
-    return "\n".join(lines)
-
-
-def _rising(curve: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    """The rows up to the weight with the highest recall."""
-    peak = max(range(len(curve)), key=lambda at: curve[at][OVERALL])
-    return curve[: peak + 1]
-
-
 def table(rows: list[dict[str, Any]]) -> str:
     """Markdown."""
     lines = [
@@ -174,18 +103,15 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(1)
     if options.tables:
-        result = load_result("popularity")
-        rows, forms = result["rows"], result["forms"]
+        rows = load_result("popularity")["rows"]
     else:
-        rows, forms = [], []
+        rows = []
         for argument in options.runs:
             name, _, folder = argument.partition("=")
-            run = Run.load(folder)
-            rows, forms = rows + measured(name, run), forms + of_forms(name, run)
-        write_result("popularity", {"rows": rows, "forms": forms})
+            rows += measured(name, Run.load(folder))
+        write_result("popularity", {"rows": rows})
     document = RESULTS.parents[1] / "docs" / "studies" / "popularity.md"
     write_between(document, "popularity", table(rows))
-    write_between(document, "forms", table_of_forms(forms))
 
 
 if __name__ == "__main__":

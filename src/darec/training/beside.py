@@ -5,17 +5,16 @@ every relation between two items, which a linear item-item model has. Their scor
 spread of the scores to which it is added, and its weight is chosen on the validation split: first that of popularity,
 which is also used in the validation after each epoch, then that of the matrix. Of weights that are nearly as good as
 the best, the one with the smallest part of popularity is chosen: the least popular items gain more by it than others
-lose. For the same reason users with a niche taste get no popularity, as many as the validation split allows. Weights
-are chosen on all users on whom epochs are validated, and the best of several matrices on a sample of them.
+lose. For the same reason users with a niche taste get no popularity, as many as the validation split allows.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
-from dataclasses import replace
-from functools import cached_property, partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import Any, Final
 
 import numpy as np
@@ -32,22 +31,35 @@ from darec.scoring.niche import limits
 from darec.training.closed_form import ClosedFormTrainer, chosen, n_numbers
 from darec.training.state import TrainState
 from darec.training.trainer import Trainer
-from darec.training.weighing import (
-    AFTER_AN_EPOCH,
-    MATRIX,
-    POPULARITY,
-    Choice,
-    Weighed,
-    added,
-    falls,
-    spread,
-)
-from darec.types import TextTable
+from darec.types import IntArray, TextTable
 
+WEIGHTS: Final = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 0.85)
+"""Candidates in this order, if no weight is given, until two in a row are clearly worse; 0 adds nothing."""
+OF_MATRIX: Final = (0.0, 0.02, 0.03, 0.05, 0.07, *WEIGHTS[2:])
+"""The same for the matrix, whose few large entries change a list already with a small weight."""
+FEW: Final = (0.0, 0.1, 0.2, 0.4, 0.7)
+"""Candidates after the first epoch, for the validation after each epoch."""
+TOLERANCE: Final = 0.005
+"""Share of the best value on the validation split that a weight may lose for less popularity."""
 SHARES: Final = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 """Candidate shares of users who get no popularity."""
 _TINY: Final = 1e-12
-_SAMPLE: Final = 10_000  # largest number of validation users, where all would take long
+_USERS: Final = 1000  # number of users on whom spreads are measured
+_JUDGES: Final = 10_000  # largest number of validation users on whom the weight is chosen
+
+
+@dataclass(frozen=True)
+class _Weighed:
+    """A sum, the weight of the added scorer, its value on the validation split, and the values of all weights."""
+
+    scorer: Scorer
+    weight: float
+    value: float
+    values: Mapping[float, float]
+
+    def told(self, name: str) -> dict[str, float]:
+        """The values by ``NAME@WEIGHT``."""
+        return {f"{name}@{weight:g}": value for weight, value in self.values.items()}
 
 
 class BesideTrainer:
@@ -81,8 +93,7 @@ class BesideTrainer:
         counts = torch.from_numpy(dataset.train.item_degree).float()
         ties = dataset.items.tie_order
         self.popularity = PopularityScorer(dataset.n_users, counts.log1p(), ties)
-        self.judge = self.tables.evaluator
-        self.sample = self._sample()
+        self.judge = self._judge()
         self.matrix: ClosedFormTrainer | None = None
         if matrix:
             kept = ("folder", "reporter", "validate")
@@ -105,8 +116,7 @@ class BesideTrainer:
         tables = self.tables.scorer()
         ratio = self._ratio(spread(tables, self.dataset), self._spread_of_popularity)
         with self.reporter, self.reporter.preparing():
-            given = self.beside.popularity
-            found = self._add(POPULARITY, tables, self.popularity, ratio, given, self.judge)
+            found = self._add("popularity", tables, self.popularity, ratio, self.beside.popularity)
             told = {"popularity": found.weight} | found.told("popularity")
             if found.weight:
                 found, told["niche"] = self._sparing(found, tables, ratio)
@@ -121,7 +131,7 @@ class BesideTrainer:
         state.diagnostics |= {f"beside/{name}": value for name, value in told.items()}
         return state
 
-    def _sparing(self, all_users: Weighed, tables: Scorer, ratio: float) -> tuple[Weighed, float]:
+    def _sparing(self, all_users: _Weighed, tables: Scorer, ratio: float) -> tuple[_Weighed, float]:
         """The same without popularity for users with a niche taste, and their share.
 
         Which users a share spares does not change the lists of others. The value of each share therefore follows from
@@ -155,27 +165,19 @@ class BesideTrainer:
 
     def _with_matrix(
         self, matrix: ClosedFormTrainer, tables: Scorer
-    ) -> tuple[Weighed, dict[str, float]]:
-        """The tables with the best of the matrices added, and the settings of that.
-
-        With many users, a sample of them chooses the matrix, and all choose the weight of the chosen one.
-        """
+    ) -> tuple[_Weighed, dict[str, float]]:
+        """The tables with the best of the matrices added, and the settings of that."""
         wide = spread(tables, self.dataset)
-        best: Weighed | None = None
-        kept: Callable[[Evaluator | None], Weighed] | None = None
+        best: _Weighed | None = None
         settings: dict[str, float] = {}
         for config in matrix.candidates():
             solved = matrix.solve(config)
             ratio = self._ratio(wide, spread(solved, self.dataset))
-            weigh = partial(self._add, MATRIX, tables, solved, ratio, self.beside.weight)
             with self.reporter, self.reporter.preparing():
-                one = weigh(self.sample)
+                one = self._add("the matrix", tables, solved, ratio, self.beside.weight, OF_MATRIX)
             if best is None or one.value > best.value:
-                best, kept, settings = one, weigh, chosen(matrix.config, config) | matrix.told
-        assert best is not None and kept is not None  # there is at least one candidate
-        if self.sample is not self.judge:
-            with self.reporter, self.reporter.preparing():
-                best = kept(self.judge)
+                best, settings = one, chosen(matrix.config, config) | matrix.told
+        assert best is not None  # there is at least one candidate
         return best, settings
 
     def _with_popularity(self, tables: Scorer) -> Scorer:
@@ -187,41 +189,42 @@ class BesideTrainer:
             return tables
         ratio = self._ratio(spread(tables, self.dataset), self._spread_of_popularity)
         if state.popularity is None:
-            found = self._add(AFTER_AN_EPOCH, tables, self.popularity, ratio, None, self.sample)
+            found = self._add("popularity", tables, self.popularity, ratio, None, FEW)
             state.popularity = found.weight
         return added(tables, self.popularity, state.popularity, ratio)
 
     def _add(
         self,
-        choice: Choice,
+        name: str,
         scorer: Scorer,
         other: Scorer,
         ratio: float,
         weight: float | None,
-        judge: Evaluator | None,
-    ) -> Weighed:
-        """Add a scorer with a given weight, or with one of the candidates, chosen on the validation split.
+        tried: Sequence[float] = WEIGHTS,
+    ) -> _Weighed:
+        """Add a scorer with a given weight, or with the best candidate on the validation split.
 
         Args:
-            choice: what is added, and how its weight is chosen.
-            scorer: the scorer to which the other one is added.
+            name: name of the added scorer, in the display of progress.
+            scorer: the scorer to which it is added.
             other: the added scorer.
             ratio: as for :func:`added`.
             weight: the weight; None chooses it.
-            judge: evaluates on the validation split; None if nothing is validated.
+            tried: candidate weights.
         """
-        weights = choice.weights if weight is None else (weight,)
-        if judge is None:
-            return Weighed(added(scorer, other, weights[0], ratio), weights[0], -math.inf, {})
+        weights = tried if weight is None else (weight,)
+        if self.judge is None:
+            return _Weighed(added(scorer, other, weights[0], ratio), weights[0], -math.inf, {})
         values = {}
-        for one in counted(weights, f"weighing {choice.name}"):
-            judged = judge.evaluate(added(scorer, other, one, ratio), (self.tables.metric,))
+        for one in counted(weights, f"weighing {name}"):
+            judged = self.judge.evaluate(added(scorer, other, one, ratio), (self.tables.metric,))
             values[one] = judged.summary()[self.monitor]
-            if falls([*values.values()]):
+            if _falls([*values.values()]):
                 break
-        enough = (1 - choice.tolerance) * max(values.values())
-        best = choice.of_near([one for one, value in values.items() if value >= enough])
-        return Weighed(added(scorer, other, best, ratio), best, values[best], values)
+        enough = (1 - TOLERANCE) * max(values.values())
+        near = [one for one, value in values.items() if value >= enough]
+        best = min(near) if other is self.popularity else max(near)
+        return _Weighed(added(scorer, other, best, ratio), best, values[best], values)
 
     @cached_property
     def _spread_of_popularity(self) -> float:
@@ -232,12 +235,12 @@ class BesideTrainer:
         """Spread of the scorer divided by that of the added scorer; 0 if the latter does not distinguish items."""
         return wide / other if other > _TINY else 0.0
 
-    def _sample(self) -> Evaluator | None:
+    def _judge(self) -> Evaluator | None:
         """The tables' own evaluator, or one on a fixed sample of its users if there are many."""
-        whole = self.judge
-        if whole is None or len(whole.users) <= _SAMPLE:
+        whole = self.tables.evaluator
+        if whole is None or len(whole.users) <= _JUDGES:
             return whole
-        drawn = np.random.default_rng(0).permutation(whole.users)[:_SAMPLE]
+        drawn = np.random.default_rng(0).permutation(whole.users)[:_JUDGES]
         return validator(self.dataset, whole.ks[0], drawn)
 
     def scorer(self) -> Scorer:
@@ -257,3 +260,33 @@ class BesideTrainer:
         if not isinstance(added_up, AddedScorer):
             return self.tables.n_parameters
         return self.tables.n_parameters + sum(map(n_numbers, added_up.scorers[1:]))
+
+
+def _falls(values: Sequence[float]) -> bool:
+    """Whether the last two values are both clearly below the best one, so that larger weights will not be better."""
+    return len(values) > 2 and max(values[-2:]) < (1 - 2 * TOLERANCE) * max(values)
+
+
+def added(scorer: Scorer, other: Scorer, weight: float, ratio: float) -> Scorer:
+    """The weighted sum of two scorers.
+
+    Args:
+        scorer: the first scorer, which keeps its scale.
+        other: the added scorer.
+        weight: of ``other``, in [0, 1); with 0, ``scorer`` stays alone.
+        ratio: spread of the scorer's scores over that of the other's.
+    """
+    if not weight:
+        return scorer
+    share = ratio * weight / (1 - weight)
+    if isinstance(scorer, AddedScorer):
+        return AddedScorer([*scorer.scorers, other], [*scorer.weights, share])
+    return AddedScorer([scorer, other], [1.0, share])
+
+
+def spread(scorer: Scorer, dataset: Dataset) -> float:
+    """Standard deviation of a user's scores over all items, the mean over some users with training items."""
+    users: IntArray = np.flatnonzero(dataset.train.user_degree)
+    chosen = np.random.default_rng(0).permutation(users)[:_USERS]
+    blocks = [scorer.score(chosen[start : start + 100]) for start in range(0, len(chosen), 100)]
+    return float(np.mean([block.std(axis=1, dtype=np.float64).mean() for block in blocks]))
