@@ -299,5 +299,6 @@ def test_the_settings_that_are_measured_are_the_recommended_ones() -> None:
     wide = resolve_config(file=file.with_name("wide.yaml"))
     given = {"alignment": "none", "beside": {"backbone": None, "niche": 0}}
     given["loss"] = base["loss"] | {"temperature": 0.2}
+    given["train"] = base["train"] | {"min_gain": 0}
     tables = resolve_config(base={**base, **given})
     assert wide == tables

@@ -25,7 +25,8 @@ def recommended(dataset: Dataset, *, text: bool) -> dict[str, Any]:
         dataset: its size decides which linear model is used.
         text: whether there are language vectors.
     """
-    # Without text, training takes many more epochs, and it was not measured whether the first one tells enough.
+    # Without text, training takes many more epochs, and neither the choice by the first one nor an early epoch was
+    # measured.
     temperature = None if text else 0.2
     matrix = MATRIX if dataset.n_items <= LARGEST_DENSE else SPARSE_MATRIX
     return {
@@ -36,7 +37,7 @@ def recommended(dataset: Dataset, *, text: bool) -> dict[str, Any]:
             "backbone": {"name": matrix},
             "alignment": SHAPES[matrix] if text else {"name": "none"},
         },
-        "train": {"eval_every": 1, "patience": 4},
+        "train": {"eval_every": 1, "patience": 4, "min_gain": 0.01 if text else 0.0},
     }
 
 

@@ -33,6 +33,7 @@ SETTINGS = {
     "train.monitor": "recall@10",
     "options.threads": 1,
 }
+SLOW = {**SETTINGS, "train.epochs": 400, "train.patience": 2, "train.lr": 0.002}
 FIGURES = ("test/", "valid/", "best_epoch", "epochs", "diagnostics/")
 
 
@@ -68,8 +69,7 @@ def test_training_beats_popularity_on_a_planted_world() -> None:
 
 def test_early_stopping_keeps_the_best_weights(tmp_path: Path) -> None:
     dataset = tiny_dataset()
-    settings = {**SETTINGS, "train.epochs": 400, "train.patience": 2, "train.lr": 0.05}
-    run = darec.fit(dataset, settings=settings, out=tmp_path / "r", progress=False)
+    run = darec.fit(dataset, settings=SLOW, out=tmp_path / "r", progress=False)
     history = [json.loads(line) for line in (tmp_path / "r/history.jsonl").read_text().splitlines()]
     values = {line["epoch"]: line["valid/recall@10"] for line in history}
     best = max(values.values())
@@ -77,6 +77,52 @@ def test_early_stopping_keeps_the_best_weights(tmp_path: Path) -> None:
     assert run.metrics["best_epoch"] == min(epoch for epoch in values if values[epoch] == best)
     assert run.metrics["epochs"] == run.metrics["best_epoch"] + 2 * 2
     assert run.metrics["valid/recall@10"] == best
+
+
+def kept_epoch(values: dict[int, float], least: float) -> int:
+    kept = 0
+    for epoch, value in values.items():
+        if not kept or value / values[kept] - 1 > least:
+            kept = epoch
+    return kept
+
+
+@pytest.mark.parametrize("least", [0.0, 0.05, 0.5])
+def test_an_epoch_that_gains_too_little_is_not_kept_and_training_goes_on(
+    tmp_path: Path, least: float
+) -> None:
+    dataset = tiny_dataset()
+    settings = {**SLOW, "train.min_gain": least}
+    run = darec.fit(dataset, settings=settings, out=tmp_path / "r", progress=False)
+    history = [json.loads(line) for line in (tmp_path / "r/history.jsonl").read_text().splitlines()]
+    values = {line["epoch"]: line["valid/recall@10"] for line in history}
+    kept = kept_epoch(values, least)
+    assert run.metrics["best_epoch"] == kept
+    assert run.metrics["valid/recall@10"] == values[kept]
+    highest = max(values, key=lambda epoch: values[epoch])
+    assert run.metrics["epochs"] == highest + 2 * 2, "as without it"
+    assert (kept < highest) == (least > 0)
+
+
+def test_interrupted_it_still_knows_the_highest_value_and_the_kept_epoch(tmp_path: Path) -> None:
+    dataset = tiny_dataset()
+    config = resolve_config({**SLOW, "train.min_gain": 0.5})
+    whole = Trainer(config, dataset).fit()
+    assert whole.best_epoch < whole.epoch - 4, "training goes on for long after the kept epoch"
+    first = Trainer(config, dataset, folder=tmp_path)
+    trained = first.train_epoch
+
+    def interrupted() -> dict[str, float]:
+        if first.state.epoch == whole.best_epoch + 2:
+            raise KeyboardInterrupt
+        return trained()
+
+    first.train_epoch = interrupted  # type: ignore[method-assign]
+    with pytest.raises(KeyboardInterrupt):
+        first.fit()
+    resumed = Trainer(config, dataset, folder=tmp_path).fit(resume=True)
+    for name in ("epoch", "best_epoch", "best_value", "highest", "stale"):
+        assert getattr(resumed, name) == getattr(whole, name)
 
 
 def test_a_sample_judges_meanwhile_and_all_judge_at_the_end(tmp_path: Path) -> None:

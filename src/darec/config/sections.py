@@ -78,6 +78,9 @@ class TrainConfig(Settings):
     evaluation uses all users."""
     patience: int = Field(5, ge=1)
     """Training stops after this number of evaluations without improvement."""
+    min_gain: float = Field(0.0, ge=0, lt=1)
+    """An epoch replaces the best one so far only if its validation value is higher by more than this share of it.
+    Training still goes on as long as values rise."""
     monitor: str = "recall@20"
     """Validation metric by which the best epoch is chosen."""
     fold_ridge: float | None = Field(None, gt=0)

@@ -26,6 +26,8 @@ from darec.training.checkpoint import read_checkpoint, write_checkpoint
 from darec.training.divided import Divided
 from darec.training.state import TrainState
 
+_VALUES = ("best_value", "highest")  # of the state; minus infinity before the first evaluation
+
 
 class Kept:
     """The best weights and the checkpoints of one model.
@@ -96,8 +98,9 @@ class Kept:
             return
         tensors |= {name: one.get_state() for name, one in self.generators.items()}
         values = asdict(state)
-        if not math.isfinite(state.best_value):
-            values["best_value"] = None  # JSON has no infinity
+        for name in _VALUES:
+            if not math.isfinite(values[name]):
+                values[name] = None  # JSON has no infinity
         with WRITING:
             write_checkpoint(self.folder / "checkpoints", state.epoch, _contiguous(tensors), values)
 
@@ -149,9 +152,8 @@ class Kept:
 
     def _restored(self, tensors: dict[str, Tensor], values: dict[str, Any]) -> TrainState:
         del values["sha256"]
-        if values["best_value"] is None:
-            values["best_value"] = -math.inf
-        state = TrainState(**{**values, "out_of_time": False})
+        unknown = {name: -math.inf for name in _VALUES if values.get(name) is None}
+        state = TrainState(**{**values, **unknown, "out_of_time": False})
         optimizer: dict[str, Any] = self.optimizer.state_dict()
         weights: dict[str, Tensor] = {}
         for name, tensor in tensors.items():

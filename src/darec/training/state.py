@@ -13,8 +13,9 @@ class TrainState:
     Attributes:
         epoch: number of finished epochs.
         step: number of finished optimiser steps.
-        best_epoch: epoch of the best validation value; 0 before the first evaluation.
-        best_value: that value.
+        best_epoch: epoch whose weights are kept as the best, by ``train.min_gain``; 0 before the first evaluation.
+        best_value: its validation value.
+        highest: the highest validation value.
         stale: number of evaluations since then.
         seconds: training time of each epoch, without evaluation.
         best_seconds: training and evaluation time up to the best epoch.
@@ -30,6 +31,7 @@ class TrainState:
     step: int = 0
     best_epoch: int = 0
     best_value: float = -math.inf
+    highest: float = -math.inf
     stale: int = 0
     seconds: list[float] = field(default_factory=list)
     best_seconds: float = 0.0

@@ -293,8 +293,12 @@ class Trainer:
         state.total_seconds += time.perf_counter() - started
         state.stale += 1
         self._check_lock()
-        if value is None or value > state.best_value:
-            state.best_epoch, state.stale = state.epoch, 0
+        if value is None:
+            state.stale = 0
+        elif value > state.highest:
+            state.highest, state.stale = value, 0
+        if value is None or value > state.best_value * (1 + self.config.train.min_gain):
+            state.best_epoch = state.epoch
             state.best_value = state.best_value if value is None else value
             state.best_seconds, state.diagnostics = state.total_seconds, diagnostics
             self.kept.keep_best()
@@ -310,7 +314,7 @@ class Trainer:
         if value is None:
             self.reporter.trained(state.epoch, losses)
         else:
-            self.reporter.evaluated(state.epoch, losses, monitor, value, state.best_value)
+            self.reporter.evaluated(state.epoch, losses, monitor, value, state.highest)
 
     def _check_lock(self) -> None:
         """Check that the folder is still this run's, before anything is written there."""
