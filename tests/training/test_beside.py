@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -15,7 +16,12 @@ from darec.errors import ConfigError
 from darec.scoring import AddedScorer, TableScorer
 from darec.testing.suites import tiny_text
 from darec.testing.worlds import tiny_dataset
-from darec.training.beside import OF_MATRIX, SHARES, TOLERANCE, WEIGHTS, BesideTrainer, spread
+from darec.training.beside import (
+    OF_MATRIX,
+    WEIGHTS,
+    BesideTrainer,
+    spread,
+)
 from darec.types import Interactions
 
 SETTINGS: dict[str, Any] = {
@@ -67,23 +73,23 @@ def test_scores_are_the_tables_and_the_matrix_in_the_given_share() -> None:
 
 
 def tried(run: Any, name: str) -> dict[float, float]:
-    """The validation values of the weights that were tried, which are the first ones until two are clearly worse."""
+    """The validation values of the weights that were tried: with ``tail=0``, all until two are clearly worse."""
     key = f"diagnostics/beside/{name}@"
     weights = WEIGHTS if name == "popularity" else OF_MATRIX
     found = {w: run.metrics[f"{key}{w:g}"] for w in weights if f"{key}{w:g}" in run.metrics}
     assert tuple(found) == weights[: len(found)] and len(found) > 2
     values = [*found.values()]
-    worse = [value < (1 - 2 * TOLERANCE) * max(values) for value in values]
+    worse = [value < 0.99 * max(values) for value in values]
     assert len(found) == len(weights) or worse[-2:] == [True, True]
     return found
 
 
 def test_the_weight_is_the_best_on_validation() -> None:
-    run = fit(settings={"beside.popularity": 0})
+    run = fit(settings={"beside.popularity": 0, "beside.tail": 0})
     found = tried(run, "valid")
     weight = run.metrics["diagnostics/beside/weight"]
-    near = [w for w, value in found.items() if value >= (1 - TOLERANCE) * max(found.values())]
-    assert weight == max(near) and found[weight] == run.metrics["valid/recall@5"]
+    assert weight == max(found, key=lambda one: found[one])
+    assert found[weight] == run.metrics["valid/recall@5"]
     assert found[0.0] == fit().metrics["valid/recall@5"]
 
 
@@ -105,14 +111,21 @@ def test_popularity_is_added_in_the_given_share() -> None:
     assert "diagnostics/beside/weight" not in run.metrics
 
 
-def test_popularity_is_weighed_on_validation_first_and_the_matrix_after_it() -> None:
-    run = fit(settings={"beside": "ease"})
+def test_the_matrix_is_weighed_first_and_popularity_beside_both() -> None:
+    data = tiny_dataset()
+    run = fit(data, settings={"beside": "ease", "beside.tail": 0})
     figures = run.metrics
-    first, then = tried(run, "popularity"), tried(run, "valid")
-    near = [w for w, value in first.items() if value >= (1 - TOLERANCE) * max(first.values())]
-    assert figures["diagnostics/beside/popularity"] == min(near)
-    assert first[min(near)] == then[0.0]
-    assert then[figures["diagnostics/beside/weight"]] == figures["valid/recall@5"]
+    of_matrix, of_popularity = tried(run, "valid"), tried(run, "popularity")
+    weight = max(of_matrix, key=lambda one: of_matrix[one])
+    assert figures["diagnostics/beside/weight"] == weight > 0
+    given = {
+        "beside.weight": weight,
+        "beside.backbone.ridge": figures["diagnostics/beside/chosen/backbone.ridge"],
+        "beside.alignment.weight": figures["diagnostics/beside/chosen/alignment.weight"],
+        "beside.popularity": 0,
+    }
+    without = fit(data, settings=given).metrics["valid/recall@5"]
+    assert of_popularity[0.0] == pytest.approx(without, abs=1e-12)
 
 
 def test_popularity_that_tells_no_item_from_another_changes_nothing() -> None:
@@ -240,6 +253,20 @@ def test_validation_leaves_useless_text_out_of_the_matrix(useful: bool, weight: 
     np.testing.assert_allclose(run.scorer.score(users), again.scorer.score(users), rtol=1e-5)
 
 
+@pytest.mark.parametrize("tail", [0.0, 0.33, 20.0])
+def test_the_matrix_is_the_one_that_is_worth_most(tail: float) -> None:
+    data = tiny_dataset(90, 60)
+    ridges = (100.0, 1000.0)
+    settings = {"beside.alignment": "none", "beside.popularity": 0, "beside.weight": 0.5}
+    worth = {}
+    for ridge in ridges:
+        found = fit(data, settings={**settings, "beside.backbone.ridge": ridge}).metrics
+        worth[ridge] = found["valid/recall@5"] + tail * found["valid/items/1of3/recall@5"]
+    run = fit(data, settings={**settings, "beside.tail": tail})
+    chosen = run.metrics["diagnostics/beside/chosen/backbone.ridge"]
+    assert worth[chosen] == max(worth.values())
+
+
 def test_few_entries_are_kept_unless_all_are_asked_for() -> None:
     def entries(**given: Any) -> Any:
         beside = resolve_config(
@@ -277,19 +304,25 @@ def test_users_with_a_niche_taste_keep_the_scores_of_the_tables() -> None:
     assert run.metrics["diagnostics/beside/niche"] == 0.25
 
 
-@pytest.mark.parametrize("cost", [0.0, 0.02, 0.9])
-def test_the_niche_is_the_largest_share_that_costs_no_more_than_allowed(cost: float) -> None:
-    data = tiny_dataset()
-    settings = {"beside.backbone": None, "beside.popularity": 0.3}
-    values = {}
-    for share in SHARES:
-        run = fit(data, settings={**settings, "beside.niche": share})
-        values[share] = run.metrics["valid/recall@5"]
-    chosen = fit(data, settings={**settings, "beside.niche_cost": cost}).metrics
-    best = max(values.values())
-    allowed = [share for share, value in values.items() if value >= (1 - cost) * best - 1e-12]
-    assert chosen["diagnostics/beside/niche"] == max(allowed)
-    assert chosen["valid/recall@5"] == pytest.approx(values[max(allowed)], abs=1e-12)
+@pytest.mark.parametrize("tail", [0.0, 0.33, 5.0])
+def test_popularity_and_niche_are_the_pair_that_is_worth_most(
+    tail: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    weights, shares = (0.0, 0.2, 0.4, 0.6), (0.0, 0.1, 0.3)
+    monkeypatch.setattr("darec.training.beside.WEIGHTS", weights)
+    monkeypatch.setattr("darec.training.beside.SHARES", shares)
+    data = tiny_dataset(90, 60)
+    worth, values = {}, {}
+    for pair in itertools.product(weights, shares):
+        given = {"beside.popularity": pair[0], "beside.niche": pair[1]}
+        found = fit(data, settings={"beside.backbone": None, **given}).metrics
+        values[pair] = found["valid/recall@5"]
+        worth[pair] = found["valid/recall@5"] + tail * found["valid/items/1of3/recall@5"]
+    settings = {"beside.backbone": None, "beside.tail": tail}
+    chosen = fit(data, settings=settings).metrics
+    pair = (chosen["diagnostics/beside/popularity"], chosen["diagnostics/beside/niche"])
+    assert worth[pair] == pytest.approx(max(worth.values()), abs=1e-12)
+    assert chosen["valid/recall@5"] == pytest.approx(values[pair], abs=1e-12)
 
 
 def test_without_validation_the_niche_is_given() -> None:

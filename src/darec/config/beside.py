@@ -32,10 +32,10 @@ class BesideConfig(Settings):
     With null, it is chosen on the validation split; the candidates include 0 (docs/studies/popularity.md)."""
     niche: float | None = Field(None, ge=0, le=1)
     """Share of the users to whose scores popularity is not added: those whose histories have the least popular items.
-    With null, the largest share is chosen that costs no more than ``niche_cost`` on the validation split."""
-    niche_cost: float = Field(0.02, ge=0, lt=1)
-    """Share of the monitored metric that may be lost on the validation split, so that users with a niche taste find
-    more of the least popular items."""
+    With null, it is chosen on the validation split together with the weight of popularity."""
+    tail: float = Field(0.33, ge=0)
+    """Matrix, popularity and niche are chosen by the monitored metric over all items, plus this weight times the metric
+    over the least popular third of the items."""
     backbone: SerializeAsAny[PartConfig] | None = Field(default=MATRIX, validate_default=True)
     """The closed-form model that gives the matrix. With null, only popularity is added. The matrices of ``ease`` and
     ``ease_sparse`` keep 50 entries in each column, unless ``entries`` is set. ``ease`` has a dense matrix and is

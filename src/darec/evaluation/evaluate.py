@@ -231,13 +231,16 @@ def exclusion(dataset: Dataset, split: str, mask: str = "train") -> Interactions
     return dataset.train.union(dataset.valid)
 
 
-def validator(dataset: Dataset, k: int, users: IntArray | None = None) -> Evaluator:
+def validator(
+    dataset: Dataset, k: int, users: IntArray | None = None, item_groups: int = 0
+) -> Evaluator:
     """The evaluator on the validation split during training, with one cut-off.
 
     Args:
         dataset: the dataset with the split.
         k: the cut-off.
         users: rows of the users to evaluate; None is all.
+        item_groups: number of groups of items by popularity; 0 for none.
     """
     train, valid = dataset.train, dataset.valid
     if users is not None:
@@ -245,7 +248,7 @@ def validator(dataset: Dataset, k: int, users: IntArray | None = None) -> Evalua
         valid = Interactions.from_pairs(
             valid.users[kept], valid.items[kept], valid.n_users, valid.n_items
         )
-    return Evaluator(valid, train, train, (k,), user_groups=0, item_groups=0)
+    return Evaluator(valid, train, train, (k,), user_groups=0, item_groups=item_groups)
 
 
 def judges(dataset: Dataset, most: int | None = None) -> IntArray | None:

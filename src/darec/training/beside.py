@@ -2,18 +2,18 @@
 
 Tables that are trained by cosines do not contain the popularity of items, and tables of a usual width cannot contain
 every relation between two items, which a linear item-item model has. Their scores are added. Each is scaled to the
-spread of the scores to which it is added, and its weight is chosen on the validation split: first that of popularity,
-which is also used in the validation after each epoch, then that of the matrix. Of weights that are nearly as good as
-the best, the one with the smallest part of popularity is chosen: the least popular items gain more by it than others
-lose. For the same reason users with a niche taste get no popularity, as many as the validation split allows.
+spread of the trained scores, and its weight is chosen on the validation split: first that of the matrix, then that of
+popularity. Popularity takes from the least popular items, so users with a niche taste do without it, and the metric
+over these items counts too where its weight and the share of these users are chosen. A rough weight of popularity, for
+all users, is chosen after the first epoch, and used in the validation after each epoch and for the matrix.
 """
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
 
@@ -31,31 +31,41 @@ from darec.scoring.niche import limits
 from darec.training.closed_form import ClosedFormTrainer, chosen, n_numbers
 from darec.training.state import TrainState
 from darec.training.trainer import Trainer
-from darec.types import IntArray, TextTable
+from darec.types import FloatArray, IntArray, TextTable
 
-WEIGHTS: Final = (0.0, 0.05, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 0.85)
-"""Candidates in this order, if no weight is given, until two in a row are clearly worse; 0 adds nothing."""
-OF_MATRIX: Final = (0.0, 0.02, 0.03, 0.05, 0.07, *WEIGHTS[2:])
+WEIGHTS: Final = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.85)
+"""Weights of popularity in this order, until two in a row are clearly worse; 0 adds nothing."""
+OF_MATRIX: Final = (0.0, 0.02, 0.03, 0.05, 0.07, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5, 0.7, 0.85)
 """The same for the matrix, whose few large entries change a list already with a small weight."""
 FEW: Final = (0.0, 0.1, 0.2, 0.4, 0.7)
 """Candidates after the first epoch, for the validation after each epoch."""
-TOLERANCE: Final = 0.005
-"""Share of the best value on the validation split that a weight may lose for less popularity."""
 SHARES: Final = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 """Candidate shares of users who get no popularity."""
+TAIL: Final = "items/1of3"
+"""The least popular third of the items, in the names of metrics."""
 _TINY: Final = 1e-12
 _USERS: Final = 1000  # number of users on whom spreads are measured
-_JUDGES: Final = 10_000  # largest number of validation users on whom the weight is chosen
+_JUDGES: Final = 20_000  # largest number of validation users on whom weights are chosen
+_CLEARLY: Final = 0.01  # share of the highest worth by which a weight is clearly worse
 
 
 @dataclass(frozen=True)
-class _Weighed:
-    """A sum, the weight of the added scorer, its value on the validation split, and the values of all weights."""
+class Weighed:
+    """A sum with the weight of the added scorer.
+
+    Attributes:
+        scorer: the sum.
+        weight: the weight.
+        value: the monitored metric of the sum on the validation split.
+        worth: the same plus the part of the least popular third, by which weights are chosen.
+        values: the monitored metric with every candidate weight.
+    """
 
     scorer: Scorer
     weight: float
-    value: float
-    values: Mapping[float, float]
+    value: float = -math.inf
+    worth: float = -math.inf
+    values: Mapping[float, float] = field(default_factory=dict)
 
     def told(self, name: str) -> dict[str, float]:
         """The values by ``NAME@WEIGHT``."""
@@ -115,14 +125,13 @@ class BesideTrainer:
         started = time.perf_counter()
         tables = self.tables.scorer()
         ratio = self._ratio(spread(tables, self.dataset), self._spread_of_popularity)
-        with self.reporter, self.reporter.preparing():
-            found = self._add("popularity", tables, self.popularity, ratio, self.beside.popularity)
-            told = {"popularity": found.weight} | found.told("popularity")
-            if found.weight:
-                found, told["niche"] = self._sparing(found, tables, ratio)
+        found, told = Weighed(tables, 0.0), dict[str, float]()
         if self.matrix is not None:
-            found, settings = self._with_matrix(self.matrix, found.scorer)
-            told |= {"weight": found.weight, **settings} | found.told("valid")
+            found, settings = self._with_matrix(self.matrix, tables, ratio)
+            told = {"weight": found.weight, **settings} | found.told("valid")
+        with self.reporter, self.reporter.preparing():
+            found, told["niche"] = self._for_most(found.scorer, ratio)
+        told |= {"popularity": found.weight} | found.told("popularity")
         self._scorer = found.scorer
         if self.judge is not None:
             state.best_value = found.value
@@ -131,54 +140,92 @@ class BesideTrainer:
         state.diagnostics |= {f"beside/{name}": value for name, value in told.items()}
         return state
 
-    def _sparing(self, all_users: _Weighed, tables: Scorer, ratio: float) -> tuple[_Weighed, float]:
-        """The same without popularity for users with a niche taste, and their share.
-
-        Which users a share spares does not change the lists of others. The value of each share therefore follows from
-        the users' values with popularity and without.
-        """
-        everyone = self.popularity
-        values = everyone.values.double().numpy()
-        shares = SHARES if self.beside.niche is None else (self.beside.niche,)
-        tastes, niches = limits(self.dataset.train, values, shares)
-        share, value = shares[0], all_users.value
-        if self.judge is not None:
-            judged = tastes[self.judge.users]
-            with_it, without = (
-                self.judge.evaluate(one, (self.tables.metric,)).values(self.monitor)
-                for one in (all_users.scorer, tables)
-            )
-            found = {
-                one: float(np.where(judged < niche.below, without, with_it).mean())
-                for one, niche in niches.items()
-            }
-            enough = (1 - self.beside.niche_cost) * max(found.values())
-            share = max(one for one in shares if found[one] >= enough)
-            value = found[share]
-        if not share:
-            return all_users, 0.0
-        niche = niches[share]
-        spared = torch.from_numpy(tastes < niche.below)
-        some = PopularityScorer(everyone.n_users, everyone.values, everyone.ties, niche, spared)
-        scorer = added(tables, some, all_users.weight, ratio)
-        return replace(all_users, scorer=scorer, value=value), share
-
     def _with_matrix(
-        self, matrix: ClosedFormTrainer, tables: Scorer
-    ) -> tuple[_Weighed, dict[str, float]]:
-        """The tables with the best of the matrices added, and the settings of that."""
-        wide = spread(tables, self.dataset)
-        best: _Weighed | None = None
+        self, matrix: ClosedFormTrainer, tables: Scorer, popular: float
+    ) -> tuple[Weighed, dict[str, float]]:
+        """The tables with the best of the matrices added, and the settings of that.
+
+        They are judged with the weight of popularity that was chosen after the first epoch.
+
+        Args:
+            matrix: solves for the matrices.
+            tables: the trained tables.
+            popular: the ratio of popularity, as for :func:`added`.
+        """
+        wide, weight = spread(tables, self.dataset), self.state.popularity or 0.0
+        best: Weighed | None = None
         settings: dict[str, float] = {}
         for config in matrix.candidates():
             solved = matrix.solve(config)
             ratio = self._ratio(wide, spread(solved, self.dataset))
             with self.reporter, self.reporter.preparing():
-                one = self._add("the matrix", tables, solved, ratio, self.beside.weight, OF_MATRIX)
-            if best is None or one.value > best.value:
+                one = self._add(
+                    "the matrix",
+                    tables,
+                    solved,
+                    ratio,
+                    self.beside.weight,
+                    OF_MATRIX,
+                    judged=lambda scorer: added(scorer, self.popularity, weight, popular),
+                )
+            if best is None or one.worth > best.worth:
                 best, settings = one, chosen(matrix.config, config) | matrix.told
         assert best is not None  # there is at least one candidate
         return best, settings
+
+    def _for_most(self, scorer: Scorer, ratio: float) -> tuple[Weighed, float]:
+        """The same with popularity for all users but those with a niche taste, and the share of these.
+
+        Which users a share spares does not change the lists of others. The value of each share therefore follows from
+        the users' values with popularity and without.
+        """
+        beside, everyone = self.beside, self.popularity
+        weights = WEIGHTS if beside.popularity is None else (beside.popularity,)
+        shares = SHARES if beside.niche is None else (beside.niche,)
+        popularity = everyone.values.double().numpy()
+        tastes, niches = limits(self.dataset.train, popularity, shares)
+        weight, share, value, worth = weights[0], shares[0], -math.inf, -math.inf
+        values: dict[float, float] = {}
+        if self.judge is not None:
+            judged = tastes[self.judge.users]
+            without, worths = self._values(scorer), list[float]()
+            for one in counted(weights, "weighing popularity"):
+                with_it = self._values(added(scorer, everyone, one, ratio)) if one else without
+                mixed = {
+                    spared: np.where(judged < niche.below, without, with_it)
+                    for spared, niche in niches.items()
+                }
+                found = {spared: self._worth(figures) for spared, figures in mixed.items()}
+                best = max(found, key=lambda spared: found[spared])
+                if found[best] > worth:
+                    weight, share, worth = one, best, found[best]
+                    value = float(mixed[best][0].mean())
+                values[one] = float(with_it[0].mean())
+                worths.append(found[best])
+                if _falls(worths):
+                    break
+        share = share if weight else 0.0
+        if share:
+            niche = niches[share]
+            spared_users = torch.from_numpy(tastes < niche.below)
+            everyone = PopularityScorer(
+                everyone.n_users, everyone.values, everyone.ties, niche, spared_users
+            )
+        return Weighed(added(scorer, everyone, weight, ratio), weight, value, worth, values), share
+
+    def _values(self, scorer: Scorer) -> FloatArray:
+        """[2, n] monitored metric of each judging user, over all items and over the least popular third of them."""
+        assert self.judge is not None
+        found = self.judge.evaluate(scorer, (self.tables.metric,))
+        over_all = found.values(self.monitor)
+        unknown = np.full(len(over_all), np.nan)  # where all items are equally popular
+        return np.stack([over_all, found.per_user.get(f"{TAIL}/{self.monitor}", unknown)])
+
+    def _worth(self, values: FloatArray) -> float:
+        """What users' values are worth; users without a target in the least popular third count for all items only."""
+        known = ~np.isnan(values[1])
+        tail = float(values[1, known].mean()) if known.any() else 0.0
+        return float(values[0].mean()) + self.beside.tail * tail
 
     def _with_popularity(self, tables: Scorer) -> Scorer:
         """The scorer that is validated after an epoch. After the first epoch, the weight for all epochs is chosen."""
@@ -200,8 +247,9 @@ class BesideTrainer:
         other: Scorer,
         ratio: float,
         weight: float | None,
-        tried: Sequence[float] = WEIGHTS,
-    ) -> _Weighed:
+        tried: Sequence[float],
+        judged: Callable[[Scorer], Scorer] = lambda scorer: scorer,
+    ) -> Weighed:
         """Add a scorer with a given weight, or with the best candidate on the validation split.
 
         Args:
@@ -211,20 +259,20 @@ class BesideTrainer:
             ratio: as for :func:`added`.
             weight: the weight; None chooses it.
             tried: candidate weights.
+            judged: makes the scorer that is validated from the sum.
         """
         weights = tried if weight is None else (weight,)
         if self.judge is None:
-            return _Weighed(added(scorer, other, weights[0], ratio), weights[0], -math.inf, {})
-        values = {}
+            return Weighed(added(scorer, other, weights[0], ratio), weights[0])
+        values, worths = {}, {}
         for one in counted(weights, f"weighing {name}"):
-            judged = self.judge.evaluate(added(scorer, other, one, ratio), (self.tables.metric,))
-            values[one] = judged.summary()[self.monitor]
-            if _falls([*values.values()]):
+            found = self._values(judged(added(scorer, other, one, ratio)))
+            values[one], worths[one] = float(found[0].mean()), self._worth(found)
+            if _falls([*worths.values()]):
                 break
-        enough = (1 - TOLERANCE) * max(values.values())
-        near = [one for one, value in values.items() if value >= enough]
-        best = min(near) if other is self.popularity else max(near)
-        return _Weighed(added(scorer, other, best, ratio), best, values[best], values)
+        best = max(worths, key=lambda one: worths[one])
+        summed = added(scorer, other, best, ratio)
+        return Weighed(summed, best, values[best], worths[best], values)
 
     @cached_property
     def _spread_of_popularity(self) -> float:
@@ -236,12 +284,12 @@ class BesideTrainer:
         return wide / other if other > _TINY else 0.0
 
     def _judge(self) -> Evaluator | None:
-        """The tables' own evaluator, or one on a fixed sample of its users if there are many."""
+        """Like the tables' evaluator, with groups of items, on a fixed sample of its users if there are many."""
         whole = self.tables.evaluator
-        if whole is None or len(whole.users) <= _JUDGES:
-            return whole
+        if whole is None:
+            return None
         drawn = np.random.default_rng(0).permutation(whole.users)[:_JUDGES]
-        return validator(self.dataset, whole.ks[0], drawn)
+        return validator(self.dataset, whole.ks[0], drawn, item_groups=3)
 
     def scorer(self) -> Scorer:
         """The sum of all scorers. Raises ``RuntimeError`` before :meth:`fit`."""
@@ -262,9 +310,9 @@ class BesideTrainer:
         return self.tables.n_parameters + sum(map(n_numbers, added_up.scorers[1:]))
 
 
-def _falls(values: Sequence[float]) -> bool:
-    """Whether the last two values are both clearly below the best one, so that larger weights will not be better."""
-    return len(values) > 2 and max(values[-2:]) < (1 - 2 * TOLERANCE) * max(values)
+def _falls(worths: Sequence[float]) -> bool:
+    """Whether the last two are both clearly below the highest, so that larger weights will not be better."""
+    return len(worths) > 2 and max(worths[-2:]) < (1 - _CLEARLY) * max(worths)
 
 
 def added(scorer: Scorer, other: Scorer, weight: float, ratio: float) -> Scorer:
