@@ -118,15 +118,17 @@ def test_the_sentences_of_the_readme_have_the_figures_of_the_study() -> None:
         return fmean(other) / fmean(ours) if isinstance(ours, list) else ours / other
 
     assert "ahead of every rival that was measured at this width" in said
-    leads = {"toys": "by 11% on toys", "games": "4% on games", "steam": "3% on steam"}
+    leads = {"toys": "by 10% on toys", "games": "5% on games", "steam": "3% on steam"}
     for data, ahead in leads.items():
-        gained, low, _ = best(study["gains"], data, "recall@20")["gain"]
-        assert low > 0 and ahead in said and f"{100 * gained:.0f}%" in ahead
+        lead = best(study["gains"], data, "recall@20")
+        gained, low, _ = lead["gain"]
+        of_means = 1 / times(data, lead["rival"], "recall@20") - 1
+        assert low > 0 and ahead in said and f"{100 * min(gained, of_means):.0f}%" in ahead
     gained, low, _ = best(study["gains"], "toys", tail)["gain"]
     assert low > 0 and f"{100 * gained:.0f}% more than the best rival on toys" in said
     steam, games = (best(study["gains"], data, tail) for data in ("steam", "games"))
     assert min(steam["p, Holm"], games["p, Holm"]) > 0.05
-    assert abs(games["gain"][0]) < 0.01
+    assert games["gain"][1] < 0 < games["gain"][2] and abs(games["gain"][0]) < 0.02
     less = 100 * (1 - times("games", games["rival"], "recall@20"))
     assert games["rival"] == "ease + collective" and steam["rival"] == "itemknn"
     assert (
