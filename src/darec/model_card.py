@@ -158,8 +158,10 @@ def _figures(config: RunConfig, metrics: Mapping[str, Any], about: Mapping[str, 
             lines[0] += " These are the figures of the run that it was made from:"
         lines.insert(1, "")
     elif not BACKBONES.get(config.backbone.name).closed_form:
+        least = config.train.min_gain
+        later = f"; no later one is better by more than {100 * least:g}%" if least else ""
         lines.append(
-            f"Best epoch {metrics['best_epoch']} of {metrics['epochs']}, by {config.train.monitor} on valid."
+            f"Best epoch {metrics['best_epoch']} of {metrics['epochs']}, by {config.train.monitor} on valid{later}."
         )
     lines.append(
         f"{metrics['seconds']:.1f} seconds to fit; {metrics['parameters']:,} learned numbers."
