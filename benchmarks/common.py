@@ -113,6 +113,25 @@ def finished(comparison: Path) -> Iterator[tuple[Path, RunConfig, dict[str, Any]
             )
 
 
+def named_rows(
+    arguments: Sequence[str],
+    read: Callable[[str, Path], list[dict[str, Any]]],
+    key: Callable[[dict[str, Any]], Any],
+) -> list[dict[str, Any]]:
+    """The rows of ``NAME=FOLDER`` arguments, those of one name together and sorted.
+
+    Args:
+        arguments: the arguments; a name may have several folders.
+        read: the rows of a name's folder.
+        key: by which the rows of a name are sorted.
+    """
+    found: dict[str, list[dict[str, Any]]] = {}
+    for argument in arguments:
+        name, _, folder = argument.partition("=")
+        found.setdefault(name, []).extend(read(name, Path(folder)))
+    return [row for rows in found.values() for row in sorted(rows, key=key)]
+
+
 def load_result(name: str) -> dict[str, Any]:
     """What :func:`write_result` wrote last."""
     result: dict[str, Any] = json.loads((RESULTS / f"{name}.json").read_text())

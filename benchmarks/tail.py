@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import RESULTS, finished, write_between, write_result
+from benchmarks.common import RESULTS, finished, named_rows, write_between, write_result
 from benchmarks.target import spread
 from benchmarks.target_32 import METRICS
 
@@ -55,15 +55,8 @@ def main() -> None:
     """Read, and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="+", metavar="NAME=FOLDER")
-    found: dict[str, list[Row]] = {}
-    for argument in parser.parse_args().folders:
-        name, _, folder = argument.partition("=")
-        found.setdefault(name, []).extend(read(name, Path(folder)))
-    rows = [
-        row
-        for part in found.values()
-        for row in sorted(part, key=lambda row: (row["min_gain"], row["tail"], row["seed"]))
-    ]
+    folders = parser.parse_args().folders
+    rows = named_rows(folders, read, key=lambda row: (row["min_gain"], row["tail"], row["seed"]))
     write_result("tail", {"rows": rows})
     page = RESULTS.parents[1] / "docs" / "studies" / "tail.md"
     write_between(page, "tail", table(rows))

@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import RESULTS, finished, write_between, write_result
+from benchmarks.common import RESULTS, finished, named_rows, write_between, write_result
 from benchmarks.target import spread
 from benchmarks.target_32 import METRICS
 from darec.recommended import WIDTH
@@ -79,15 +79,8 @@ def main() -> None:
     """Read, and write."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folders", nargs="+", metavar="NAME=FOLDER")
-    found: dict[str, list[Row]] = {}
-    for argument in parser.parse_args().folders:
-        name, _, folder = argument.partition("=")
-        found.setdefault(name, []).extend(read(name, Path(folder)))
-    rows = [
-        row
-        for part in found.values()
-        for row in sorted(part, key=lambda row: row["temperature"] or 1.0)
-    ]
+    folders = parser.parse_args().folders
+    rows = named_rows(folders, read, key=lambda row: row["temperature"] or 1.0)
     write_result("temperature", {"rows": rows})
     page = RESULTS.parents[1] / "docs" / "studies" / "temperature.md"
     write_between(page, "temperature", table([row for row in rows if not row["matrix"]]))

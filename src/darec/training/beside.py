@@ -50,7 +50,7 @@ _CLEARLY: Final = 0.01  # share of the highest worth by which a weight is clearl
 
 
 @dataclass(frozen=True)
-class Weighed:
+class _Weighed:
     """A sum with the weight of the added scorer.
 
     Attributes:
@@ -124,10 +124,11 @@ class BesideTrainer:
         state = self.tables.fit(resume=resume)
         started = time.perf_counter()
         tables = self.tables.scorer()
-        ratio = self._ratio(spread(tables, self.dataset), self._spread_of_popularity)
-        found, told = Weighed(tables, 0.0), dict[str, float]()
+        wide = spread(tables, self.dataset)
+        ratio = self._ratio(wide, self._spread_of_popularity)
+        found, told = _Weighed(tables, 0.0), dict[str, float]()
         if self.matrix is not None:
-            found, settings = self._with_matrix(self.matrix, tables, ratio)
+            found, settings = self._with_matrix(self.matrix, tables, wide, ratio)
             told = {"weight": found.weight, **settings} | found.told("valid")
         with self.reporter, self.reporter.preparing():
             found, told["niche"] = self._for_most(found.scorer, ratio)
@@ -141,8 +142,8 @@ class BesideTrainer:
         return state
 
     def _with_matrix(
-        self, matrix: ClosedFormTrainer, tables: Scorer, popular: float
-    ) -> tuple[Weighed, dict[str, float]]:
+        self, matrix: ClosedFormTrainer, tables: Scorer, wide: float, popular: float
+    ) -> tuple[_Weighed, dict[str, float]]:
         """The tables with the best of the matrices added, and the settings of that.
 
         They are judged with the weight of popularity that was chosen after the first epoch.
@@ -150,10 +151,11 @@ class BesideTrainer:
         Args:
             matrix: solves for the matrices.
             tables: the trained tables.
+            wide: the spread of their scores.
             popular: the ratio of popularity, as for :func:`added`.
         """
-        wide, weight = spread(tables, self.dataset), self.state.popularity or 0.0
-        best: Weighed | None = None
+        weight = self.state.popularity or 0.0
+        best: _Weighed | None = None
         settings: dict[str, float] = {}
         for config in matrix.candidates():
             solved = matrix.solve(config)
@@ -173,7 +175,7 @@ class BesideTrainer:
         assert best is not None  # there is at least one candidate
         return best, settings
 
-    def _for_most(self, scorer: Scorer, ratio: float) -> tuple[Weighed, float]:
+    def _for_most(self, scorer: Scorer, ratio: float) -> tuple[_Weighed, float]:
         """The same with popularity for all users but those with a niche taste, and the share of these.
 
         Which users a share spares does not change the lists of others. The value of each share therefore follows from
@@ -184,26 +186,25 @@ class BesideTrainer:
         shares = SHARES if beside.niche is None else (beside.niche,)
         popularity = everyone.values.double().numpy()
         tastes, niches = limits(self.dataset.train, popularity, shares)
-        weight, share, value, worth = weights[0], shares[0], -math.inf, -math.inf
+        worth, weight, share, value = -math.inf, weights[0], shares[0], -math.inf
         values: dict[float, float] = {}
         if self.judge is not None:
             judged = tastes[self.judge.users]
-            without, worths = self._values(scorer), list[float]()
+            without = self._values(scorer)
+            best: list[tuple[float, float, float, float]] = []  # of each weight
             for one in counted(weights, "weighing popularity"):
                 with_it = self._values(added(scorer, everyone, one, ratio)) if one else without
+                values[one] = float(with_it[0].mean())
                 mixed = {
                     spared: np.where(judged < niche.below, without, with_it)
                     for spared, niche in niches.items()
                 }
-                found = {spared: self._worth(figures) for spared, figures in mixed.items()}
-                best = max(found, key=lambda spared: found[spared])
-                if found[best] > worth:
-                    weight, share, worth = one, best, found[best]
-                    value = float(mixed[best][0].mean())
-                values[one] = float(with_it[0].mean())
-                worths.append(found[best])
-                if _falls(worths):
+                worths = {spared: self._worth(figures) for spared, figures in mixed.items()}
+                spared = max(worths, key=lambda share: worths[share])
+                best.append((worths[spared], one, spared, float(mixed[spared][0].mean())))
+                if _falls([found for found, *_ in best]):
                     break
+            worth, weight, share, value = max(best, key=lambda found: found[0])
         share = share if weight else 0.0
         if share:
             niche = niches[share]
@@ -211,7 +212,7 @@ class BesideTrainer:
             everyone = PopularityScorer(
                 everyone.n_users, everyone.values, everyone.ties, niche, spared_users
             )
-        return Weighed(added(scorer, everyone, weight, ratio), weight, value, worth, values), share
+        return _Weighed(added(scorer, everyone, weight, ratio), weight, value, worth, values), share
 
     def _values(self, scorer: Scorer) -> FloatArray:
         """[2, n] monitored metric of each judging user, over all items and over the least popular third of them."""
@@ -249,7 +250,7 @@ class BesideTrainer:
         weight: float | None,
         tried: Sequence[float],
         judged: Callable[[Scorer], Scorer] = lambda scorer: scorer,
-    ) -> Weighed:
+    ) -> _Weighed:
         """Add a scorer with a given weight, or with the best candidate on the validation split.
 
         Args:
@@ -263,7 +264,7 @@ class BesideTrainer:
         """
         weights = tried if weight is None else (weight,)
         if self.judge is None:
-            return Weighed(added(scorer, other, weights[0], ratio), weights[0])
+            return _Weighed(added(scorer, other, weights[0], ratio), weights[0])
         values, worths = {}, {}
         for one in counted(weights, f"weighing {name}"):
             found = self._values(judged(added(scorer, other, one, ratio)))
@@ -272,7 +273,7 @@ class BesideTrainer:
                 break
         best = max(worths, key=lambda one: worths[one])
         summed = added(scorer, other, best, ratio)
-        return Weighed(summed, best, values[best], worths[best], values)
+        return _Weighed(summed, best, values[best], worths[best], values)
 
     @cached_property
     def _spread_of_popularity(self) -> float:
