@@ -58,6 +58,22 @@ def test_the_run_is_that_of_the_chosen_temperature(alignment: str, beside: str |
     np.testing.assert_array_equal(run.scorer.score(users), same.scorer.score(users))
 
 
+def test_the_first_epoch_of_the_chosen_one_is_not_trained_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    trained = []
+    epoch = Trainer.train_epoch
+
+    def counted(trainer: Trainer) -> dict[str, float]:
+        trained.append(trainer.model.ranking.temperature)
+        return epoch(trainer)
+
+    monkeypatch.setattr(Trainer, "train_epoch", counted)
+    run = fit()
+    chosen = run.metrics[CHOSEN]
+    assert trained == [*CANDIDATES, *[chosen] * (run.metrics["epochs"] - 1)]
+
+
 @pytest.mark.parametrize("seed", [0, 1, 2])
 def test_it_is_the_best_after_one_epoch(seed: int) -> None:
     data = tiny_dataset(seed=seed)

@@ -116,8 +116,10 @@ def training_bytes(config: RunConfig, n_entities: int, n_pairs: int) -> dict[str
     """A lower estimate of the bytes that the widths in a run's settings need during training, by ``key=value``.
 
     A table of parameters is stored six times: itself, its gradient, Adam's two moments, the encoded table and its
-    gradient. Other columns are stored twice, as values and as their gradient.
+    gradient. Other columns are stored twice, as values and as their gradient. While a temperature is chosen, a table is
+    stored four times more: as it was at first, and after the best epoch so far, with its moments.
     """
+    of_tables = 10 if config.loss.undecided else 6
     found: dict[str, float] = {}
     for section in ("backbone", "alignment"):
         settings = getattr(config, section)
@@ -125,7 +127,7 @@ def training_bytes(config: RunConfig, n_entities: int, n_pairs: int) -> dict[str
             value = getattr(settings, name, None)
             width = sum(value) if isinstance(value, tuple) else value
             if width:
-                times = 6 if (section, name) == ("backbone", "dim") else 2
+                times = of_tables if (section, name) == ("backbone", "dim") else 2
                 found[f"{section}.{name}={value}"] = 4.0 * times * n_entities * width
     negatives = getattr(config.loss, "n_negatives", 0)
     batch = min(config.train.batch_size, n_pairs)

@@ -9,7 +9,7 @@ import math
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from copy import deepcopy
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -27,6 +27,15 @@ from darec.training.divided import Divided
 from darec.training.state import TrainState
 
 _VALUES = ("best_value", "highest")  # of the state; minus infinity before the first evaluation
+
+
+@dataclass(frozen=True)
+class Snapshot:
+    """Weights, optimiser state and states of the generators, in the CPU's memory."""
+
+    weights: dict[str, Tensor]
+    optimizer: dict[str, Any]
+    generators: dict[str, Tensor]
 
 
 class Kept:
@@ -72,19 +81,22 @@ class Kept:
                 best = self._read_best(self.folder / "model.safetensors")
         self.model.load_state_dict(_renamed(self.divided.handed(best), "model/", ""))
 
-    @contextmanager
-    def undone(self) -> Iterator[None]:
-        """A context whose training is undone at its end: weights, optimiser and generators are as before."""
-        weights = {name: tensor.clone() for name, tensor in self.model.state_dict().items()}
-        optimizer = deepcopy(self.optimizer.state_dict())
-        states = {name: one.get_state() for name, one in self.generators.items()}
-        try:
-            yield
-        finally:
-            self.model.load_state_dict(weights)
-            self.optimizer.load_state_dict(optimizer)
-            for name, state in states.items():
-                self.generators[name].set_state(state)
+    def snapshot(self) -> Snapshot:
+        """A copy of everything that the next epoch depends on."""
+        optimizer = self.optimizer.state_dict()
+        moments = {index: _copied(slots) for index, slots in optimizer["state"].items()}
+        return Snapshot(
+            _copied(self.model.state_dict()),
+            {**optimizer, "state": moments},
+            {name: one.get_state() for name, one in self.generators.items()},
+        )
+
+    def restore(self, snapshot: Snapshot) -> None:
+        """Continue from a snapshot, which stays as it is."""
+        self.model.load_state_dict(snapshot.weights)
+        self.optimizer.load_state_dict(deepcopy(snapshot.optimizer))
+        for name, state in snapshot.generators.items():
+            self.generators[name].set_state(state)
 
     def save(self, state: TrainState) -> None:
         """Write a checkpoint of everything that the next epoch depends on."""
@@ -173,6 +185,10 @@ class Kept:
 def _renamed(tensors: Mapping[str, Tensor], old: str, new: str) -> dict[str, Tensor]:
     """Return the same tensors with another prefix."""
     return {f"{new}{name.removeprefix(old)}": tensor for name, tensor in tensors.items()}
+
+
+def _copied(tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name: x.to("cpu", copy=True) for name, x in tensors.items()}
 
 
 def _contiguous(tensors: dict[str, Tensor]) -> dict[str, Tensor]:

@@ -21,7 +21,7 @@ class TrainState:
         best_seconds: training and evaluation time up to the best epoch.
         total_seconds: training and evaluation time so far.
         out_of_time: whether a deadline ended training.
-        chosen: values of settings that validation chose before the first epoch, by their dotted keys.
+        chosen: values of settings that validation chose after one epoch with each candidate, by their dotted keys.
         popularity: weight of popularity, which the first evaluation chose; None if it is not used.
         diagnostics: the alignment's figures at the best epoch.
         sent: bytes that a process sent to others in a step, the mean over the last epoch.

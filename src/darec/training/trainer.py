@@ -145,13 +145,14 @@ class Trainer:
         """
         if resume:
             self.state = self.kept.newest() or self.state
-        if self.config.loss.undecided:
-            self._choose_temperature()
         history = History(self.folder, self.state.epoch, tensorboard=self.tensorboard)
-        train, state = self.config.train, self.state
+        train = self.config.train
         saved = time.monotonic()
         try:
             with self.reporter:
+                if self.config.loss.undecided:
+                    self._choose_temperature(history)
+                state = self.state
                 while (
                     state.epoch < train.epochs
                     and state.stale < train.patience
@@ -166,10 +167,10 @@ class Trainer:
                     )
                     last = state.out_of_time or state.epoch == train.epochs
                     due = last or state.epoch % train.eval_every == 0
+                    value, figures = self._validated() if due else (None, {})
+                    state.total_seconds += time.perf_counter() - started
                     if due:
-                        self._evaluate(losses, history, started)
-                    else:
-                        state.total_seconds += time.perf_counter() - started
+                        self._record(losses, value, figures, history)
                     if due or old:
                         self._check_lock()
                         self.kept.save(state)
@@ -246,25 +247,36 @@ class Trainer:
                 )
         return losses
 
-    def _choose_temperature(self) -> None:
-        """Train one epoch with each candidate temperature, and keep the best one. A resumed run has chosen already."""
+    def _choose_temperature(self, history: History) -> None:
+        """Train the first epoch with each candidate temperature, and go on from the best one.
+
+        A resumed run has chosen already.
+        """
         key, monitor = "loss.temperature", self.config.train.monitor
         if key not in self.state.chosen:
-            started, values = time.perf_counter(), {}
-            with self.reporter:
-                for candidate in self.config.loss.tried["temperature"]:
-                    self.state = TrainState()
-                    self.model.ranking.temperature = candidate
-                    with self.kept.undone():
-                        self.train_epoch()
-                        value, _ = self._validated()
-                    values[candidate] = -math.inf if value is None else value
-                    self.reporter.tried(key, candidate, monitor, values[candidate])
-                    if self.group.told(time.monotonic() >= self.deadline):
-                        break
-            best = max(values, key=lambda candidate: values[candidate])
-            spent = time.perf_counter() - started
-            self.state = TrainState(chosen={key: best}, total_seconds=spent)
+            begun = time.perf_counter()
+            start, best = self.kept.snapshot(), None
+            for candidate in self.config.loss.tried["temperature"]:
+                self.kept.restore(start)
+                self.state = TrainState(chosen={key: candidate})
+                self.model.ranking.temperature = candidate
+                started = time.perf_counter()
+                losses = self.train_epoch()
+                self.state.seconds.append(time.perf_counter() - started)
+                value, figures = self._validated()
+                assert value is not None  # without validation, check_config wants a number
+                self.reporter.tried(key, candidate, monitor, value)
+                if best is None or value > best[1]:
+                    best = (self.state, value, losses, figures, self.kept.snapshot())
+                if self.group.told(time.monotonic() >= self.deadline):
+                    break
+            assert best is not None  # there are candidates
+            self.state, value, losses, figures, trained = best
+            self.kept.restore(trained)
+            self.state.out_of_time = self.group.told(time.monotonic() >= self.deadline)
+            self.state.total_seconds = time.perf_counter() - begun
+            self._record(losses, value, figures, history)
+            self.kept.save(self.state)
         self.model.ranking.temperature = self.state.chosen[key]
 
     def _validated(self) -> tuple[float | None, dict[str, float]]:
@@ -286,11 +298,18 @@ class Trainer:
             diagnostics = self.model.diagnostics(encoded) | diagnostics
         return self.group.told(value), diagnostics
 
-    def _evaluate(self, losses: dict[str, float], history: History, started: float) -> None:
-        """Validate, store the best weights and log. Without validation the last weights are the best."""
+    def _record(
+        self,
+        losses: dict[str, float],
+        value: float | None,
+        diagnostics: dict[str, float],
+        history: History,
+    ) -> None:
+        """Log what :meth:`_validated` found after an epoch, and store the weights if they are the best so far.
+
+        Without validation the last weights are the best.
+        """
         state, monitor = self.state, self.config.train.monitor
-        value, diagnostics = self._validated()
-        state.total_seconds += time.perf_counter() - started
         state.stale += 1
         self._check_lock()
         if value is None:
