@@ -25,8 +25,9 @@ from darec.evaluation.result import Evaluation
 from darec.run import Run
 from darec.runtime import resolve_runtime
 from darec.scoring import MatrixScorer, Scorer
-from darec.training.beside import WEIGHTS, added, spread
+from darec.training.beside import WEIGHTS
 from darec.training.closed_form import ClosedFormTrainer
+from darec.training.weighing import added, spread
 
 ENTRIES: Final = (20, 50, 200, None)
 L3AE: Final = {"l3ae": {"alignment": "l3ae"}}

@@ -18,7 +18,7 @@ from darec.evaluation.evaluate import Evaluator
 from darec.run import Run
 from darec.scoring import AddedScorer, MatrixScorer, PopularityScorer, Scorer
 from darec.scoring.niche import limits
-from darec.training.beside import added, spread
+from darec.training.weighing import added, spread
 
 SHARES: Final = (0.02, 0.05, 0.1, 0.2, 0.3, 0.5)
 WEIGHTS: Final = (0.05, 0.1, 0.2, 0.3, 0.4, 0.5)

@@ -10,16 +10,18 @@ from __future__ import annotations
 import argparse
 import statistics
 from collections import defaultdict
-from itertools import cycle
+from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
 from benchmarks.common import RESULTS, finished, load_result, write_between, write_result
 from benchmarks.target_32 import METRICS
-from darec.report.drawing import COLOURS, GREY, empty_panels, legend, svg
+from darec.report.drawing import COLOURS, empty_panels, legend, svg
 
 Row = dict[str, Any]
 KEY: Final = ("data", "model", "width", "seed")
+BACKBONES: Final = {"lightgcn": "LightGCN", "gccf": "GCCF", "simgcl": "SimGCL"}
+ALIGNMENTS: Final = ("none", "llminit", "contrastive", "darec")
 COSTS: Final = {"seconds to fit": "seconds", "MB": "mb"}
 
 
@@ -70,48 +72,40 @@ def table(rows: list[Row]) -> str:
 
 
 def draw(rows: list[Row], name: str) -> str:
-    """The figure of a data set, as SVG."""
+    """The figure of a data set, as SVG: a row of panels for each backbone, a line for each alignment."""
     panels = {"Recall@20": "recall@20", "NDCG@20": "ndcg@20"}
-    panels |= {"Recall@20, least popular third": "items/1of3/recall@20", **COSTS}
-    figure, axes = empty_panels(2, 3, height=2.6)
-    here = [row for row in means(rows) if row["data"] == name]
+    panels |= {"Recall@20, least\npopular third": "items/1of3/recall@20", **COSTS}
+    here = [row | _parts(row["model"]) for row in means(rows) if row["data"] == name]
+    backbones = sorted({row["backbone"] for row in here}, key=list(BACKBONES).index)
     widths = sorted({row["width"] for row in here})
-    for panel, (title, key) in zip(axes, panels.items(), strict=False):
-        if _same(here, key):
-            found = {row["width"]: row[key] for row in here}
-            panel.plot(widths, [found[width] for width in widths], "o-", color=GREY, ms=4)
-            title += ", the same for all"
-        for colour, model in zip(cycle(COLOURS), sorted({row["model"] for row in here})):
-            line = [] if _same(here, key) else [row for row in here if row["model"] == model]
-            panel.plot(
-                [row["width"] for row in line],
-                [row[key] for row in line],
-                "o-",
-                color=colour,
-                ms=4,
-                label=model,
-            )
-        panel.set_title(title, fontsize=9)
+    figure, axes = empty_panels(len(backbones), len(panels), height=1.9)
+    for number, (backbone, (title, key)) in enumerate(product(backbones, panels.items())):
+        panel, first = axes[number], number < len(panels)
+        for alignment, colour in zip(ALIGNMENTS, COLOURS, strict=False):
+            line = [r for r in here if (r["backbone"], r["alignment"]) == (backbone, alignment)]
+            if line:
+                x, y = [row["width"] for row in line], [row[key] for row in line]
+                panel.plot(x, y, "o-", color=colour, ms=3, lw=1.2, label=alignment)
+        if first:
+            alike = "MB, the same for all" if key == "mb" else title
+            panel.set_title(alike, fontsize=8)
+        if key == "recall@20":
+            panel.set_ylabel(BACKBONES[backbone], fontsize=8)
         panel.set_xscale("log", base=2)
         panel.set_xticks(widths, [str(width) for width in widths])
         panel.set_ylim(0, 1.1 * max(row[key] for row in here))
+        panel.tick_params(labelsize=7)
         panel.grid(alpha=0.3)
-    for panel in axes[len(panels) :]:
-        panel.axis("off")
-    for panel in axes[2 : len(panels)]:
-        panel.set_xlabel("width")
-    legend(figure, axes[0])
+        if number >= len(axes) - len(panels):
+            panel.set_xlabel("width", fontsize=8)
+    legend(figure, *axes)
     return svg(figure)
 
 
-def _same(rows: list[Row], key: str) -> bool:
-    """Whether several models have the same figure at each width, within 1%: their lines would hide each other."""
-    if len({row["model"] for row in rows}) < 2:
-        return False
-    found: dict[int, list[float]] = defaultdict(list)
-    for row in rows:
-        found[row["width"]].append(row[key])
-    return all(max(values) <= 1.01 * min(values) for values in found.values())
+def _parts(model: str) -> dict[str, str]:
+    """A model's backbone and alignment."""
+    backbone, _, alignment = model.partition(" + ")
+    return {"backbone": backbone, "alignment": alignment or "none"}
 
 
 def main() -> None:

@@ -16,7 +16,8 @@ from darec.errors import ConfigError
 from darec.scoring import AddedScorer, TableScorer
 from darec.testing.suites import tiny_text
 from darec.testing.worlds import tiny_dataset
-from darec.training.beside import OF_MATRIX, WEIGHTS, BesideTrainer, spread
+from darec.training.beside import OF_MATRIX, WEIGHTS, BesideTrainer
+from darec.training.weighing import spread
 from darec.types import Interactions
 
 SETTINGS: dict[str, Any] = {

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Final
@@ -24,14 +24,14 @@ from torch import Tensor
 from darec.config import BesideConfig, RunConfig
 from darec.data.dataset import Dataset
 from darec.errors import ConfigError
-from darec.evaluation.evaluate import Evaluator, validator
 from darec.progress import counted
 from darec.scoring import AddedScorer, PopularityScorer, Scorer
 from darec.scoring.niche import limits
 from darec.training.closed_form import ClosedFormTrainer, chosen, n_numbers
 from darec.training.state import TrainState
 from darec.training.trainer import Trainer
-from darec.types import FloatArray, IntArray, TextTable
+from darec.training.weighing import Judge, added, falls, ratio_of, spread
+from darec.types import TextTable
 
 WEIGHTS: Final = (0.0, 0.05, 0.1, 0.15, 0.2, 0.25, 0.3, 0.35, 0.4, 0.45, 0.5, 0.6, 0.7, 0.85)
 """Weights of popularity in this order, until two in a row are clearly worse; 0 adds nothing."""
@@ -41,12 +41,6 @@ FEW: Final = (0.0, 0.1, 0.2, 0.4, 0.7)
 """Candidates after the first epoch, for the validation after each epoch."""
 SHARES: Final = (0.0, 0.01, 0.02, 0.03, 0.04, 0.05, 0.06, 0.08, 0.1, 0.15, 0.2, 0.3, 0.4, 0.5)
 """Candidate shares of users who get no popularity."""
-TAIL: Final = "items/1of3"
-"""The least popular third of the items, in the names of metrics."""
-_TINY: Final = 1e-12
-_USERS: Final = 1000  # number of users on whom spreads are measured
-_JUDGES: Final = 20_000  # largest number of validation users on whom weights are chosen
-_CLEARLY: Final = 0.01  # share of the highest worth by which a weight is clearly worse
 
 
 @dataclass(frozen=True)
@@ -103,7 +97,11 @@ class BesideTrainer:
         counts = torch.from_numpy(dataset.train.item_degree).float()
         ties = dataset.items.tie_order
         self.popularity = PopularityScorer(dataset.n_users, counts.log1p(), ties)
-        self.judge = self._judge()
+        self.judge: Judge | None = None
+        if self.tables.evaluator is not None:
+            self.judge = Judge(
+                dataset, self.tables.evaluator, self.tables.metric, self.monitor, beside.tail
+            )
         self.matrix: ClosedFormTrainer | None = None
         if matrix:
             kept = ("folder", "reporter", "validate")
@@ -125,7 +123,7 @@ class BesideTrainer:
         started = time.perf_counter()
         tables = self.tables.scorer()
         wide = spread(tables, self.dataset)
-        ratio = self._ratio(wide, self._spread_of_popularity)
+        ratio = ratio_of(wide, self._spread_of_popularity)
         found, told = _Weighed(tables, 0.0), dict[str, float]()
         if self.matrix is not None:
             found, settings = self._with_matrix(self.matrix, tables, wide, ratio)
@@ -159,7 +157,7 @@ class BesideTrainer:
         settings: dict[str, float] = {}
         for config in matrix.candidates():
             solved = matrix.solve(config)
-            ratio = self._ratio(wide, spread(solved, self.dataset))
+            ratio = ratio_of(wide, spread(solved, self.dataset))
             with self.reporter, self.reporter.preparing():
                 one = self._add(
                     "the matrix",
@@ -168,7 +166,7 @@ class BesideTrainer:
                     ratio,
                     self.beside.weight,
                     OF_MATRIX,
-                    judged=lambda scorer: added(scorer, self.popularity, weight, popular),
+                    beside=added(tables, self.popularity, weight, popular),
                 )
             if best is None or one.worth > best.worth:
                 best, settings = one, chosen(matrix.config, config) | matrix.told
@@ -190,19 +188,20 @@ class BesideTrainer:
         values: dict[float, float] = {}
         if self.judge is not None:
             judged = tastes[self.judge.users]
-            without = self._values(scorer)
+            with_weight = self.judge.of_sums(scorer, everyone, ratio)
+            without = with_weight(0.0)
             best: list[tuple[float, float, float, float]] = []  # of each weight
             for one in counted(weights, "weighing popularity"):
-                with_it = self._values(added(scorer, everyone, one, ratio)) if one else without
+                with_it = with_weight(one) if one else without
                 values[one] = float(with_it[0].mean())
                 mixed = {
                     spared: np.where(judged < niche.below, without, with_it)
                     for spared, niche in niches.items()
                 }
-                worths = {spared: self._worth(figures) for spared, figures in mixed.items()}
+                worths = {spared: self.judge.worth(figures) for spared, figures in mixed.items()}
                 spared = max(worths, key=lambda share: worths[share])
                 best.append((worths[spared], one, spared, float(mixed[spared][0].mean())))
-                if _falls([found for found, *_ in best]):
+                if falls([found for found, *_ in best]):
                     break
             worth, weight, share, value = max(best, key=lambda found: found[0])
         share = share if weight else 0.0
@@ -214,20 +213,6 @@ class BesideTrainer:
             )
         return _Weighed(added(scorer, everyone, weight, ratio), weight, value, worth, values), share
 
-    def _values(self, scorer: Scorer) -> FloatArray:
-        """[2, n] monitored metric of each judging user, over all items and over the least popular third of them."""
-        assert self.judge is not None
-        found = self.judge.evaluate(scorer, (self.tables.metric,))
-        over_all = found.values(self.monitor)
-        unknown = np.full(len(over_all), np.nan)  # where all items are equally popular
-        return np.stack([over_all, found.per_user.get(f"{TAIL}/{self.monitor}", unknown)])
-
-    def _worth(self, values: FloatArray) -> float:
-        """What users' values are worth; users without a target in the least popular third count for all items only."""
-        known = ~np.isnan(values[1])
-        tail = float(values[1, known].mean()) if known.any() else 0.0
-        return float(values[0].mean()) + self.beside.tail * tail
-
     def _with_popularity(self, tables: Scorer) -> Scorer:
         """The scorer that is validated after an epoch. After the first epoch, the weight for all epochs is chosen."""
         state = self.state
@@ -235,7 +220,7 @@ class BesideTrainer:
             state.popularity = self.beside.popularity
         if state.popularity == 0:
             return tables
-        ratio = self._ratio(spread(tables, self.dataset), self._spread_of_popularity)
+        ratio = ratio_of(spread(tables, self.dataset), self._spread_of_popularity)
         if state.popularity is None:
             found = self._add("popularity", tables, self.popularity, ratio, None, FEW)
             state.popularity = found.weight
@@ -249,7 +234,7 @@ class BesideTrainer:
         ratio: float,
         weight: float | None,
         tried: Sequence[float],
-        judged: Callable[[Scorer], Scorer] = lambda scorer: scorer,
+        beside: Scorer | None = None,
     ) -> _Weighed:
         """Add a scorer with a given weight, or with the best candidate on the validation split.
 
@@ -260,16 +245,17 @@ class BesideTrainer:
             ratio: as for :func:`added`.
             weight: the weight; None chooses it.
             tried: candidate weights.
-            judged: makes the scorer that is validated from the sum.
+            beside: the scorer with something else added, which is validated in its place; None is the scorer itself.
         """
         weights = tried if weight is None else (weight,)
         if self.judge is None:
             return _Weighed(added(scorer, other, weights[0], ratio), weights[0])
+        with_weight = self.judge.of_sums(beside or scorer, other, ratio)
         values, worths = {}, {}
         for one in counted(weights, f"weighing {name}"):
-            found = self._values(judged(added(scorer, other, one, ratio)))
-            values[one], worths[one] = float(found[0].mean()), self._worth(found)
-            if _falls([*worths.values()]):
+            found = with_weight(one)
+            values[one], worths[one] = float(found[0].mean()), self.judge.worth(found)
+            if falls([*worths.values()]):
                 break
         best = max(worths, key=lambda one: worths[one])
         summed = added(scorer, other, best, ratio)
@@ -278,19 +264,6 @@ class BesideTrainer:
     @cached_property
     def _spread_of_popularity(self) -> float:
         return spread(self.popularity, self.dataset)
-
-    @staticmethod
-    def _ratio(wide: float, other: float) -> float:
-        """Spread of the scorer divided by that of the added scorer; 0 if the latter does not distinguish items."""
-        return wide / other if other > _TINY else 0.0
-
-    def _judge(self) -> Evaluator | None:
-        """Like the tables' evaluator, with groups of items, on a fixed sample of its users if there are many."""
-        whole = self.tables.evaluator
-        if whole is None:
-            return None
-        drawn = np.random.default_rng(0).permutation(whole.users)[:_JUDGES]
-        return validator(self.dataset, whole.ks[0], drawn, item_groups=3)
 
     def scorer(self) -> Scorer:
         """The sum of all scorers. Raises ``RuntimeError`` before :meth:`fit`."""
@@ -309,33 +282,3 @@ class BesideTrainer:
         if not isinstance(added_up, AddedScorer):
             return self.tables.n_parameters
         return self.tables.n_parameters + sum(map(n_numbers, added_up.scorers[1:]))
-
-
-def _falls(worths: Sequence[float]) -> bool:
-    """Whether the last two are both clearly below the highest, so that larger weights will not be better."""
-    return len(worths) > 2 and max(worths[-2:]) < (1 - _CLEARLY) * max(worths)
-
-
-def added(scorer: Scorer, other: Scorer, weight: float, ratio: float) -> Scorer:
-    """The weighted sum of two scorers.
-
-    Args:
-        scorer: the first scorer, which keeps its scale.
-        other: the added scorer.
-        weight: of ``other``, in [0, 1); with 0, ``scorer`` stays alone.
-        ratio: spread of the scorer's scores over that of the other's.
-    """
-    if not weight:
-        return scorer
-    share = ratio * weight / (1 - weight)
-    if isinstance(scorer, AddedScorer):
-        return AddedScorer([*scorer.scorers, other], [*scorer.weights, share])
-    return AddedScorer([scorer, other], [1.0, share])
-
-
-def spread(scorer: Scorer, dataset: Dataset) -> float:
-    """Standard deviation of a user's scores over all items, the mean over some users with training items."""
-    users: IntArray = np.flatnonzero(dataset.train.user_degree)
-    chosen = np.random.default_rng(0).permutation(users)[:_USERS]
-    blocks = [scorer.score(chosen[start : start + 100]) for start in range(0, len(chosen), 100)]
-    return float(np.mean([block.std(axis=1, dtype=np.float64).mean() for block in blocks]))
