@@ -1,11 +1,12 @@
 """What ``darec train DATA`` reaches against every rival: ``python -m benchmarks.target NAME=COMPARISON ...``.
 
 Reads the finished runs of comparisons' folders, several of one name as one. A pair that was trained with several
-settings is represented by those with the best mean Recall@20 on validation. Ours is DaRec over LightGCN with a matrix
-beside the tables, which is what darec recommends; every other model without DaRec is a rival. For each metric the best
-rival is the one with the highest *test* mean, so the choice is in the rivals' favour. Tests are paired over users, each
-with the mean over the seeds that both have, and Holm-corrected over all rivals, metrics and data sets. A model without
-chance in it has one run, which stands for each seed. Size and time a request are measured on each model's first run.
+settings is represented by those with the best mean Recall@20 on validation. Ours has a matrix beside its tables, which
+are of DaRec over LightGCN, or of LightGCN where there is no text; every other model without DaRec is a rival. For each
+metric the best rival is the one with the highest *test* mean, so the choice is in the rivals' favour. Tests are paired
+over users, each with the mean over the seeds that both have, and Holm-corrected over all rivals, metrics and data sets.
+A model without chance in it has one run, which stands for each seed. Size and time a request are measured on each
+model's first run.
 The tables go into docs/studies/target.md and README.md; ``python docs/pictures.py`` draws the plot of README from them.
 """
 
@@ -65,9 +66,11 @@ def gathered(arguments: Sequence[str]) -> dict[str, dict[Model, Runs]]:
         name, _, folder = argument.partition("=")
         for kind, runs in read(Path(folder)).items():
             for seed, run in runs.items():
-                spared = kind != OURS and run.metrics.get("diagnostics/beside/niche", 0) > 0
-                pair = (*kind, NICHE) if spared else kind
                 settings = resolve_config(file=run.folder / "config.yaml")
+                beside = settings.beside
+                pair = OURS if beside is not None and beside.backbone is not None else kind
+                if pair != OURS and run.metrics.get("diagnostics/beside/niche", 0) > 0:
+                    pair = (*kind, NICHE)
                 # Whether users are spared is in ``pair`` already, however the settings say it.
                 key = settings.model_dump_json(exclude={"options": True, "beside": {"niche"}})
                 found[name][pair].setdefault(key, {})[seed] = run

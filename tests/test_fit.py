@@ -296,6 +296,8 @@ def test_the_settings_that_are_measured_are_the_recommended_ones() -> None:
     file = Path(__file__).parents[1] / "benchmarks" / "settings" / "recommended.yaml"
     base = recommended(tiny_dataset(), text=True)
     assert resolve_config(file=file) == resolve_config(base=base)
+    clicks = resolve_config(file=file.with_name("clicks.yaml"))
+    assert clicks == resolve_config(base=recommended(tiny_dataset(), text=False))
     wide = resolve_config(file=file.with_name("wide.yaml"))
     given = {"alignment": "none", "beside": {"backbone": None, "niche": 0}}
     given["loss"] = base["loss"] | {"temperature": 0.2}
