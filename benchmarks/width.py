@@ -87,7 +87,7 @@ def draw(rows: list[Row], name: str) -> str:
                 x, y = [row["width"] for row in line], [row[key] for row in line]
                 panel.plot(x, y, "o-", color=colour, ms=3, lw=1.2, label=alignment)
         if first:
-            alike = "MB, the same for all" if key == "mb" else title
+            alike = "MB, any alignment" if key == "mb" else title
             panel.set_title(alike, fontsize=8)
         if key == "recall@20":
             panel.set_ylabel(BACKBONES[backbone], fontsize=8)
