@@ -148,3 +148,25 @@ def test_the_sentences_of_the_readme_have_the_figures_of_the_study() -> None:
         f"than the best linear models, by {min(slower):.0f} to {max(slower):.0f} times; "
         f"they find {min(recall):.0f} to {max(recall):.0f}% of its recall"
     ) in said
+
+
+def test_what_the_readme_says_of_other_data_is_that_of_the_study() -> None:
+    from benchmarks.common import load_result
+    from benchmarks.target import best
+
+    gains = load_result("other_data")["gains"]
+    said = " ".join((ROOT / "README.md").read_text().split())
+    data = list(dict.fromkeys(row["data"] for row in gains))
+    recall = [best(gains, name, "recall@20") for name in data]
+    shares = [100 * row["gain"][0] for row in recall]
+    assert len(data) == 5 and min(shares) > 0
+    clear = sum(row["gain"][1] > 0 and row["p, Holm"] < 0.05 for row in recall)
+    assert clear == 4
+    assert f"in Recall@20 by {min(shares):.0f} to {max(shares):.0f}%, significantly on four" in said
+    tail = [best(gains, name, "items/1of3/recall@20") for name in data]
+    ahead = sum(row["gain"][1] > 0 and row["p, Holm"] < 0.05 for row in tail)
+    level = sum(row["gain"][1] < 0 < row["gain"][2] for row in tail)
+    assert (ahead, level) == (3, 1)
+    (behind,) = (row for row in tail if row["gain"][2] < 0)
+    assert behind["rival"] == "ease + collective"
+    assert "ahead on three, level on one and behind a linear model on one" in said
