@@ -80,15 +80,14 @@ def draw(rows: list[Row], name: str) -> str:
     widths = sorted({row["width"] for row in here})
     figure, axes = empty_panels(len(backbones), len(panels), height=1.9)
     for number, (backbone, (title, key)) in enumerate(product(backbones, panels.items())):
-        panel, first = axes[number], number < len(panels)
+        panel = axes[number]
         for alignment, colour in zip(ALIGNMENTS, COLOURS, strict=False):
             line = [r for r in here if (r["backbone"], r["alignment"]) == (backbone, alignment)]
             if line:
                 x, y = [row["width"] for row in line], [row[key] for row in line]
                 panel.plot(x, y, "o-", color=colour, ms=3, lw=1.2, label=alignment)
-        if first:
-            alike = "MB, any alignment" if key == "mb" else title
-            panel.set_title(alike, fontsize=8)
+        if number < len(panels):
+            panel.set_title("MB, any alignment" if key == "mb" else title, fontsize=8)
         if key == "recall@20":
             panel.set_ylabel(BACKBONES[backbone], fontsize=8)
         panel.set_xscale("log", base=2)

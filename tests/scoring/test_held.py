@@ -49,6 +49,11 @@ def test_too_many_scores_are_computed_for_each_sum(monkeypatch: pytest.MonkeyPat
     assert held_scores(scorer, USERS) is not None
     monkeypatch.setattr("darec.scoring.held._MOST_BYTES", 4 * len(USERS) * 40 - 1)
     assert held_scores(scorer, USERS) is None
+    monkeypatch.setattr("darec.scoring.held._MOST_BYTES", 2**31)
+    monkeypatch.setattr("darec.scoring.held.available_memory", lambda: 4.0 * 4 * len(USERS) * 40)
+    assert held_scores(scorer, USERS) is not None
+    monkeypatch.setattr("darec.scoring.held.available_memory", lambda: 16.0 * len(USERS) * 40 - 1)
+    assert held_scores(scorer, USERS) is None
     summed = HeldSum(scorer, other, 0.5, USERS, None)
     np.testing.assert_allclose(
         summed.score(USERS), AddedScorer([scorer, other], [1.0, 0.5]).score(USERS)

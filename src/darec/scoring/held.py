@@ -8,6 +8,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from darec.memory import available_memory
 from darec.scoring.added import AddedScorer
 from darec.scoring.base import Scorer
 from darec.scoring.ranking import Fill
@@ -50,9 +51,14 @@ class HeldSum(AddedScorer):
 
 @torch.no_grad()
 def held_scores(scorer: Scorer, users: IntArray) -> Tensor | None:
-    """[n, I] float32 scores of [n] users on the scorer's device; None if they would take more than 2 GiB."""
-    if 4 * len(users) * scorer.n_items > _MOST_BYTES:
+    """[n, I] float32 scores of [n] users; None if they would take more than 2 GiB or a quarter of the free memory.
+
+    On a GPU it is always None: it has less memory, and computes them fast enough.
+    """
+    needed, free = 4 * len(users) * scorer.n_items, available_memory()
+    most = _MOST_BYTES if free is None else min(_MOST_BYTES, free / 4)
+    if needed > most or scorer.device.type != "cpu":
         return None
-    scores = torch.empty(len(users), scorer.n_items, device=scorer.device)
+    scores = torch.empty(len(users), scorer.n_items)
     scorer.fill(users, None, scorer.n_items)(0, len(users), scores)
     return scores
