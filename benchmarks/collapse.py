@@ -10,7 +10,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import RESULTS, write_between
+from benchmarks.common import RESULTS, markdown, write_between
 
 EPOCHS = (3, 21, 60, 120, 180)
 FIGURES = {
@@ -36,10 +36,9 @@ def main() -> None:
                 figures = {title: round(evaluated[key], 4) for title, key in FIGURES.items()}
                 rows.append({"run": name, "epoch": int(evaluated["epoch"]), **figures})
     (RESULTS / "collapse.json").write_text(json.dumps(rows, indent=2) + "\n")
-    lines = ["| " + " | ".join(rows[0]) + " |", "|---" * len(rows[0]) + "|"]
-    lines += ["| " + " | ".join(str(value) for value in row.values()) + " |" for row in rows]
+    content = markdown(list(rows[0]), [[str(value) for value in row.values()] for row in rows])
     document = RESULTS.parents[1] / "docs" / "studies" / "collapse.md"
-    write_between(document, "table", "\n".join(lines))
+    write_between(document, "table", content)
 
 
 if __name__ == "__main__":

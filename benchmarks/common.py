@@ -6,7 +6,7 @@ import json
 import platform
 import statistics
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -143,6 +143,12 @@ def renewed(name: str, rows: Sequence[dict[str, Any]], keys: Sequence[str]) -> l
     last = load_result(name)["rows"]
     by_key = {tuple(row[key] for key in keys): row for row in [*last, *rows]}
     return list(by_key.values())
+
+
+def markdown(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
+    """A Markdown table."""
+    lines = [f"| {' | '.join(cells)} |" for cells in (head, *rows)]
+    return "\n".join([lines[0], "|---" * len(head) + "|", *lines[1:]])
 
 
 def write_between(document: Path, mark: str, content: str) -> None:

@@ -7,14 +7,12 @@ tables of docs/studies/other-data.md.
 from __future__ import annotations
 
 import argparse
-from typing import Any
 
-import numpy as np
 import torch
 
 from benchmarks.common import RESULTS, write_between, write_result
-from benchmarks.target import against, gathered, measured, table
-from darec.evaluation.significance import holm
+from benchmarks.target import against, measured_all, table
+from benchmarks.target_32 import correct
 from darec.memory import keep_freed_memory
 
 
@@ -25,14 +23,8 @@ def main() -> None:
     comparisons = parser.parse_args().comparisons
     torch.set_num_threads(1)
     keep_freed_memory()
-    models: list[dict[str, Any]] = []
-    gains: list[dict[str, Any]] = []
-    for name, pairs in gathered(comparisons).items():
-        print(name, flush=True)
-        found = measured(name, pairs)
-        models, gains = models + found[0], gains + found[1]
-    for row, p in zip(gains, holm(np.array([row["p"] for row in gains])), strict=True):
-        row["p, Holm"] = float(p)
+    models, gains = measured_all(comparisons)
+    correct(gains)
     write_result("other_data", {"models": models, "gains": gains})
     document = RESULTS.parents[1] / "docs" / "studies" / "other-data.md"
     write_between(document, "best", against(gains))

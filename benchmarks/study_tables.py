@@ -13,7 +13,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import RESULTS, write_between
+from benchmarks.common import RESULTS, markdown, write_between
 from darec.compare.figures import Spread
 from darec.compare.result import Comparison, Variant
 
@@ -56,10 +56,9 @@ def main() -> None:
         mark, _, folder = argument.partition("=")
         comparison = Comparison.load(Path(folder))
         rows = [row(variant, comparison) for variant in comparison.variants]
-        lines = ["| " + " | ".join(rows[0]) + " |", "|---" * len(rows[0]) + "|"]
-        lines += ["| " + " | ".join(str(cell) for cell in cells.values()) + " |" for cells in rows]
+        content = markdown(list(rows[0]), [[str(cell) for cell in one.values()] for one in rows])
         page = RESULTS.parents[1] / "docs" / "studies" / f"{options.page}.md"
-        write_between(page, mark, "\n".join(lines))
+        write_between(page, mark, content)
         command = comparison.command.replace(f"{RESULTS.parents[1]}/", "")
         found[mark] = {"command": command, "machine": comparison.machine, "rows": rows}
     file.write_text(json.dumps(found, indent=2) + "\n")

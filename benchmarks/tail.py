@@ -10,7 +10,7 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import RESULTS, finished, named_rows, write_between, write_result
+from benchmarks.common import RESULTS, finished, markdown, named_rows, write_between, write_result
 from benchmarks.target import spread
 from benchmarks.target_32 import METRICS
 
@@ -38,7 +38,7 @@ def read(name: str, folder: Path) -> list[Row]:
 def table(rows: list[Row]) -> str:
     """Markdown: each pair of settings on every data set, means and standard deviations over seeds."""
     head = ["data", "`train.min_gain`", "`beside.tail`", "seeds", "kept epochs", *METRICS]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    lines = []
     groups: dict[tuple[str, float, float], list[Row]] = {}
     for row in rows:
         groups.setdefault((row["data"], row["min_gain"], row["tail"]), []).append(row)
@@ -47,8 +47,8 @@ def table(rows: list[Row]) -> str:
         kept = ", ".join(str(row["kept"]) for row in group)
         cells = [data, f"{least:g}", f"{tail:g}", seeds, kept]
         cells += [spread([row[metric] for row in group]) for metric in METRICS.values()]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        lines.append(cells)
+    return markdown(head, lines)
 
 
 def main() -> None:

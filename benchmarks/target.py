@@ -25,12 +25,11 @@ import numpy as np
 import torch
 
 from benchmarks.common import RESULTS, load_result, percent, write_between, write_result
-from benchmarks.target_32 import METRICS, Trained, figures, mean, read
+from benchmarks.target_32 import METRICS, Trained, correct, figures, mean, read
 from darec.compare.gains import gains_over
 from darec.compare.grid import has_chance
 from darec.config import resolve_config
 from darec.data.dataset import Dataset
-from darec.evaluation.significance import holm
 from darec.memory import keep_freed_memory
 from darec.registry import BACKBONES
 from darec.scoring import Scorer
@@ -146,6 +145,18 @@ def measured(
             | {"rival mean": mean(runs, metric), "ours": mean(same, metric), **figures(gain)}
             for metric, gain in found.items()
         ]
+    return models, gains
+
+
+def measured_all(arguments: Sequence[str]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+    """The rows of :func:`measured` for all data sets of ``NAME=COMPARISON`` arguments."""
+    models: list[dict[str, Any]] = []
+    gains: list[dict[str, Any]] = []
+    for name, pairs in gathered(arguments).items():
+        print(name, flush=True)
+        found = measured(name, pairs)
+        models += found[0]
+        gains += found[1]
     return models, gains
 
 
@@ -341,16 +352,11 @@ def main() -> None:
             renew_costs(models, gathered(options.comparisons))
             write_result("target", {"models": models, "gains": gains})
     else:
-        models, gains = [], []
-        for name, pairs in gathered(options.comparisons).items():
-            print(name, flush=True)
-            found = measured(name, pairs)
-            models, gains = models + found[0], gains + found[1]
+        models, gains = measured_all(options.comparisons)
         if options.renew or options.replace:
             former = load_result("target")
             models, gains = added(former, models, gains, replace=options.replace)
-        for row, p in zip(gains, holm(np.array([row["p"] for row in gains])), strict=True):
-            row["p, Holm"] = float(p)
+        correct(gains)
         write_result("target", {"models": models, "gains": gains})
     docs = RESULTS.parents[1]
     document = docs / "docs" / "studies" / "target.md"

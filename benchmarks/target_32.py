@@ -175,6 +175,12 @@ def everything(rows: list[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def correct(gains: Sequence[dict[str, Any]]) -> None:
+    """Put Holm's correction over all gains into their rows."""
+    for row, p in zip(gains, holm(np.array([row["p"] for row in gains])), strict=True):
+        row["p, Holm"] = float(p)
+
+
 def main() -> None:
     """Compare and write."""
     parser = argparse.ArgumentParser(description=__doc__)
@@ -188,8 +194,7 @@ def main() -> None:
         rows = renewed("target_32", rows, ("data", "backbone", "rival", "metric"))
     for metric in METRICS.values():
         chosen = [row for row in rows if row["metric"] == metric]
-        for row, p in zip(chosen, holm(np.array([row["p"] for row in chosen])), strict=True):
-            row["p, Holm"] = float(p)
+        correct(chosen)
     write_result("target_32", {"rows": rows})
     document = RESULTS.parents[1] / "docs" / "studies" / "target-32.md"
     parts = [f"**{title}**\n\n{table(rows, metric)}" for title, metric in METRICS.items()]

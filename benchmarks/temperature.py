@@ -12,7 +12,7 @@ import json
 from pathlib import Path
 from typing import Any
 
-from benchmarks.common import RESULTS, finished, named_rows, write_between, write_result
+from benchmarks.common import RESULTS, finished, markdown, named_rows, write_between, write_result
 from benchmarks.target import spread
 from benchmarks.target_32 import METRICS
 from darec.recommended import WIDTH
@@ -49,19 +49,19 @@ def table(rows: list[Row]) -> str:
     """Markdown: every temperature on every data set."""
     head = ["data", "temperature", "valid after one epoch", "valid at the best epoch", "that epoch"]
     head += ["weight of popularity", *METRICS]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    lines = []
     for row in rows:
         cells = [row["data"], f"{row['temperature']:g}", f"{row['first']:.4f}"]
         cells += [f"{row['best']:.4f}", str(row["epochs"]), f"{row['popularity']:g}"]
         cells += [f"{row[metric]:.4f}" for metric in METRICS.values()]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        lines.append(cells)
+    return markdown(head, lines)
 
 
 def defaults(rows: list[Row]) -> str:
     """Markdown: the default with each setting of the temperature, means and standard deviations over seeds."""
     head = ["data", "temperature", "seeds", *METRICS]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    lines = []
     groups: dict[tuple[str, str], list[Row]] = {}
     for row in rows:
         kind = f"{row['temperature']:g}" if row["temperature"] else "chosen"
@@ -71,8 +71,8 @@ def defaults(rows: list[Row]) -> str:
         note = f" ({', '.join(f'{one:g}' for one in taken)})" if taken else ""
         cells = [data, kind + note, str(len(group))]
         cells += [spread([row[metric] for row in group]) for metric in METRICS.values()]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        lines.append(cells)
+    return markdown(head, lines)
 
 
 def main() -> None:

@@ -14,12 +14,20 @@ from itertools import product
 from pathlib import Path
 from typing import Any, Final
 
-from benchmarks.common import RESULTS, finished, load_result, write_between, write_result
+from benchmarks.common import (
+    RESULTS,
+    finished,
+    load_result,
+    markdown,
+    named_rows,
+    renewed,
+    write_between,
+    write_result,
+)
 from benchmarks.target_32 import METRICS
 from darec.report.drawing import COLOURS, empty_panels, legend, svg
 
 Row = dict[str, Any]
-KEY: Final = ("data", "model", "width", "seed")
 BACKBONES: Final = {"lightgcn": "LightGCN", "gccf": "GCCF", "simgcl": "SimGCL"}
 ALIGNMENTS: Final = ("none", "llminit", "contrastive", "darec")
 COSTS: Final = {"seconds to fit": "seconds", "MB": "mb"}
@@ -62,13 +70,13 @@ def means(rows: list[Row]) -> list[Row]:
 def table(rows: list[Row]) -> str:
     """Markdown: every model at every width."""
     head = ["data", "model", "width", "valid Recall@20", *METRICS, "epochs", *COSTS]
-    lines = ["| " + " | ".join(head) + " |", "|---" * len(head) + "|"]
+    lines = []
     for row in means(rows):
         cells = [row["data"], row["model"], str(row["width"])]
         cells += [f"{row[figure]:.4f}" for figure in ("valid", *METRICS.values())]
         cells += [f"{row['epochs']:.0f}", f"{row['seconds']:,.0f}", f"{row['mb']:.1f}"]
-        lines.append("| " + " | ".join(cells) + " |")
-    return "\n".join(lines)
+        lines.append(cells)
+    return markdown(head, lines)
 
 
 def draw(rows: list[Row], name: str) -> str:
@@ -117,14 +125,9 @@ def main() -> None:
     if options.tables:
         rows = load_result("width")["rows"]
     else:
-        rows = []
-        for argument in options.sweeps:
-            name, _, folder = argument.partition("=")
-            rows += read(name, Path(folder))
+        rows = named_rows(options.sweeps, read, key=lambda row: (row["model"], row["width"]))
         if options.renew:
-            measured = {tuple(row[key] for key in KEY) for row in rows}
-            former = load_result("width")["rows"]
-            rows = [r for r in former if tuple(r[key] for key in KEY) not in measured] + rows
+            rows = renewed("width", rows, ("data", "model", "width", "seed"))
         write_result("width", {"rows": rows})
     studies = RESULTS.parents[1] / "docs" / "studies"
     write_between(studies / "width.md", "width", table(rows))

@@ -158,8 +158,8 @@ def _figures(config: RunConfig, metrics: Mapping[str, Any], about: Mapping[str, 
             lines[0] += " These are the figures of the run that it was made from:"
         lines.insert(1, "")
     elif not BACKBONES.get(config.backbone.name).closed_form:
-        least = config.train.min_gain
-        later = f"; no later one is better by more than {100 * least:g}%" if least else ""
+        later = config.train.of_later_epochs
+        later = f"; {later}" if later else ""
         lines.append(
             f"Best epoch {metrics['best_epoch']} of {metrics['epochs']}, by {config.train.monitor} on valid{later}."
         )

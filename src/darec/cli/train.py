@@ -279,8 +279,8 @@ def _print(run: Run) -> None:
         if name.startswith("test/") and name.count("/") == 1
     }
     console.print(metrics_table(shown, f"{names}, test split"))
-    least = run.config.train.min_gain
-    later = f" (no later one is better by more than {100 * least:g}%)" if least else ""
+    later = run.config.train.of_later_epochs
+    later = f" ({later})" if later else ""
     console.print(
         f"best epoch {run.metrics['best_epoch']} of {run.metrics['epochs']}{later}, {cost}",
         soft_wrap=True,

@@ -87,6 +87,12 @@ class TrainConfig(Settings):
     """Ridge for computing the vector of a new user from a list of items (darec.training.fold_in). With null, it is
     chosen on the validation split."""
 
+    @property
+    def of_later_epochs(self) -> str:
+        """What is true of the epochs after the kept one, in words; empty if the best one is kept."""
+        least = self.min_gain
+        return f"no later one is better by more than {100 * least:g}%" if least else ""
+
 
 class EvaluationConfig(Settings):
     """Evaluation at the end of a run."""

@@ -49,7 +49,6 @@ class HeldSum(AddedScorer):
         return fill
 
 
-@torch.no_grad()
 def held_scores(scorer: Scorer, users: IntArray) -> Tensor | None:
     """[n, I] float32 scores of [n] users; None if they would take more than 2 GiB or a quarter of the free memory.
 
@@ -59,6 +58,4 @@ def held_scores(scorer: Scorer, users: IntArray) -> Tensor | None:
     most = _MOST_BYTES if free is None else min(_MOST_BYTES, free / 4)
     if needed > most or scorer.device.type != "cpu":
         return None
-    scores = torch.empty(len(users), scorer.n_items)
-    scorer.fill(users, None, scorer.n_items)(0, len(users), scores)
-    return scores
+    return torch.from_numpy(scorer.score(users))

@@ -93,15 +93,13 @@ class BesideTrainer:
         self.beside, self.dataset = beside, dataset
         self.tables = Trainer(config, dataset, text, **options)
         self.tables.judged = self._with_popularity
-        self.reporter, self.monitor = self.tables.reporter, config.train.monitor
+        self.reporter = self.tables.reporter
         counts = torch.from_numpy(dataset.train.item_degree).float()
         ties = dataset.items.tie_order
         self.popularity = PopularityScorer(dataset.n_users, counts.log1p(), ties)
         self.judge: Judge | None = None
         if self.tables.evaluator is not None:
-            self.judge = Judge(
-                dataset, self.tables.evaluator, self.tables.metric, self.monitor, beside.tail
-            )
+            self.judge = Judge(dataset, self.tables.evaluator, self.tables.metric, beside.tail)
         self.matrix: ClosedFormTrainer | None = None
         if matrix:
             kept = ("folder", "reporter", "validate")

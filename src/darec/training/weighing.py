@@ -28,17 +28,14 @@ class Judge:
         dataset: with the split.
         whole: evaluates the tables after each epoch; a fixed sample of its users is taken if there are many.
         metric: name of the monitored metric without its cut-off.
-        monitor: the same with it.
         tail: what the metric over the least popular third counts, ``beside.tail``.
     """
 
-    def __init__(
-        self, dataset: Dataset, whole: Evaluator, metric: str, monitor: str, tail: float
-    ) -> None:
+    def __init__(self, dataset: Dataset, whole: Evaluator, metric: str, tail: float) -> None:
         drawn = np.random.default_rng(0).permutation(whole.users)[:_JUDGES]
         self._evaluator = validator(dataset, whole.ks[0], drawn, item_groups=3)
         self.users: IntArray = self._evaluator.users
-        self._metric, self._monitor, self._tail = metric, monitor, tail
+        self._metric, self._monitor, self._tail = metric, f"{metric}@{whole.ks[0]}", tail
 
     def values(self, scorer: Scorer) -> FloatArray:
         """[2, n] monitored metric of each user, over all items and over the least popular third; NaN if unknown."""
