@@ -12,6 +12,7 @@ from statistics import fmean
 
 import pytest
 
+from darec.config import resolve_config
 from darec.data.synthetic import SyntheticConfig, write_synthetic
 from darec.registry import ALIGNMENTS, BACKBONES
 
@@ -91,6 +92,14 @@ def test_links_between_pages_lead_somewhere() -> None:
     for page in (*PAGES, ROOT / "CONTRIBUTING.md", ROOT / "CHANGELOG.md"):
         for link in re.findall(r"\]\(([^)#:]+)\)", page.read_text()):
             assert (page.parent / link).exists(), f"{page.name} links to {link}, which is not there"
+
+
+@pytest.mark.parametrize("folder", ["docs/studies/target/settings", "benchmarks/settings"])
+def test_settings_of_the_studies_are_those_of_today(folder: str) -> None:
+    files = sorted((ROOT / folder).rglob("*.yaml"))
+    assert files
+    for file in files:
+        resolve_config(file=file)
 
 
 def test_the_readme_is_short_and_its_table_is_that_of_the_study() -> None:
